@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * addr.h - IPv4 and IPv6 addresses in one type, prefixes, MAC addresses.
+ *
+ * Owns: nothing; plain values that may be copied and compared with memcmp
+ * (all padding is zero).
+ * Never: asks DNS, branches on the family at the caller's.
+ *
+ * An IPv4 address is stored IPv4-mapped (RFC 4291, 2.5.5.2: ::ffff:a.b.c.d),
+ * so one comparison and one hash serve both families.
+ */
+#ifndef PODHOP_ADDR_H
+#define PODHOP_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADDR_STR_MAX 46		/* INET6_ADDRSTRLEN */
+#define PREFIX_STR_MAX 50	/* with "/128" */
+#define MAC_STR_MAX 18
+
+struct addr {
+	uint8_t b[16];	/* network byte order; all zero: no address */
+};
+
+struct prefix {
+	struct addr addr;	/* the address as configured, host bits kept */
+	uint8_t len;		/* bits, of the family: 0 to 32 or 0 to 128 */
+};
+
+struct mac {
+	uint8_t b[6];
+};
+
+struct addr addr_from_v4(const uint8_t b[static 4]);
+struct addr addr_from_v6(const uint8_t b[static 16]);
+bool addr_is_v4(const struct addr *a);
+bool addr_is_none(const struct addr *a);
+bool addr_eq(const struct addr *a, const struct addr *b);
+bool addr_is_multicast(const struct addr *a);	/* also IPv4 broadcast */
+bool addr_is_link_local(const struct addr *a);
+/* Parses a numeric address, nothing else around it. Returns 0 or -EINVAL. */
+int addr_parse(const char *text, struct addr *ret_addr);
+/* Writes the shortest numeric form (RFC 5952) into out, returns out. */
+const char *addr_str(const struct addr *a, char out[static ADDR_STR_MAX]);
+
+/* "10.244.1.0/24"; without "/N" the prefix is the whole address. */
+int prefix_parse(const char *text, struct prefix *ret_prefix);
+bool prefix_has(const struct prefix *p, const struct addr *a);
+const char *prefix_str(const struct prefix *p, char out[static PREFIX_STR_MAX]);
+
+bool mac_eq(const struct mac *a, const struct mac *b);
+bool mac_is_none(const struct mac *m);
+int mac_parse(const char *text, struct mac *ret_mac);
+const char *mac_str(const struct mac *m, char out[static MAC_STR_MAX]);
+
+#endif

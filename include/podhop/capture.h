@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * capture.h - libpcap handles on all hops at once.
+ *
+ * Owns: one pcap handle a hop with its ring, and the compiled filters.
+ * Never: opens a device promiscuously, parses packets, merges or reorders
+ * frames of different hops, writes files, waits longer than it was told.
+ *
+ * Time stamps are the kernel's, microseconds by default: asking libpcap for
+ * nanoseconds makes the kernel stamp received frames once for all hops.
+ */
+#ifndef PODHOP_CAPTURE_H
+#define PODHOP_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "podhop/buf.h"
+#include "podhop/err.h"
+#include "podhop/model.h"
+
+#define CAPTURE_BLOCK_TIMEOUT_MS 10	/* ring block retire time; immediate mode loses frames at full rate */
+
+struct capture_hop {
+	char device[MODEL_NAME_MAX];
+	const char *filter;	/* libpcap expression, borrowed during capture_open(); NULL: none */
+	uint32_t snaplen;
+	uint32_t buffer_kib;	/* of the kernel ring */
+};
+
+struct capture_config {
+	const struct capture_hop *hops;
+	unsigned n_hops;
+	bool nanoseconds;
+};
+
+struct capture_counters {
+	uint64_t frames;		/* handed to the sink */
+	uint64_t bytes;			/* their captured bytes */
+	uint64_t dropped_kernel;	/* ring was full; from PACKET_STATISTICS, wrap-around followed */
+	int64_t dropped_interface;	/* from link statistics before and after; -1 when not known */
+};
+
+struct capture;
+
+/* Called for each frame; frame->data is the ring's and ends with the call. */
+typedef void capture_sink(void *arg, const struct model_frame *frame);
+
+/*
+ * Opens, filters and activates every hop; frames that arrived before the last
+ * handle was ready are thrown away, so that all hops start at one moment
+ * (capture_start_ns). Needs CAP_NET_RAW; the error names device and missing right.
+ */
+struct capture *capture_open(const struct capture_config *config, struct err *err);
+void capture_free(struct capture *c);	/* NULL is accepted */
+
+int64_t capture_start_ns(const struct capture *c);
+
+/* pcap_activate of all hops alone, for the start-up figure. */
+int64_t capture_activate_ns(const struct capture *c);
+
+/*
+ * Waits up to timeout_ms for frames on any hop (or for extra_fd, -1: none, to
+ * become readable), then drains what is there, at most a ring of each hop. Returns the number of
+ * frames (0 after a timeout or EINTR) or -errno. A device that went away is no
+ * error: its hop goes quiet and capture_hop_is_gone() says so.
+ */
+int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_sink *sink, void *arg,
+		     struct err *err);
+
+bool capture_hop_is_gone(const struct capture *c, unsigned hop);
+unsigned capture_n_alive(const struct capture *c);
+uint16_t capture_linktype(const struct capture *c, unsigned hop);
+void capture_get_counters(struct capture *c, unsigned hop, struct capture_counters *ret_counters);
+
+/*
+ * A time (CLOCK_REALTIME) up to which every frame of every hop has been handed
+ * to the sink, given the rings were found empty: what the merge may release.
+ */
+int64_t capture_watermark_ns(const struct capture *c);
+
+/* Stops the rings: nothing newer arrives; what is in them is still dispatched. */
+void capture_stop(struct capture *c);
+
+/* ------------------------------------------------------------------ filters */
+
+/*
+ * The kernel filter of one hop: a superset of what concerns the pods of net,
+ * as small as is sound. expr is the user's FILTER (NULL: none), taken into the kernel only
+ * where that cannot lose a packet. nat: translated traffic must pass too. exclude (NULL: none)
+ * is an expression for podhop's own output connection. The text goes into ret_filter.
+ */
+int capture_kernel_filter(const struct model_net *net, unsigned hop, const char *expr, bool nat,
+			  const char *exclude, struct buf *ret_filter, struct err *err);
+
+/* A libpcap expression for user space, over Ethernet frames. Bad ones are ERR_USAGE. */
+struct capture_filter;
+struct capture_filter *capture_filter_new(const char *expr, struct err *err);
+void capture_filter_free(struct capture_filter *f);
+/* 1 matches, 0 does not, -1: the captured bytes do not reach far enough to know. */
+int capture_filter_match(const struct capture_filter *f, const uint8_t *data, uint32_t caplen,
+			 uint32_t len);
+
+#endif

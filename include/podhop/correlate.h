@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * correlate.h - which observations are the same packet.
+ *
+ * Owns: its tables, sized once from a memory budget; no allocation per packet.
+ * Never: reads packet bytes after correlate_observe(), does I/O, knows files,
+ * devices or formats, or depends on the order in which hops were drained:
+ * observations are given in time order (the pipeline's merge sees to that).
+ *
+ * Life of an observation:
+ *   correlate_observe()  frame + view -> compact correlate_obs; may run ahead
+ *   correlate_push()     in time order -> a handle on the packet it belongs to
+ *   correlate_mark()     one look-ahead later, in time order -> id, hop, path so far
+ * A packet closes when it is whole and one look-ahead old, or when its window has
+ * passed; the config's on_packet then gets it once.
+ *
+ * The matching rules are described where they are coded: src/correlate/match.c.
+ */
+#ifndef PODHOP_CORRELATE_H
+#define PODHOP_CORRELATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "podhop/err.h"
+#include "podhop/model.h"
+#include "podhop/result.h"
+
+#define CORRELATE_WINDOW_NS 2000000000LL	/* contract: 2 s */
+#define CORRELATE_LOOKAHEAD_NS 200000000LL	/* contract: 200 ms */
+
+/* What the user's FILTER says of a packet, asked with the observation nearest the pod so far. */
+enum correlate_verdict {
+	CORRELATE_VERDICT_NONE = 0,	/* not asked yet */
+	CORRELATE_KEEP,
+	CORRELATE_DROP,
+	CORRELATE_UNSURE,		/* kept and counted */
+};
+
+struct correlate_config {
+	const struct model_net *net;	/* borrowed for the correlator's life; may learn roles before the first push */
+	int64_t window_ns;		/* 0: default */
+	int64_t lookahead_ns;		/* 0: default */
+	bool nat;			/* follow address translation */
+	bool observations;		/* result_packet lists every observation */
+	bool keep_other;		/* false: packets of no captured pod are foreign (live capture) */
+	uint32_t packets_max;		/* open packets; 0: default */
+	uint32_t flows_max;		/* 0: default */
+	uint64_t hash_seed;		/* against chosen collisions */
+	void (*on_packet)(void *arg, const struct result_packet *p);
+	void *on_packet_arg;
+};
+
+/* An observation reduced to what matching needs. Opaque to all but src/correlate. */
+struct correlate_obs {
+	int64_t time_ns;
+	uint64_t inv;		/* hash of everything no hop may change, addresses and ports excluded */
+	uint64_t tuple_hash;
+	struct result_tuple tuple;
+	uint64_t number;
+	uint32_t len;		/* wire length of the whole frame */
+	uint32_t eth_len;	/* of the packet's own Ethernet frame */
+	uint32_t header_len;	/* Ethernet + IP + transport headers of that frame */
+	uint32_t l3_len;
+	uint32_t payload_len;
+	uint32_t seq, ack;
+	uint32_t sig;		/* TCP: hash of what all segments of a super-frame share */
+	uint32_t ip_id;
+	uint32_t frag_off;
+	uint32_t vni;
+	uint32_t encap_len;
+	uint32_t outer_id, outer_frag_off, outer_len;
+	struct addr outer_src, outer_dst;
+	uint16_t outer_sport, outer_dport;
+	uint16_t hop;
+	uint16_t tcp_flags;
+	uint16_t mss;
+	uint8_t way;
+	uint8_t kind;		/* enum correlate_kind, src/correlate/correlate_priv.h */
+	uint8_t direction;
+	uint8_t ttl;
+	uint8_t tcp_options_len;
+	uint8_t flags;
+	uint8_t eth_dst_is_bridge;
+	uint8_t pod;
+};
+
+/* A handle on a packet, or one of the classes below. Valid until its mark was taken. */
+typedef uint32_t correlate_ref;
+#define CORRELATE_REF_NONE 0xffffffffu		/* carries no id: not IP, malformed */
+#define CORRELATE_REF_FOREIGN 0xfffffffeu	/* concerns no captured pod: to be thrown away */
+
+/* What is written with a frame. */
+struct correlate_mark {
+	bool keep;			/* false: foreign or filtered out */
+	uint64_t id;			/* 0: none */
+	unsigned hop;			/* how many hops the packet has been seen at, this one included */
+	enum model_direction direction;
+	struct result_path path;	/* so far */
+	int64_t dt_ns;			/* since the hop before; -1 at the first */
+	unsigned ambiguous;		/* candidates that were open; 0: decided */
+	bool translated;
+	struct result_tuple translation;
+};
+
+struct correlate;
+
+struct correlate *correlate_new(const struct correlate_config *config, struct err *err);
+void correlate_free(struct correlate *c);	/* NULL is accepted */
+
+void correlate_observe(struct correlate *c, const struct model_frame *frame,
+		       const struct model_view *view, struct correlate_obs *ret_obs);
+
+/*
+ * Takes the next observation in time order. asks_filter is set when the packet's FILTER verdict
+ * should be (re)decided with this observation, by correlate_set_verdict().
+ */
+correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *obs,
+			     bool *ret_asks_filter);
+void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlate_verdict v);
+
+/* The packet's translation as known now, so that a filter can be asked in the pod's own terms. */
+bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref, struct result_tuple *ret_tuple);
+
+/* Each pushed observation is marked exactly once, in the order of the pushes. */
+void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_obs *obs,
+		    struct correlate_mark *ret_mark);
+
+/* Time has come this far: packets whose window has passed close. */
+void correlate_advance(struct correlate *c, int64_t now_ns);
+
+/* count frames were lost at hop at some time in (from_ns, to_ns]; count 0 is ignored. */
+void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
+		     uint64_t count);
+/* The hop's capture began or ended (device gone, file over): edges. */
+void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int64_t end_ns);
+
+/* Closes everything that is open, then fills what the correlator knows of the report. */
+void correlate_finish(struct correlate *c);
+int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err);
+
+/* Packets with an id whose record is closed / selected so far (for -c). */
+uint64_t correlate_ids(const struct correlate *c);
+uint64_t correlate_open(const struct correlate *c);
+
+#endif

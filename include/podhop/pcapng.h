@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pcapng.h - reads pcapng and classic pcap, writes pcapng.
+ *
+ * Owns: its file descriptors (those it opened), one read window, one write
+ * buffer, and what the file said about its interfaces.
+ * Never: uses libpcap, knows pods or hops, trusts a length, writes a block that
+ * the tools in the contract (tshark, tcpdump, capinfos) complain about.
+ *
+ * Format: draft-ietf-opsawg-pcapng; classic pcap: draft-ietf-opsawg-pcap. Files
+ * of either byte order, several sections, any if_tsresol and if_tsoffset are read.
+ */
+#ifndef PODHOP_PCAPNG_H
+#define PODHOP_PCAPNG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "podhop/addr.h"
+#include "podhop/err.h"
+#include "podhop/model.h"
+
+/* ------------------------------------------------------------------ reading */
+
+#define PCAPNG_BLOCK_MAX (16u << 20)	/* libpcap's own limit; a frame is at most 256 KiB + options */
+#define PCAPNG_FRAME_MAX (4u << 20)	/* BIG TCP needs 512 KiB; more is a damaged length */
+#define PCAPNG_INTERFACES_MAX 4096	/* over all sections of one input */
+#define PCAPNG_STRING_MAX 1024		/* longer option strings are cut */
+
+/* What the file says about one of its interfaces. Numbered over all sections. */
+struct pcapng_interface {
+	uint16_t linktype;
+	uint32_t snaplen;		/* 0: no limit */
+	char name[MODEL_NAME_MAX];	/* "" when absent; valid UTF-8 */
+	char description[PCAPNG_STRING_MAX];
+	char filter[PCAPNG_STRING_MAX];
+	struct mac mac;			/* all zero when absent */
+	struct prefix addrs[MODEL_HOP_ADDRS_MAX];
+	unsigned n_addrs;
+	unsigned section;		/* from 0 */
+	/* Interface statistics blocks, the last value seen; -1 when absent. */
+	int64_t if_recv, if_drop, os_drop, filter_accept;
+};
+
+/* One packet record. */
+struct pcapng_frame {
+	struct model_frame frame;	/* hop = interface number; data valid until the next call */
+	uint64_t packet_id;		/* 0 when absent */
+	uint32_t flags;			/* epb_flags, 0 when absent */
+	const char *comment;		/* first opt_comment, not NUL-terminated; NULL when absent */
+	uint32_t comment_len;
+};
+
+enum pcapng_event {
+	PCAPNG_EVENT_END = 0,	/* the input is over, soundly */
+	PCAPNG_EVENT_FRAME,
+	PCAPNG_EVENT_IDLE,	/* non-blocking input: nothing more now */
+	PCAPNG_EVENT_TIME,	/* a statistics block told how far time has come (frame.time_ns) */
+};
+
+struct pcapng_reader;
+
+/* Opens a file, FIFO or "-" (stdin). A directory or a file that is no capture is refused. */
+struct pcapng_reader *pcapng_reader_open(const char *path, struct err *err);
+/* Reads from memory that outlives the reader (tests, fuzzing). name is for messages. */
+struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, const char *name,
+						struct err *err);
+void pcapng_reader_free(struct pcapng_reader *r);
+
+/*
+ * Makes reads from a pipe return PCAPNG_EVENT_IDLE instead of blocking; fd to poll.
+ */
+int pcapng_reader_set_nonblocking(struct pcapng_reader *r, struct err *err);
+int pcapng_reader_fd(const struct pcapng_reader *r);
+
+/*
+ * The next event (enum pcapng_event), or a negative errno value when the input
+ * cannot be trusted from here on: -ENODATA when it ends inside a block ("cut
+ * short"), -EBADMSG when it contradicts itself; err then has name, offset and
+ * reason. What was returned before stays good. After an error or the end, the
+ * same answer is given again.
+ */
+int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err);
+
+unsigned pcapng_reader_n_interfaces(const struct pcapng_reader *r);	/* so far */
+const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *r, unsigned i);
+uint64_t pcapng_reader_offset(const struct pcapng_reader *r);	/* of the block read last */
+uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far */
+/* First SHB comment that starts with "podhop ", "" when there is none. */
+const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
+bool pcapng_reader_is_regular(const struct pcapng_reader *r);
+
+/* Names from name resolution blocks: calls fn for each record read so far. */
+void pcapng_reader_names(const struct pcapng_reader *r,
+			 void (*fn)(void *arg, const struct addr *addr, const char *name), void *arg);
+
+/* ------------------------------------------------------------------ writing */
+
+#define PCAPNG_SNAPLEN_MAX 262144	/* every IDB says this: Wireshark's and libpcap's limit */
+
+/* epb_flags, draft section 4.3.1; bits 9 to 11 (offloads) confuse Wireshark 4.0 and are not written. */
+#define PCAPNG_FLAG_IN 1u
+#define PCAPNG_FLAG_OUT 2u
+
+struct pcapng_writer_config {
+	const char *hardware, *os, *application;	/* SHB options; NULL: left out */
+	const char *comment;				/* SHB comment; NULL: none */
+};
+
+struct pcapng_writer_interface {
+	const char *name, *description, *filter;	/* NULL: left out */
+	uint16_t linktype;
+	struct mac mac;
+	const struct prefix *addrs;
+	unsigned n_addrs;
+};
+
+struct pcapng_name {
+	struct addr addr;
+	const char *name;
+};
+
+struct pcapng_writer_packet {
+	uint32_t interface;
+	int64_t time_ns;
+	uint32_t caplen, len;
+	const uint8_t *data;
+	uint32_t flags;		/* epb_flags; written only when not 0 */
+	uint64_t packet_id;	/* written only when not 0 */
+	uint64_t drops;		/* epb_dropcount, written only when not 0 */
+	const char *comment;	/* NULL: none */
+	size_t comment_len;
+};
+
+struct pcapng_statistics {
+	uint32_t interface;
+	int64_t time_ns;		/* when these were read */
+	int64_t start_ns, end_ns;	/* of the capture; 0: left out */
+	/* -1: not known, left out */
+	int64_t if_recv, if_drop, filter_accept, os_drop, user_deliv;
+};
+
+struct pcapng_writer;
+
+/*
+ * Writes to fd, which the caller keeps and closes. Blocks collect in a buffer of
+ * buffer_bytes and leave in large writes; 0 picks the default (1 MiB).
+ */
+struct pcapng_writer *pcapng_writer_new(int fd, size_t buffer_bytes, struct err *err);
+/* Drops what was not flushed. NULL is accepted. */
+void pcapng_writer_free(struct pcapng_writer *w);
+
+/* Order: header, interfaces, names, packets, statistics, flush. Each returns 0 or -errno. */
+int pcapng_writer_header(struct pcapng_writer *w, const struct pcapng_writer_config *config,
+			 struct err *err);
+int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_interface *i,
+			    struct err *err);
+int pcapng_writer_names(struct pcapng_writer *w, const struct pcapng_name *names, size_t n,
+			struct err *err);
+int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_packet *p,
+			 struct err *err);
+int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statistics *s,
+			     struct err *err);
+/*
+ * Writes out what has collected. -EPIPE when the reader of a pipe is gone,
+ * -ENOSPC and the like as write(2) says; after a failure the file ends with a
+ * whole block where the file system allows it (the partial block is cut off).
+ */
+int pcapng_writer_flush(struct pcapng_writer *w, struct err *err);
+uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);	/* header included, flushed or not */
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * report.h - prints chains, packets and results: text, JSON, JSON lines.
+ *
+ * Owns: nothing but what it is formatting.
+ * Never: computes a figure that is not in the structs it is given, opens files,
+ * asks the clock or the environment. Strings from the network are escaped here:
+ * control characters never reach a terminal, invalid UTF-8 becomes U+FFFD.
+ */
+#ifndef PODHOP_REPORT_H
+#define PODHOP_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "podhop/chain.h"
+#include "podhop/err.h"
+#include "podhop/model.h"
+#include "podhop/result.h"
+
+struct report_style {
+	bool color;		/* ANSI colours */
+	unsigned width;		/* columns of the terminal; 0: not one, 80 assumed */
+	bool verbose;
+	/* A name for an address (NRB, --pods), NULL when it has none; may be NULL. */
+	const char *(*name)(void *arg, const struct addr *a);
+	void *name_arg;
+};
+
+/* All return 0, or -errno when the stream failed. */
+int report_list_text(FILE *out, const struct chain *c, const struct report_style *style);
+int report_list_json(FILE *out, const struct chain *c);
+int report_resolve_text(FILE *out, const struct chain *c, const struct report_style *style);
+int report_resolve_json(FILE *out, const struct chain *c);
+int report_result_text(FILE *out, const struct result *r, const struct model_net *net,
+		       const struct report_style *style);
+int report_result_json(FILE *out, const struct result *r, bool one_line);
+/* One line a packet, tcpdump-like, ending in its path. */
+int report_packet_text(FILE *out, const struct result_packet *p, const struct model_net *net,
+		       const struct report_style *style);
+int report_packet_json(FILE *out, const struct result_packet *p, const struct model_net *net);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * result.h - what a run found out: closed packets and the report.
+ *
+ * Owns: the heap behind `struct result` (result_free()); a result_packet is
+ * borrowed for the length of the callback that hands it over.
+ * Never: formats anything. Mirrors podhop.packet/1 and podhop.report/1.
+ */
+#ifndef PODHOP_RESULT_H
+#define PODHOP_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "podhop/addr.h"
+#include "podhop/model.h"
+
+#define RESULT_PATH_MAX 12	/* sightings of one packet; longer paths end in "loop" */
+#define RESULT_LIST_MAX 10000	/* flows and lost packets listed; the contract's limit */
+#define RESULT_OBSERVATIONS_MAX 4096	/* listed with one packet; a BIG TCP frame has 380 segments a hop */
+
+enum result_status {
+	RESULT_COMPLETE = 1,
+	RESULT_INCOMPLETE,
+	RESULT_AMBIGUOUS,
+	RESULT_EDGE,
+	RESULT_STATUS_COUNT,
+};
+const char *result_status_name(enum result_status s);
+
+enum result_basis {
+	RESULT_BASIS_NONE = 0,	/* nothing to judge: no datagram at all */
+	RESULT_BASIS_OBSERVED,
+	RESULT_BASIS_COMPUTED,
+	RESULT_BASIS_MIXED,
+	RESULT_BASIS_UNKNOWN,
+};
+const char *result_basis_name(enum result_basis b);	/* NULL for NONE */
+enum result_basis result_basis_join(enum result_basis a, enum result_basis b);
+
+struct result_tuple {
+	struct addr src, dst;
+	uint16_t sport, dport;
+	uint8_t protocol;	/* IP protocol number */
+	bool has_ports;		/* ICMP echo: sport = id, no dport */
+};
+
+/* The roles of a path, in time order. */
+struct result_path {
+	uint8_t n;
+	bool cut;			/* more sightings than fit */
+	uint8_t role[RESULT_PATH_MAX];	/* enum model_role */
+};
+#define RESULT_PATH_STR_MAX 160
+/* "veth>bridge>vtep>underlay"; "" for an empty path. Returns out. */
+const char *result_path_str(const struct result_path *p, char out[static RESULT_PATH_STR_MAX]);
+
+struct result_observation {
+	uint16_t hop;		/* index into model_net.hops */
+	int64_t time_ns;
+	uint32_t length;
+	bool is_segment;
+	uint32_t index, of;	/* from 0; of 0: not known */
+	uint32_t bytes;		/* payload bytes of this segment */
+};
+
+struct result_packet {
+	uint64_t id;
+	enum result_status status;
+	enum model_direction direction;
+	struct result_path path;
+	int64_t time_ns;		/* first observation */
+	struct result_tuple tuple;	/* as the pod's veth sees it */
+	bool translated;
+	struct result_tuple translation;	/* as the far side sees it */
+	uint32_t length;		/* at the hop nearest the pod */
+	uint32_t payload_len;
+	bool retransmission;
+	/* encapsulation */
+	bool encapsulated;
+	struct addr outer_src, outer_dst;
+	uint16_t outer_sport, outer_port;
+	uint32_t vni;
+	uint32_t outer_datagrams;	/* 0 and basis unknown: cannot be told */
+	enum result_basis basis;
+	uint64_t inner_bytes, overhead_bytes;
+	/* incomplete */
+	enum model_role last_seen, next_expected;	/* NONE when complete */
+	bool lost;				/* the verdict: else unknown */
+	const char *reason;			/* "" when complete */
+	/* identity, for verify: equal on both nodes for the same packet */
+	uint64_t fingerprint;
+	uint32_t ip_id, tcp_seq;
+	bool has_ip_id, has_tcp_seq;
+	uint64_t frame_number;			/* of the first observation */
+	/* every observation in time order, when asked for */
+	const struct result_observation *observations;
+	unsigned n_observations;
+	uint32_t observations_omitted;
+};
+
+struct result_input {
+	char *file;
+	uint64_t frames;
+	int64_t truncated_at;	/* offset; -1: read to the end */
+	char *reason;		/* "" */
+};
+
+struct result_interface {
+	char name[MODEL_NAME_MAX];
+	enum model_role role;
+	uint64_t observations, bytes;	/* kept; bytes as on the wire */
+	int64_t dropped_kernel, dropped_interface;	/* -1: not known */
+	uint64_t dropped_podhop;
+};
+
+struct result_path_row {
+	struct result_path path;
+	enum model_direction direction;
+	bool encapsulated;
+	uint64_t packets, bytes;
+};
+
+struct result_tunnel {
+	uint32_t vni;
+	struct addr outer_src, outer_dst;
+	uint16_t port;
+	uint64_t packets, outer_datagrams, inner_bytes, overhead_bytes;
+	enum result_basis basis;
+};
+
+struct result_latency {
+	enum model_role from, to;
+	enum model_direction direction;
+	bool measurable;
+	uint64_t samples;
+	uint64_t min_ns, p50_ns, p90_ns, p99_ns, max_ns;	/* 0 when not measurable */
+};
+
+struct result_flow {
+	struct result_tuple tuple;
+	bool translated;
+	struct result_tuple translation;
+	enum model_direction direction;
+	struct result_path path;	/* the one most of its packets took */
+	uint64_t packets, bytes, payload_bytes, overhead_bytes, retransmissions;
+};
+
+struct result_loss {
+	enum model_role last_seen, next_expected;
+	enum model_direction direction;
+	uint64_t packets, bytes;
+	bool lost;		/* verdict "lost", else "unknown" */
+	char *reason;
+	char **evidence;
+	unsigned n_evidence;
+};
+
+struct result {
+	char *node;
+	struct result_input *inputs;
+	unsigned n_inputs;
+	struct {
+		int64_t start_ns, end_ns;	/* 0 when nothing was seen */
+		uint64_t observations, foreign, filter_unsure, late, closed_early;
+		uint64_t cpu_ns, max_rss_bytes;
+		struct result_interface *interfaces;
+		unsigned n_interfaces;
+	} capture;
+	struct {
+		uint64_t total, complete, incomplete, ambiguous, edge, not_ip, malformed;
+	} packets;
+	struct result_path_row *paths;	/* most packets first */
+	unsigned n_paths;
+	struct {
+		uint64_t inner_packets, outer_datagrams, outer_datagrams_computed;
+		uint64_t inner_bytes, outer_bytes, overhead_bytes;
+		enum result_basis basis;
+		uint64_t fragmented_outer, fragment_bytes;
+		struct result_tunnel *tunnels;	/* most packets first */
+		unsigned n_tunnels;
+	} encapsulation;
+	struct result_latency *latency;	/* in hop order, egress first */
+	unsigned n_latency;
+	struct result_flow *flows;	/* most bytes first */
+	unsigned n_flows;
+	uint64_t flows_omitted;
+	struct result_loss *losses;	/* most packets first */
+	unsigned n_losses;
+	uint64_t losses_omitted;
+};
+
+void result_free(struct result *r);	/* NULL is accepted */
+
+#endif
