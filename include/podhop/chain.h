@@ -102,6 +102,6 @@ struct chain {
 	unsigned n_evidence;
 };
 
-void chain_free(struct chain *c);	/* NULL is accepted */
+void chain_free(struct chain *c);	/* with c itself; NULL and half-built ones are accepted */
 
 #endif

@@ -190,6 +190,7 @@ struct result {
 	uint64_t losses_omitted;
 };
 
-void result_free(struct result *r);	/* NULL is accepted */
+/* Frees what r points to and empties it; r itself is the caller's. NULL is accepted. */
+void result_free(struct result *r);
 
 #endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hist.c - the latency histogram.
+ */
+#include "podhop/hist.h"
+
+#define HIST_SUB (1u << HIST_SUB_BITS)
+
+/* Bucket of a value: octave o > 0 holds [2^(o+5), 2^(o+6)) in 64 equal parts. */
+static unsigned hist_index(uint64_t value)
+{
+	unsigned shift, i;
+
+	if (value < HIST_SUB)
+		return (unsigned)value;
+	shift = 63u - (unsigned)__builtin_clzll(value) - HIST_SUB_BITS;
+	i = ((shift + 1) << HIST_SUB_BITS) + ((unsigned)(value >> shift) & (HIST_SUB - 1));
+	return i < HIST_BUCKETS ? i : HIST_BUCKETS - 1;
+}
+
+static uint64_t hist_middle(unsigned i)
+{
+	unsigned octave = i >> HIST_SUB_BITS, shift;
+
+	if (octave == 0)
+		return i;
+	shift = octave - 1;
+	return ((uint64_t)(HIST_SUB + (i & (HIST_SUB - 1))) << shift) + ((1ULL << shift) >> 1);
+}
+
+void hist_add(struct hist *h, uint64_t value)
+{
+	if (h->n == 0 || value < h->min)
+		h->min = value;
+	if (h->n == 0 || value > h->max)
+		h->max = value;
+	h->n++;
+	h->bucket[hist_index(value)]++;
+}
+
+uint64_t hist_percentile(const struct hist *h, double pct)
+{
+	uint64_t rank, seen = 0, value;
+	double want;
+
+	if (h->n == 0)
+		return 0;
+	/* Nearest rank: the smallest sample with pct percent at or below it. */
+	want = pct / 100.0 * (double)h->n;
+	if (want <= 1.0)
+		return h->min;
+	if (want >= (double)h->n)
+		return h->max;
+	rank = (uint64_t)want;
+	if ((double)rank < want)
+		rank++;
+	if (rank >= h->n)
+		return h->max;
+	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+		seen += h->bucket[i];
+		if (seen < rank)
+			continue;
+		/* The last bucket has no upper end. */
+		if (i == HIST_BUCKETS - 1)
+			return h->max;
+		value = hist_middle(i);
+		if (value < h->min)
+			return h->min;
+		return value > h->max ? h->max : value;
+	}
+	return h->max;
+}

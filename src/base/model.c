@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * model.c - the names of the vocabulary, as the contract spells them.
+ */
+#include "podhop/model.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const model_roles[] = {
+	[MODEL_ROLE_NONE] = "none",
+	[MODEL_ROLE_VETH] = "veth",
+	[MODEL_ROLE_BRIDGE] = "bridge",
+	[MODEL_ROLE_VTEP] = "vtep",
+	[MODEL_ROLE_UNDERLAY] = "underlay",
+};
+static_assert(COUNT_OF(model_roles) == MODEL_ROLE_COUNT, "a name a role");
+
+static const char *const model_ways[] = {
+	[MODEL_WAY_UNKNOWN] = "unknown",
+	[MODEL_WAY_IN] = "in",
+	[MODEL_WAY_OUT] = "out",
+};
+static_assert(COUNT_OF(model_ways) == MODEL_WAY_COUNT, "a name a way");
+
+static const char *const model_directions[] = {
+	[MODEL_DIRECTION_OTHER] = "other",
+	[MODEL_DIRECTION_EGRESS] = "egress",
+	[MODEL_DIRECTION_INGRESS] = "ingress",
+};
+static_assert(COUNT_OF(model_directions) == MODEL_DIRECTION_COUNT, "a name a direction");
+
+static const char *const model_layers[] = {
+	[MODEL_LAYER_NONE] = "none",
+	[MODEL_LAYER_LINK] = "link",
+	[MODEL_LAYER_VLAN] = "vlan",
+	[MODEL_LAYER_ARP] = "arp",
+	[MODEL_LAYER_IPV4] = "ipv4",
+	[MODEL_LAYER_IPV6] = "ipv6",
+	[MODEL_LAYER_UDP] = "udp",
+	[MODEL_LAYER_TCP] = "tcp",
+	[MODEL_LAYER_SCTP] = "sctp",
+	[MODEL_LAYER_ICMP] = "icmp",
+	[MODEL_LAYER_VXLAN] = "vxlan",
+};
+static_assert(COUNT_OF(model_layers) == MODEL_LAYER_COUNT, "a name a layer");
+
+/* "?" is for a value that is none of ours: a bug, but no reason to crash in a report. */
+static const char *model_pick(const char *const *names, size_t n, unsigned i)
+{
+	return i < n ? names[i] : "?";
+}
+
+const char *model_role_name(enum model_role role)
+{
+	return model_pick(model_roles, COUNT_OF(model_roles), role);
+}
+
+enum model_role model_role_parse(const char *name)
+{
+	for (unsigned i = MODEL_ROLE_NONE + 1; i < MODEL_ROLE_COUNT; i++)
+		if (strcmp(name, model_roles[i]) == 0)
+			return (enum model_role)i;
+	return MODEL_ROLE_NONE;
+}
+
+const char *model_direction_name(enum model_direction d)
+{
+	return model_pick(model_directions, COUNT_OF(model_directions), d);
+}
+
+const char *model_way_name(enum model_way w)
+{
+	return model_pick(model_ways, COUNT_OF(model_ways), w);
+}
+
+const char *model_layer_name(enum model_layer layer)
+{
+	return model_pick(model_layers, COUNT_OF(model_layers), layer);
+}
+
+const char *model_protocol_name(uint8_t ip_protocol)
+{
+	switch (ip_protocol) {
+	case MODEL_PROTO_ICMP:
+		return "icmp";
+	case MODEL_PROTO_TCP:
+		return "tcp";
+	case MODEL_PROTO_UDP:
+		return "udp";
+	case MODEL_PROTO_ICMPV6:
+		return "icmpv6";
+	case MODEL_PROTO_SCTP:
+		return "sctp";
+	default:
+		return NULL;
+	}
+}
