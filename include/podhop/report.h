@@ -22,6 +22,8 @@ struct report_style {
 	bool color;		/* ANSI colours */
 	unsigned width;		/* columns of the terminal; 0: not one, 80 assumed */
 	bool verbose;
+	bool utf8;		/* the reader's locale is UTF-8; else ASCII only */
+	bool nano;		/* packet lines with nanoseconds (--nano); else microseconds */
 	/* A name for an address (NRB, --pods), NULL when it has none; may be NULL. */
 	const char *(*name)(void *arg, const struct addr *a);
 	void *name_arg;
