@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define ADDR_STR_MAX 46		/* INET6_ADDRSTRLEN */
 #define PREFIX_STR_MAX 50	/* with "/128" */
@@ -33,11 +34,36 @@ struct mac {
 	uint8_t b[6];
 };
 
-struct addr addr_from_v4(const uint8_t b[static 4]);
-struct addr addr_from_v6(const uint8_t b[static 16]);
-bool addr_is_v4(const struct addr *a);
+/* Inline, because dissector and correlator need these for every frame. */
+static inline struct addr addr_from_v4(const uint8_t b[static 4])
+{
+	struct addr a = { .b = { [10] = 0xff, [11] = 0xff } };
+
+	memcpy(a.b + 12, b, 4);
+	return a;
+}
+
+static inline struct addr addr_from_v6(const uint8_t b[static 16])
+{
+	struct addr a;
+
+	memcpy(a.b, b, sizeof(a.b));
+	return a;
+}
+
+static inline bool addr_is_v4(const struct addr *a)
+{
+	static const uint8_t lead[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(a->b, lead, sizeof(lead)) == 0;
+}
+
+static inline bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
 bool addr_is_none(const struct addr *a);
-bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_is_multicast(const struct addr *a);	/* also IPv4 broadcast */
 bool addr_is_link_local(const struct addr *a);
 /* Parses a numeric address, nothing else around it. Returns 0 or -EINVAL. */

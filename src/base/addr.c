@@ -14,40 +14,11 @@
 #define ADDR_V4_OFFSET 12	/* ::ffff:a.b.c.d, RFC 4291, 2.5.5.2 */
 #define ADDR_V4_BITS 96
 
-static const uint8_t addr_v4_lead[ADDR_V4_OFFSET] = { [10] = 0xff, [11] = 0xff };
-
-struct addr addr_from_v4(const uint8_t b[static 4])
-{
-	struct addr a;
-
-	memcpy(a.b, addr_v4_lead, sizeof(addr_v4_lead));
-	memcpy(a.b + ADDR_V4_OFFSET, b, 4);
-	return a;
-}
-
-struct addr addr_from_v6(const uint8_t b[static 16])
-{
-	struct addr a;
-
-	memcpy(a.b, b, sizeof(a.b));
-	return a;
-}
-
-bool addr_is_v4(const struct addr *a)
-{
-	return memcmp(a->b, addr_v4_lead, sizeof(addr_v4_lead)) == 0;
-}
-
 bool addr_is_none(const struct addr *a)
 {
 	static const struct addr none;
 
 	return addr_eq(a, &none);
-}
-
-bool addr_eq(const struct addr *a, const struct addr *b)
-{
-	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
 bool addr_is_multicast(const struct addr *a)

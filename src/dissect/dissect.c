@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dissect.c - one frame in, one view out: the driver.
+ */
+#include "podhop/dissect.h"
+
+#include <string.h>
+
+#include "dissect_priv.h"
+
+_Bool dissect_knows_linktype(uint16_t linktype)
+{
+	switch (linktype) {
+	case MODEL_LINKTYPE_ETHERNET:
+	case MODEL_LINKTYPE_RAW:
+	case MODEL_LINKTYPE_LINUX_SLL:
+	case MODEL_LINKTYPE_IPV4:
+	case MODEL_LINKTYPE_IPV6:
+	case MODEL_LINKTYPE_LINUX_SLL2:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void dissect_frame(const struct dissect_config *config, uint16_t linktype,
+		   const struct model_frame *frame, struct model_view *ret_view)
+{
+	/* A file may claim less on the wire than it shows: believe what is there. */
+	uint32_t len = frame->len > frame->caplen ? frame->len : frame->caplen;
+	struct dissect d = {
+		.config = config,
+		.view = ret_view,
+		.in = bytes_of(frame->data, frame->caplen),
+		.end = len,
+	};
+
+	/* Also the padding, so that equal frames give equal bytes. */
+	memset(ret_view, 0, sizeof(*ret_view));
+	ret_view->vlan = MODEL_NO_VLAN;
+	ret_view->eth_len = len;
+
+	switch (linktype) {
+	case MODEL_LINKTYPE_ETHERNET:
+		dissect_ethernet(&d);
+		break;
+	case MODEL_LINKTYPE_RAW:
+		dissect_raw(&d);
+		break;
+	case MODEL_LINKTYPE_IPV4:
+		ret_view->ethertype = DISSECT_ETHERTYPE_IP4;
+		dissect_ip4(&d);
+		break;
+	case MODEL_LINKTYPE_IPV6:
+		ret_view->ethertype = DISSECT_ETHERTYPE_IP6;
+		dissect_ip6(&d);
+		break;
+	case MODEL_LINKTYPE_LINUX_SLL:
+		dissect_sll(&d);
+		break;
+	case MODEL_LINKTYPE_LINUX_SLL2:
+		dissect_sll2(&d);
+		break;
+	default:
+		dissect_stop(&d, MODEL_VIEW_NOT_IP, MODEL_LAYER_LINK, 0);
+		break;
+	}
+}

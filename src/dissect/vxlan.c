@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vxlan.c - the VXLAN header, RFC 7348, and the step into the frame it carries.
+ *
+ *   0 flags(8: I = 0x08) | 1 reserved(24) | 4 vni(24) | 7 reserved(8)
+ *
+ * "Reserved bits ... MUST be ignored on receipt" (section 5), so that group
+ * policy bits and the like change nothing. Without the I flag there is no VNI:
+ * the datagram is something else that uses the port.
+ */
+#include "dissect_priv.h"
+
+#define VXLAN_LEN 8
+#define VXLAN_FLAG_I 0x08
+
+bool dissect_is_vxlan_port(const struct dissect_config *config, uint16_t port)
+{
+	const unsigned max = sizeof(config->vxlan_ports) / sizeof(config->vxlan_ports[0]);
+
+	for (unsigned i = 0; i < config->n_vxlan_ports && i < max; i++)
+		if (config->vxlan_ports[i] == port)
+			return true;
+	return false;
+}
+
+/* What the view said of the frame so far becomes the outer; the rest is clean again. */
+static void vxlan_descend(struct dissect *d)
+{
+	struct model_view *v = d->view;
+	uint32_t start = dissect_pos(d);
+
+	v->encap = true;
+	v->outer = v->ip;
+	v->outer_sport = v->sport;
+	v->outer_dport = v->dport;
+	v->outer_udp_len = v->udp_len;
+	v->encap_len = start;
+
+	/*
+	 * In the first fragment of an outer datagram the UDP header knows how long the
+	 * inner frame is: what is not here is then missing, not wrong.
+	 */
+	if (d->open)
+		d->end = v->l4_offset + v->udp_len;
+
+	v->eth_offset = start;
+	v->eth_len = d->end - start;
+	v->eth_header_len = 0;
+	memset(&v->eth_src, 0, sizeof(v->eth_src));
+	memset(&v->eth_dst, 0, sizeof(v->eth_dst));
+	v->ethertype = 0;
+	v->vlan = MODEL_NO_VLAN;
+	memset(&v->ip, 0, sizeof(v->ip));
+	v->has_ports = false;
+	v->sport = 0;
+	v->dport = 0;
+	v->l4_offset = 0;
+	v->l4_len = 0;
+	v->udp_len = 0;
+	d->open = false;
+	d->inner = true;
+}
+
+bool dissect_vxlan(struct dissect *d)
+{
+	struct model_view *v = d->view;
+	uint32_t start = dissect_pos(d);
+	uint32_t wire = d->open ? v->udp_len - (uint32_t)DISSECT_UDP_LEN : d->end - start;
+	const uint8_t *p;
+
+	if (wire < VXLAN_LEN)
+		return false;
+	if (bytes_has(&d->in, 1) && !(d->in.data[start] & VXLAN_FLAG_I))
+		return false;
+	p = bytes_take(&d->in, VXLAN_LEN);
+	if (!p) {
+		/* Cut before it could be told: the view shows the outer packet as its own. */
+		dissect_payload(d, start);
+		dissect_stop(d, MODEL_VIEW_TRUNCATED, MODEL_LAYER_VXLAN, start);
+		return true;
+	}
+	v->vxlan_flags = p[0];
+	v->vni = bytes_load_be32(p + 4) >> 8;
+	v->outer_udp_csum = bytes_load_be16(p - 2);
+	vxlan_descend(d);
+	if (v->eth_len < DISSECT_ETH_LEN) {
+		dissect_stop(d, MODEL_VIEW_MALFORMED, MODEL_LAYER_VXLAN, v->eth_offset);
+		return true;
+	}
+	dissect_ethernet(d);
+	return true;
+}
