@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ng_write.c - writes pcapng blocks to a file descriptor.
+ *
+ * Theory of operation
+ *
+ * Blocks are built in one buffer and leave it in large writes, always whole
+ * blocks at a time: what a reader of the file or pipe sees between two writes
+ * ends with a whole block, and so does a file after kill -9. A block is built
+ * in three steps: begin() makes sure that the largest it can become fits
+ * (writing out or growing the buffer now, so that nothing can fail later), the
+ * put functions append without further checks, end() fills in both lengths from
+ * what was put. Lengths are thus never computed beforehand.
+ *
+ * The byte order is this machine's (dumpcap reads no other from a pipe). Every
+ * list of options is closed by opt_endofopt. All interfaces have the same snap
+ * length and nanoseconds, because libpcap refuses files where they differ.
+ *
+ * When a write fails part of the way, a regular file is cut back to the last
+ * whole block. The writer is of no use from then on and repeats its error.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pcapng_priv.h"
+
+#define BUFFER_DEFAULT (1u << 20)
+#define BUFFER_MIN 4096u
+#define BUFFER_ALIGN 4096u	/* a page: the kernel copies whole ones */
+
+/*
+ * Readers of pipes (dumpcap) take blocks of up to 262144 bytes, others more:
+ * long lists of names are spread over several blocks.
+ */
+#define NRB_MAX PCAPNG_CAPLEN_MAX
+#define NAME_LEN_MAX 255u	/* of a domain name, RFC 1035, 2.3.4; Wireshark shows 63 */
+#define NAME_RECORD_MAX (4 + 16 + NAME_LEN_MAX + 1 + 3)
+
+#define TSRESOL_NS 9u
+#define SECTION_LEN_UNKNOWN UINT64_MAX
+#define FILTER_LIBPCAP 0u	/* if_filter, first byte: text of libpcap */
+
+#define OPT_HEAD 4u
+#define PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)
+#define OPT_TEXT_MAX (OPT_HEAD + PADDED(NG_OPT_MAX))
+#define OPT_U64 (OPT_HEAD + 8)
+
+struct pcapng_writer {
+	int fd;
+	bool is_regular;
+	uint8_t *buf;
+	size_t size;
+	size_t len;		/* whole blocks, and the one being built */
+	size_t begin;		/* of the block being built */
+	uint64_t total;		/* bytes of all blocks so far */
+	uint32_t n_interfaces;
+	bool has_header;
+	int failed;		/* -errno of a write that failed; 0: none */
+};
+
+/* ------------------------------------------------------------------- output */
+
+static uint32_t block_len_at(const uint8_t *block)
+{
+	return pcapng_load32(false, block + 4);
+}
+
+/* Cuts a regular file back to the last whole block of the `done` bytes written. */
+static void cut_partial_block(const struct pcapng_writer *w, size_t done)
+{
+	size_t whole = 0;
+	off_t at;
+
+	while (whole < done && block_len_at(w->buf + whole) <= done - whole)
+		whole += block_len_at(w->buf + whole);
+	if (whole == done || !w->is_regular)
+		return;
+	/* Where the file offset is also tells what O_APPEND did to it. */
+	at = lseek(w->fd, 0, SEEK_CUR);
+	if (at < (off_t)(done - whole))
+		return;
+	at -= (off_t)(done - whole);
+	if (ftruncate(w->fd, at) == 0)
+		(void)lseek(w->fd, at, SEEK_SET);
+}
+
+static int report_failure(const struct pcapng_writer *w, struct err *err)
+{
+	return err_sys(err, w->failed, "write");
+}
+
+static int write_all(struct pcapng_writer *w, struct err *err)
+{
+	size_t done = 0;
+
+	if (w->failed)
+		return report_failure(w, err);
+	while (done < w->len) {
+		ssize_t n = write(w->fd, w->buf + done, w->len - done);
+
+		if (n > 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd p = { .fd = w->fd, .events = POLLOUT };
+
+			if (poll(&p, 1, -1) >= 0 || errno == EINTR)
+				continue;
+		}
+		w->failed = n < 0 ? -errno : -EIO;
+		cut_partial_block(w, done);
+		w->len = 0;
+		return report_failure(w, err);
+	}
+	w->len = 0;
+	return 0;
+}
+
+/* Room for n more bytes behind the blocks that are there. */
+static int reserve(struct pcapng_writer *w, size_t n, struct err *err)
+{
+	if (w->failed)
+		return report_failure(w, err);
+	if (n <= w->size - w->len)
+		return 0;
+
+	int rc = write_all(w, err);
+
+	if (rc < 0 || n <= w->size)
+		return rc;
+
+	size_t size = (n + BUFFER_ALIGN - 1) & ~(size_t)(BUFFER_ALIGN - 1);
+	uint8_t *buf = aligned_alloc(BUFFER_ALIGN, size);
+
+	if (!buf)
+		return err_sys(err, -ENOMEM, "write buffer");
+	free(w->buf);	/* empty: its blocks were just written */
+	w->buf = buf;
+	w->size = size;
+	return 0;
+}
+
+/* ------------------------------------------------------------ block building */
+
+static inline void put(struct pcapng_writer *w, const void *p, size_t n)
+{
+	memcpy(w->buf + w->len, p, n);
+	w->len += n;
+}
+
+static inline void put16(struct pcapng_writer *w, uint16_t v)
+{
+	put(w, &v, sizeof(v));
+}
+
+static inline void put32(struct pcapng_writer *w, uint32_t v)
+{
+	put(w, &v, sizeof(v));
+}
+
+static inline void put64(struct pcapng_writer *w, uint64_t v)
+{
+	put(w, &v, sizeof(v));
+}
+
+/* The draft's time stamps are unsigned: what is before 1970 becomes 1970. */
+static inline void put_time(struct pcapng_writer *w, int64_t time_ns)
+{
+	uint64_t t = time_ns > 0 ? (uint64_t)time_ns : 0;
+
+	put32(w, (uint32_t)(t >> 32));
+	put32(w, (uint32_t)t);
+}
+
+/*
+ * Up to the next multiple of 4. Always stores four zeros, of which what follows
+ * (at least the block's length) overwrites those that are too many.
+ */
+static inline void put_padding(struct pcapng_writer *w)
+{
+	const uint32_t zeros = 0;
+
+	memcpy(w->buf + w->len, &zeros, sizeof(zeros));
+	w->len += -(w->len - w->begin) & 3;
+}
+
+static inline void put_option(struct pcapng_writer *w, uint16_t code, uint16_t len)
+{
+	put16(w, code);
+	put16(w, len);
+}
+
+static inline void put_end(struct pcapng_writer *w)
+{
+	put_option(w, NG_OPT_END, 0);
+}
+
+static inline void put_option64(struct pcapng_writer *w, uint16_t code, uint64_t v)
+{
+	put_option(w, code, 8);
+	put64(w, v);
+}
+
+/* Text of any kind, made valid, at most max bytes; `kind` in front when not negative. */
+static void put_text(struct pcapng_writer *w, uint16_t code, int kind, const char *text, size_t len)
+{
+	size_t head = kind >= 0 ? 1 : 0;
+	size_t at = w->len;
+
+	put_option(w, code, 0);
+	if (head) {
+		uint8_t k = (uint8_t)kind;
+
+		put(w, &k, 1);
+	}
+	len = pcapng_utf8_copy((char *)w->buf + w->len, NG_OPT_MAX - head, text, len);
+	w->len += len;
+
+	uint16_t total = (uint16_t)(head + len);
+
+	memcpy(w->buf + at + 2, &total, sizeof(total));
+	put_padding(w);
+}
+
+static void put_string(struct pcapng_writer *w, uint16_t code, const char *text)
+{
+	if (text)
+		put_text(w, code, -1, text, strlen(text));
+}
+
+/* Room for what text becomes as an option; each bad byte may become three. */
+static size_t text_room(size_t len)
+{
+	return OPT_HEAD + 1 + 3 + (len < NG_OPT_MAX / 3 ? 3 * len : NG_OPT_MAX);
+}
+
+/* Starts a block that will have at most max bytes, its two ends included. */
+static int begin(struct pcapng_writer *w, uint32_t type, size_t max, struct err *err)
+{
+	int rc = reserve(w, max, err);
+
+	if (rc < 0)
+		return rc;
+	w->begin = w->len;
+	put32(w, type);
+	put32(w, 0);
+	return 0;
+}
+
+static void end(struct pcapng_writer *w)
+{
+	uint32_t total = (uint32_t)(w->len - w->begin) + 4;
+
+	memcpy(w->buf + w->begin + 4, &total, sizeof(total));
+	put32(w, total);
+	w->total += total;
+}
+
+/* ------------------------------------------------------------------- blocks */
+
+struct pcapng_writer *pcapng_writer_new(int fd, size_t buffer_bytes, struct err *err)
+{
+	struct pcapng_writer *w = calloc(1, sizeof(*w));
+	size_t size = buffer_bytes ? buffer_bytes : BUFFER_DEFAULT;
+	struct stat st;
+
+	if (size < BUFFER_MIN)
+		size = BUFFER_MIN;
+	if (!w || size > SIZE_MAX - BUFFER_ALIGN)
+		goto no_memory;
+	size = (size + BUFFER_ALIGN - 1) & ~(size_t)(BUFFER_ALIGN - 1);
+	w->buf = aligned_alloc(BUFFER_ALIGN, size);
+	if (!w->buf)
+		goto no_memory;
+	w->size = size;
+	w->fd = fd;
+	w->is_regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	return w;
+
+no_memory:
+	err_sys(err, -ENOMEM, "write buffer");
+	free(w);
+	return NULL;
+}
+
+void pcapng_writer_free(struct pcapng_writer *w)
+{
+	if (!w)
+		return;
+	free(w->buf);
+	free(w);
+}
+
+int pcapng_writer_header(struct pcapng_writer *w, const struct pcapng_writer_config *config,
+			 struct err *err)
+{
+	int rc = begin(w, NG_SHB, NG_SHB_MIN + 4 * OPT_TEXT_MAX + OPT_HEAD, err);
+
+	if (rc < 0)
+		return rc;
+	put32(w, NG_BYTE_ORDER_MAGIC);
+	put16(w, 1);
+	put16(w, 0);
+	put64(w, SECTION_LEN_UNKNOWN);
+	put_string(w, NG_OPT_COMMENT, config->comment);
+	put_string(w, NG_SHB_HARDWARE, config->hardware);
+	put_string(w, NG_SHB_OS, config->os);
+	put_string(w, NG_SHB_USERAPPL, config->application);
+	put_end(w);
+	end(w);
+	w->has_header = true;
+	w->n_interfaces = 0;
+	return 0;
+}
+
+static void put_if_addr(struct pcapng_writer *w, const struct prefix *p)
+{
+	if (addr_is_v4(&p->addr)) {
+		uint32_t mask = p->len == 0 ? 0 : p->len >= 32 ? UINT32_MAX :
+				~(UINT32_MAX >> p->len);
+		uint8_t m[4] = { (uint8_t)(mask >> 24), (uint8_t)(mask >> 16),
+				 (uint8_t)(mask >> 8), (uint8_t)mask };
+
+		put_option(w, NG_IF_IPV4, 8);
+		put(w, p->addr.b + 12, 4);
+		put(w, m, sizeof(m));
+	} else {
+		put_option(w, NG_IF_IPV6, 17);
+		put(w, p->addr.b, 16);
+		put(w, &p->len, 1);
+		put_padding(w);
+	}
+}
+
+int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_interface *i,
+			    struct err *err)
+{
+	unsigned n_addrs = i->n_addrs < MODEL_HOP_ADDRS_MAX ? i->n_addrs : MODEL_HOP_ADDRS_MAX;
+	const uint8_t tsresol = TSRESOL_NS;
+
+	if (!w->has_header)
+		return err_set(err, -EINVAL, "an interface before the section header");
+
+	int rc = begin(w, NG_IDB, NG_BLOCK_MIN + NG_IDB_BODY + 3 * OPT_TEXT_MAX +
+		       n_addrs * (OPT_HEAD + PADDED(17)) + 4 * OPT_U64, err);
+
+	if (rc < 0)
+		return rc;
+	put16(w, i->linktype);
+	put16(w, 0);
+	put32(w, PCAPNG_SNAPLEN_MAX);
+	put_string(w, NG_IF_NAME, i->name);
+	put_string(w, NG_IF_DESCRIPTION, i->description);
+	for (unsigned a = 0; a < n_addrs; a++)
+		put_if_addr(w, &i->addrs[a]);
+	if (!mac_is_none(&i->mac)) {
+		put_option(w, NG_IF_MAC, sizeof(i->mac.b));
+		put(w, i->mac.b, sizeof(i->mac.b));
+		put_padding(w);
+	}
+	put_option(w, NG_IF_TSRESOL, 1);
+	put(w, &tsresol, 1);
+	put_padding(w);
+	if (i->filter)
+		put_text(w, NG_IF_FILTER, FILTER_LIBPCAP, i->filter, strlen(i->filter));
+	put_end(w);
+	end(w);
+	w->n_interfaces++;
+	return 0;
+}
+
+/* One record: an address and one name. */
+static void put_name(struct pcapng_writer *w, const struct pcapng_name *name)
+{
+	bool v4 = addr_is_v4(&name->addr);
+	size_t addr_len = v4 ? 4 : 16;
+	char text[NAME_LEN_MAX + 1];
+	size_t len = pcapng_utf8_copy(text, NAME_LEN_MAX, name->name, strlen(name->name));
+
+	text[len++] = '\0';
+	put_option(w, v4 ? NG_NRB_IPV4 : NG_NRB_IPV6, (uint16_t)(addr_len + len));
+	put(w, name->addr.b + 16 - addr_len, addr_len);
+	put(w, text, len);
+	put_padding(w);
+}
+
+int pcapng_writer_names(struct pcapng_writer *w, const struct pcapng_name *names, size_t n,
+			struct err *err)
+{
+	const size_t tail = OPT_HEAD + OPT_HEAD + 4;	/* end of records, of options, length */
+
+	if (!w->has_header)
+		return err_set(err, -EINVAL, "names before the section header");
+	for (size_t i = 0; i < n;) {
+		size_t left = n - i;
+		size_t max = NG_BLOCK_MIN + tail + NAME_RECORD_MAX *
+			(left < NRB_MAX / NAME_RECORD_MAX ? left : NRB_MAX / NAME_RECORD_MAX);
+		bool any = false;
+
+		if (max > NRB_MAX)
+			max = NRB_MAX;
+
+		int rc = begin(w, NG_NRB, max, err);
+
+		if (rc < 0)
+			return rc;
+		for (; i < n && max - (w->len - w->begin) >= NAME_RECORD_MAX + tail; i++) {
+			if (!names[i].name || !names[i].name[0] || addr_is_none(&names[i].addr))
+				continue;
+			put_name(w, &names[i]);
+			any = true;
+		}
+		if (!any) {
+			w->len = w->begin;
+			continue;
+		}
+		put_option(w, NG_NRB_END, 0);
+		put_end(w);
+		end(w);
+	}
+	return 0;
+}
+
+int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_packet *p,
+			 struct err *err)
+{
+	if (p->interface >= w->n_interfaces)
+		return err_set(err, -EINVAL, "a frame of interface %u, which is not described",
+			       p->interface);
+	if (p->caplen > PCAPNG_SNAPLEN_MAX)
+		return err_set(err, -EMSGSIZE, "a frame of %u bytes, at most %u can be written",
+			       p->caplen, PCAPNG_SNAPLEN_MAX);
+
+	int rc = begin(w, NG_EPB, NG_BLOCK_MIN + NG_EPB_BODY + PADDED(p->caplen) +
+		       (p->comment ? text_room(p->comment_len) : 0) + 3 * OPT_U64 + OPT_HEAD, err);
+
+	if (rc < 0)
+		return rc;
+	put32(w, p->interface);
+	put_time(w, p->time_ns);
+	put32(w, p->caplen);
+	put32(w, p->len > p->caplen ? p->len : p->caplen);
+	if (p->caplen) {
+		put(w, p->data, p->caplen);
+		put_padding(w);
+	}
+	if (p->comment)
+		put_text(w, NG_OPT_COMMENT, -1, p->comment, p->comment_len);
+	if (p->flags) {
+		put_option(w, NG_EPB_FLAGS, 4);
+		put32(w, p->flags);
+	}
+	if (p->drops)
+		put_option64(w, NG_EPB_DROPCOUNT, p->drops);
+	if (p->packet_id)
+		put_option64(w, NG_EPB_PACKETID, p->packet_id);
+	put_end(w);
+	end(w);
+	return 0;
+}
+
+static void put_counter(struct pcapng_writer *w, uint16_t code, int64_t v)
+{
+	if (v >= 0)
+		put_option64(w, code, (uint64_t)v);
+}
+
+int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statistics *s,
+			     struct err *err)
+{
+	if (s->interface >= w->n_interfaces)
+		return err_set(err, -EINVAL, "statistics of interface %u, which is not described",
+			       s->interface);
+
+	int rc = begin(w, NG_ISB, NG_BLOCK_MIN + NG_ISB_BODY + 7 * OPT_U64 + OPT_HEAD, err);
+
+	if (rc < 0)
+		return rc;
+	put32(w, s->interface);
+	put_time(w, s->time_ns);
+	if (s->start_ns) {
+		put_option(w, NG_ISB_STARTTIME, 8);
+		put_time(w, s->start_ns);
+	}
+	if (s->end_ns) {
+		put_option(w, NG_ISB_ENDTIME, 8);
+		put_time(w, s->end_ns);
+	}
+	put_counter(w, NG_ISB_IFRECV, s->if_recv);
+	put_counter(w, NG_ISB_IFDROP, s->if_drop);
+	put_counter(w, NG_ISB_FILTERACCEPT, s->filter_accept);
+	put_counter(w, NG_ISB_OSDROP, s->os_drop);
+	put_counter(w, NG_ISB_USRDELIV, s->user_deliv);
+	put_end(w);
+	end(w);
+	return 0;
+}
+
+int pcapng_writer_flush(struct pcapng_writer *w, struct err *err)
+{
+	return write_all(w, err);
+}
+
+uint64_t pcapng_writer_bytes(const struct pcapng_writer *w)
+{
+	return w->total;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * reader.c - opens a capture, finds out its format, hands out its events.
+ *
+ * Theory of operation
+ *
+ * All inputs go through one window (window.c), also memory, so that what is
+ * tested on memory is what reads files. A block (or a record of classic pcap)
+ * is looked at only when all of it is in the window; it is then passed over
+ * as a whole, and what was found in it is handed out as pointers into the
+ * window, which stay good until the window is filled again: in the next call.
+ * So a frame costs no copy and no allocation. What has to outlive that call
+ * (interfaces, names, podhop's own comment) is copied when its block is read,
+ * bounded by the limits below.
+ *
+ * A pipe may deliver half a block. The half stays in the window and the call
+ * says PCAPNG_EVENT_IDLE; the next call starts at the same block again. IDLE
+ * therefore implies that the window holds no whole block, and that waiting for
+ * the file descriptor is right.
+ *
+ * The end and errors are final: they are kept and repeated, so a caller with
+ * many inputs need not remember which ones are through.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pcapng_priv.h"
+
+#define MAGIC_LEN 4u
+#define REASON_MAX 256		/* bytes of an error's reason; names no strings of the file */
+
+static const struct {
+	const char *name;
+	uint8_t len;
+	uint8_t magic[MAGIC_LEN];
+} compressions[] = {
+	{ "gzip", 2, { 0x1f, 0x8b } },
+	{ "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd } },
+	{ "xz", 4, { 0xfd, '7', 'z', 'X' } },
+	{ "bzip2", 3, { 'B', 'Z', 'h' } },
+	{ "lz4", 4, { 0x04, 0x22, 0x4d, 0x18 } },
+};
+
+int pcapng_reader_bad(const struct pcapng_reader *r, struct err *err, const char *fmt, ...)
+{
+	char reason[REASON_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	return err_set(err, -EBADMSG, "%s: bad at offset %llu: %s", r->name,
+		       (unsigned long long)r->block_offset, reason);
+}
+
+int pcapng_reader_need_slow(struct pcapng_reader *r, size_t need, const char *what,
+			    struct err *err)
+{
+	int rc = pcapng_window_fill(&r->win, need);
+
+	switch (rc) {
+	case 0:
+		return 0;
+	case -EAGAIN:
+		return PCAPNG_EVENT_IDLE;
+	case -ENODATA:
+		return err_set(err, -ENODATA,
+			       "%s: cut short at offset %llu: %s needs %zu bytes, %zu left",
+			       r->name, (unsigned long long)r->win.offset, what, need,
+			       pcapng_window_left(&r->win));
+	default:
+		return err_sys(err, rc, "%s: read at offset %llu", r->name,
+			       (unsigned long long)r->win.offset);
+	}
+}
+
+int pcapng_reader_add_if(struct pcapng_reader *r, struct pcapng_if **ret_if, struct err *err)
+{
+	struct pcapng_if *i;
+
+	if (r->n_ifs == PCAPNG_INTERFACES_MAX)
+		return pcapng_reader_bad(r, err, "more than %d interfaces",
+					 PCAPNG_INTERFACES_MAX);
+	if (r->n_ifs == r->size_ifs) {
+		unsigned size = r->size_ifs ? 2 * r->size_ifs : 8;
+		struct pcapng_if **ifs = realloc(r->ifs, size * sizeof(*ifs));
+
+		if (!ifs)
+			return err_sys(err, -ENOMEM, "%s", r->name);
+		r->ifs = ifs;
+		r->size_ifs = size;
+	}
+	/* Each on its own: pointers handed out stay good while others are added. */
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return err_sys(err, -ENOMEM, "%s", r->name);
+	i->pub.if_recv = -1;
+	i->pub.if_drop = -1;
+	i->pub.os_drop = -1;
+	i->pub.filter_accept = -1;
+	i->pub.section = r->n_sections ? r->n_sections - 1 : 0;
+	r->ifs[r->n_ifs++] = i;
+	*ret_if = i;
+	return 0;
+}
+
+static int not_a_capture(const struct pcapng_reader *r, struct err *err)
+{
+	return err_set(err, -EBADMSG, "%s: not a capture file (neither pcapng nor pcap)", r->name);
+}
+
+/* Decides the format by the first bytes: 0, PCAPNG_EVENT_IDLE or -errno. */
+static int detect(struct pcapng_reader *r, struct err *err)
+{
+	int rc = pcapng_reader_need(r, MAGIC_LEN, "file header", err);
+
+	if (rc != 0 && rc != -ENODATA)
+		return rc;
+
+	const uint8_t *p = pcapng_window_at(&r->win);
+	size_t left = pcapng_window_left(&r->win);
+
+	if (left == 0)
+		return err_set(err, -ENODATA, "%s: empty", r->name);
+	for (size_t i = 0; i < sizeof(compressions) / sizeof(compressions[0]); i++)
+		if (left >= compressions[i].len &&
+		    !memcmp(p, compressions[i].magic, compressions[i].len))
+			return err_set(err, -EBADMSG, "%s: compressed with %s, unpack it first",
+				       r->name, compressions[i].name);
+	if (left < MAGIC_LEN)
+		return not_a_capture(r, err);
+	if (pcapng_classic_is_magic(p)) {
+		r->format = PCAPNG_FORMAT_CLASSIC;
+		return 0;
+	}
+	if (pcapng_load32(false, p) != NG_SHB)
+		return not_a_capture(r, err);
+	/* That was a line end or two: only the byte order magic makes sure. */
+	rc = pcapng_reader_need(r, NG_BLOCK_MIN, "block", err);
+	if (rc != 0)
+		return rc;
+	p = pcapng_window_at(&r->win);
+	if (pcapng_load32(false, p + 8) != NG_BYTE_ORDER_MAGIC &&
+	    pcapng_load32(true, p + 8) != NG_BYTE_ORDER_MAGIC)
+		return not_a_capture(r, err);
+	r->format = PCAPNG_FORMAT_NG;
+	return 0;
+}
+
+static struct pcapng_reader *reader_new(const char *name, struct err *err)
+{
+	struct pcapng_reader *r = calloc(1, sizeof(*r));
+
+	if (r) {
+		r->win.fd = -1;
+		r->name = strdup(name);
+	}
+	if (!r || !r->name) {
+		err_sys(err, -ENOMEM, "%s", name);
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+struct pcapng_reader *pcapng_reader_open(const char *path, struct err *err)
+{
+	const char *name = strcmp(path, "-") ? path : "standard input";
+	struct pcapng_reader *r = reader_new(name, err);
+
+	if (!r)
+		return NULL;
+	/* A pipe's first bytes may be long in coming: they are judged when read. */
+	if (pcapng_window_open(&r->win, path, name, err) < 0 ||
+	    (r->win.is_regular && detect(r, err) < 0)) {
+		pcapng_reader_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, const char *name,
+						struct err *err)
+{
+	struct pcapng_reader *r = reader_new(name, err);
+
+	if (!r)
+		return NULL;
+	pcapng_window_of_memory(&r->win, data, len);
+	if (detect(r, err) < 0) {
+		pcapng_reader_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void pcapng_reader_free(struct pcapng_reader *r)
+{
+	if (!r)
+		return;
+	pcapng_window_done(&r->win);
+	for (unsigned i = 0; i < r->n_ifs; i++)
+		free(r->ifs[i]);
+	free(r->ifs);
+	free(r->names);
+	free(r->name_text);
+	free(r->comment);
+	free(r->name);
+	free(r);
+}
+
+int pcapng_reader_set_nonblocking(struct pcapng_reader *r, struct err *err)
+{
+	(void)err;
+	r->win.nonblocking = true;
+	return 0;
+}
+
+int pcapng_reader_fd(const struct pcapng_reader *r)
+{
+	return r->win.fd;
+}
+
+int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
+{
+	int rc = 0;
+
+	if (!r->is_final) {
+		if (r->format == PCAPNG_FORMAT_UNKNOWN)
+			rc = detect(r, &r->final_err);
+		if (r->format == PCAPNG_FORMAT_NG)
+			rc = pcapng_ng_next(r, ret_frame, &r->final_err);
+		else if (r->format == PCAPNG_FORMAT_CLASSIC)
+			rc = pcapng_classic_next(r, ret_frame, &r->final_err);
+		if (rc > 0)
+			return rc;
+		r->is_final = true;
+		r->final = rc;
+	}
+	if (r->final < 0 && err)
+		*err = r->final_err;
+	return r->final;
+}
+
+unsigned pcapng_reader_n_interfaces(const struct pcapng_reader *r)
+{
+	return r->n_ifs;
+}
+
+const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *r, unsigned i)
+{
+	return i < r->n_ifs ? &r->ifs[i]->pub : NULL;
+}
+
+uint64_t pcapng_reader_offset(const struct pcapng_reader *r)
+{
+	return r->block_offset;
+}
+
+uint64_t pcapng_reader_frames(const struct pcapng_reader *r)
+{
+	return r->frames;
+}
+
+const char *pcapng_reader_section_comment(const struct pcapng_reader *r)
+{
+	return r->comment ? r->comment : "";
+}
+
+bool pcapng_reader_is_regular(const struct pcapng_reader *r)
+{
+	return r->win.is_regular;
+}
+
+void pcapng_reader_names(const struct pcapng_reader *r,
+			 void (*fn)(void *arg, const struct addr *addr, const char *name),
+			 void *arg)
+{
+	for (size_t i = 0; i < r->n_names; i++)
+		fn(arg, &r->names[i].addr, r->name_text + r->names[i].text);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * window.c - the part of an input that is in memory.
+ *
+ * Files are read, not mapped: a file that shrinks under a mapping ends the
+ * program with SIGBUS, a short read is just the end of the input.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pcapng_priv.h"
+
+#define WINDOW_SIZE (1u << 20)	/* read(2)'s own cost is then below 1 % */
+#define WINDOW_READ_MIN 65536u	/* less free room than a pipe holds: move first */
+
+int pcapng_window_open(struct pcapng_window *w, const char *path, const char *name,
+		       struct err *err)
+{
+	struct stat st;
+	int fd = STDIN_FILENO;
+	bool owns = false;
+
+	if (strcmp(path, "-")) {
+		/* A FIFO whose writer is yet to come must not hold up other inputs. */
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(err, -errno, "open %s", name);
+		owns = true;
+	}
+	if (fstat(fd, &st) < 0) {
+		int rc = err_sys(err, -errno, "%s", name);
+
+		if (owns)
+			close(fd);
+		return rc;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		if (owns)
+			close(fd);
+		return err_set(err, -EISDIR, "%s: is a directory, not a capture file", name);
+	}
+	*w = (struct pcapng_window){
+		.fd = fd,
+		.owns_fd = owns,
+		.is_regular = S_ISREG(st.st_mode),
+		.is_fifo = S_ISFIFO(st.st_mode),
+	};
+	if (w->is_regular)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len)
+{
+	*w = (struct pcapng_window){
+		.fd = -1,
+		.is_regular = true,
+		.eof = true,
+		.data = data,
+		.end = len,
+	};
+}
+
+void pcapng_window_done(struct pcapng_window *w)
+{
+	if (w->owns_fd)
+		close(w->fd);
+	free(w->heap);
+	*w = (struct pcapng_window){ .fd = -1, .eof = true };
+}
+
+/* Makes room behind end; grows only when the room is full of one block. */
+static int make_room(struct pcapng_window *w, size_t need)
+{
+	if (w->start == w->end)
+		w->start = w->end = 0;
+	if (w->start > 0 && (w->size - w->end < WINDOW_READ_MIN || need > w->size - w->start)) {
+		memmove(w->heap, w->heap + w->start, w->end - w->start);
+		w->end -= w->start;
+		w->start = 0;
+	}
+	if (w->end < w->size)
+		return 0;
+
+	size_t size = w->size ? 2 * w->size : WINDOW_SIZE;
+	uint8_t *heap = realloc(w->heap, size);
+
+	if (!heap)
+		return -ENOMEM;
+	w->heap = heap;
+	w->data = heap;
+	w->size = size;
+	return 0;
+}
+
+/* Waits for input; timeout 0 only asks. Returns poll's revents or -errno. */
+static int wait_input(const struct pcapng_window *w, int timeout_ms)
+{
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+	int n = poll(&p, 1, timeout_ms);
+
+	return n < 0 ? -errno : n == 0 ? 0 : p.revents;
+}
+
+/* One read. 0 when something was read or the end was found, else as _fill(). */
+static int read_some(struct pcapng_window *w)
+{
+	/*
+	 * Asking first, rather than O_NONBLOCK, leaves the flags of a standard
+	 * input alone that is shared with other processes.
+	 */
+	if (w->nonblocking && !w->is_regular) {
+		int events = wait_input(w, 0);
+
+		if (events == 0 || events == -EINTR)
+			return -EAGAIN;
+		if (events < 0)
+			return events;
+	}
+	ssize_t n = read(w->fd, w->heap + w->end, w->size - w->end);
+
+	if (n > 0) {
+		w->end += (size_t)n;
+		return 0;
+	}
+	if (n < 0 && errno == EINTR)
+		return -EAGAIN;
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	/*
+	 * No writer at a FIFO: either none has come yet, or all have gone. Only
+	 * poll(2) knows which; POLLHUP says gone.
+	 */
+	if (n == 0 && (!w->is_fifo || (wait_input(w, 0) & POLLHUP))) {
+		w->eof = true;
+		return 0;
+	}
+	if (w->nonblocking)
+		return -EAGAIN;
+
+	int events = wait_input(w, -1);
+
+	return events == -EINTR ? -EAGAIN : events < 0 ? events : 0;
+}
+
+int pcapng_window_fill(struct pcapng_window *w, size_t need)
+{
+	while (need > pcapng_window_left(w)) {
+		if (w->eof)
+			return -ENODATA;
+
+		int rc = make_room(w, need);
+
+		if (rc == 0)
+			rc = read_some(w);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
