@@ -8,6 +8,12 @@
 
 #include "dissect_priv.h"
 
+/*
+ * Volatile, so that no compiler unrolls clearing the view into `rep stos`: with gcc 12
+ * that takes 15 ns of 40, the library's memset() 4.
+ */
+static const volatile size_t dissect_view_size = sizeof(struct model_view);
+
 _Bool dissect_knows_linktype(uint16_t linktype)
 {
 	switch (linktype) {
@@ -36,7 +42,7 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 	};
 
 	/* Also the padding, so that equal frames give equal bytes. */
-	memset(ret_view, 0, sizeof(*ret_view));
+	memset(ret_view, 0, dissect_view_size);
 	ret_view->vlan = MODEL_NO_VLAN;
 	ret_view->eth_len = len;
 
