@@ -16,6 +16,17 @@ static int err_code(int code)
 	return code > 0 ? -code : code;
 }
 
+/* Appends what fits: the outermost words, in front, name the object. */
+static void err_append(char text[static ERR_TEXT_MAX], const char *more)
+{
+	size_t len = strlen(text), n = strlen(more);
+
+	if (n > ERR_TEXT_MAX - 1 - len)
+		n = ERR_TEXT_MAX - 1 - len;
+	memcpy(text + len, more, n);
+	text[len + n] = '\0';
+}
+
 /* The text goes through a copy: an argument may be err->text itself. */
 __attribute__((format(printf, 4, 0)))
 static int err_fill(struct err *err, enum err_class class, int code, const char *fmt, va_list ap)
@@ -60,9 +71,8 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 	code = err_fill(err, ERR_FAILED, code, fmt, ap);
 	va_end(ap);
 	if (err) {
-		size_t len = strlen(err->text);
-
-		snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(-code));
+		err_append(err->text, ": ");
+		err_append(err->text, strerror(-code));
 	}
 	return code;
 }
@@ -71,18 +81,16 @@ int err_prefix(struct err *err, const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];
 	va_list ap;
-	size_t len, left;
 
 	if (!err)
 		return -EIO;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(text);
-	left = sizeof(text) - len;
-	/* What does not fit is cut at the end: the outermost words name the object. */
-	if (err->text[0] != '\0')
-		snprintf(text + len, left, ": %s", err->text);
+	if (err->text[0] != '\0') {
+		err_append(text, ": ");
+		err_append(text, err->text);
+	}
 	memcpy(err->text, text, sizeof(text));
 	return err->code;
 }
