@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ng_opts.c - options of pcapng blocks and the text in them.
+ * ng_opts.c - text in the options of pcapng blocks: valid UTF-8, bounded.
  */
 #include <string.h>
 
 #include "pcapng_priv.h"
-
-#define PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)
-
-/*
- * draft-ietf-opsawg-pcapng, 3.5:
- *
- *   | code u16 | length u16 | value, padded to a multiple of 4 | ...
- *
- * length counts the value without its padding. The list ends with code 0 or
- * with the block, whichever comes first; what follows code 0 is ignored.
- */
-int pcapng_option_next(struct bytes *b, bool swapped, struct pcapng_option *ret_option)
-{
-	const uint8_t *head, *value;
-
-	if (bytes_left(b) == 0)
-		return 0;
-	head = bytes_take(b, 4);
-	if (!head)
-		return -1;
-
-	uint16_t code = pcapng_load16(swapped, head);
-	uint16_t len = pcapng_load16(swapped, head + 2);
-
-	if (code == NG_OPT_END)
-		return 0;
-	value = bytes_take(b, PADDED(len));
-	if (!value)
-		return -1;
-	*ret_option = (struct pcapng_option){ .code = code, .len = len, .value = value };
-	return 1;
-}
 
 /*
  * Length of the valid UTF-8 character at s (Unicode, table 3-7), or 0; then

@@ -391,7 +391,7 @@ static int read_frame(struct pcapng_reader *r, const struct block *k, struct pca
 		return pcapng_reader_bad(r, err, "a frame of %u bytes, at most %u are possible",
 					 caplen, PCAPNG_FRAME_MAX);
 
-	const uint8_t *data = bytes_take(&b, ((size_t)caplen + 3) & ~(size_t)3);
+	const uint8_t *data = bytes_take(&b, PCAPNG_PADDED(caplen));
 
 	if (!data)
 		return pcapng_reader_bad(r, err, "a frame of %u bytes in a block of %zu", caplen,

@@ -46,8 +46,7 @@
 #define FILTER_LIBPCAP 0u	/* if_filter, first byte: text of libpcap */
 
 #define OPT_HEAD 4u
-#define PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)
-#define OPT_TEXT_MAX (OPT_HEAD + PADDED(NG_OPT_MAX))
+#define OPT_TEXT_MAX (OPT_HEAD + PCAPNG_PADDED(NG_OPT_MAX))
 #define OPT_U64 (OPT_HEAD + 8)
 
 struct pcapng_writer {
@@ -350,7 +349,7 @@ int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_
 		return err_set(err, -EINVAL, "an interface before the section header");
 
 	int rc = begin(w, NG_IDB, NG_BLOCK_MIN + NG_IDB_BODY + 3 * OPT_TEXT_MAX +
-		       n_addrs * (OPT_HEAD + PADDED(17)) + 4 * OPT_U64, err);
+		       n_addrs * (OPT_HEAD + PCAPNG_PADDED(17)) + 4 * OPT_U64, err);
 
 	if (rc < 0)
 		return rc;
@@ -439,7 +438,7 @@ int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_pac
 		return err_set(err, -EMSGSIZE, "a frame of %u bytes, at most %u can be written",
 			       p->caplen, PCAPNG_SNAPLEN_MAX);
 
-	int rc = begin(w, NG_EPB, NG_BLOCK_MIN + NG_EPB_BODY + PADDED(p->caplen) +
+	int rc = begin(w, NG_EPB, NG_BLOCK_MIN + NG_EPB_BODY + PCAPNG_PADDED(p->caplen) +
 		       (p->comment ? text_room(p->comment_len) : 0) + 3 * OPT_U64 + OPT_HEAD, err);
 
 	if (rc < 0)

@@ -17,6 +17,7 @@
 #include "podhop/pcapng.h"
 
 #define NS_PER_S 1000000000
+#define PCAPNG_PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)	/* all fields start at multiples of 4 */
 
 /* Block types, draft-ietf-opsawg-pcapng, section 4. */
 #define NG_SHB 0x0a0d0d0au	/* reads the same in both byte orders */
@@ -259,9 +260,38 @@ struct pcapng_option {
 
 /*
  * Takes the next option from b: 1, 0 at the end of the list (opt_endofopt or
- * the block's end), -1 when the option runs past the block.
+ * the block's end), -1 when the option runs past the block. Inline, because
+ * podhop's own files have three or four of them in each frame.
+ *
+ * draft-ietf-opsawg-pcapng, 3.5:
+ *
+ *   | code u16 | length u16 | value, padded to a multiple of 4 | ...
+ *
+ * length counts the value without its padding. The list ends with code 0 or
+ * with the block, whichever comes first; what follows code 0 is ignored.
  */
-int pcapng_option_next(struct bytes *b, bool swapped, struct pcapng_option *ret_option);
+static inline int pcapng_option_next(struct bytes *b, bool swapped,
+				     struct pcapng_option *ret_option)
+{
+	const uint8_t *head, *value;
+
+	if (bytes_left(b) == 0)
+		return 0;
+	head = bytes_take(b, 4);
+	if (!head)
+		return -1;
+
+	uint16_t code = pcapng_load16(swapped, head);
+	uint16_t len = pcapng_load16(swapped, head + 2);
+
+	if (code == NG_OPT_END)
+		return 0;
+	value = bytes_take(b, PCAPNG_PADDED(len));
+	if (!value)
+		return -1;
+	*ret_option = (struct pcapng_option){ .code = code, .len = len, .value = value };
+	return 1;
+}
 
 /*
  * Copies n bytes of text as valid UTF-8 without NUL: each invalid sequence
