@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * user_filter.c - libpcap expressions decided in user space.
+ *
+ * The filter is compiled for an Ethernet savefile: VLAN tags are then looked
+ * for in the bytes, which is where libpcap puts them back (datapath: tags are
+ * metadata in the kernel).
+ *
+ * A BPF program answers 0 ("no") when it loads a byte that was not captured,
+ * exactly as when the comparison failed. podhop must keep the two apart, so a
+ * "no" on a cut frame is asked again of a small interpreter that stops at the
+ * first load between captured and wire length and says "not known". A load
+ * behind the wire length is a true "no": on the whole frame the kernel would
+ * answer the same. A "yes" needs no second look: no load has failed.
+ */
+#include "capture_priv.h"
+#include "podhop/capture.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILTER_SNAPLEN 262144	/* libpcap's MAXIMUM_SNAPLEN */
+#define STEPS_MAX 65536		/* a program has at most 4096 instructions; 16 rounds of the largest */
+
+struct capture_filter {
+	struct bpf_program program;
+	bool compiled;
+};
+
+struct capture_filter *capture_filter_new(const char *expr, struct err *err)
+{
+	struct capture_filter *f = NULL;
+	struct filter_words words;
+	pcap_t *dead = NULL;
+	bool ok = false;
+
+	capture_filter_words(expr, &words);
+	if (words.name[0]) {
+		err_usage(err, -EINVAL,
+			  "filter \"%s\": \"%s\" is a name, and podhop asks no DNS: "
+			  "give the address", expr, words.name);
+		return NULL;
+	}
+	/* libpcap compiles these for the kernel's metadata; on bytes they would never match */
+	if (words.device_word[0]) {
+		err_usage(err, -EINVAL, "filter \"%s\": \"%s\" is of a device, not of a packet%s",
+			  expr, words.device_word,
+			  strcmp(words.device_word, "ifindex") ? ": use -Q" : "");
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
+	dead = pcap_open_dead(DLT_EN10MB, FILTER_SNAPLEN);
+	if (!f || !dead) {
+		err_sys(err, ENOMEM, "filter");
+		goto out;
+	}
+	if (pcap_compile(dead, &f->program, expr, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		err_usage(err, -EINVAL, "filter \"%s\": %s", expr, pcap_geterr(dead));
+		goto out;
+	}
+	f->compiled = true;
+	ok = true;
+out:
+	if (dead)
+		pcap_close(dead);
+	if (ok)
+		return f;
+	capture_filter_free(f);
+	return NULL;
+}
+
+void capture_filter_free(struct capture_filter *f)
+{
+	if (!f)
+		return;
+	if (f->compiled)
+		pcap_freecode(&f->program);
+	free(f);
+}
+
+/* What is read, and how much of it there is. */
+struct packet {
+	const uint8_t *data;
+	uint32_t caplen, len;
+	bool cut;	/* a load wanted bytes that were on the wire and not captured */
+};
+
+/* Loads size bytes at base + k. False: they are not there. */
+static bool load(struct packet *p, uint32_t base, uint32_t k, uint32_t size, uint32_t *ret_value)
+{
+	uint64_t at = (uint64_t)base + k;
+	uint32_t value = 0;
+
+	if (at > p->caplen || size > p->caplen - at) {
+		p->cut = at <= p->len && size <= p->len - at;
+		return false;
+	}
+	for (uint32_t i = 0; i < size; i++)
+		value = value << 8 | p->data[at + i];
+	*ret_value = value;
+	return true;
+}
+
+static uint32_t alu(uint16_t code, uint32_t a, uint32_t b, bool *ret_bad)
+{
+	switch (BPF_OP(code)) {
+	case BPF_ADD:
+		return a + b;
+	case BPF_SUB:
+		return a - b;
+	case BPF_MUL:
+		return a * b;
+	case BPF_DIV:
+	case BPF_MOD:
+		if (!b) {
+			*ret_bad = true;
+			return 0;
+		}
+		return BPF_OP(code) == BPF_DIV ? a / b : a % b;
+	case BPF_OR:
+		return a | b;
+	case BPF_AND:
+		return a & b;
+	case BPF_XOR:
+		return a ^ b;
+	case BPF_LSH:
+		return b < 32 ? a << b : 0;
+	case BPF_RSH:
+		return b < 32 ? a >> b : 0;
+	case BPF_NEG:
+		return 0u - a;
+	default:
+		*ret_bad = true;
+		return 0;
+	}
+}
+
+static bool jump_taken(uint16_t code, uint32_t a, uint32_t b)
+{
+	switch (BPF_OP(code)) {
+	case BPF_JEQ:
+		return a == b;
+	case BPF_JGT:
+		return a > b;
+	case BPF_JGE:
+		return a >= b;
+	default:
+		return (a & b) != 0;	/* BPF_JSET */
+	}
+}
+
+/*
+ * Runs a program that libpcap compiled and returns what it returns. Jumps go
+ * forwards, but for `protochain`, which walks the headers of the packet in a
+ * loop: STEPS_MAX ends that one whatever the packet says.
+ */
+static uint32_t run(const struct bpf_program *program, struct packet *p)
+{
+	uint32_t a = 0, x = 0, mem[BPF_MEMWORDS] = { 0 };
+
+	for (uint32_t pc = 0, steps = 0; pc < program->bf_len && steps < STEPS_MAX; pc++, steps++) {
+		const struct bpf_insn *in = &program->bf_insns[pc];
+		uint32_t *reg = BPF_CLASS(in->code) == BPF_LDX ? &x : &a;
+		uint32_t size = BPF_SIZE(in->code) == BPF_W ? 4 :
+				BPF_SIZE(in->code) == BPF_H ? 2 : 1;
+		bool bad = false;
+
+		switch (BPF_CLASS(in->code)) {
+		case BPF_LD:
+		case BPF_LDX:
+			switch (BPF_MODE(in->code)) {
+			case BPF_IMM:
+				*reg = in->k;
+				break;
+			case BPF_LEN:
+				*reg = p->len;
+				break;
+			case BPF_MEM:
+				*reg = mem[in->k % BPF_MEMWORDS];
+				break;
+			case BPF_ABS:
+				if (!load(p, 0, in->k, size, reg))
+					return 0;
+				break;
+			case BPF_IND:
+				if (!load(p, x, in->k, size, reg))
+					return 0;
+				break;
+			case BPF_MSH:	/* length of an IPv4 header */
+				if (!load(p, 0, in->k, 1, &x))
+					return 0;
+				x = (x & 0x0f) << 2;
+				break;
+			default:
+				return 0;
+			}
+			break;
+		case BPF_ST:
+			mem[in->k % BPF_MEMWORDS] = a;
+			break;
+		case BPF_STX:
+			mem[in->k % BPF_MEMWORDS] = x;
+			break;
+		case BPF_ALU:
+			a = alu(in->code, a, BPF_SRC(in->code) == BPF_X ? x : in->k, &bad);
+			if (bad)
+				return 0;
+			break;
+		case BPF_JMP:
+			if (BPF_OP(in->code) == BPF_JA)
+				pc += in->k;
+			else if (jump_taken(in->code, a,
+					    BPF_SRC(in->code) == BPF_X ? x : in->k))
+				pc += in->jt;
+			else
+				pc += in->jf;
+			break;
+		case BPF_RET:
+			return BPF_RVAL(in->code) == BPF_A ? a : in->k;
+		default:	/* BPF_MISC */
+			if (BPF_MISCOP(in->code) == BPF_TAX)
+				x = a;
+			else
+				a = x;
+			break;
+		}
+	}
+	return 0;
+}
+
+int capture_filter_match(const struct capture_filter *f, const uint8_t *data, uint32_t caplen,
+			 uint32_t len)
+{
+	const struct pcap_pkthdr header = { .caplen = caplen, .len = len };
+	struct packet p = { .data = data, .caplen = caplen, .len = len };
+
+	if (pcap_offline_filter(&f->program, &header, data))
+		return 1;
+	if (caplen >= len)
+		return 0;
+	if (run(&f->program, &p))
+		return 1;
+	return p.cut ? -1 : 0;
+}
