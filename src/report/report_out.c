@@ -21,6 +21,7 @@ void report_out_init(struct report_out *o, FILE *f, const struct report_style *s
 	o->style = style ? style : &no_style;
 	o->err = 0;
 	o->n = 0;
+	o->wrap = 0;
 }
 
 static void flush(struct report_out *o)
@@ -35,10 +36,73 @@ static void flush(struct report_out *o)
 	o->n = 0;
 }
 
+static void store(struct report_out *o, char c)
+{
+	o->b[o->n++] = c;
+	if (o->n == sizeof(o->b))
+		flush(o);
+}
+
+static void word_end(struct report_out *o)
+{
+	if (!o->word_n)
+		return;
+	/* No blank before it: the rest of a word that was too long for the buffer. */
+	if (o->spaces && o->column > o->indent && o->word_columns &&
+	    (uint64_t)o->column + o->spaces + o->word_columns > o->wrap) {
+		store(o, '\n');
+		o->column = 0;
+		o->spaces = o->indent;
+	}
+	o->column += o->spaces + o->word_columns;
+	for (; o->spaces; o->spaces--)
+		store(o, ' ');
+	for (size_t i = 0; i < o->word_n; i++)
+		store(o, o->word[i]);
+	o->word_n = 0;
+	o->word_columns = 0;
+}
+
+static void wrapped(struct report_out *o, char c)
+{
+	if (c == ' ' || c == '\n') {
+		word_end(o);
+		o->spaces += c == ' ';
+		if (c == '\n') {
+			store(o, c);
+			o->column = o->spaces = 0;
+		}
+		return;
+	}
+	if (o->word_n == sizeof(o->word))
+		word_end(o);
+	o->word[o->word_n++] = c == REPORT_GLUE ? ' ' : c;
+	if (c == '\033')
+		o->in_sgr = true;
+	else if (o->in_sgr)
+		o->in_sgr = c != 'm';
+	else if (((unsigned char)c & 0xc0) != 0x80)
+		o->word_columns++;
+}
+
+void report_out_wrap(struct report_out *o, unsigned columns, unsigned indent)
+{
+	o->wrap = columns;
+	o->indent = indent;
+	o->column = o->spaces = o->word_columns = 0;
+	o->in_sgr = false;
+	o->word_n = 0;
+}
+
 void report_out_mem(struct report_out *o, const void *bytes, size_t n)
 {
 	const char *p = bytes;
 
+	if (o->wrap) {
+		while (n--)
+			wrapped(o, *p++);
+		return;
+	}
 	while (n) {
 		size_t room = sizeof(o->b) - o->n;
 		size_t part = n < room ? n : room;
@@ -59,9 +123,10 @@ void report_out_str(struct report_out *o, const char *s)
 
 void report_out_chr(struct report_out *o, char c)
 {
-	o->b[o->n++] = c;
-	if (o->n == sizeof(o->b))
-		flush(o);
+	if (o->wrap)
+		wrapped(o, c);
+	else
+		store(o, c);
 }
 
 void report_out_u64(struct report_out *o, uint64_t v)
@@ -113,6 +178,8 @@ void report_out_fmt(struct report_out *o, const char *fmt, ...)
 
 int report_out_done(struct report_out *o)
 {
+	if (o->wrap)
+		word_end(o);
 	flush(o);
 	return o->err;
 }
@@ -205,7 +272,7 @@ const char *report_ns(uint64_t ns, char out[static REPORT_FIGURE_MAX])
 	char whole[REPORT_FIGURE_MAX];
 
 	/* The kernel stamps in microseconds: digits behind them would be noise. */
-	if (ns >= 10 * US && ns < MS) {
+	if (ns >= US && ns < MS && (ns >= 10 * US || ns % US == 0)) {
 		snprintf(out, REPORT_FIGURE_MAX, "%.30s us", report_count(ns / US, whole));
 		return out;
 	}

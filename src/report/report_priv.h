@@ -58,10 +58,23 @@ struct report_out {
 	int err;				/* first failure, -errno */
 	size_t n;
 	char b[4096];
+	/* word wrap; off while wrap is 0 */
+	unsigned wrap, indent;		/* columns */
+	unsigned column, spaces, word_columns;
+	bool in_sgr;			/* between ESC and the m of a colour */
+	size_t word_n;
+	char word[256];
 };
 
 /* style may be NULL: no colour, ASCII, 80 columns. */
 void report_out_init(struct report_out *o, FILE *f, const struct report_style *style);
+/*
+ * From here on lines are broken between words where they would pass `columns`, and go
+ * on after `indent` columns; blanks at the end of a line are dropped. A word that is
+ * wider than the line stays whole. REPORT_GLUE is a blank at which no line is broken.
+ */
+#define REPORT_GLUE '\x1f'	/* report_safe() never lets it through */
+void report_out_wrap(struct report_out *o, unsigned columns, unsigned indent);
 void report_out_mem(struct report_out *o, const void *bytes, size_t n);
 void report_out_str(struct report_out *o, const char *s);	/* trusted text only */
 void report_out_chr(struct report_out *o, char c);
