@@ -38,7 +38,7 @@ enum correlate_verdict {
 };
 
 struct correlate_config {
-	const struct model_net *net;	/* borrowed for the correlator's life; may learn roles before the first push */
+	const struct model_net *net;	/* borrowed for the correlator's life */
 	int64_t window_ns;		/* 0: default */
 	int64_t lookahead_ns;		/* 0: default */
 	bool nat;			/* follow address translation */
@@ -54,34 +54,36 @@ struct correlate_config {
 /* An observation reduced to what matching needs. Opaque to all but src/correlate. */
 struct correlate_obs {
 	int64_t time_ns;
-	uint64_t inv;		/* hash of everything no hop may change, addresses and ports excluded */
+	uint64_t number;
+	uint64_t head, body;	/* hashes of what no hop may change: headers, payload */
 	uint64_t tuple_hash;
 	struct result_tuple tuple;
-	uint64_t number;
+	struct addr outer_src, outer_dst;
+	uint32_t body_len;	/* bytes that body covers */
+	uint32_t sig;		/* TCP: hash of what all segments of a super-frame share */
 	uint32_t len;		/* wire length of the whole frame */
 	uint32_t eth_len;	/* of the packet's own Ethernet frame */
-	uint32_t header_len;	/* Ethernet + IP + transport headers of that frame */
+	uint32_t header_len;	/* Ethernet, IP and transport headers of that frame */
 	uint32_t l3_len;
+	uint32_t size;		/* bytes of the packet's range in this frame */
 	uint32_t payload_len;
 	uint32_t seq, ack;
-	uint32_t sig;		/* TCP: hash of what all segments of a super-frame share */
 	uint32_t ip_id;
 	uint32_t frag_off;
-	uint32_t vni;
-	uint32_t encap_len;
-	uint32_t outer_id, outer_frag_off, outer_len;
-	struct addr outer_src, outer_dst;
+	uint32_t vni, encap_len, outer_id;
+	uint32_t outer_first;	/* first outer fragment: bytes of the outer IP payload in it */
+	uint32_t outer_base;	/* ... of which these stand in front of the packet's range */
 	uint16_t outer_sport, outer_dport;
 	uint16_t hop;
 	uint16_t tcp_flags;
 	uint16_t mss;
+	uint16_t flags;
 	uint8_t way;
-	uint8_t kind;		/* enum correlate_kind, src/correlate/correlate_priv.h */
+	uint8_t kind;
 	uint8_t direction;
+	uint8_t order;		/* hop order among equal times: the merge sorts by (time_ns, order, hop) */
 	uint8_t ttl;
 	uint8_t tcp_options_len;
-	uint8_t flags;
-	uint8_t eth_dst_is_bridge;
 	uint8_t pod;
 };
 
@@ -107,6 +109,9 @@ struct correlate;
 
 struct correlate *correlate_new(const struct correlate_config *config, struct err *err);
 void correlate_free(struct correlate *c);	/* NULL is accepted */
+
+/* Reads config.net again: roles, pods or hops were learned. Before they are used by a push. */
+void correlate_learn_net(struct correlate *c);
 
 void correlate_observe(struct correlate *c, const struct model_frame *frame,
 		       const struct model_view *view, struct correlate_obs *ret_obs);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * correlate.c - the correlator's life: set-up, time, marks. Rules: match.c.
+ */
+#include "correlate_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct correlate *correlate_new(const struct correlate_config *config, struct err *err)
+{
+	struct correlate *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_sys(err, ENOMEM, "correlator");
+		return NULL;
+	}
+	c->cfg = *config;
+	c->net = config->net;
+	if (!c->cfg.window_ns)
+		c->cfg.window_ns = CORRELATE_WINDOW_NS;
+	if (!c->cfg.lookahead_ns)
+		c->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
+	c->seed = config->hash_seed;
+	for (unsigned i = 0; i < POD_TABLE_SIZE; i++)
+		c->pods[i].pod = -1;
+	correlate_learn_net(c);
+	if (pool_init(c, err) < 0) {
+		correlate_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void correlate_learn_net(struct correlate *c)
+{
+	c->captured_roles = 0;
+	for (unsigned i = 0; i < c->net->n_hops; i++) {
+		if (i >= c->n_hops) {
+			c->hop[i].start_ns = INT64_MIN;
+			c->hop[i].end_ns = INT64_MAX;
+			c->interface[i].dropped_interface = -1;
+		}
+		c->hop[i].role = (uint8_t)c->net->hops[i].role;
+		c->captured_roles |= 1u << c->hop[i].role;
+	}
+	c->n_hops = c->net->n_hops;
+	for (unsigned i = 0; i < c->net->n_pods; i++)
+		for (unsigned k = 0; k < c->net->pods[i].n_addrs; k++)
+			observe_add_pod(c, &c->net->pods[i].addrs[k], (int)i);
+	c->depth = observe_depth(c->net);
+}
+
+void correlate_free(struct correlate *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < N_ROLES * N_ROLES * N_DIRECTIONS; i++)
+		free((&c->latency[0][0][0])[i]);
+	pool_done(c);
+	free(c);
+}
+
+static bool wants_filter(struct packet *p, const struct correlate *c,
+			 const struct correlate_obs *o)
+{
+	uint8_t role = c->hop[o->hop].role;
+
+	if (role >= p->verdict_rank || o->kind == KIND_OUTER_FRAGMENT ||
+	    (o->kind == KIND_FRAGMENT && o->frag_off))
+		return false;
+	p->verdict_rank = role;
+	return true;
+}
+
+correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
+			     bool *ret_asks_filter)
+{
+	*ret_asks_filter = false;
+	if (o->time_ns > c->now_ns)
+		correlate_advance(c, o->time_ns);
+	if (o->kind == KIND_NOT_IP || o->kind == KIND_MALFORMED) {
+		if (o->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)
+			return CORRELATE_REF_FOREIGN;
+		if (o->kind == KIND_NOT_IP)
+			c->not_ip++;
+		else
+			c->malformed++;
+		return CORRELATE_REF_NONE;
+	}
+
+	uint32_t i = match_observation(c, o, flow_get(c, o));
+	if (i == NONE)
+		return CORRELATE_REF_NONE;
+	struct packet *p = &c->packet[i];
+	p->held++;
+	*ret_asks_filter = wants_filter(p, c, o);
+	return i;
+}
+
+void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlate_verdict v)
+{
+	if (ref < c->n_packets)
+		c->packet[packet_root(c, ref)].verdict = (uint8_t)v;
+}
+
+bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref,
+			 struct result_tuple *ret_tuple)
+{
+	if (ref >= c->n_packets)
+		return false;
+	const struct packet *p = &c->packet[packet_root(c, ref)];
+	if (p->flow == NONE)
+		return false;
+	const struct flow *f = flow_root(c, p->flow);
+	if (f->far_view == NONE)
+		return false;
+	*ret_tuple = c->flow[f->pod_view].tuple;
+	return true;
+}
+
+static void count_kept(struct correlate *c, const struct correlate_obs *o)
+{
+	c->observations++;
+	c->interface[o->hop].observations++;
+	c->interface[o->hop].bytes += o->len;
+}
+
+void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_obs *o,
+		    struct correlate_mark *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->dt_ns = -1;
+	m->direction = o->direction;
+	if (ref == CORRELATE_REF_FOREIGN) {
+		c->foreign++;
+		return;
+	}
+	if (ref == CORRELATE_REF_NONE) {
+		m->keep = true;
+		count_kept(c, o);
+		return;
+	}
+
+	uint32_t root = packet_root(c, ref);
+	struct packet *p = &c->packet[root];
+
+	m->direction = p->direction;
+	if ((p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other) ||
+	    p->verdict == CORRELATE_DROP) {
+		c->foreign++;
+	} else {
+		uint16_t place = PLACE(o->hop, o->way,
+				       (o->flags & OBS_ENCAP) || o->kind == KIND_OUTER_FRAGMENT);
+		unsigned k = 0;
+
+		m->keep = true;
+		count_kept(c, o);
+		if (!p->id)
+			p->id = ++c->next_id;
+		m->id = p->id;
+		m->ambiguous = p->ambiguous;
+		while (k + 1 < p->n_sightings && p->s[k].place != place)
+			k++;
+		m->hop = k + 1;
+		for (unsigned n = 0; n <= k && n < p->n_sightings; n++)
+			m->path.role[m->path.n++] = p->s[n].role;
+		if (k && k < p->n_sightings)
+			m->dt_ns = o->time_ns - p->s[k - 1].first_ns;
+		if (p->flow != NONE) {
+			const struct flow *f = flow_root(c, p->flow);
+			if (f->far_view != NONE) {
+				m->translated = true;
+				m->translation = c->flow[f->far_view].tuple;
+			}
+		}
+	}
+	c->packet[ref].held--;
+	packet_release(c, ref);
+}
+
+void correlate_advance(struct correlate *c, int64_t now_ns)
+{
+	if (now_ns > c->now_ns)
+		c->now_ns = now_ns;
+	while (c->done_first != NONE) {
+		uint32_t i = c->done_first;
+		struct packet *p = &c->packet[i];
+
+		if (c->now_ns - p->done_ns < c->cfg.lookahead_ns)
+			break;
+		c->done_first = p->done_next;
+		if (c->done_first == NONE)
+			c->done_last = NONE;
+		p->held--;
+		if (p->flags & PACKET_CLOSED)
+			packet_release(c, i); /* closed meanwhile, or became part of another */
+		else
+			close_packet(c, i);
+	}
+	while (c->oldest != NONE &&
+	       c->now_ns - c->packet[c->oldest].first_ns > c->cfg.window_ns)
+		close_packet(c, c->oldest);
+}
+
+void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
+		     uint64_t count)
+{
+	struct hop_state *h = &c->hop[hop];
+
+	if (!count)
+		return;
+	h->dropped += count;
+	if (h->n_drops && h->drops[h->n_drops - 1].to_ns >= from_ns) {
+		struct drop_span *last = &h->drops[h->n_drops - 1];
+		if (to_ns > last->to_ns)
+			last->to_ns = to_ns;
+		if (from_ns < last->from_ns)
+			last->from_ns = from_ns;
+		last->count += count;
+		return;
+	}
+	if (h->n_drops == DROP_SPANS_MAX) {
+		/* Join the two oldest: their packets have closed long ago. */
+		h->drops[1].from_ns = h->drops[0].from_ns;
+		h->drops[1].count += h->drops[0].count;
+		memmove(&h->drops[0], &h->drops[1], (DROP_SPANS_MAX - 1) * sizeof(h->drops[0]));
+		h->n_drops--;
+	}
+	h->drops[h->n_drops++] = (struct drop_span){ from_ns, to_ns, count };
+}
+
+void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int64_t end_ns)
+{
+	c->hop[hop].start_ns = start_ns;
+	c->hop[hop].end_ns = end_ns;
+}
+
+void correlate_finish(struct correlate *c)
+{
+	while (c->done_first != NONE) {
+		uint32_t i = c->done_first;
+
+		c->done_first = c->packet[i].done_next;
+		c->packet[i].held--;
+		if (c->packet[i].flags & PACKET_CLOSED)
+			packet_release(c, i);
+		else
+			close_packet(c, i);
+	}
+	c->done_last = NONE;
+	/* Time is over: what is open had no more chance, it was not closed early. */
+	if (c->newest != NONE)
+		c->now_ns = c->packet[c->newest].first_ns + c->cfg.window_ns + 1;
+	while (c->oldest != NONE)
+		close_packet(c, c->oldest);
+}
+
+int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err)
+{
+	return close_result(c, ret_result, err);
+}
+
+uint64_t correlate_ids(const struct correlate *c)
+{
+	return c->next_id;
+}
+
+uint64_t correlate_open(const struct correlate *c)
+{
+	return c->n_open;
+}

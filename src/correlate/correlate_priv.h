@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * correlate_priv.h - the correlator's tables. See match.c for how they are used.
+ *
+ * All tables are sized once (correlate_new), refer to each other by 32-bit index
+ * (NONE: nothing) and are taken from calloc, so that a page that was never needed
+ * is never resident.
+ */
+#ifndef CORRELATE_PRIV_H
+#define CORRELATE_PRIV_H
+
+#include "podhop/correlate.h"
+#include "podhop/hist.h"
+
+#define NONE 0xffffffffu
+
+/* 131,072 open packets of 232 bytes: 2 s of 65,000 packets a second that all vanish, or the
+ * 200 ms look-ahead of 650,000 a second that all arrive. */
+#define PACKETS_MAX_DEFAULT 131072u
+#define FLOWS_MAX_DEFAULT 262144u	/* touched only when there are so many */
+#define SIGHTINGS_MAX 6			/* in place; two hairpins through all four hops do not exist */
+#define RANGES_OF_PACKET_MAX 512	/* a 512 KiB BIG TCP frame has 380 segments */
+#define TIE_MEMBERS_MAX 1024
+#define GAPS_MAX 4			/* holes in one direction of a TCP stream that are remembered */
+#define PATH_ROWS_MAX 256
+#define TUNNELS_MAX 4096
+#define LOSS_ROWS_MAX 1024
+#define DROP_SPANS_MAX 512		/* a hop; the two nearest are joined when it is full */
+#define SUPER_BLOCK_SHIFT 14		/* super-frames are indexed by 16 KiB of sequence space */
+#define LOOKALIKE_AGE_NS 20000000LL	/* no hop of a node holds a packet longer, unless it drops it */
+#define CURSORS 4			/* super-frames of a flow being cut at once: one a hop */
+#define LEARNED_MAX 256			/* remote subnets learned from frames when no route is known */
+#define CHAIN_MAX 4096			/* look-alikes compared before giving up */
+
+/* What an observation is, as far as matching goes. */
+enum correlate_kind {
+	KIND_NOT_IP = 0,
+	KIND_MALFORMED,
+	KIND_WHOLE,		/* a whole datagram that is no TCP data */
+	KIND_TCP_DATA,		/* TCP with payload: a range of the stream */
+	KIND_FRAGMENT,		/* an inner IP fragment: a range of its datagram */
+	KIND_OUTER_FRAGMENT,	/* a later fragment of a VXLAN datagram */
+};
+
+enum obs_flag {
+	OBS_HAS_ID = 1,		/* ip_id identifies (IPv4 id not 0, IPv6 fragment) */
+	OBS_ENCAP = 2,
+	OBS_OUTER_FIRST = 4,	/* first fragment of an outer datagram */
+	OBS_LAST_FRAGMENT = 8,
+	OBS_MULTICAST = 16,
+	OBS_IPV4 = 32,
+	OBS_SYN = 64,
+	OBS_ROUTED = 128,	/* seen with the bridge's MAC as destination: the node routes it */
+	OBS_MAY_FRAGMENT = 256,	/* IPv4 without DF, large enough to be cut on the way */
+};
+
+/* One hop at which a packet was seen, one way, plain or inside VXLAN. */
+struct sighting {
+	int64_t first_ns;
+	uint32_t covered;	/* bytes of the packet's range seen here */
+	uint16_t place;		/* PLACE() */
+	uint8_t whole;		/* seen as a whole: no ranges are kept */
+	uint8_t role;		/* of the hop */
+};
+
+#define PLACE(hop, way, encap) ((uint16_t)((unsigned)(hop) << 3 | (unsigned)(way) << 1 | ((encap) ? 1u : 0u)))
+#define PLACE_HOP(place) ((unsigned)(place) >> 3)
+#define PLACE_WAY(place) (((unsigned)(place) >> 1) & 3u)
+#define PLACE_ENCAP(place) (((place) & 1u) != 0)
+
+enum packet_flag {
+	PACKET_USED = 1,
+	PACKET_CLOSED = 2,
+	PACKET_RETRANSMISSION = 4,
+	PACKET_TOTAL_KNOWN = 8,		/* fragments: the datagram's length is known */
+	PACKET_DONE = 16,		/* whole at its last hop: closes after the look-ahead */
+	PACKET_TIED = 32,		/* look-alikes: see struct tie */
+	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
+	PACKET_SUPER = 128,		/* indexed by SUPER_BLOCKs */
+	PACKET_TRANSLATED = 256,
+	PACKET_OUTER_FRAGMENTED = 512,
+	PACKET_INDEXED = 1024,		/* is in its primary bucket */
+	PACKET_ROUTED = 2048,
+	PACKET_WRITTEN = 4096,		/* has been marked at least once */
+};
+
+struct packet {
+	int64_t first_ns;
+	uint64_t key;		/* of the primary index */
+	uint64_t head, body;
+	uint64_t id;		/* 0: none yet */
+	uint64_t number;	/* frame number of the first observation */
+	uint32_t next, prev;	/* primary bucket */
+	uint32_t later, earlier;	/* open list, in order of first_ns */
+	uint32_t done_next;	/* queue of whole packets */
+	uint32_t parent;	/* the packet that this one turned out to be a part of */
+	uint32_t held;		/* observations not marked yet, and children */
+	uint32_t aliases;	/* secondary keys */
+	uint32_t ranges;	/* what was seen in parts */
+	uint32_t n_ranges;
+	uint32_t seen;		/* observation list, when asked for */
+	uint32_t seen_last;
+	uint32_t seen_omitted;
+	uint32_t observations;
+	int64_t done_ns;	/* when it was whole at its last hop */
+	uint32_t flow;		/* as observed first; flow_root() for the group */
+	uint32_t tie, tie_next;
+	uint32_t body_len;
+	uint32_t start;		/* TCP: sequence number of the first byte; else 0 */
+	uint32_t size;		/* bytes of its range: TCP payload, or transport bytes of a datagram */
+	uint32_t sig;
+	uint32_t ip_id;
+	uint32_t len;		/* frame length at the hop nearest the pod */
+	uint32_t payload_len;
+	uint32_t tunnel;	/* row of the tunnel table, NONE: not encapsulated */
+	uint32_t small_outer;	/* datagrams counted one by one at the encapsulated underlay hop */
+	uint32_t small_payload;	/* their payload bytes together */
+	uint32_t small_inner;	/* their inner frames' bytes */
+	uint32_t large_outer;	/* super-frames there */
+	uint32_t segment;	/* payload of its segments as seen at some hop; 0: none seen */
+	uint32_t header_len;	/* Ethernet, IP and transport headers of one inner frame */
+	uint32_t fragment_bytes;	/* extra headers of outer fragments */
+	uint32_t outer_base;	/* outer fragments: UDP payload bytes in front of the packet's range */
+	uint16_t encap_len;
+	uint16_t outer_sport;
+	uint16_t flags;
+	uint16_t ambiguous;	/* most candidates that were open at once */
+	uint8_t verdict;	/* enum correlate_verdict */
+	uint8_t verdict_rank;	/* role rank of the observation it was decided on */
+	uint8_t len_rank;	/* role rank of the observation that len comes from */
+	uint8_t direction;
+	uint8_t kind;
+	uint16_t obs_flags;
+	uint8_t ttl_last;
+	uint8_t tcp_options_len;
+	uint8_t n_sightings;
+	bool path_cut;
+	struct sighting s[SIGHTINGS_MAX];
+};
+
+/* A secondary key of a packet. */
+struct alias {
+	uint64_t key;
+	uint32_t packet;
+	uint32_t next, prev;	/* bucket */
+	uint32_t sibling;	/* next alias of the same packet, or of the free list */
+};
+
+/* Bytes [start, end) of a packet's range, seen at one place. */
+struct range {
+	uint32_t start, end;
+	uint32_t next;
+	uint16_t place;
+	bool large;		/* one super-frame at the encapsulated underlay: not joined with others */
+};
+
+/* One observation of an open packet, for the outputs that list them. */
+struct seen {
+	int64_t time_ns;
+	uint32_t length, start, bytes;
+	uint32_t next;
+	uint16_t hop;
+	bool part;
+};
+
+/*
+ * Look-alikes: packets between which at least one observation could not choose. The
+ * members are judged together, when the last of them closes: all whole, then order was
+ * enough; else nobody can say which of them lost what.
+ */
+struct tie {
+	uint32_t first, last;
+	uint32_t members, closed;
+	bool any_incomplete;
+	uint32_t next_free;
+};
+
+enum flow_nat {
+	FLOW_NAT_UNKNOWN = 0,	/* its packets also get a key without addresses */
+	FLOW_NAT_NONE,
+	FLOW_NAT_TRANSLATED,
+};
+
+struct flow {
+	struct result_tuple tuple;
+	uint64_t hash;
+	uint64_t key;		/* equal for all flows of one group, never changes for an open packet */
+	uint32_t next;		/* bucket */
+	uint32_t root;		/* the flow that keeps the group's figures; itself when alone */
+	uint32_t pod_view;	/* root: the flow as the veth sees it */
+	uint32_t far_view;	/* root: as the far side sees it; NONE: not translated */
+	uint32_t newer, older;	/* use order */
+	uint32_t open;		/* open packets */
+	uint8_t nat;
+	uint8_t direction;
+	uint8_t route;		/* enum model_route_kind that its packets took */
+	bool has_seq;
+	uint16_t group;		/* root: how many flows */
+	bool counted;		/* a packet of it has closed */
+	uint16_t mss;		/* of this direction's SYN (what the other side may send); 0 unknown */
+	uint16_t path_row;
+	uint32_t segment;	/* largest segment seen of its super-frames */
+	uint32_t max_end;	/* TCP: highest sequence number seen, as end */
+	uint32_t tunnel;	/* the row its packets used last; NONE: none yet */
+	uint32_t cursor[CURSORS];	/* the super-frame being cut, by place */
+	uint16_t cursor_place[CURSORS];
+	struct {
+		uint32_t start, end;
+	} gap[GAPS_MAX];
+	uint32_t path_votes;
+	uint64_t packets, bytes, payload_bytes, overhead_bytes, retransmissions;
+};
+
+struct drop_span {
+	int64_t from_ns, to_ns;
+	uint64_t count;
+};
+
+struct hop_state {
+	uint8_t role;
+	int64_t start_ns, end_ns;	/* INT64_MIN / INT64_MAX: open */
+	struct drop_span drops[DROP_SPANS_MAX];
+	unsigned n_drops;
+	uint64_t dropped;
+};
+
+struct path_row {
+	struct result_path_row row;
+};
+
+struct loss_row {
+	struct result_loss row;		/* reason and evidence filled at the end */
+	const char *reason;
+	uint32_t missing_mask;		/* roles whose drops would excuse the loss */
+};
+
+struct latency_cell {
+	struct hist hist;
+	uint64_t equal;		/* samples with equal stamps */
+};
+
+#define N_ROLES MODEL_ROLE_COUNT
+#define N_DIRECTIONS MODEL_DIRECTION_COUNT
+#define POD_TABLE_SIZE 2048	/* addresses of 64 pods x 8, a quarter full */
+
+struct pod_entry {
+	struct addr addr;
+	int pod;	/* -1: empty */
+};
+
+struct correlate {
+	struct correlate_config cfg;
+	const struct model_net *net;
+	uint64_t seed;
+	uint32_t depth;		/* bytes of an inner IP packet that every hop captures */
+	struct hop_state hop[MODEL_HOPS_MAX];
+	unsigned n_hops;
+	uint32_t captured_roles;	/* mask of 1 << role */
+	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
+	unsigned n_learned;
+	struct pod_entry pods[POD_TABLE_SIZE];
+
+	/* packets */
+	struct packet *packet;
+	uint32_t n_packets;	/* capacity */
+	uint32_t packets_top;	/* never used beyond */
+	uint32_t packets_free;
+	uint32_t *bucket;
+	uint32_t bucket_mask;
+	uint32_t oldest, newest;	/* open list */
+	uint32_t done_first, done_last;
+	uint64_t n_open;
+
+	struct alias *alias;
+	uint32_t n_alias, alias_top, alias_free;
+	uint32_t *alias_bucket;
+	uint32_t alias_mask;
+
+	struct range *range;
+	uint32_t n_range, range_top, range_free;
+
+	struct seen *seen;
+	uint32_t n_seen, seen_top, seen_free;
+	struct result_observation *list;	/* scratch for on_packet */
+
+	struct tie *tie;
+	uint32_t n_tie, tie_top, tie_free;
+
+	struct flow *flow;
+	uint32_t n_flows, flows_top, flows_free;
+	uint32_t *flow_bucket;
+	uint32_t flow_mask;
+	uint32_t flow_newest, flow_oldest;
+	uint64_t flows_evicted;
+
+	/* tallies */
+	uint64_t next_id;
+	int64_t now_ns;
+	uint64_t observations, foreign, filter_unsure, closed_early;
+	uint64_t not_ip, malformed;
+	uint64_t total, status[RESULT_STATUS_COUNT];
+	struct path_row path_row[PATH_ROWS_MAX];
+	unsigned n_path_rows;
+	struct result_tunnel tunnel[TUNNELS_MAX];
+	unsigned n_tunnels;
+	struct {
+		uint64_t inner_packets, outer_datagrams, computed, inner_bytes, overhead_bytes;
+		uint64_t fragmented_outer, fragment_bytes;
+		enum result_basis basis;
+	} encap;
+	struct latency_cell *latency[N_ROLES][N_ROLES][N_DIRECTIONS];
+	struct loss_row loss_row[LOSS_ROWS_MAX];
+	unsigned n_loss_rows;
+	uint64_t losses_omitted;
+	struct result_interface interface[MODEL_HOPS_MAX];
+};
+
+/* ---- pool.c: packets, their keys and ranges */
+int pool_init(struct correlate *c, struct err *err);
+void pool_done(struct correlate *c);
+uint32_t packet_new(struct correlate *c, int64_t now_ns);	/* never fails: closes the oldest when full */
+void packet_index(struct correlate *c, uint32_t p, uint64_t key);
+void packet_unindex(struct correlate *c, uint32_t p);	/* primary and secondary keys */
+void packet_unlist(struct correlate *c, uint32_t p);	/* out of the open list */
+void packet_release(struct correlate *c, uint32_t p);	/* held went down, or it closed */
+uint32_t packet_root(const struct correlate *c, uint32_t p);
+void alias_add(struct correlate *c, uint32_t p, uint64_t key);
+uint32_t alias_first(const struct correlate *c, uint64_t key);
+uint32_t alias_next(const struct correlate *c, uint32_t a);	/* with the same key */
+bool range_overlaps(const struct correlate *c, const struct packet *p, uint16_t place,
+		    uint32_t start, uint32_t end);
+/* Notes [start, end) at place; returns false when no range was free (then counted as seen). */
+bool range_add(struct correlate *c, struct packet *p, uint16_t place, uint32_t start,
+	       uint32_t end, bool large);
+void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs *o,
+	      uint32_t start, uint32_t bytes, bool part);
+
+/* ---- observe.c */
+void observe_add_pod(struct correlate *c, const struct addr *a, int pod);
+uint32_t observe_depth(const struct model_net *net);
+
+/* ---- flow.c */
+uint32_t flow_get(struct correlate *c, const struct correlate_obs *o);
+uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash);
+uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t);
+struct flow *flow_root(const struct correlate *c, uint32_t flow);
+void flow_link(struct correlate *c, uint32_t a, uint32_t b);
+/* Notes a TCP range; true when all of it was seen before (a retransmission). */
+bool flow_note_range(struct flow *f, uint32_t start, uint32_t len);
+/* Payload bytes of one wire segment of this flow, 0 when not known. */
+uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
+			   uint32_t ip_header_len);
+
+struct result_tuple flow_reverse_tuple(const struct result_tuple *t);
+
+/* ---- match.c */
+uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
+
+/* ---- path.c */
+enum model_route_kind path_route(const struct correlate *c, const struct addr *dst);
+uint32_t path_needed_roles(const struct correlate *c, const struct packet *p);
+uint32_t path_whole_roles(const struct correlate *c, const struct packet *p);
+bool path_is_done(const struct correlate *c, const struct packet *p, const struct sighting *last);
+struct path_verdict {
+	bool complete;
+	enum model_role last_seen, next_expected;
+	uint32_t missing_mask;
+	const char *reason;
+};
+void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
+
+/* ---- close.c */
+void close_packet(struct correlate *c, uint32_t p);
+/* A member of a tie has closed (or became part of another packet). */
+void close_tied(struct correlate *c, uint32_t p);
+int close_result(const struct correlate *c, struct result *r, struct err *err);
+
+static inline unsigned role_of_place(const struct correlate *c, uint16_t place)
+{
+	return c->hop[PLACE_HOP(place)].role;
+}
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flow.c - flows, the groups that address translation makes of them, and what a
+ * TCP direction has sent so far.
+ *
+ * Theory of operation
+ *
+ * A flow is one direction of one conversation as one hop shows it. Translation
+ * shows the same packets under several tuples; their flows form a group. All flows
+ * of a group share `key`, from which the keys of their packets are made, so that a
+ * packet is found whichever tuple a hop shows. Figures are kept in the group's root;
+ * pod_view and far_view say how the pod's veth and the far side name it.
+ */
+#include "correlate_priv.h"
+
+#include <string.h>
+
+static void use_order_drop(struct correlate *c, uint32_t i)
+{
+	struct flow *f = &c->flow[i];
+
+	if (f->newer == NONE)
+		c->flow_newest = f->older;
+	else
+		c->flow[f->newer].older = f->older;
+	if (f->older == NONE)
+		c->flow_oldest = f->newer;
+	else
+		c->flow[f->older].newer = f->newer;
+}
+
+static void use_order_front(struct correlate *c, uint32_t i)
+{
+	struct flow *f = &c->flow[i];
+
+	f->newer = NONE;
+	f->older = c->flow_newest;
+	if (c->flow_newest != NONE)
+		c->flow[c->flow_newest].newer = i;
+	else
+		c->flow_oldest = i;
+	c->flow_newest = i;
+}
+
+static bool tuple_eq(const struct result_tuple *a, const struct result_tuple *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->protocol == b->protocol &&
+	       addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst);
+}
+
+uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash)
+{
+	uint32_t i = c->flow_bucket[hash & c->flow_mask];
+
+	while (i != NONE && (c->flow[i].hash != hash || !tuple_eq(&c->flow[i].tuple, t)))
+		i = c->flow[i].next;
+	return i;
+}
+
+/* The longest unused flow without open packets leaves; its packets were counted already. */
+static uint32_t evict(struct correlate *c)
+{
+	uint32_t tries = 0;
+
+	for (uint32_t i = c->flow_oldest; i != NONE && tries < CHAIN_MAX;
+	     i = c->flow[i].newer, tries++) {
+		struct flow *f = &c->flow[i];
+
+		if (f->open || f->group > 1)
+			continue;
+		uint32_t *link = &c->flow_bucket[f->hash & c->flow_mask];
+		while (*link != i)
+			link = &c->flow[*link].next;
+		*link = f->next;
+		use_order_drop(c, i);
+		if (f->counted)
+			c->flows_evicted++;
+		return i;
+	}
+	return NONE;
+}
+
+uint32_t flow_get(struct correlate *c, const struct correlate_obs *o)
+{
+	uint32_t i = flow_find(c, &o->tuple, o->tuple_hash);
+
+	if (i != NONE) {
+		if (c->flow_newest != i) {
+			use_order_drop(c, i);
+			use_order_front(c, i);
+		}
+		return i;
+	}
+	if (c->flows_top < c->n_flows) {
+		i = c->flows_top++;
+	} else {
+		i = evict(c);
+		if (i == NONE)
+			return c->flow_oldest; /* all busy: figures blur, identity does not (key below) */
+	}
+
+	struct flow *f = &c->flow[i];
+	uint32_t *head = &c->flow_bucket[o->tuple_hash & c->flow_mask];
+
+	memset(f, 0, sizeof(*f));
+	f->tuple = o->tuple;
+	f->hash = f->key = o->tuple_hash;
+	f->root = f->pod_view = i;
+	f->far_view = NONE;
+	f->group = 1;
+	f->direction = o->direction;
+	f->tunnel = NONE;
+	for (unsigned k = 0; k < CURSORS; k++)
+		f->cursor[k] = NONE;
+	f->next = *head;
+	*head = i;
+	use_order_front(c, i);
+	return i;
+}
+
+struct flow *flow_root(const struct correlate *c, uint32_t i)
+{
+	while (c->flow[i].root != i)
+		i = c->flow[i].root;
+	return &c->flow[i];
+}
+
+void flow_link(struct correlate *c, uint32_t a, uint32_t b)
+{
+	struct flow *ra = flow_root(c, a), *rb = flow_root(c, b);
+
+	if (ra == rb)
+		return;
+	/*
+	 * The group that has more to lose stays; packets of the other that are open keep
+	 * their key and are matched, if at all, by the keys without addresses.
+	 */
+	struct flow *keep = ra, *join = rb;
+	if (rb->packets > ra->packets || (rb->packets == ra->packets && rb->open > ra->open)) {
+		keep = rb;
+		join = ra;
+	}
+	uint32_t root = (uint32_t)(keep - c->flow);
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct flow *f = &c->flow[i ? b : a];
+		if (flow_root(c, i ? b : a) == join)
+			f->key = keep->key;
+	}
+	join->key = keep->key;
+	join->root = root;
+	keep->group = (uint16_t)(keep->group + join->group);
+	keep->nat = FLOW_NAT_TRANSLATED;
+	join->nat = FLOW_NAT_TRANSLATED;
+	keep->packets += join->packets;
+	keep->bytes += join->bytes;
+	keep->payload_bytes += join->payload_bytes;
+	keep->overhead_bytes += join->overhead_bytes;
+	keep->retransmissions += join->retransmissions;
+	keep->counted |= join->counted;
+	if (!keep->mss)
+		keep->mss = join->mss;
+	if (keep->segment < join->segment)
+		keep->segment = join->segment;
+	join->packets = join->bytes = join->payload_bytes = join->overhead_bytes = 0;
+	join->retransmissions = 0;
+	join->counted = false;
+}
+
+struct result_tuple flow_reverse_tuple(const struct result_tuple *t)
+{
+	struct result_tuple r = *t;
+
+	r.src = t->dst;
+	r.dst = t->src;
+	/* An ICMP echo's id stands in sport in both directions. */
+	if (t->protocol != MODEL_PROTO_ICMP && t->protocol != MODEL_PROTO_ICMPV6) {
+		r.sport = t->dport;
+		r.dport = t->sport;
+	}
+	return r;
+}
+
+/* a < b in sequence space (RFC 9293, 3.4). */
+static bool seq_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+bool flow_note_range(struct flow *f, uint32_t start, uint32_t len)
+{
+	uint32_t end = start + len;
+
+	if (!f->has_seq) {
+		f->has_seq = true;
+		f->max_end = end;
+		memset(f->gap, 0, sizeof(f->gap));
+		return false;
+	}
+	if (!seq_before(start, f->max_end)) {
+		if (start != f->max_end) {
+			/* A hole: what fills it later is out of order, not sent again. */
+			memmove(&f->gap[1], &f->gap[0], sizeof(f->gap) - sizeof(f->gap[0]));
+			f->gap[0].start = f->max_end;
+			f->gap[0].end = start;
+		}
+		f->max_end = end;
+		return false;
+	}
+	if (seq_before(f->max_end, end)) {
+		f->max_end = end; /* brings new bytes too */
+		return false;
+	}
+	for (unsigned i = 0; i < GAPS_MAX; i++) {
+		uint32_t gs = f->gap[i].start, ge = f->gap[i].end;
+
+		if (gs == ge || seq_before(start, gs) || seq_before(ge, end))
+			continue;
+		if (start == gs) {
+			f->gap[i].start = end;
+		} else {
+			if (end != ge) {
+				/* In the middle: the later part goes into the oldest slot. */
+				f->gap[GAPS_MAX - 1].start = end;
+				f->gap[GAPS_MAX - 1].end = ge;
+			}
+			f->gap[i].end = start;
+		}
+		return false;
+	}
+	return true;
+}
+
+uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
+			   uint32_t ip_header_len)
+{
+	if (f->segment)
+		return f->segment;
+
+	/* min(MSS of both SYNs, MTU of route and VTEP) less options: contract, section 1. */
+	uint32_t back = NONE, mss = f->mss, views[2] = { f->pod_view, f->far_view };
+
+	for (unsigned i = 0; i < 2 && back == NONE; i++) {
+		if (views[i] == NONE)
+			continue;
+		struct result_tuple t = flow_reverse_tuple(&c->flow[views[i]].tuple);
+		back = flow_find(c, &t, flow_hash(c, &t));
+	}
+	if (back == NONE)
+		return 0;
+	uint32_t m = flow_root(c, back)->mss;
+	if (!m || !mss)
+		return 0; /* one SYN was not seen: the other side's limit is not known */
+	if (m < mss)
+		mss = m;
+	const uint32_t tcp_header = 20;
+	for (unsigned i = 0; i < c->net->n_hops; i++) {
+		const struct model_hop *h = &c->net->hops[i];
+		if (h->role == MODEL_ROLE_VTEP && h->mtu > ip_header_len + tcp_header &&
+		    h->mtu - ip_header_len - tcp_header < mss &&
+		    (!h->n_addrs ||
+		     addr_is_v4(&h->addrs[0].addr) == addr_is_v4(&f->tuple.src)))
+			mss = h->mtu - ip_header_len - tcp_header;
+	}
+	return mss > options_len ? mss - options_len : 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * path.c - which hops a packet's path needs, and where it stopped.
+ *
+ * Theory of operation
+ *
+ * A path is known by what was seen of it: whatever was seen inside VXLAN passed all
+ * four hops; whatever was seen plain on the underlay passed all but the VTEP. For a
+ * packet that was seen at neither, its flow's earlier packets tell, then the node's
+ * routes (live), then the addresses of the devices (a file that names them), then
+ * what other flows to the same subnet did. When none of these knows, nothing is
+ * expected that was not seen: podhop does not call a packet lost on a guess.
+ *
+ *   destination            hops of a packet that leaves the pod
+ *   remote pod             veth bridge vtep underlay
+ *   outside, other node    veth bridge      underlay
+ *   the node itself        veth bridge
+ *   pod of this node       veth (the bridge forwards it: no tap on cni0), its veth
+ *
+ * Roles that are not captured are not needed. Datapath facts: which hop sees what was
+ * measured for every row; the bridge shows a frame once, when the node itself takes
+ * or sends it (net/bridge/br_input.c: br_pass_frame_up, br_device.c: br_dev_xmit).
+ */
+#include "correlate_priv.h"
+
+#define BIT(role) (1u << (role))
+#define ALL_ROLES (BIT(MODEL_ROLE_VETH) | BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_VTEP) | \
+		   BIT(MODEL_ROLE_UNDERLAY))
+
+static enum model_route_kind route_from_table(const struct model_net *net, const struct addr *dst)
+{
+	const struct model_route *best = NULL;
+
+	for (unsigned i = 0; i < net->n_routes; i++) {
+		const struct model_route *r = &net->routes[i];
+		if (prefix_has(&r->dst, dst) && (!best || r->dst.len > best->dst.len))
+			best = r;
+	}
+	return best ? best->kind : MODEL_ROUTE_UNKNOWN;
+}
+
+enum model_route_kind path_route(const struct correlate *c, const struct addr *dst)
+{
+	const struct model_net *net = c->net;
+	bool bridge_known = false;
+
+	if (addr_is_multicast(dst) || addr_is_link_local(dst))
+		return MODEL_ROUTE_LOCAL; /* stays on the link */
+	if (net->routes_known)
+		return route_from_table(net, dst);
+	for (unsigned i = 0; i < net->n_hops; i++)
+		for (unsigned k = 0; k < net->hops[i].n_addrs; k++)
+			if (addr_eq(&net->hops[i].addrs[k].addr, dst))
+				return MODEL_ROUTE_NODE;
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		const struct model_hop *h = &net->hops[i];
+		if (h->role != MODEL_ROLE_BRIDGE)
+			continue;
+		for (unsigned k = 0; k < h->n_addrs; k++) {
+			if (addr_is_v4(&h->addrs[k].addr) != addr_is_v4(dst))
+				continue;
+			bridge_known = true;
+			if (prefix_has(&h->addrs[k], dst))
+				return MODEL_ROUTE_LOCAL;
+		}
+	}
+	for (unsigned i = 0; i < c->n_learned; i++)
+		if (prefix_has(&c->learned[i], dst))
+			return MODEL_ROUTE_VTEP;
+	/* flannel's Network is a /16 (v6: /56) by default, cut into the nodes' subnets. */
+	for (unsigned i = 0; bridge_known && i < net->n_hops; i++) {
+		const struct model_hop *h = &net->hops[i];
+		if (h->role != MODEL_ROLE_BRIDGE)
+			continue;
+		for (unsigned k = 0; k < h->n_addrs; k++) {
+			struct prefix p = h->addrs[k];
+			p.len = addr_is_v4(&p.addr) ? 16 : 48;
+			if (addr_is_v4(&p.addr) == addr_is_v4(dst) &&
+			    !addr_is_link_local(&p.addr) && prefix_has(&p, dst))
+				return (c->captured_roles & BIT(MODEL_ROLE_VTEP))
+					       ? MODEL_ROUTE_VTEP
+					       : MODEL_ROUTE_UNKNOWN;
+		}
+	}
+	return bridge_known ? MODEL_ROUTE_DIRECT : MODEL_ROUTE_UNKNOWN;
+}
+
+static uint32_t seen_roles(const struct packet *p)
+{
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		mask |= BIT(p->s[i].role);
+	return mask;
+}
+
+uint32_t path_whole_roles(const struct correlate *c, const struct packet *p)
+{
+	uint32_t mask = 0;
+
+	(void)c;
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (p->s[i].whole || (p->s[i].covered >= p->size &&
+				      (p->kind != KIND_FRAGMENT || p->flags & PACKET_TOTAL_KNOWN)))
+			mask |= BIT(p->s[i].role);
+	return mask;
+}
+
+static bool seen_inside_vxlan(const struct packet *p)
+{
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (PLACE_ENCAP(p->s[i].place) || p->s[i].role == MODEL_ROLE_VTEP)
+			return true;
+	return false;
+}
+
+/* The far end of the packet: where it goes, or where it came from. */
+static enum model_route_kind far_route(const struct correlate *c, const struct packet *p)
+{
+	const struct flow *f = flow_root(c, p->flow);
+	const struct flow *view = &c->flow[f->far_view != NONE ? f->far_view : p->flow];
+
+	if (f->route != MODEL_ROUTE_UNKNOWN)
+		return f->route;
+	return path_route(c, p->direction == MODEL_DIRECTION_INGRESS ? &view->tuple.src
+								     : &view->tuple.dst);
+}
+
+static bool captured_pod(const struct correlate *c, const struct addr *a)
+{
+	for (unsigned i = 0; i < c->net->n_pods; i++)
+		for (unsigned k = 0; k < c->net->pods[i].n_addrs; k++)
+			if (addr_eq(&c->net->pods[i].addrs[k], a))
+				return true;
+	return false;
+}
+
+uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
+{
+	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(p);
+
+	if (p->direction == MODEL_DIRECTION_OTHER)
+		return 0;
+	if (seen_inside_vxlan(p)) {
+		need = ALL_ROLES;
+	} else if (seen & BIT(MODEL_ROLE_UNDERLAY)) {
+		need |= BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY);
+	} else {
+		switch (far_route(c, p)) {
+		case MODEL_ROUTE_VTEP:
+			need = ALL_ROLES;
+			break;
+		case MODEL_ROUTE_DIRECT:
+			need |= BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY);
+			break;
+		case MODEL_ROUTE_NODE:
+			need |= BIT(MODEL_ROLE_BRIDGE);
+			break;
+		case MODEL_ROUTE_BLACKHOLE:
+			/* It should go on, and cannot: the next hop is missing by definition. */
+			need |= BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY);
+			break;
+		case MODEL_ROUTE_LOCAL:
+			break;
+		case MODEL_ROUTE_UNKNOWN:
+			need |= seen;
+			break;
+		}
+	}
+	return need & c->captured_roles;
+}
+
+/* From one captured pod to another: both veths must show it. */
+static bool misses_second_veth(const struct correlate *c, const struct packet *p)
+{
+	const struct flow *f = flow_root(c, p->flow);
+	const struct result_tuple *t =
+		&c->flow[f->far_view != NONE ? f->far_view : p->flow].tuple;
+	unsigned veths = 0;
+
+	if (p->direction != MODEL_DIRECTION_EGRESS || c->net->n_pods < 2 ||
+	    !captured_pod(c, &t->dst) || addr_eq(&t->src, &t->dst))
+		return false;
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		veths += p->s[i].role == MODEL_ROLE_VETH;
+	return veths < 2;
+}
+
+bool path_is_done(const struct correlate *c, const struct packet *p, const struct sighting *last)
+{
+	uint32_t need;
+
+	switch (p->direction) {
+	case MODEL_DIRECTION_EGRESS:
+		if (last->role == MODEL_ROLE_UNDERLAY && PLACE_WAY(last->place) != MODEL_WAY_IN)
+			break;
+		if (last->role == MODEL_ROLE_VETH && PLACE_WAY(last->place) == MODEL_WAY_OUT &&
+		    p->n_sightings > 1 && !misses_second_veth(c, p))
+			break;
+		return false;
+	case MODEL_DIRECTION_INGRESS:
+		if (last->role == MODEL_ROLE_VETH && PLACE_WAY(last->place) != MODEL_WAY_IN)
+			break;
+		return false;
+	default:
+		return false;
+	}
+	need = path_needed_roles(c, p);
+	return (need & ~path_whole_roles(c, p)) == 0;
+}
+
+void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
+{
+	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
+	uint32_t seen = seen_roles(p), missing = need & ~whole;
+	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
+	bool second_veth = misses_second_veth(c, p);
+
+	*ret = (struct path_verdict){ .complete = true, .reason = "" };
+	if (p->direction == MODEL_DIRECTION_OTHER)
+		return;
+	/* Fragments whose last one never came: nobody knows how much is missing. */
+	if (!missing && p->kind == KIND_FRAGMENT && (seen & ~whole))
+		missing = seen & ~whole;
+	if (!missing && !second_veth)
+		return;
+	ret->complete = false;
+	if (!missing) {
+		ret->last_seen = p->n_sightings ? p->s[p->n_sightings - 1].role : MODEL_ROLE_NONE;
+		ret->next_expected = MODEL_ROLE_VETH;
+		ret->missing_mask = BIT(MODEL_ROLE_VETH);
+		ret->reason = "not delivered to the other pod's veth";
+		return;
+	}
+
+	/* Walk the path in the packet's direction. */
+	enum model_role furthest = MODEL_ROLE_NONE, before = MODEL_ROLE_NONE;
+	enum model_role first_missing = MODEL_ROLE_NONE, next = MODEL_ROLE_NONE;
+
+	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
+		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
+
+		if (seen & BIT(role))
+			furthest = role;
+		if ((missing & BIT(role)) && first_missing == MODEL_ROLE_NONE)
+			first_missing = role;
+		if ((whole & BIT(role)) && first_missing == MODEL_ROLE_NONE)
+			before = role;
+	}
+	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
+		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
+		bool behind = inwards ? role < furthest : role > furthest;
+
+		if ((missing & BIT(role)) && behind && next == MODEL_ROLE_NONE)
+			next = role;
+	}
+	if (missing & seen) {
+		/* Some of its bytes passed: the hop that shows a part only is the one. */
+		ret->last_seen = before;
+		ret->next_expected = first_missing;
+		ret->reason = p->kind == KIND_TCP_DATA ? "not all of its segments were seen"
+						       : "not all of its fragments were seen";
+	} else if (next != MODEL_ROLE_NONE) {
+		ret->last_seen = furthest;
+		ret->next_expected = next;
+		ret->reason = far_route(c, p) == MODEL_ROUTE_BLACKHOLE
+				      ? "the route to its destination is a blackhole"
+				      : "not seen behind this hop";
+	} else {
+		ret->last_seen = before;
+		ret->next_expected = first_missing;
+		ret->reason = "seen further on: the capture missed it here";
+	}
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
+		bool behind = inwards ? role <= ret->next_expected : role >= ret->next_expected;
+		if (behind)
+			ret->missing_mask |= BIT(role);
+	}
+	ret->missing_mask &= c->captured_roles;
+}
