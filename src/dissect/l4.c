@@ -83,13 +83,13 @@ static void l4_tcp(struct dissect *d)
 
 	if (!p)
 		return;
+	l4_ports(v, p);
+	v->tcp_seq = bytes_load_be32(p + 4);
 	header_len = (uint32_t)(p[12] >> 4) * 4;
 	if (header_len < DISSECT_TCP_LEN || (header_len > d->end - start && !d->open)) {
 		dissect_stop(d, MODEL_VIEW_MALFORMED, MODEL_LAYER_TCP, start);
 		return;
 	}
-	l4_ports(v, p);
-	v->tcp_seq = bytes_load_be32(p + 4);
 	v->tcp_ack = bytes_load_be32(p + 8);
 	v->tcp_flags = bytes_load_be16(p + 12) & L4_TCP_FLAGS;
 	v->tcp_window = bytes_load_be16(p + 14);
@@ -115,6 +115,7 @@ static void l4_udp(struct dissect *d)
 
 	if (!p)
 		return;
+	l4_ports(v, p);
 	len = bytes_load_be16(p + 4);
 	/* The length is the datagram's; in its first fragment only a part of that is here. */
 	if (d->open ? len < DISSECT_UDP_LEN :
@@ -122,7 +123,6 @@ static void l4_udp(struct dissect *d)
 		dissect_stop(d, MODEL_VIEW_MALFORMED, MODEL_LAYER_UDP, start);
 		return;
 	}
-	l4_ports(v, p);
 	v->udp_len = len;
 	if (len != 0 && len <= d->end - start)
 		dissect_limit(d, start + len);
