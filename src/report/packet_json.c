@@ -3,9 +3,10 @@
  * packet_json.c - podhop.packet/1: one packet as one JSON line.
  *
  * Written straight to the output: a jansson tree for the same line costs six
- * times as much (2.8 us against 16.5 us measured with four observations), and a live capture writes one of these a packet. Only this file writes JSON by hand;
- * strings go through quoted(), numbers through report_out_u64(), and the unit test
- * has jansson read each line back and dump it to the same bytes.
+ * times as much (2.8 us against 16.5 us measured, four observations), and a live
+ * capture writes one of these a packet. Only this file writes JSON by hand;
+ * strings go through quoted(), numbers through report_out_u64(), and the unit
+ * test has jansson read each line back and dump it to the same bytes.
  *
  * Beyond the contract's fields, behind them: `loss` says where and why a packet
  * is incomplete, `observations_omitted` how many observations were left out.
