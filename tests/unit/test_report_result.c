@@ -493,6 +493,38 @@ static void test_json_absent(void **state)
 	free(text);
 }
 
+static long allocations_left;
+
+static void *failing_malloc(size_t n)
+{
+	return allocations_left-- > 0 ? malloc(n) : NULL;
+}
+
+/* Every allocation fails in turn: an error, no crash, and (by the sanitizer) no leak. */
+static void test_json_no_memory(void **state)
+{
+	json_malloc_t old_malloc;
+	json_free_t old_free;
+	struct result r;
+	int rc = -ENOMEM;
+
+	(void)state;
+	full(&r);
+	json_get_alloc_funcs(&old_malloc, &old_free);
+	json_set_alloc_funcs(failing_malloc, free);
+	for (long n = 0; rc == -ENOMEM; n++) {
+		FILE *f = fopen("/dev/null", "we");
+
+		assert_non_null(f);
+		assert_in_range(n, 0, 100000);
+		allocations_left = n;
+		rc = report_result_json(f, &r, true);
+		fclose(f);
+	}
+	json_set_alloc_funcs(old_malloc, old_free);
+	assert_int_equal(rc, 0);
+}
+
 static void test_broken_stream(void **state)
 {
 	FILE *f = fopen("/dev/full", "we");
@@ -514,7 +546,7 @@ int main(void)
 		cmocka_unit_test(test_text),	      cmocka_unit_test(test_text_fits),
 		cmocka_unit_test(test_text_null_style), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_order),    cmocka_unit_test(test_json_absent),
-		cmocka_unit_test(test_broken_stream),
+		cmocka_unit_test(test_json_no_memory), cmocka_unit_test(test_broken_stream),
 	};
 
 	setenv("TZ", "UTC", 1);
