@@ -38,6 +38,16 @@ int resolve_list(struct resolve *r, struct chain **ret_chain, struct err *err);
  */
 int resolve_pod(struct resolve *r, const char *pod, struct chain **ret_chain, struct err *err);
 
+/* The same for several at once (--and): one chain whose pods are in the order given. */
+int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct chain **ret_chain,
+		 struct err *err);
+
+/*
+ * Forgets all and reads the host again: for --follow, where pods come and go. On
+ * failure r can only be refreshed again or freed.
+ */
+int resolve_refresh(struct resolve *r, struct err *err);
+
 /* A device of the host by name, for --hops. -ENODEV when there is none. */
 int resolve_device(struct resolve *r, const char *name, struct chain_link *ret_link,
 		   struct err *err);

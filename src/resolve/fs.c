@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fs.c - opens the node's files below the host root, symlinks kept inside it.
+ *
+ * A container that looks at its node has / mounted somewhere (--host-root).
+ * There /var/run is an absolute link to /run, which must mean the node's /run.
+ * openat2(RESOLVE_IN_ROOT) does that from Linux 5.6 on; flannel runs on older
+ * kernels, so the links are followed here by hand.
+ *
+ * A root without a /proc of its own (a lab's state directory) gets the real one.
+ */
+#include "resolve_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FS_LINKS_MAX 40		/* as the kernel's MAXSYMLINKS */
+#define FS_CHUNK 16384
+
+static int fs_looks_like_proc(int dirfd)
+{
+	return faccessat(dirfd, "1", F_OK, 0) == 0 ||
+	       faccessat(dirfd, "self", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int resolve_fs_init(struct resolve_fs *fs, const char *host_root, struct err *err)
+{
+	char self[32], own[32];
+	ssize_t n;
+
+	fs->root = -1;
+	fs->proc = -1;
+	fs->proc_in_root = false;
+	fs->own_pids = false;
+	if (host_root && *host_root && strcmp(host_root, "/") != 0) {
+		fs->root = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fs->root < 0)
+			return err_sys(err, errno, "open host root %s", host_root);
+		fs->proc = openat(fs->root, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fs->proc >= 0 && !fs_looks_like_proc(fs->proc)) {
+			close(fs->proc);
+			fs->proc = -1;
+		}
+		fs->proc_in_root = fs->proc >= 0;
+	}
+	if (fs->proc < 0)
+		fs->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fs->proc < 0)
+		return err_sys(err, errno, "open /proc");
+	/*
+	 * The link "self" of a procfs shows this process as that procfs's pid
+	 * namespace numbers it: equal to getpid() only where both are the same.
+	 */
+	n = readlinkat(fs->proc, "self", self, sizeof(self) - 1);
+	if (n > 0) {
+		self[n] = 0;
+		snprintf(own, sizeof(own), "%d", (int)getpid());
+		fs->own_pids = strcmp(self, own) == 0;
+	}
+	return 0;
+}
+
+void resolve_fs_done(struct resolve_fs *fs)
+{
+	if (fs->root >= 0)
+		close(fs->root);
+	if (fs->proc >= 0)
+		close(fs->proc);
+	fs->root = fs->proc = -1;
+}
+
+/* Puts `target` in front of what is left to walk. */
+static int fs_prepend(char rest[static PATH_MAX], const char *target)
+{
+	char joined[PATH_MAX];
+	int n = snprintf(joined, sizeof(joined), "%s/%s", target, rest);
+
+	if (n < 0 || (size_t)n >= sizeof(joined))
+		return -ENAMETOOLONG;
+	memcpy(rest, joined, (size_t)n + 1);
+	return 0;
+}
+
+int resolve_fs_walk(int base, const char *path, int flags)
+{
+	char done[PATH_MAX] = "", rest[PATH_MAX], target[PATH_MAX];
+	size_t done_len = 0;
+	unsigned links = 0;
+	int fd;
+
+	if (strlen(path) >= sizeof(rest))
+		return -ENAMETOOLONG;
+	strcpy(rest, path);
+	for (;;) {
+		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
+		const char *part = rest + skip;
+		size_t before = done_len;
+		ssize_t n;
+		int rc;
+
+		if (len == 0)
+			break;
+		if (len == 2 && memcmp(part, "..", 2) == 0) {
+			/* above the root is the root */
+			while (done_len > 0 && done[--done_len] != '/')
+				;
+			done[done_len] = 0;
+			memmove(rest, part + len, strlen(part + len) + 1);
+			continue;
+		}
+		if (len != 1 || *part != '.') {
+			if (len + 2 > sizeof(done) - done_len)
+				return -ENAMETOOLONG;
+			if (done_len)
+				done[done_len++] = '/';
+			memcpy(done + done_len, part, len);
+			done_len += len;
+			done[done_len] = 0;
+		}
+		memmove(rest, part + len, strlen(part + len) + 1);
+		if (!done_len)
+			continue;
+		n = readlinkat(base, done, target, sizeof(target) - 1);
+		if (n < 0) {
+			if (errno == EINVAL)
+				continue;	/* not a link */
+			return -errno;
+		}
+		target[n] = 0;
+		if (++links > FS_LINKS_MAX)
+			return -ELOOP;
+		done_len = target[0] == '/' ? 0 : before;
+		done[done_len] = 0;
+		rc = fs_prepend(rest, target);
+		if (rc)
+			return rc;
+	}
+	fd = openat(base, done_len ? done : ".", flags | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags)
+{
+	int fd;
+
+	if (strncmp(path, "/proc/", 6) == 0) {
+		/* magic links (ns/net) must be followed by the kernel */
+		fd = openat(fs->proc, path + 6, flags | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	if (fs->root >= 0)
+		return resolve_fs_walk(fs->root, path, flags);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+DIR *resolve_fs_opendir(const struct resolve_fs *fs, const char *path, int *ret_errno)
+{
+	int fd = resolve_fs_open(fs, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	DIR *d;
+
+	if (fd < 0) {
+		*ret_errno = -fd;
+		return NULL;
+	}
+	d = fdopendir(fd);
+	if (!d) {
+		*ret_errno = errno;
+		close(fd);
+	}
+	return d;
+}
+
+/* Reads to the end; refuses what is no regular file and what is too large. */
+static int fs_read_fd(int fd, struct buf *b)
+{
+	char chunk[FS_CHUNK];
+	struct stat st;
+
+	buf_clear(b);
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		buf_add(b, chunk, (size_t)n);
+		if (b->failed)
+			return b->len + (size_t)n > b->max ? -EFBIG : -ENOMEM;
+	}
+}
+
+int resolve_fs_read_at(int dirfd, const char *name, struct buf *b)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = fs_read_fd(fd, b);
+	close(fd);
+	return rc;
+}
+
+int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b)
+{
+	int fd = resolve_fs_open(fs, path, O_RDONLY | O_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = fs_read_fd(fd, b);
+	close(fd);
+	return rc;
+}
