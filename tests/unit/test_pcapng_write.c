@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -558,6 +559,111 @@ static void test_reader_of_pipe_gone(void **state)
 	close(fds[1]);
 }
 
+/*
+ * A file with everything the writer can write. Where PODHOP_JUDGE_FILE names a
+ * file it is left there for tests/lab/pcapng-judge.sh, which shows it to tshark,
+ * capinfos and tcpdump; here our own reader must find it sound.
+ */
+#define JUDGE_FRAMES 1000
+
+static void test_everything(void **state)
+{
+	/* 10.244.1.2:40000 > 10.244.2.3:53, UDP, 4 bytes; checksums right */
+	static const uint8_t frame[] = {
+		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
+		0x45, 0, 0, 0x20, 0, 1, 0x40, 0, 0x40, 0x11, 0x22, 0xdd, 10, 244, 1, 2, 10, 244, 2, 3,
+		0x9c, 0x40, 0x13, 0x89, 0, 0x0c, 0, 0, 'a', 'b', 'c', 'd',
+	};
+	static const char *const names[] = { "veth0", "cni0", "flannel.1", "eth0" };
+	static const char *const comments[] = {
+		NULL, "podhop id=31 hop=3 dir=egress path=veth>bridge>vtep dt_ns=24000",
+		"", "two\nlines \xe2\x82\xac and \xff", "abc", "abcd",
+	};
+	static char long_text[70000];
+	static uint8_t large[PCAPNG_CAPLEN_MAX];
+	const char *path = getenv("PODHOP_JUDGE_FILE");
+	const struct pcapng_writer_config config = {
+		.hardware = "x86_64", .os = "Linux 6.1", .application = "podhop",
+		.comment = "podhop node=n1 pods=default/web:10.244.1.2 filter=udp",
+	};
+	struct prefix addrs[2] = {
+		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 1 } }, .len = 24 },
+		{ .addr = { .b = { 0xfd, [15] = 1 } }, .len = 64 },
+	};
+	const struct pcapng_name known[] = {
+		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 2 } }, .name = "default/web" },
+		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 2, 3 } }, .name = "kube-system/dns" },
+		{ .addr = { .b = { 0xfd, [15] = 7 } }, .name = "default/six" },
+	};
+	int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) :
+			memfd_create("judge", MFD_CLOEXEC);
+	struct err err = ERR_INIT;
+	struct pcapng_writer *w;
+	struct pcapng_reader *r;
+	struct pcapng_frame f;
+	char fd_path[32];
+	int rc, frames = 0;
+
+	(void)state;
+	assert_true(fd >= 0);
+	memset(long_text, 'x', sizeof(long_text));
+	memcpy(large, frame, sizeof(frame));
+	w = pcapng_writer_new(fd, 0, &err);
+	assert_non_null(w);
+	assert_int_equal(pcapng_writer_header(w, &config, &err), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct pcapng_writer_interface wi = {
+			.name = names[i], .description = i ? "podhop role=x node=n1" : NULL,
+			.filter = i % 2 ? "udp port 8472 or (ip[6:2] & 0x1fff != 0)" : NULL,
+			.linktype = 1, .mac = { .b = { 2, 0, 0, 0, 0, (uint8_t)i } },
+			.addrs = addrs, .n_addrs = i % 3,
+		};
+
+		assert_int_equal(pcapng_writer_interface(w, &wi, &err), 0);
+	}
+	assert_int_equal(pcapng_writer_names(w, known, 3, &err), 0);
+	for (unsigned i = 0; i < JUDGE_FRAMES; i++) {
+		const char *comment = comments[i % 6];
+		struct pcapng_writer_packet p = {
+			.interface = i % 4, .time_ns = 1700000000000000000 + i * 1001,
+			.caplen = sizeof(frame) - i % 5, .len = sizeof(frame), .data = frame,
+			.flags = i % 3, .packet_id = i / 4, .drops = i % 50 == 49,
+			.comment = comment, .comment_len = comment ? strlen(comment) : 0,
+		};
+
+		if (i == 500) {
+			p.comment = long_text;
+			p.comment_len = sizeof(long_text);
+		} else if (i == 600) {
+			p.data = large;
+			p.caplen = p.len = sizeof(large);
+		}
+		assert_int_equal(pcapng_writer_packet(w, &p, &err), 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		const struct pcapng_statistics s = {
+			.interface = i, .time_ns = 1700000001000000000,
+			.start_ns = 1700000000000000000, .end_ns = 1700000001000000000,
+			.if_recv = 250, .if_drop = i ? 0 : -1, .filter_accept = 250, .os_drop = 0,
+			.user_deliv = 250,
+		};
+
+		assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
+	}
+	assert_int_equal(pcapng_writer_flush(w, &err), 0);
+	pcapng_writer_free(w);
+
+	(void)snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
+	r = pcapng_reader_open(fd_path, &err);
+	assert_non_null(r);
+	while ((rc = pcapng_reader_next(r, &f, &err)) > 0)
+		frames += rc == PCAPNG_EVENT_FRAME;
+	assert_int_equal(rc, PCAPNG_EVENT_END);
+	assert_int_equal(frames, JUDGE_FRAMES);
+	pcapng_reader_free(r);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -575,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_nonblocking_pipe),
 		cmocka_unit_test(test_reader_of_pipe_gone),
+		cmocka_unit_test(test_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
