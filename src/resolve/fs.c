@@ -7,7 +7,8 @@
  * openat2(RESOLVE_IN_ROOT) does that from Linux 5.6 on; flannel runs on older
  * kernels, so the links are followed here by hand.
  *
- * A root without a /proc of its own (a lab's state directory) gets the real one.
+ * A root without a /proc of its own (a lab's state directory) gets the real one,
+ * and paths of network namespaces that it does not hold are then the real ones too.
  */
 #include "resolve_priv.h"
 

@@ -434,6 +434,7 @@ static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **re
 {
 	const char *name = pod + 5;
 	const struct resolve_link *l = resolve_host_link_named(r, name);
+	const struct resolve_proc *p;
 	struct resolve_rec *rec;
 
 	if (!l)
@@ -455,25 +456,10 @@ static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **re
 		}
 	}
 	/* no source knows whose it is; processes may */
-	for (uint32_t i = 0; i < r->n_procs && r->procs_by_ns; i++) {
-		const struct resolve_proc *p = &r->procs[r->procs_by_ns[i]];
-		struct resolve_netns ns;
-		int32_t nsid = -1;
-		int fd;
-
-		if (!p->ns.ino || resolve_netns_eq(&p->ns, &r->own) ||
-		    (i && resolve_netns_eq(&p->ns, &r->procs[r->procs_by_ns[i - 1]].ns)))
-			continue;
-		fd = resolve_netns_open_pid(&r->fs, p->pid, &ns);
-		if (fd < 0)
-			continue;
-		if (resolve_rtnl_nsid(r->rtnl, fd, 0, &nsid))
-			nsid = -1;
-		close(fd);
-		if (nsid == l->l.link_netnsid) {
-			*ret = resolve_rec_anonymous(r, &p->ns, NULL, p->pid);
-			return *ret ? 0 : err_sys(err, ENOMEM, "%.100s", pod);
-		}
+	p = resolve_proc_by_nsid(r, l->l.link_netnsid);
+	if (p) {
+		*ret = resolve_rec_anonymous(r, &p->ns, NULL, p->pid);
+		return *ret ? 0 : err_sys(err, ENOMEM, "%.100s", pod);
 	}
 	rec = resolve_rec_anonymous(r, NULL, NULL, 0);
 	if (!rec)

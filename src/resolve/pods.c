@@ -92,8 +92,16 @@ void resolve_rec_nsid(struct resolve *r, struct resolve_rec *rec)
 	if (rec->nsid < 0 && !rec->ns.ino) {
 		const struct resolve_link *claim = resolve_rec_claim(r, rec);
 
-		if (claim)
+		if (claim) {
+			const struct resolve_proc *p =
+				resolve_proc_by_nsid(r, claim->l.link_netnsid);
+
 			rec->nsid = claim->l.link_netnsid;
+			if (p) {
+				rec->ns = p->ns;
+				rec->pid = rec->pid ? rec->pid : p->pid;
+			}
+		}
 	}
 }
 

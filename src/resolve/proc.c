@@ -147,3 +147,26 @@ const struct resolve_proc *resolve_proc_find(const struct resolve *r, pid_t pid)
 		return NULL;
 	return bsearch(&key, r->procs, r->n_procs, sizeof(key), proc_cmp);
 }
+
+const struct resolve_proc *resolve_proc_by_nsid(struct resolve *r, int32_t nsid)
+{
+	for (uint32_t i = 0; r->procs_by_ns && i < r->n_procs; i++) {
+		const struct resolve_proc *p = &r->procs[r->procs_by_ns[i]];
+		struct resolve_netns ns;
+		int32_t one = -1;
+		int fd;
+
+		if (!p->ns.ino || resolve_netns_eq(&p->ns, &r->own) ||
+		    (i && resolve_netns_eq(&p->ns, &r->procs[r->procs_by_ns[i - 1]].ns)))
+			continue;
+		fd = resolve_netns_open_pid(&r->fs, p->pid, &ns);
+		if (fd < 0)
+			continue;
+		if (resolve_rtnl_nsid(r->rtnl, fd, 0, &one))
+			one = -1;
+		close(fd);
+		if (one == nsid)
+			return p;
+	}
+	return NULL;
+}

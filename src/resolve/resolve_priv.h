@@ -361,6 +361,8 @@ const struct resolve_link *resolve_rec_claim(const struct resolve *r,
 void resolve_store_done(struct resolve *r);
 /* First process of a namespace, by pid; NULL. */
 const struct resolve_proc *resolve_proc_in(const struct resolve *r, const struct resolve_netns *ns);
+/* The first process in the namespace of that nsid: a request a namespace; NULL. */
+const struct resolve_proc *resolve_proc_by_nsid(struct resolve *r, int32_t nsid);
 const struct resolve_proc *resolve_proc_find(const struct resolve *r, pid_t pid);
 
 /* --------------------------------------------------------------------- host */
