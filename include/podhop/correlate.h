@@ -47,6 +47,7 @@ struct correlate_config {
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */
 	uint64_t hash_seed;		/* against chosen collisions */
+	uint64_t max_packets;		/* packets that get an id; 0: no limit */
 	void (*on_packet)(void *arg, const struct result_packet *p);
 	void *on_packet_arg;
 };
@@ -86,6 +87,21 @@ struct correlate_obs {
 	uint8_t tcp_options_len;
 	uint8_t pod;
 };
+
+/* What of an observation is needed until its mark. */
+struct correlate_tag {
+	int64_t time_ns;
+	uint32_t len;
+	uint16_t hop, flags;
+	uint8_t way, kind, direction;
+};
+
+static inline struct correlate_tag correlate_tag_of(const struct correlate_obs *o)
+{
+	return (struct correlate_tag){ .time_ns = o->time_ns, .len = o->len, .hop = o->hop,
+				       .flags = o->flags, .way = o->way, .kind = o->kind,
+				       .direction = o->direction };
+}
 
 /* A handle on a packet, or one of the classes below. Valid until its mark was taken. */
 typedef uint32_t correlate_ref;
@@ -128,7 +144,7 @@ void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlat
 bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref, struct result_tuple *ret_tuple);
 
 /* Each pushed observation is marked exactly once, in the order of the pushes. */
-void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_obs *obs,
+void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *tag,
 		    struct correlate_mark *ret_mark);
 
 /* Time has come this far: packets whose window has passed close. */
@@ -146,6 +162,7 @@ int correlate_result(const struct correlate *c, struct result *ret_result, struc
 
 /* Packets with an id whose record is closed / selected so far (for -c). */
 uint64_t correlate_ids(const struct correlate *c);
+bool correlate_is_full(const struct correlate *c);	/* max_packets have ids and have closed */
 uint64_t correlate_open(const struct correlate *c);
 
 #endif

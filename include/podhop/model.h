@@ -242,6 +242,8 @@ struct model_view {
 	uint32_t payload_offset;	/* behind the transport header */
 	uint32_t payload_len;	/* on the wire */
 	uint32_t payload_cap;	/* of it captured */
+	uint32_t gso_segment;	/* payload of one segment, where a super-frame's own lengths tell
+				 * (partial offload, see src/dissect/vxlan.c); else 0 */
 
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_flags;	/* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256 */

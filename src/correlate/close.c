@@ -405,6 +405,8 @@ void close_packet(struct correlate *c, uint32_t i)
 	packet_unlist(c, i);
 	c->n_open--;
 	p->flags |= PACKET_CLOSED;
+	if (p->id)
+		c->ids_open--;
 	if (p->flow != NONE && c->flow[p->flow].open)
 		c->flow[p->flow].open--;
 	if (p->flow != NONE) {

@@ -120,14 +120,14 @@ bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref,
 	return true;
 }
 
-static void count_kept(struct correlate *c, const struct correlate_obs *o)
+static void count_kept(struct correlate *c, const struct correlate_tag *o)
 {
 	c->observations++;
 	c->interface[o->hop].observations++;
 	c->interface[o->hop].bytes += o->len;
 }
 
-void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_obs *o,
+void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
 		    struct correlate_mark *m)
 {
 	memset(m, 0, sizeof(*m));
@@ -147,6 +147,8 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	struct packet *p = &c->packet[root];
 
 	m->direction = p->direction;
+	if (!p->id && c->cfg.max_packets && c->next_id >= c->cfg.max_packets)
+		p->verdict = CORRELATE_DROP;
 	if ((p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other) ||
 	    p->verdict == CORRELATE_DROP) {
 		c->foreign++;
@@ -157,8 +159,11 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 
 		m->keep = true;
 		count_kept(c, o);
-		if (!p->id)
+		if (!p->id) {
 			p->id = ++c->next_id;
+			if (!(p->flags & PACKET_CLOSED))
+				c->ids_open++;
+		}
 		m->id = p->id;
 		m->ambiguous = p->ambiguous;
 		while (k + 1 < p->n_sightings && p->s[k].place != place)
@@ -265,6 +270,11 @@ int correlate_result(const struct correlate *c, struct result *ret_result, struc
 uint64_t correlate_ids(const struct correlate *c)
 {
 	return c->next_id;
+}
+
+bool correlate_is_full(const struct correlate *c)
+{
+	return c->cfg.max_packets && c->next_id >= c->cfg.max_packets && !c->ids_open;
 }
 
 uint64_t correlate_open(const struct correlate *c)

@@ -295,6 +295,7 @@ struct correlate {
 
 	/* tallies */
 	uint64_t next_id;
+	uint64_t ids_open;	/* packets with an id that have not closed */
 	int64_t now_ns;
 	uint64_t observations, foreign, filter_unsure, closed_early;
 	uint64_t not_ip, malformed;

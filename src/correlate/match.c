@@ -46,12 +46,7 @@
 
 #include <string.h>
 
-static uint64_t combine(uint64_t a, uint64_t b, uint64_t what)
-{
-	unsigned __int128 m = (unsigned __int128)(a ^ (what * 0x9e3779b97f4a7c15ull)) *
-			      (b ^ 0xa0761d6478bd642full);
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
+#include "podhop/hash.h"
 
 enum key_kind {
 	KEY_STREAM = 1,		/* flow group, first sequence number */
@@ -70,14 +65,14 @@ static uint64_t key_addresses(const struct addr *src, const struct addr *dst, ui
 
 	memcpy(&w[0], src->b, 16);
 	memcpy(&w[2], dst->b, 16);
-	return combine(combine(w[0] ^ w[2] << 1, w[1], 11), combine(w[3] + n, w[2], 13), kind);
+	return hash_mix(hash_mix(w[0] ^ w[2] << 1, w[1], 11), hash_mix(w[3] + n, w[2], 13), kind);
 }
 
 static uint64_t key_primary(const struct correlate_obs *o, uint64_t flow_key)
 {
 	if (o->kind == KIND_TCP_DATA)
-		return combine(flow_key, o->seq, KEY_STREAM);
-	return combine(flow_key, o->head, KEY_WHOLE);
+		return hash_mix(flow_key, o->seq, KEY_STREAM);
+	return hash_mix(flow_key, o->head, KEY_WHOLE);
 }
 
 static uint64_t key_fragment(const struct correlate_obs *o)
@@ -94,7 +89,7 @@ static uint64_t key_outer(const struct correlate_obs *o)
 
 static uint64_t key_super(uint64_t flow_key, uint32_t seq)
 {
-	return combine(flow_key, seq >> SUPER_BLOCK_SHIFT, KEY_SUPER);
+	return hash_mix(flow_key, seq >> SUPER_BLOCK_SHIFT, KEY_SUPER);
 }
 
 /* ------------------------------------------------------------------- helpers */
@@ -444,7 +439,7 @@ static uint32_t rule_segment(struct correlate *c, const struct correlate_obs *o,
 	if (*cursor != NONE && contains(c, *cursor, o, flow_key, place))
 		return *cursor;
 
-	uint64_t key = combine(flow_key, o->seq, KEY_STREAM);
+	uint64_t key = hash_mix(flow_key, o->seq, KEY_STREAM);
 	unsigned n = 0;
 	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
 	     i = c->packet[i].next, n++)
@@ -469,7 +464,7 @@ static uint32_t rule_segment(struct correlate *c, const struct correlate_obs *o,
 static uint32_t part_at(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
 			uint32_t seq, uint16_t place)
 {
-	uint64_t key = combine(flow_key, seq, KEY_STREAM);
+	uint64_t key = hash_mix(flow_key, seq, KEY_STREAM);
 	uint32_t offset = seq - o->seq, left = o->size - offset;
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
@@ -528,6 +523,8 @@ static void absorb(struct correlate *c, uint32_t parent, uint32_t child)
 		p->verdict = q->verdict;
 		p->verdict_rank = q->verdict_rank;
 	}
+	if (q->id && p->id)
+		c->ids_open--;
 	if (q->id && (!p->id || q->id < p->id))
 		p->id = q->id;
 	if (!p->number || q->number < p->number)
@@ -773,7 +770,7 @@ static bool shares_address(const struct result_tuple *a, const struct result_tup
 static uint32_t rule_translate(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			       uint16_t place)
 {
-	uint64_t key = combine(o->head, o->tuple.protocol, KEY_TRANSLATED);
+	uint64_t key = hash_mix(o->head, o->tuple.protocol, KEY_TRANSLATED);
 	struct choice near = { .best = NONE }, any = { .best = NONE };
 	unsigned n = 0;
 
@@ -869,7 +866,7 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 			p->flags |= PACKET_SUPER;
 			for (uint32_t b = o->seq >> SUPER_BLOCK_SHIFT;;
 			     b = (b + 1) & (UINT32_MAX >> SUPER_BLOCK_SHIFT)) {
-				alias_add(c, i, combine(c->flow[flow].key, b, KEY_SUPER));
+				alias_add(c, i, hash_mix(c->flow[flow].key, b, KEY_SUPER));
 				if (b == last)
 					break;
 			}
@@ -900,7 +897,7 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 	}
 	packet_index(c, i, key_primary(o, c->flow[flow].key));
 	if (c->cfg.nat && f->nat == FLOW_NAT_UNKNOWN)
-		alias_add(c, i, combine(o->head, o->tuple.protocol, KEY_TRANSLATED));
+		alias_add(c, i, hash_mix(o->head, o->tuple.protocol, KEY_TRANSLATED));
 	return i;
 }
 

@@ -27,6 +27,7 @@
 #include <xxhash.h>
 
 #include "podhop/bytes.h"
+#include "podhop/hash.h"
 
 #define TCP_HEADER_MIN 20u
 #define TCP_HEADER_MAX 60u
@@ -37,21 +38,18 @@
 #define VXLAN_AND_UDP 16u
 #define FRAGMENT_MTU_MIN 576u	/* RFC 791: no link of this century cuts smaller ones */
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	/* The 64-bit finaliser of a product: cheap, and both inputs reach every bit. */
-	unsigned __int128 m = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15ull) *
-			      (b ^ 0xd6e8feb86659fd93ull);
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-static int pod_of(const struct correlate *c, const struct addr *a)
+static uint32_t pod_slot(const struct addr *a)
 {
 	uint64_t lo, hi;
 
 	memcpy(&hi, a->b, sizeof(hi));
 	memcpy(&lo, a->b + 8, sizeof(lo));
-	for (uint32_t i = (uint32_t)mix(hi, lo);; i++) {
+	return (uint32_t)hash_mix(hi, lo, 1);
+}
+
+static int pod_of(const struct correlate *c, const struct addr *a)
+{
+	for (uint32_t i = pod_slot(a);; i++) {
 		const struct pod_entry *e = &c->pods[i & (POD_TABLE_SIZE - 1)];
 		if (e->pod < 0)
 			return -1;
@@ -62,11 +60,7 @@ static int pod_of(const struct correlate *c, const struct addr *a)
 
 void observe_add_pod(struct correlate *c, const struct addr *a, int pod)
 {
-	uint64_t lo, hi;
-
-	memcpy(&hi, a->b, sizeof(hi));
-	memcpy(&lo, a->b + 8, sizeof(lo));
-	for (uint32_t i = (uint32_t)mix(hi, lo);; i++) {
+	for (uint32_t i = pod_slot(a);; i++) {
 		struct pod_entry *e = &c->pods[i & (POD_TABLE_SIZE - 1)];
 		if (e->pod < 0) {
 			e->addr = *a;
@@ -176,11 +170,10 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 		n -= 4; /* ports are in the tuple */
 		memcpy(h.header, l4 + 4, n);
 		h.header[12] = h.header[13] = 0; /* checksum */
+		uint64_t shared_flags = v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN |
+								   MODEL_TCP_CWR);
 		o->sig = (uint32_t)XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n + 4 - TCP_HEADER_MIN,
-							mix(v->tcp_ack,
-							    v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH |
-										       MODEL_TCP_FIN |
-										       MODEL_TCP_CWR)));
+							hash_mix(v->tcp_ack, shared_flags, c->seed));
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)

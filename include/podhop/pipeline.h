@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pipeline.h - from frames to packets: sort, dissect, correlate, hold, hand on.
+ *
+ * Owns: the correlator, the frames' bytes while they are held (a bounded arena),
+ * the order of everything that leaves.
+ * Never: opens devices or files, formats anything.
+ *
+ *   frame ─▶ dissect ─▶ sort (a short while) ─▶ match ─▶ hold (the look-ahead) ─▶ on_frame
+ *                                                  └──────▶ close ─▶ on_packet
+ *
+ * Sorting and holding together last one look-ahead; less when the byte budget is full.
+ */
+#ifndef PODHOP_PIPELINE_H
+#define PODHOP_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "podhop/capture.h"
+#include "podhop/correlate.h"
+#include "podhop/err.h"
+#include "podhop/model.h"
+#include "podhop/result.h"
+
+#define PIPELINE_BYTES_DEFAULT (16u << 20)	/* of held frames: 70 ms of 1.2 million a second at snap length 128 */
+
+struct pipeline_config {
+	struct model_net *net;		/* borrowed; roles may be learned before the first frame */
+	int64_t window_ns, lookahead_ns;	/* 0: defaults */
+	int64_t sort_ns;		/* how much out of order frames may arrive; part of the look-ahead */
+	bool nat;
+	bool observations;		/* packets list their observations */
+	bool keep_other;
+	bool keep_bytes;		/* on_frame needs the frames' bytes */
+	uint64_t hash_seed;
+	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
+	size_t bytes_max;		/* 0: default */
+	const struct capture_filter *filter;	/* the user's FILTER; NULL: none */
+	/* A kept frame with its mark, in time order. Returns 0 or -errno, which ends the run. */
+	int (*on_frame)(void *arg, const struct model_frame *frame, const struct correlate_mark *mark);
+	void (*on_packet)(void *arg, const struct result_packet *p);
+	void *arg;
+};
+
+struct pipeline;
+
+struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err);
+void pipeline_free(struct pipeline *p);
+
+/* Takes a frame; its bytes are copied when they are needed later. Returns 0 or on_frame's error. */
+int pipeline_frame(struct pipeline *p, const struct model_frame *frame);
+/* No frame older than time_ns will come any more: what may leave, leaves. */
+int pipeline_time(struct pipeline *p, int64_t time_ns);
+/* Everything leaves and closes. */
+int pipeline_finish(struct pipeline *p);
+int pipeline_result(const struct pipeline *p, struct result *ret_result, struct err *err);
+
+struct correlate *pipeline_correlator(struct pipeline *p);
+bool pipeline_is_full(const struct pipeline *p);	/* max_packets have been seen and have closed */
+uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
+uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
+int64_t pipeline_first_ns(const struct pipeline *p);	/* earliest and latest kept frame; 0: none */
+int64_t pipeline_last_ns(const struct pipeline *p);
+
+/* The comment of a frame (contract, section 4) into out; returns its length. */
+size_t pipeline_comment(const struct correlate_mark *mark, char *out, size_t size);
+
+/* ---------------------------------------------------------------- roles.c */
+
+/*
+ * Learns what foreign files do not say: the interfaces' roles, the pods' addresses,
+ * the devices' MAC addresses. Feed it frames of every hop (a sample is enough), then
+ * decide. Frames' hop is an index into net->hops; roles already set there are kept.
+ */
+struct pipeline_learner;
+struct pipeline_learner *pipeline_learner_new(struct model_net *net, struct err *err);
+void pipeline_learner_free(struct pipeline_learner *l);
+void pipeline_learner_frame(struct pipeline_learner *l, const struct model_frame *frame);
+/* Fills net; ERR_USAGE naming the interfaces whose role cannot be decided. */
+int pipeline_learner_decide(struct pipeline_learner *l, struct err *err);
+/* The same frames once more, now that pods and roles are known: the devices' MAC addresses. */
+void pipeline_learner_mac_frame(struct pipeline_learner *l, const struct model_frame *frame);
+void pipeline_learner_decide_macs(struct pipeline_learner *l);
+
+#endif

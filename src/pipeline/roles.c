@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * roles.c - what foreign captures do not say, learned from what they carry.
+ *
+ * Theory of operation
+ *
+ * tcpdump and dumpcap write which device a frame came from at best, never its place
+ * in the datapath. Three facts tell, and none of them is a name:
+ *
+ *   encapsulation  the interface that carries VXLAN datagrams is the underlay
+ *   TTL            the same packet is one lower behind the routing step: leaving,
+ *                  veth and bridge show T, the VTEP and the inner frame T-1; coming in,
+ *                  the VTEP shows T and bridge and veth T-1
+ *   time           a packet that leaves (its TTL says so) passes the veth before the
+ *                  bridge, one that comes in the bridge before the veth
+ *
+ * So: every IP packet of the sample is noted with interface, TTL and time under what
+ * no hop changes. Sightings of one packet are compared in pairs, and each pair casts a vote.
+ * The frames of the underlay count with the inner TTL, as a VTEP would.
+ *
+ * Pods follow from the veths (the address that is in every frame), and each device's
+ * MAC address from the frames of those pods: who sends on the pod's way out.
+ */
+#include "podhop/pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "podhop/buf.h"
+#include "podhop/dissect.h"
+
+#define TABLE_SIZE 65536u	/* packets of the sample; later ones replace */
+#define ADDRS_MAX 64u		/* addresses counted on one interface */
+#define MACS_MAX 8u
+#define NAMES_MAX 2048u
+#define PAIR_AGE_NS 1000000000LL	/* sightings further apart are another packet */
+
+struct sample {
+	uint64_t hash;
+	struct addr src, dst;
+	int64_t time_ns;
+	uint16_t hop;
+	uint8_t ttl;
+	bool used;
+};
+
+struct addr_count {
+	struct addr addr;
+	uint32_t n;
+	uint32_t local;		/* votes for being on this node: before the routing step, or behind it */
+};
+
+struct mac_vote {
+	struct mac mac;
+	uint32_t n;
+};
+
+struct interface {
+	uint64_t frames, ip, vxlan;
+	struct addr_count addr[ADDRS_MAX];
+	unsigned n_addrs;
+	struct mac_vote own[MACS_MAX];	/* MAC addresses that may be the device's */
+	struct mac_vote peer[MACS_MAX];	/* veth: the pod's */
+	/* votes about pairs with each other interface */
+	uint32_t same_ttl[MODEL_HOPS_MAX];
+	uint32_t ttl_lower[MODEL_HOPS_MAX];	/* here lower than there */
+	uint32_t ttl_higher[MODEL_HOPS_MAX];
+	uint32_t first_when_leaving[MODEL_HOPS_MAX];
+	uint32_t first_when_coming[MODEL_HOPS_MAX];
+};
+
+struct pipeline_learner {
+	struct model_net *net;
+	struct dissect_config dissect;
+	struct sample (*table)[4];	/* the last four sightings under one hash */
+	struct interface interface[MODEL_HOPS_MAX];
+	bool pods_given;
+};
+
+struct pipeline_learner *pipeline_learner_new(struct model_net *net, struct err *err)
+{
+	struct pipeline_learner *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->table = calloc(TABLE_SIZE, sizeof(*l->table));
+	if (!l || !l->table) {
+		pipeline_learner_free(l);
+		err_sys(err, ENOMEM, "learning roles");
+		return NULL;
+	}
+	l->net = net;
+	l->pods_given = net->n_pods > 0;
+	for (unsigned i = 0; i < net->n_vxlan_ports && i < 8; i++)
+		l->dissect.vxlan_ports[l->dissect.n_vxlan_ports++] = net->vxlan_ports[i];
+	return l;
+}
+
+void pipeline_learner_free(struct pipeline_learner *l)
+{
+	if (!l)
+		return;
+	free(l->table);
+	free(l);
+}
+
+static struct addr_count *addr_entry(struct interface *f, const struct addr *a)
+{
+	unsigned i = 0;
+
+	while (i < f->n_addrs && !addr_eq(&f->addr[i].addr, a))
+		i++;
+	if (i == f->n_addrs) {
+		if (f->n_addrs == ADDRS_MAX)
+			return NULL;
+		f->addr[i].addr = *a;
+		f->n_addrs++;
+	}
+	return &f->addr[i];
+}
+
+static void count_addr(struct interface *f, const struct addr *a)
+{
+	struct addr_count *e = addr_entry(f, a);
+
+	if (e)
+		e->n++;
+}
+
+static void count_mac(struct mac_vote votes[static MACS_MAX], const uint8_t *mac)
+{
+	for (unsigned i = 0; i < MACS_MAX; i++) {
+		if (!votes[i].n)
+			memcpy(votes[i].mac.b, mac, sizeof(votes[i].mac.b));
+		else if (memcmp(votes[i].mac.b, mac, sizeof(votes[i].mac.b)) != 0)
+			continue;
+		votes[i].n++;
+		return;
+	}
+}
+
+static uint64_t identity(const struct model_view *v)
+{
+	struct {
+		struct addr src, dst;
+		uint32_t id, len, seq, ack;
+		uint16_t sport, dport;
+		uint32_t protocol;
+	} k = { v->ip.src, v->ip.dst, v->ip.has_id ? v->ip.id : 0, v->ip.len, v->tcp_seq,
+		v->tcp_ack, v->sport, v->dport, v->ip.protocol };
+
+	if (v->ip.protocol == MODEL_PROTO_ICMP || v->ip.protocol == MODEL_PROTO_ICMPV6)
+		k.seq = v->icmp_seq;
+	return XXH3_64bits(&k, sizeof(k)) | 1;
+}
+
+/* Two sightings of one packet, the earlier one first. */
+static void vote(struct pipeline_learner *l, const struct sample *a, const struct sample *b)
+{
+	struct interface *x = &l->interface[a->hop], *y = &l->interface[b->hop];
+
+	if (a->ttl == b->ttl) {
+		x->same_ttl[b->hop]++;
+		y->same_ttl[a->hop]++;
+	} else {
+		struct interface *high = a->ttl > b->ttl ? x : y, *low = high == x ? y : x;
+		struct addr_count *sender = addr_entry(high, &a->src);
+		struct addr_count *receiver = addr_entry(low, &a->dst);
+
+		high->ttl_higher[high == x ? b->hop : a->hop]++;
+		low->ttl_lower[low == x ? b->hop : a->hop]++;
+		/* In front of the routing step stands the sender, behind it the receiver. */
+		if (sender)
+			sender->local++;
+		if (receiver)
+			receiver->local++;
+	}
+}
+
+/*
+ * Three sightings: a and b with equal TTL, c with another. c lower: the packet leaves,
+ * and of a and b the veth was first; c higher: it comes in, and the veth was last.
+ */
+static void vote_three(struct pipeline_learner *l, const struct sample *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < n; j++)
+			for (unsigned k = 0; k < n; k++) {
+				const struct sample *a = &s[i], *b = &s[j], *c = &s[k];
+				if (i == j || i == k || j == k || a->ttl != b->ttl ||
+				    a->time_ns >= b->time_ns || c->ttl == a->ttl)
+					continue;
+				if (c->ttl < a->ttl)
+					l->interface[a->hop].first_when_leaving[b->hop]++;
+				else
+					l->interface[a->hop].first_when_coming[b->hop]++;
+			}
+}
+
+void pipeline_learner_frame(struct pipeline_learner *l, const struct model_frame *frame)
+{
+	struct interface *f = &l->interface[frame->hop];
+	const struct model_hop *hop = &l->net->hops[frame->hop];
+	struct model_view v;
+
+	f->frames++;
+	dissect_frame(&l->dissect, hop->linktype, frame, &v);
+	if (v.encap)
+		f->vxlan++;
+	if (!v.ip.version || v.status == MODEL_VIEW_MALFORMED || v.outer_frag)
+		return;
+	f->ip++;
+	if (!addr_is_multicast(&v.ip.dst) && !addr_is_link_local(&v.ip.src)) {
+		count_addr(f, &v.ip.src);
+		count_addr(f, &v.ip.dst);
+	}
+
+	struct sample s = { .hash = identity(&v), .time_ns = frame->time_ns, .hop = frame->hop,
+			    .src = v.ip.src, .dst = v.ip.dst, .ttl = v.ip.ttl, .used = true };
+	struct sample *slot = l->table[s.hash & (TABLE_SIZE - 1)];
+	unsigned n = 0;
+
+	if (slot[0].used && (slot[0].hash != s.hash ||
+			     s.time_ns - slot[0].time_ns > PAIR_AGE_NS ||
+			     slot[0].time_ns - s.time_ns > PAIR_AGE_NS))
+		memset(slot, 0, sizeof(l->table[0]));
+	while (n < 4 && slot[n].used) {
+		if (slot[n].hop == s.hop)
+			return; /* once a hop: a retransmission or a duplicate says nothing new */
+		n++;
+	}
+	if (n == 4)
+		return;
+	/* In time order. */
+	unsigned at = n;
+	while (at && slot[at - 1].time_ns > s.time_ns) {
+		slot[at] = slot[at - 1];
+		at--;
+	}
+	slot[at] = s;
+	for (unsigned i = 0; i <= n; i++) {
+		if (i < at)
+			vote(l, &slot[i], &slot[at]);
+		else if (i > at)
+			vote(l, &slot[at], &slot[i]);
+	}
+	if (n + 1 >= 3)
+		vote_three(l, slot, n + 1);
+}
+
+/* --------------------------------------------------------------- decisions */
+
+static bool is_open(const struct pipeline_learner *l, unsigned i)
+{
+	return l->net->hops[i].role == MODEL_ROLE_NONE;
+}
+
+static void decide_underlay(struct pipeline_learner *l)
+{
+	for (unsigned i = 0; i < l->net->n_hops; i++)
+		if (is_open(l, i) && l->interface[i].vxlan)
+			l->net->hops[i].role = MODEL_ROLE_UNDERLAY;
+}
+
+/*
+ * The VTEP shows the TTL that the underlay's inner frames have; veth and bridge
+ * show another. Without an underlay, the VTEP is the one that differs from two others.
+ */
+static void decide_vtep(struct pipeline_learner *l)
+{
+	unsigned n = l->net->n_hops;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t same = 0, other = 0, differs_from = 0;
+
+		if (!is_open(l, i))
+			continue;
+		for (unsigned k = 0; k < n; k++) {
+			const struct interface *f = &l->interface[i];
+			uint32_t differ = f->ttl_lower[k] + f->ttl_higher[k];
+
+			if (k == i)
+				continue;
+			if (l->net->hops[k].role == MODEL_ROLE_UNDERLAY) {
+				if (l->interface[k].vxlan) {
+					same += f->same_ttl[k];
+					other += differ;
+				}
+			} else if (is_open(l, k)) {
+				differs_from += differ > f->same_ttl[k];
+			}
+		}
+		if (same + other ? same > other : differs_from >= 2)
+			l->net->hops[i].role = MODEL_ROLE_VTEP;
+	}
+}
+
+/* Of two interfaces with equal TTL, the veth sees a leaving packet first. */
+static void decide_veth_and_bridge(struct pipeline_learner *l)
+{
+	unsigned n = l->net->n_hops;
+	int32_t score[MODEL_HOPS_MAX] = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct interface *f = &l->interface[i];
+		for (unsigned k = 0; k < n; k++) {
+			if (!is_open(l, i) || !is_open(l, k) || i == k)
+				continue;
+			/* >0: i lies nearer the pod than k. */
+			int32_t v = (int32_t)f->first_when_leaving[k] -
+				    (int32_t)f->first_when_coming[k] -
+				    (int32_t)l->interface[k].first_when_leaving[i] +
+				    (int32_t)l->interface[k].first_when_coming[i];
+			score[i] += v > 0 ? 1 : v < 0 ? -1 : 0;
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_open(l, i) || !score[i])
+			continue;
+		l->net->hops[i].role = score[i] > 0 ? MODEL_ROLE_VETH : MODEL_ROLE_BRIDGE;
+	}
+	/* Alone beside a known VTEP or underlay with another TTL: one address in all frames is a veth. */
+	for (unsigned i = 0; i < n; i++) {
+		const struct interface *f = &l->interface[i];
+		bool behind_routing = false, everywhere = false;
+
+		if (!is_open(l, i) || !f->ip)
+			continue;
+		for (unsigned k = 0; k < n; k++)
+			behind_routing |= !is_open(l, k) &&
+					  f->ttl_lower[k] + f->ttl_higher[k] > f->same_ttl[k];
+		for (unsigned a = 0; a < f->n_addrs; a++)
+			everywhere |= f->addr[a].n >= f->ip;
+		bool has_bridge = false;
+		for (unsigned k = 0; k < n; k++)
+			has_bridge |= l->net->hops[k].role == MODEL_ROLE_BRIDGE;
+		if (behind_routing && everywhere && has_bridge)
+			l->net->hops[i].role = MODEL_ROLE_VETH;
+	}
+}
+
+static void decide_pods(struct pipeline_learner *l)
+{
+	struct model_net *net = l->net;
+
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		struct interface *f = &l->interface[i];
+		struct model_hop *h = &net->hops[i];
+
+		if (h->role != MODEL_ROLE_VETH)
+			continue;
+		for (unsigned p = 0; p < net->n_pods && h->pod < 0; p++)
+			for (unsigned k = 0; k < net->pods[p].n_addrs; k++)
+				for (unsigned a = 0; a < f->n_addrs; a++)
+					if (addr_eq(&f->addr[a].addr, &net->pods[p].addrs[k]) &&
+					    f->addr[a].n * 2 >= f->ip)
+						h->pod = (int)p;
+		if (h->pod >= 0 || l->pods_given || net->n_pods == MODEL_PODS_MAX)
+			continue;
+		/*
+		 * The pod's address of each family: the one in most frames; of two that are in
+		 * all (one conversation was captured) the one that the TTL puts on this node.
+		 */
+		struct model_pod *pod = &net->pods[net->n_pods];
+		memset(pod, 0, sizeof(*pod));
+		for (unsigned family = 0; family < 2; family++) {
+			const struct addr_count *best = NULL;
+
+			for (unsigned a = 0; a < f->n_addrs; a++) {
+				const struct addr_count *e = &f->addr[a];
+				if (addr_is_v4(&e->addr) != (family == 0) || !e->n)
+					continue;
+				if (!best || e->n > best->n ||
+				    (e->n == best->n && e->local > best->local))
+					best = e;
+			}
+			if (best && pod->n_addrs < MODEL_POD_ADDRS_MAX)
+				pod->addrs[pod->n_addrs++] = best->addr;
+		}
+		if (pod->n_addrs) {
+			h->pod = (int)net->n_pods;
+			net->n_pods++;
+		}
+	}
+}
+
+static bool is_pod(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned p = 0; p < net->n_pods; p++)
+		for (unsigned k = 0; k < net->pods[p].n_addrs; k++)
+			if (addr_eq(&net->pods[p].addrs[k], a))
+				return true;
+	return false;
+}
+
+/*
+ * On the pods' way out, VTEP and underlay send with their own MAC, and veth and
+ * bridge show the pod's as sender and the bridge's as receiver; on the way in the reverse.
+ */
+void pipeline_learner_mac_frame(struct pipeline_learner *l, const struct model_frame *frame)
+{
+	const struct model_hop *hop = &l->net->hops[frame->hop];
+	struct interface *f = &l->interface[frame->hop];
+	const uint8_t *dst = frame->data, *src = frame->data + 6;
+	struct model_view v;
+	bool out;
+
+	if (hop->linktype != MODEL_LINKTYPE_ETHERNET || frame->caplen < 12)
+		return;
+	dissect_frame(&l->dissect, hop->linktype, frame, &v);
+	if (!v.ip.version || v.outer_frag || addr_is_multicast(&v.ip.dst))
+		return;
+	out = is_pod(l->net, &v.ip.src);
+	if (out == is_pod(l->net, &v.ip.dst))
+		return;
+	if (hop->role == MODEL_ROLE_VTEP || hop->role == MODEL_ROLE_UNDERLAY) {
+		count_mac(f->own, out ? src : dst);
+	} else if (hop->role == MODEL_ROLE_BRIDGE) {
+		count_mac(f->own, out ? dst : src);
+	} else if (hop->role == MODEL_ROLE_VETH) {
+		count_mac(f->peer, out ? src : dst);
+	}
+}
+
+static void take_mac(const struct mac_vote votes[static MACS_MAX], struct mac *ret)
+{
+	uint32_t best = 0;
+
+	if (!mac_is_none(ret))
+		return;
+	for (unsigned i = 0; i < MACS_MAX; i++)
+		if (votes[i].n > best) {
+			best = votes[i].n;
+			*ret = votes[i].mac;
+		}
+}
+
+void pipeline_learner_decide_macs(struct pipeline_learner *l)
+{
+	struct model_net *net = l->net;
+
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		take_mac(l->interface[i].own, &net->hops[i].mac);
+		if (net->hops[i].role == MODEL_ROLE_VETH && net->hops[i].pod >= 0)
+			take_mac(l->interface[i].peer, &net->pods[net->hops[i].pod].mac);
+	}
+}
+
+int pipeline_learner_decide(struct pipeline_learner *l, struct err *err)
+{
+	struct model_net *net = l->net;
+	struct buf names;
+	int rc = 0;
+
+	decide_underlay(l);
+	decide_vtep(l);
+	decide_veth_and_bridge(l);
+	decide_pods(l);
+	buf_init(&names, NAMES_MAX);
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		if (net->hops[i].role != MODEL_ROLE_NONE || !l->interface[i].frames)
+			continue;
+		buf_addf(&names, "%s%s", names.len ? ", " : "", net->hops[i].name);
+	}
+	if (names.len)
+		rc = err_usage(err, EINVAL,
+			       "what %s is in the datapath cannot be told from its frames: "
+			       "say --hops ROLE=%s (veth, bridge, vtep or underlay)",
+			       buf_str(&names), strchr(buf_str(&names), ',') ? "NAME" : buf_str(&names));
+	buf_done(&names);
+	return rc;
+}
