@@ -38,6 +38,8 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		.config = config,
 		.view = ret_view,
 		.in = bytes_of(frame->data, frame->caplen),
+		.frame_caplen = frame->caplen,
+		.frame_len = len,
 		.end = len,
 	};
 

@@ -33,6 +33,7 @@ struct dissect {
 	const struct dissect_config *config;
 	struct model_view *view;
 	struct bytes in;
+	uint32_t frame_caplen, frame_len;	/* the whole frame, captured and on the wire */
 	uint32_t end;	/* >= in.pos; beyond in.len what was not captured */
 	bool open;	/* first fragment: what does not fit before end is in another frame */
 	bool inner;	/* behind a VXLAN header */

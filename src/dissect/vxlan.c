@@ -12,6 +12,7 @@
 
 #define VXLAN_LEN 8
 #define VXLAN_FLAG_I 0x08
+#define VXLAN_GSO_SEGMENT_MIN 64	/* shorter ones could be trailers; an MSS is 88 or more */
 
 bool dissect_is_vxlan_port(const struct dissect_config *config, uint16_t port)
 {
@@ -61,6 +62,33 @@ static void vxlan_descend(struct dissect *d)
 	d->inner = true;
 }
 
+/*
+ * Partial segmentation offload: a device that can repeat headers but not rewrite their
+ * lengths (Linux SKB_GSO_PARTIAL: most real NICs for tunnels with UDP checksum) is handed a
+ * super-frame in which every length, outer and inner, is that of one segment
+ * (__skb_udp_tunnel_segment(), inet_gso_segment()). The tap sees that frame: what looks like
+ * a trailer is whole segments' payload. Only then is the rest a multiple of the payload.
+ */
+static void vxlan_partial_gso(struct dissect *d)
+{
+	struct model_view *v = d->view;
+	uint32_t end = v->outer.offset + v->outer.len, more = d->frame_len - end, left;
+
+	if (more == 0 || v->payload_len < VXLAN_GSO_SEGMENT_MIN || more % v->payload_len != 0)
+		return;
+	if (v->outer.frag || v->ip.frag || v->ip.protocol != MODEL_PROTO_TCP ||
+	    v->ip.offset + v->ip.len != end || v->eth_offset + v->eth_len != end)
+		return;
+	v->gso_segment = v->payload_len;
+	v->outer.len += more;
+	v->eth_len += more;
+	v->ip.len += more;
+	v->l4_len += more;
+	v->payload_len += more;
+	left = d->frame_caplen > v->payload_offset ? d->frame_caplen - v->payload_offset : 0;
+	v->payload_cap = left < v->payload_len ? left : v->payload_len;
+}
+
 bool dissect_vxlan(struct dissect *d)
 {
 	struct model_view *v = d->view;
@@ -88,5 +116,6 @@ bool dissect_vxlan(struct dissect *d)
 		return true;
 	}
 	dissect_ethernet(d);
+	vxlan_partial_gso(d);
 	return true;
 }

@@ -327,6 +327,12 @@ static const struct dissect_sample dissect_samples[] = {
 	{ "vxlan inner fragment", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") S_VXLAN("08")
 	  S_ETH "0800" S_IP4("45", "0020", "20b9", "11") S_DATA S_DATA S_DATA, S_L1, 0, S_OK, true,
 	  4, 17, 0, 0, 12 },
+	{ "vxlan partial offload", S_OUTER("45", "009a", "0000") S_VXLAN_UDP("0086") S_VXLAN("08")
+	  S_ETH "0800" S_IP4("45", "0068", "4000", "06") S_TCP("5018") S_DATA, S_L1, 168 + 2 * 64,
+	  S_OK, true, 4, 6, 40000, 80, 3 * 64 },
+	{ "vxlan with a trailer", S_OUTER("45", "009a", "0000") S_VXLAN_UDP("0086") S_VXLAN("08")
+	  S_ETH "0800" S_IP4("45", "0068", "4000", "06") S_TCP("5018") S_DATA, S_L1, 168 + 63, S_OK,
+	  true, 4, 6, 40000, 80, 64 },
 	{ "vxlan inner udp runt", S_OUTER("45", "004a", "0000") S_VXLAN_UDP("0036") S_VXLAN("08")
 	  S_ETH "0800" S_IP4("45", "0018", "4000", "11") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP,
 	  true, 4, 17, 0, 0, 0 },

@@ -356,6 +356,15 @@ static void test_vxlan(void **state)
 	assert_int_equal(v.ip.len, 1472);
 	assert_int_equal(v.eth_len, 1486);
 	assert_int_equal(v.payload_cap, 10);
+	v = V("vxlan partial offload");
+	assert_int_equal(v.gso_segment, 64);
+	assert_int_equal(v.outer.len, 154 + 128);
+	assert_int_equal(v.outer_udp_len, 134);
+	assert_int_equal(v.ip.len, 104 + 128);
+	assert_int_equal(v.eth_len, 118 + 128);
+	v = V("vxlan with a trailer");
+	assert_int_equal(v.gso_segment, 0);
+	assert_int_equal(v.eth_len, 118);
 	v = V("vxlan later outer fragment");
 	assert_true(v.outer_frag);
 	assert_int_equal(v.outer.frag_off, 1472);
