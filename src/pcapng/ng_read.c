@@ -209,6 +209,21 @@ static struct prefix prefix_of_v4(const uint8_t *p)
 }
 
 /*
+ * False when there is no such prefix. A mapped IPv4 address is one of IPv4 to
+ * all of podhop, so its 96 bits in front do not count.
+ */
+static bool prefix_of_v6(const uint8_t *p, struct prefix *ret_prefix)
+{
+	struct addr addr = addr_from_v6(p);
+	uint8_t front = addr_is_v4(&addr) ? 96 : 0;
+
+	if (p[16] > 128 || p[16] < front)
+		return false;
+	*ret_prefix = (struct prefix){ .addr = addr, .len = (uint8_t)(p[16] - front) };
+	return true;
+}
+
+/*
  * Octets of FCS. The draft counts bits, the example in older drafts and some
  * writers count octets: 4 and 32 both mean what every Ethernet has.
  */
@@ -243,10 +258,9 @@ static void read_if_option(struct pcapng_if *i, bool swapped, const struct pcapn
 			pub->addrs[pub->n_addrs++] = prefix_of_v4(o->value);
 		break;
 	case NG_IF_IPV6:
-		if (o->len == 17 && o->value[16] <= 128 && pub->n_addrs < MODEL_HOP_ADDRS_MAX)
-			pub->addrs[pub->n_addrs++] = (struct prefix){
-				.addr = addr_from_v6(o->value), .len = o->value[16],
-			};
+		if (o->len == 17 && pub->n_addrs < MODEL_HOP_ADDRS_MAX &&
+		    prefix_of_v6(o->value, &pub->addrs[pub->n_addrs]))
+			pub->n_addrs++;
 		break;
 	case NG_IF_MAC:
 		if (o->len == sizeof(pub->mac.b))

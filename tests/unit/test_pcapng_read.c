@@ -966,6 +966,8 @@ static void test_interface_options(void **state)
 		opt(f, 5, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\x40", 17);
 		opt(f, 5, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\xff", 17);	/* no length */
 		opt(f, 4, "\x0a\xf4\1\1\0\0\0\0", 8);
+		opt(f, 5, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\1\2\3\x78", 17);	/* mapped */
+		opt(f, 5, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\1\2\3\x40", 17);
 		end(f);
 		begin(f, 5);
 		p32(f, 0);
@@ -993,7 +995,8 @@ static void test_interface_options(void **state)
 		assert_string_equal(i->filter, "tcp port 80");
 		assert_int_equal(i->mac.b[0], 2);
 		assert_int_equal(i->mac.b[5], 1);
-		assert_int_equal(i->n_addrs, 4);
+		assert_int_equal(i->n_addrs, 5);
+		assert_string_equal(prefix_str(&i->addrs[4], text), "10.1.2.3/24");
 		assert_string_equal(prefix_str(&i->addrs[0], text), "10.244.1.1/24");
 		assert_int_equal(i->addrs[1].len, 32);
 		assert_string_equal(prefix_str(&i->addrs[2], text), "fd00::1/64");
