@@ -8,12 +8,6 @@
 
 #include "dissect_priv.h"
 
-/*
- * Volatile, so that no compiler unrolls clearing the view into `rep stos`: with gcc 12
- * that takes 15 ns of 40, the library's memset() 4.
- */
-static const volatile size_t dissect_view_size = sizeof(struct model_view);
-
 _Bool dissect_knows_linktype(uint16_t linktype)
 {
 	switch (linktype) {
@@ -42,9 +36,14 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		.frame_len = len,
 		.end = len,
 	};
+	/*
+	 * Volatile, so that no compiler turns clearing the view into `rep stos`: with gcc 12
+	 * that takes 15 ns of 40, the library's memset() 4.
+	 */
+	const volatile size_t view_size = sizeof(*ret_view);
 
 	/* Also the padding, so that equal frames give equal bytes. */
-	memset(ret_view, 0, dissect_view_size);
+	memset(ret_view, 0, view_size);
 	ret_view->vlan = MODEL_NO_VLAN;
 	ret_view->eth_len = len;
 
