@@ -219,15 +219,18 @@ static const struct dissect_sample dissect_samples[] = {
 
 	/* ---- UDP, SCTP */
 	{ "udp length 7", S_ETH "0800" S_IP4("45", "0020", "4000", "11")
-	  S_UDP("1389", "1388", "0007") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001, 5000, 0 },
+	  S_UDP("1389", "1388", "0007") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001,
+	  5000, 0 },
 	{ "udp length > packet", S_ETH "0800" S_IP4("45", "0020", "4000", "11")
-	  S_UDP("1389", "1388", "000d") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001, 5000, 0 },
+	  S_UDP("1389", "1388", "000d") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001,
+	  5000, 0 },
 	{ "udp length < packet", S_ETH "0800" S_IP4("45", "0024", "4000", "11")
 	  S_UDP("1389", "1388", "000c") S_DATA S_DATA, S_L1, 0, S_OK, S_4UDP },
 	{ "udp length 0", S_ETH "0800" S_IP4("45", "0020", "4000", "11")
 	  S_UDP("1389", "1388", "0000") S_DATA, S_L1, 0, S_OK, S_4UDP },
 	{ "udp length 0 in a fragment", S_ETH "0800" S_IP4("45", "0020", "2000", "11")
-	  S_UDP("1389", "1388", "0000") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001, 5000, 0 },
+	  S_UDP("1389", "1388", "0000") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_UDP, false, 4, 17, 5001,
+	  5000, 0 },
 	{ "udp runt", S_ETH "0800" S_IP4("45", "0018", "4000", "11") S_DATA, S_L1, 0, S_BAD,
 	  MODEL_LAYER_UDP, false, 4, 17, 0, 0, 0 },
 	{ "udp cut", S_ETH "0800" S_IP4("45", "0020", "4000", "11") "1389 1388", S_L1, 46, S_CUT,
