@@ -70,7 +70,7 @@ static void short_ns(struct report_out *o, uint64_t ns)
  */
 static bool delay(const struct result_packet *p, uint64_t *ret_ns)
 {
-	uint64_t seen = 0;	/* bit a hop; MODEL_HOPS_MAX is 64 */
+	uint64_t seen = 0; /* bit a hop; MODEL_HOPS_MAX is 64 */
 	unsigned sightings = 0;
 	int64_t last = 0;
 
@@ -155,8 +155,8 @@ static void observations(struct report_out *o, const struct result_packet *p,
 			report_out_fmt(o, " (%s)", model_role_name(hop->role));
 		report_out_fmt(o, " len %" PRIu32, obs->length);
 		if (obs->is_segment && obs->of)
-			report_out_fmt(o, " segment %" PRIu64 "/%" PRIu32,
-				       (uint64_t)obs->index + 1, obs->of);
+			report_out_fmt(o, " segment %" PRIu64 "/%" PRIu32, (uint64_t)obs->index + 1,
+				       obs->of);
 		else if (obs->is_segment)
 			report_out_fmt(o, " segment %" PRIu64, (uint64_t)obs->index + 1);
 		if (i && obs->time_ns >= obs[-1].time_ns) {
@@ -197,7 +197,8 @@ int report_packet_text(FILE *out, const struct result_packet *p, const struct mo
 	}
 	report_out_str(&o, " len ");
 	report_out_u64(&o, p->length);
-	report_out_fmt(&o, " [%s] ", p->direction < MODEL_DIRECTION_COUNT ? way[p->direction] : "?");
+	report_out_fmt(&o, " [%s] ",
+		       p->direction < MODEL_DIRECTION_COUNT ? way[p->direction] : "?");
 	report_out_color(&o, REPORT_BOLD);
 	report_out_str(&o, *result_path_str(&p->path, path) ? path : "?");
 	report_out_color(&o, REPORT_PLAIN);

@@ -16,7 +16,7 @@ json_t *report_json_str(const char *s)
 
 	if (!s || !*s)
 		return json_null();
-	value = json_string(s);	/* refuses what is no UTF-8 */
+	value = json_string(s); /* refuses what is no UTF-8 */
 	if (value)
 		return value;
 	n = report_utf8_repair(s, NULL, 0);

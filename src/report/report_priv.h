@@ -84,6 +84,8 @@ void report_out_pad(struct report_out *o, unsigned columns);
 unsigned report_out_safe(struct report_out *o, const char *s);	/* returns columns */
 __attribute__((format(printf, 2, 3)))
 void report_out_fmt(struct report_out *o, const char *fmt, ...);	/* trusted, below 512 bytes */
+/* Columns of the screen: never so few that the tables do not fit. */
+unsigned report_out_width(const struct report_out *o);
 /* Hands the rest to the stream. Returns 0, or -errno of the first failure. */
 int report_out_done(struct report_out *o);
 
@@ -99,15 +101,27 @@ enum report_color {
 };
 const char *report_color(const struct report_style *style, enum report_color c);
 void report_out_color(struct report_out *o, enum report_color c);
+void report_out_in_color(struct report_out *o, enum report_color c, const char *text);
+/* An empty line and the name of a section, filled up to the column where text begins. */
+#define REPORT_LABEL 11
+void report_out_section(struct report_out *o, const char *name);
+
+/* ---- figures.c */
 
 /* Figures for people. All write a NUL-terminated ASCII string and return out. */
 #define REPORT_FIGURE_MAX 40
 const char *report_count(uint64_t v, char out[static REPORT_FIGURE_MAX]);	/* 1,204 */
 const char *report_bytes(uint64_t v, char out[static REPORT_FIGURE_MAX]);	/* 1.72 MB (10^6) */
-const char *report_ns(uint64_t ns, char out[static REPORT_FIGURE_MAX]);		/* 84 us, 12.3 ms */
-const char *report_duration(uint64_t ns, char out[static REPORT_FIGURE_MAX]);	/* 10.0 s, 3 h 05 min */
+const char *report_ns(uint64_t ns, char out[static REPORT_FIGURE_MAX]);	/* 84 us, 1.2 ms */
+const char *report_duration(uint64_t ns, char out[static REPORT_FIGURE_MAX]);	/* 3 h 05 min */
 /* 100 x part / whole with one decimal, "3.5 %"; "" when whole is 0. */
 const char *report_pct(uint64_t part, uint64_t whole, char out[static REPORT_FIGURE_MAX]);
+
+/* The same as output. A figure and its unit stay on one line. */
+void report_out_glued(struct report_out *o, const char *figure);
+void report_out_count(struct report_out *o, uint64_t v);
+void report_out_count_of(struct report_out *o, uint64_t v, const char *noun);	/* "2 packets" */
+void report_out_bytes(struct report_out *o, uint64_t v);
 
 /* An end of a flow as tcpdump writes it, names instead of addresses where known; escaped. */
 #define REPORT_END_MAX 300	/* a DNS name of 253 and a port */
@@ -125,6 +139,10 @@ bool report_protocol_has_dport(uint8_t protocol);
 #define REPORT_NAT_MAX (4 * REPORT_END_MAX)
 const char *report_nat(const struct report_style *style, const struct result_tuple *pod,
 		       const struct result_tuple *far, char out[static REPORT_NAT_MAX]);
+
+/* ---- path_draw.c */
+
+void report_paths(struct report_out *o, const struct result *r);
 
 /* ---- report_json.c */
 

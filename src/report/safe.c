@@ -20,13 +20,13 @@ uint32_t report_utf8_next(const char **s)
 		more = 1;
 		cp &= 0x1f;
 	} else if (cp >= 0xe0 && cp <= 0xef) {
-		low = cp == 0xe0 ? 0xa0 : 0x80;	/* overlong */
-		high = cp == 0xed ? 0x9f : 0xbf;	/* surrogates */
+		low = cp == 0xe0 ? 0xa0 : 0x80; /* overlong */
+		high = cp == 0xed ? 0x9f : 0xbf; /* surrogates */
 		more = 2;
 		cp &= 0x0f;
 	} else if (cp >= 0xf0 && cp <= 0xf4) {
 		low = cp == 0xf0 ? 0x90 : 0x80;
-		high = cp == 0xf4 ? 0x8f : 0xbf;	/* beyond U+10FFFF */
+		high = cp == 0xf4 ? 0x8f : 0xbf; /* beyond U+10FFFF */
 		more = 3;
 		cp &= 0x07;
 	} else if (cp >= 0x80) {
@@ -101,8 +101,8 @@ static bool is_unsafe(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x61c ||
 	       (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
-	       (cp >= 0xfff9 && cp <= 0xfffb) || (cp >= 0xe0000 && cp <= 0xe0fff);
+	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff || (cp >= 0xfff9 && cp <= 0xfffb) ||
+	       (cp >= 0xe0000 && cp <= 0xe0fff);
 }
 
 unsigned report_safe(const char *s, bool utf8, char *out, size_t size)

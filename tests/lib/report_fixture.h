@@ -36,12 +36,15 @@ __attribute__((unused)) static struct addr ip(const char *text)
 	return a;
 }
 
-__attribute__((unused)) static struct result_tuple tuple(uint8_t protocol, const char *src,
-							   uint16_t sport,
-				 const char *dst, uint16_t dport)
+__attribute__((unused)) static struct result_tuple
+tuple(uint8_t protocol, const char *src, uint16_t sport, const char *dst, uint16_t dport)
 {
-	return (struct result_tuple){ .src = ip(src), .dst = ip(dst), .sport = sport,
-				      .dport = dport, .protocol = protocol, .has_ports = true };
+	return (struct result_tuple){ .src = ip(src),
+				      .dst = ip(dst),
+				      .sport = sport,
+				      .dport = dport,
+				      .protocol = protocol,
+				      .has_ports = true };
 }
 
 __attribute__((unused)) static struct result_path path(const char *roles)

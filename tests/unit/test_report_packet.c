@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <time.h>
 
-#define T0 INT64_C(1785585600123456000)	/* 2026-08-01 12:00:00.123456 UTC */
+#define T0 INT64_C(1785585600123456000) /* 2026-08-01 12:00:00.123456 UTC */
 
 static const struct result_observation four_hops[] = {
 	{ .hop = 0, .time_ns = T0, .length = 1514 },
@@ -21,10 +21,20 @@ static const struct result_observation four_hops[] = {
 static const struct result_observation segments[] = {
 	{ .hop = 0, .time_ns = T0, .length = 2850 },
 	{ .hop = 2, .time_ns = T0 + 2000, .length = 2850 },
-	{ .hop = 3, .time_ns = T0 + 4000, .length = 1514, .is_segment = true, .index = 0,
-	  .of = 2, .bytes = 1398 },
-	{ .hop = 3, .time_ns = T0 + 9000, .length = 1502, .is_segment = true, .index = 1,
-	  .of = 0, .bytes = 1386 },
+	{ .hop = 3,
+	  .time_ns = T0 + 4000,
+	  .length = 1514,
+	  .is_segment = true,
+	  .index = 0,
+	  .of = 2,
+	  .bytes = 1398 },
+	{ .hop = 3,
+	  .time_ns = T0 + 9000,
+	  .length = 1502,
+	  .is_segment = true,
+	  .index = 1,
+	  .of = 0,
+	  .bytes = 1386 },
 };
 
 static const struct result_observation hairpin[] = {
@@ -34,8 +44,13 @@ static const struct result_observation hairpin[] = {
 
 static const struct result_observation extreme_hops[] = {
 	{ .hop = UINT16_MAX, .time_ns = INT64_MIN, .length = UINT32_MAX },
-	{ .hop = 4, .time_ns = INT64_MAX, .length = UINT32_MAX, .is_segment = true,
-	  .index = UINT32_MAX, .of = UINT32_MAX, .bytes = UINT32_MAX },
+	{ .hop = 4,
+	  .time_ns = INT64_MAX,
+	  .length = UINT32_MAX,
+	  .is_segment = true,
+	  .index = UINT32_MAX,
+	  .of = UINT32_MAX,
+	  .bytes = UINT32_MAX },
 };
 
 #define N_PACKETS 11
@@ -44,14 +59,27 @@ static struct result_packet packets[N_PACKETS];
 static struct result_packet tcp(uint64_t id)
 {
 	return (struct result_packet){
-		.id = id, .status = RESULT_COMPLETE, .direction = MODEL_DIRECTION_EGRESS,
-		.path = path("veth>bridge>vtep>underlay"), .time_ns = T0,
+		.id = id,
+		.status = RESULT_COMPLETE,
+		.direction = MODEL_DIRECTION_EGRESS,
+		.path = path("veth>bridge>vtep>underlay"),
+		.time_ns = T0,
 		.tuple = tuple(MODEL_PROTO_TCP, "10.244.1.5", 37182, "10.244.2.7", 80),
-		.length = 1514, .payload_len = 1448, .encapsulated = true,
-		.outer_src = ip("192.168.7.1"), .outer_dst = ip("192.168.7.2"),
-		.outer_sport = 44705, .outer_port = 8472, .vni = 1, .outer_datagrams = 1,
-		.basis = RESULT_BASIS_OBSERVED, .inner_bytes = 1514, .overhead_bytes = 50,
-		.reason = "", .observations = four_hops, .n_observations = COUNT_OF(four_hops),
+		.length = 1514,
+		.payload_len = 1448,
+		.encapsulated = true,
+		.outer_src = ip("192.168.7.1"),
+		.outer_dst = ip("192.168.7.2"),
+		.outer_sport = 44705,
+		.outer_port = 8472,
+		.vni = 1,
+		.outer_datagrams = 1,
+		.basis = RESULT_BASIS_OBSERVED,
+		.inner_bytes = 1514,
+		.overhead_bytes = 50,
+		.reason = "",
+		.observations = four_hops,
+		.n_observations = COUNT_OF(four_hops),
 	};
 }
 
@@ -60,14 +88,14 @@ static void build(void)
 	struct result_packet *p = packets;
 
 	p[0] = tcp(31);
-	p[1] = tcp(32);	/* a super-frame, its segments seen; sent again */
+	p[1] = tcp(32); /* a super-frame, its segments seen; sent again */
 	p[1].length = 2850;
 	p[1].retransmission = true;
 	p[1].outer_datagrams = 2;
 	p[1].overhead_bytes = 100;
 	p[1].observations = segments;
 	p[1].n_observations = COUNT_OF(segments);
-	p[2] = tcp(33);	/* never left the bridge */
+	p[2] = tcp(33); /* never left the bridge */
 	p[2].path = path("veth>bridge");
 	p[2].status = RESULT_INCOMPLETE;
 	p[2].lost = true;
@@ -77,7 +105,7 @@ static void build(void)
 	p[2].encapsulated = false;
 	p[2].overhead_bytes = 0;
 	p[2].n_observations = 2;
-	p[3] = p[2];	/* the same, but the hop dropped frames */
+	p[3] = p[2]; /* the same, but the hop dropped frames */
 	p[3].id = 34;
 	p[3].lost = false;
 	p[3].reason = "flannel.1 dropped 3 frames";
@@ -89,11 +117,11 @@ static void build(void)
 	p[4].overhead_bytes = 2300;
 	p[4].observations = NULL;
 	p[4].n_observations = 0;
-	p[5] = tcp(36);	/* a Service */
+	p[5] = tcp(36); /* a Service */
 	p[5].tuple = tuple(MODEL_PROTO_UDP, "10.244.1.5", 40000, "10.96.0.10", 53);
 	p[5].translated = true;
 	p[5].translation = tuple(MODEL_PROTO_UDP, "10.244.1.5", 40000, "10.244.2.9", 5353);
-	p[6] = tcp(37);	/* masquerade and Service at once */
+	p[6] = tcp(37); /* masquerade and Service at once */
 	p[6].direction = MODEL_DIRECTION_INGRESS;
 	p[6].path = path("underlay>bridge>veth");
 	p[6].translated = true;
@@ -102,7 +130,7 @@ static void build(void)
 	p[6].status = RESULT_EDGE;
 	p[6].reason = NULL;
 	p[6].overhead_bytes = 0;
-	p[7] = tcp(38);	/* ping to itself */
+	p[7] = tcp(38); /* ping to itself */
 	p[7].tuple = tuple(MODEL_PROTO_ICMP, "10.244.1.5", 4711, "10.244.1.5", 0);
 	p[7].path = path("veth>veth");
 	p[7].encapsulated = false;
@@ -110,9 +138,9 @@ static void build(void)
 	p[7].length = 98;
 	p[7].observations = hairpin;
 	p[7].n_observations = COUNT_OF(hairpin);
-	p[8] = tcp(39);	/* GRE of nobody */
-	p[8].tuple = (struct result_tuple){ .src = ip("fd00::1"), .dst = ip("fd00::2"),
-					    .protocol = 47 };
+	p[8] = tcp(39); /* GRE of nobody */
+	p[8].tuple =
+		(struct result_tuple){ .src = ip("fd00::1"), .dst = ip("fd00::2"), .protocol = 47 };
 	p[8].direction = MODEL_DIRECTION_OTHER;
 	p[8].outer_datagrams = 0;
 	p[8].overhead_bytes = 0;
@@ -157,7 +185,8 @@ static char *all(const struct model_net *net, const struct report_style *style, 
 	assert_non_null(f);
 	for (size_t i = 0; i < N_PACKETS; i++)
 		assert_int_equal(json ? report_packet_json(f, &packets[i], net)
-				      : report_packet_text(f, &packets[i], net, style), 0);
+				      : report_packet_text(f, &packets[i], net, style),
+				 0);
 	fclose(f);
 	return text;
 }
@@ -170,8 +199,12 @@ static void test_text(void **state)
 		struct report_style style;
 	} cases[] = {
 		{ "packets.txt", { .utf8 = true } },
-		{ "packets_verbose_nano.txt", { .verbose = true, .nano = true, .utf8 = true,
-						.name = name_of, .name_arg = web } },
+		{ "packets_verbose_nano.txt",
+		  { .verbose = true,
+		    .nano = true,
+		    .utf8 = true,
+		    .name = name_of,
+		    .name_arg = web } },
 		{ "packets_color.txt", { .color = true, .name = name_of, .name_arg = hostile } },
 	};
 	static struct model_net net;
@@ -213,9 +246,10 @@ static void test_json(void **state)
 	free(text);
 }
 
-static const char keys_packet[] = "schema packet_id status time_ns direction path protocol src sport "
-				  "dst dport translated length retransmission overhead_bytes "
-				  "observations outer loss observations_omitted";
+static const char keys_packet[] =
+	"schema packet_id status time_ns direction path protocol src sport "
+	"dst dport translated length retransmission overhead_bytes "
+	"observations outer loss observations_omitted";
 static const char keys_observation[] = "hop role time_ns length segment";
 static const char keys_segment[] = "index of bytes";
 static const char keys_outer[] = "src dst sport vni datagrams";
@@ -231,7 +265,8 @@ static void assert_keys(json_t *o, const char *want)
 	if (json_is_null(o))
 		return;
 	assert_true(json_is_object(o));
-	json_object_foreach(o, key, value) {
+	json_object_foreach(o, key, value)
+	{
 		snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s", *keys ? " " : "",
 			 key);
 	}
@@ -266,7 +301,8 @@ static void test_json_reads_back(void **state)
 		assert_keys(json_object_get(o, "outer"), keys_outer);
 		assert_keys(json_object_get(o, "loss"), keys_loss);
 		assert_keys(json_object_get(o, "translated"), keys_tuple);
-		json_array_foreach(json_object_get(o, "observations"), i, value) {
+		json_array_foreach(json_object_get(o, "observations"), i, value)
+		{
 			assert_keys(value, keys_observation);
 			assert_keys(json_object_get(value, "segment"), keys_segment);
 		}
@@ -295,8 +331,8 @@ static void test_broken_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),		cmocka_unit_test(test_one_line),
-		cmocka_unit_test(test_json),		cmocka_unit_test(test_json_reads_back),
+		cmocka_unit_test(test_text),	      cmocka_unit_test(test_one_line),
+		cmocka_unit_test(test_json),	      cmocka_unit_test(test_json_reads_back),
 		cmocka_unit_test(test_broken_stream),
 	};
 

@@ -8,20 +8,26 @@
 #include <jansson.h>
 #include <time.h>
 
-#define START_NS INT64_C(1785585600123456000)	/* 2026-08-01 12:00:00.123456 UTC */
+#define START_NS INT64_C(1785585600123456000) /* 2026-08-01 12:00:00.123456 UTC */
 
 static struct result_interface interfaces[] = {
 	{ .name = "veth5a1b2c3d", .role = MODEL_ROLE_VETH, .observations = 2404, .bytes = 3410200 },
 	{ .name = "cni0", .role = MODEL_ROLE_BRIDGE, .observations = 2404, .bytes = 3410200 },
 	{ .name = "flannel.1", .role = MODEL_ROLE_VTEP, .observations = 2376, .bytes = 3389004 },
-	{ .name = "eth0", .role = MODEL_ROLE_UNDERLAY, .observations = 2602, .bytes = 3519304,
-	  .dropped_kernel = 12, .dropped_interface = -1, .dropped_podhop = 3 },
+	{ .name = "eth0",
+	  .role = MODEL_ROLE_UNDERLAY,
+	  .observations = 2602,
+	  .bytes = 3519304,
+	  .dropped_kernel = 12,
+	  .dropped_interface = -1,
+	  .dropped_podhop = 3 },
 };
 
 static struct result_path_row paths[5];
 static struct result_tunnel tunnels[2];
 static struct result_flow flows[12];
-static char *evidence[] = { "flannel.1: no frame of it in the 2 s after", "veth5a1b2c3d: 0 dropped" };
+static char *evidence[] = { "flannel.1: no frame of it in the 2 s after",
+			    "veth5a1b2c3d: 0 dropped" };
 static struct result_loss losses[2];
 static struct result_input inputs[2];
 static struct result_latency latency[] = {
@@ -78,41 +84,77 @@ static void full(struct result *r)
 	paths[2] = row("veth>bridge", MODEL_DIRECTION_EGRESS, false, 14, 21196);
 	paths[3] = row("veth>bridge>underlay", MODEL_DIRECTION_EGRESS, false, 9, 900);
 	paths[4] = row("vtep>underlay", MODEL_DIRECTION_OTHER, true, 200, 30000);
-	tunnels[0] = (struct result_tunnel){ 1, ip("192.168.7.1"), ip("192.168.7.2"), 8472, 1190,
-					     1204, 1720000, 60200, RESULT_BASIS_OBSERVED };
-	tunnels[1] = (struct result_tunnel){ 1, ip("fd00::1"), ip("fd00::2"), 8472, 200, 200,
-					     30000, 14000, RESULT_BASIS_COMPUTED };
-	losses[0] = (struct result_loss){ MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP,
-					  MODEL_DIRECTION_EGRESS, 14, 21196, true,
-					  (char *)(uintptr_t)"seen at cni0, then nowhere; no hop dropped in its window",
-					  evidence, COUNT_OF(evidence) };
-	losses[1] = (struct result_loss){ MODEL_ROLE_VTEP, MODEL_ROLE_BRIDGE,
-					  MODEL_DIRECTION_INGRESS, 4, 6000, false,
-					  (char *)(uintptr_t)"cni0 dropped 12 frames in the window", NULL, 0 };
-	inputs[0] = (struct result_input){ (char *)(uintptr_t)"a.pcapng", 9786, -1,
-					   (char *)(uintptr_t)"" };
-	inputs[1] = (struct result_input){ (char *)(uintptr_t)"b.pcap", 12, 34567,
-					   (char *)(uintptr_t)"cut short in the middle of a packet" };
+	tunnels[0] = (struct result_tunnel){
+		1,     ip("192.168.7.1"),    ip("192.168.7.2"), 8472, 1190, 1204, 1720000,
+		60200, RESULT_BASIS_OBSERVED
+	};
+	tunnels[1] =
+		(struct result_tunnel){ 1,     ip("fd00::1"), ip("fd00::2"),	    8472, 200, 200,
+					30000, 14000,	      RESULT_BASIS_COMPUTED };
+	losses[0] = (struct result_loss){
+		MODEL_ROLE_BRIDGE,
+		MODEL_ROLE_VTEP,
+		MODEL_DIRECTION_EGRESS,
+		14,
+		21196,
+		true,
+		(char *)(uintptr_t) "seen at cni0, then nowhere; no hop dropped in its window",
+		evidence,
+		COUNT_OF(evidence)
+	};
+	losses[1] =
+		(struct result_loss){ MODEL_ROLE_VTEP,
+				      MODEL_ROLE_BRIDGE,
+				      MODEL_DIRECTION_INGRESS,
+				      4,
+				      6000,
+				      false,
+				      (char *)(uintptr_t) "cni0 dropped 12 frames in the window",
+				      NULL,
+				      0 };
+	inputs[0] = (struct result_input){ (char *)(uintptr_t) "a.pcapng", 9786, -1,
+					   (char *)(uintptr_t) "" };
+	inputs[1] =
+		(struct result_input){ (char *)(uintptr_t) "b.pcap", 12, 34567,
+				       (char *)(uintptr_t) "cut short in the middle of a packet" };
 	full_flows();
 	*r = (struct result){
-		.node = (char *)(uintptr_t)"node-1",
+		.node = (char *)(uintptr_t) "node-1",
 		.inputs = inputs,
 		.n_inputs = COUNT_OF(inputs),
-		.capture = { .start_ns = START_NS, .end_ns = START_NS + 10000000000,
-			     .observations = 9786, .foreign = 321, .filter_unsure = 2, .late = 1,
-			     .closed_early = 5, .cpu_ns = 123456789, .max_rss_bytes = 14200000,
-			     .interfaces = interfaces, .n_interfaces = COUNT_OF(interfaces) },
+		.capture = { .start_ns = START_NS,
+			     .end_ns = START_NS + 10000000000,
+			     .observations = 9786,
+			     .foreign = 321,
+			     .filter_unsure = 2,
+			     .late = 1,
+			     .closed_early = 5,
+			     .cpu_ns = 123456789,
+			     .max_rss_bytes = 14200000,
+			     .interfaces = interfaces,
+			     .n_interfaces = COUNT_OF(interfaces) },
 		.packets = { 2407, 2376, 18, 3, 10, 11, 1 },
-		.paths = paths, .n_paths = COUNT_OF(paths),
-		.encapsulation = { .inner_packets = 2576, .outer_datagrams = 2590,
-				   .outer_datagrams_computed = 200, .inner_bytes = 3419004,
-				   .outer_bytes = 3552504, .overhead_bytes = 133500,
-				   .basis = RESULT_BASIS_MIXED, .fragmented_outer = 3,
-				   .fragment_bytes = 102, .tunnels = tunnels,
+		.paths = paths,
+		.n_paths = COUNT_OF(paths),
+		.encapsulation = { .inner_packets = 2576,
+				   .outer_datagrams = 2590,
+				   .outer_datagrams_computed = 200,
+				   .inner_bytes = 3419004,
+				   .outer_bytes = 3552504,
+				   .overhead_bytes = 133500,
+				   .basis = RESULT_BASIS_MIXED,
+				   .fragmented_outer = 3,
+				   .fragment_bytes = 102,
+				   .tunnels = tunnels,
 				   .n_tunnels = COUNT_OF(tunnels) },
-		.latency = latency, .n_latency = COUNT_OF(latency),
-		.flows = flows, .n_flows = COUNT_OF(flows), .flows_omitted = 7988,
-		.losses = losses, .n_losses = COUNT_OF(losses), .losses_omitted = 1,
+		.latency = latency,
+		.n_latency = COUNT_OF(latency),
+		.flows = flows,
+		.n_flows = COUNT_OF(flows),
+		.flows_omitted = 7988,
+		.losses = losses,
+		.n_losses = COUNT_OF(losses),
+		.losses_omitted = 1,
 	};
 }
 
@@ -145,7 +187,7 @@ static void clean(struct result *r)
 /* Numbers as large as they get, strings as bad as they get. */
 static void extreme(struct result *r)
 {
-	static char *bad[] = { (char *)(uintptr_t)HOSTILE, (char *)(uintptr_t)"" };
+	static char *bad[] = { (char *)(uintptr_t)HOSTILE, (char *)(uintptr_t) "" };
 	static struct result_interface i;
 	static struct result_path_row p;
 	static struct result_tunnel t;
@@ -158,24 +200,44 @@ static void extreme(struct result *r)
 	memset(r, 0, sizeof(*r));
 	for (size_t k = 0; k < sizeof(r->packets) / sizeof(uint64_t); k++)
 		counters[k] = UINT64_MAX;
-	i = (struct result_interface){ .name = HOSTILE, .role = MODEL_ROLE_NONE,
-				       .observations = UINT64_MAX, .bytes = UINT64_MAX,
-				       .dropped_kernel = INT64_MAX, .dropped_interface = INT64_MAX,
+	i = (struct result_interface){ .name = HOSTILE,
+				       .role = MODEL_ROLE_NONE,
+				       .observations = UINT64_MAX,
+				       .bytes = UINT64_MAX,
+				       .dropped_kernel = INT64_MAX,
+				       .dropped_interface = INT64_MAX,
 				       .dropped_podhop = UINT64_MAX };
 	p = row("veth>bridge>veth>bridge>veth>bridge>veth>bridge>veth>bridge>underlay>underlay",
 		MODEL_DIRECTION_EGRESS, true, UINT64_MAX, UINT64_MAX);
 	p.path.cut = true;
 	t = (struct result_tunnel){ UINT32_MAX, ip("ffff::"), ip("::ffff:255.255.255.255"),
-				    UINT16_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-				    RESULT_BASIS_UNKNOWN };
-	l = (struct result_latency){ MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE, MODEL_DIRECTION_EGRESS,
-				     true, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-				     UINT64_MAX, UINT64_MAX };
-	f = (struct result_flow){ .tuple = { .protocol = 255 }, .packets = UINT64_MAX,
-				  .bytes = UINT64_MAX, .payload_bytes = UINT64_MAX,
-				  .overhead_bytes = UINT64_MAX, .retransmissions = UINT64_MAX };
-	s = (struct result_loss){ MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE, MODEL_DIRECTION_EGRESS,
-				  UINT64_MAX, UINT64_MAX, true, bad[0], bad, COUNT_OF(bad) };
+				    UINT16_MAX, UINT64_MAX,   UINT64_MAX,
+				    UINT64_MAX, UINT64_MAX,   RESULT_BASIS_UNKNOWN };
+	l = (struct result_latency){ MODEL_ROLE_VETH,
+				     MODEL_ROLE_BRIDGE,
+				     MODEL_DIRECTION_EGRESS,
+				     true,
+				     UINT64_MAX,
+				     UINT64_MAX,
+				     UINT64_MAX,
+				     UINT64_MAX,
+				     UINT64_MAX,
+				     UINT64_MAX };
+	f = (struct result_flow){ .tuple = { .protocol = 255 },
+				  .packets = UINT64_MAX,
+				  .bytes = UINT64_MAX,
+				  .payload_bytes = UINT64_MAX,
+				  .overhead_bytes = UINT64_MAX,
+				  .retransmissions = UINT64_MAX };
+	s = (struct result_loss){ MODEL_ROLE_VETH,
+				  MODEL_ROLE_BRIDGE,
+				  MODEL_DIRECTION_EGRESS,
+				  UINT64_MAX,
+				  UINT64_MAX,
+				  true,
+				  bad[0],
+				  bad,
+				  COUNT_OF(bad) };
 	in = (struct result_input){ bad[0], UINT64_MAX, INT64_MAX, bad[0] };
 	r->node = bad[0];
 	r->inputs = &in;
@@ -282,8 +344,9 @@ struct text_case {
 static const struct text_case text_cases[] = {
 	{ "full.txt", full, { .utf8 = true } },
 	{ "full_ascii_color.txt", full, { .color = true, .width = 100 } },
-	{ "full_narrow_verbose.txt", full, { .verbose = true, .utf8 = true, .width = 60,
-					     .name = name_of } },
+	{ "full_narrow_verbose.txt",
+	  full,
+	  { .verbose = true, .utf8 = true, .width = 60, .name = name_of } },
 	{ "clean.txt", clean, { .utf8 = true, .name = name_of } },
 	{ "black_hole.txt", black_hole, { .utf8 = true } },
 	{ "empty.txt", empty, { .utf8 = true } },
@@ -338,8 +401,8 @@ static void test_text_fits(void **state)
 		void (*build)(struct result *r);
 		unsigned width, lines_max;
 	} cases[] = {
-		{ clean, 0, 40 }, { clean, 120, 40 }, { full, 0, 80 }, { full, 72, 80 },
-		{ black_hole, 80, 40 }, { empty, 80, 10 },
+		{ clean, 0, 40 }, { clean, 120, 40 },	  { full, 0, 80 },
+		{ full, 72, 80 }, { black_hole, 80, 40 }, { empty, 80, 10 },
 	};
 	static struct model_net net;
 
@@ -463,7 +526,8 @@ static void test_json_order(void **state)
 		const char *key;
 
 		assert_true(json_is_object(o));
-		json_object_foreach(o, key, value) {
+		json_object_foreach(o, key, value)
+		{
 			snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%s%s",
 				 *keys ? " " : "", key);
 		}
@@ -543,10 +607,14 @@ static void test_broken_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),	      cmocka_unit_test(test_text_fits),
-		cmocka_unit_test(test_text_null_style), cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_order),    cmocka_unit_test(test_json_absent),
-		cmocka_unit_test(test_json_no_memory), cmocka_unit_test(test_broken_stream),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_fits),
+		cmocka_unit_test(test_text_null_style),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_order),
+		cmocka_unit_test(test_json_absent),
+		cmocka_unit_test(test_json_no_memory),
+		cmocka_unit_test(test_broken_stream),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -8,7 +8,7 @@
 
 struct safe_case {
 	const char *in, *utf8, *ascii;
-	unsigned columns;	/* of the utf8 form */
+	unsigned columns; /* of the utf8 form */
 };
 
 static const struct safe_case safe_cases[] = {
@@ -16,17 +16,19 @@ static const struct safe_case safe_cases[] = {
 	{ "eth0", "eth0", "eth0", 4 },
 	{ "\033[31m", "\\x1b[31m", "\\x1b[31m", 8 },
 	{ "a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f", "a\\x0ab\\x09c\\x7f", 15 },
-	{ "\x1f", "\\x1f", "\\x1f", 4 },				/* REPORT_GLUE */
-	{ "\xc2\x9b" "2J", "\\x9b2J", "\\x9b2J", 6 },			/* C1 CSI */
-	{ "\xe2\x80\xae", "\\u{202e}", "\\u{202e}", 8 },		/* right-to-left override */
+	{ "\x1f", "\\x1f", "\\x1f", 4 }, /* REPORT_GLUE */
+	{ "\xc2\x9b"
+	  "2J",
+	  "\\x9b2J", "\\x9b2J", 6 }, /* C1 CSI */
+	{ "\xe2\x80\xae", "\\u{202e}", "\\u{202e}", 8 }, /* right-to-left override */
 	{ "\xef\xbb\xbf", "\\u{feff}", "\\u{feff}", 8 },
 	{ "gr\xc3\xbcn", "gr\xc3\xbcn", "gr?n", 4 },
 	{ "\xf0\x9f\x90\xb3", "\xf0\x9f\x90\xb3", "?", 1 },
 	{ "\xff", "\xef\xbf\xbd", "?", 1 },
-	{ "\xc3", "\xef\xbf\xbd", "?", 1 },				/* cut at the end */
+	{ "\xc3", "\xef\xbf\xbd", "?", 1 }, /* cut at the end */
 	{ "\xc3(", "\xef\xbf\xbd(", "?(", 2 },
-	{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", "??", 2 },		/* overlong '/' */
-	{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", "???", 3 },	/* surrogate */
+	{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", "??", 2 }, /* overlong '/' */
+	{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", "???", 3 }, /* surrogate */
 	{ "\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", "????", 4 },
 	{ "\xf0\x9f\x90", "\xef\xbf\xbd", "?", 1 },
 };
