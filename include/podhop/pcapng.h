@@ -44,7 +44,11 @@ struct pcapng_interface {
 	int64_t if_recv, if_drop, os_drop, filter_accept;
 };
 
-/* One packet record. */
+/*
+ * One packet record. len is never below caplen (a smaller one in the file is
+ * raised), an FCS that the file tells of is taken off both, a time out of range
+ * stays at the end of the range. Simple packet blocks carry no time: 0.
+ */
 struct pcapng_frame {
 	struct model_frame frame;	/* hop = interface number; data valid until the next call */
 	uint64_t packet_id;		/* 0 when absent */
@@ -56,13 +60,21 @@ struct pcapng_frame {
 enum pcapng_event {
 	PCAPNG_EVENT_END = 0,	/* the input is over, soundly */
 	PCAPNG_EVENT_FRAME,
-	PCAPNG_EVENT_IDLE,	/* non-blocking input: nothing more now */
-	PCAPNG_EVENT_TIME,	/* a statistics block told how far time has come (frame.time_ns) */
+	PCAPNG_EVENT_IDLE,	/* non-blocking input: nothing more now; else: a signal came */
+	/*
+	 * A statistics block told how far time has come (frame.time_ns, frame.hop). Only
+	 * podhop's own keep to it: dumpcap 4.0 stamps these in a wrong unit.
+	 */
+	PCAPNG_EVENT_TIME,
 };
 
 struct pcapng_reader;
 
-/* Opens a file, FIFO or "-" (stdin). A directory or a file that is no capture is refused. */
+/*
+ * Opens a file, FIFO or "-" (stdin). A directory or a file that is no capture is
+ * refused; what a pipe carries is judged when it is read. A FIFO without a writer
+ * is opened at once and waited for (or IDLE) when it is read.
+ */
 struct pcapng_reader *pcapng_reader_open(const char *path, struct err *err);
 /* Reads from memory that outlives the reader (tests, fuzzing). name is for messages. */
 struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, const char *name,
@@ -92,7 +104,7 @@ uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 
-/* Names from name resolution blocks: calls fn for each record read so far. */
+/* Names from name resolution blocks: calls fn for each name read so far, 65536 at most. */
 void pcapng_reader_names(const struct pcapng_reader *r,
 			 void (*fn)(void *arg, const struct addr *addr, const char *name), void *arg);
 
@@ -154,7 +166,13 @@ struct pcapng_writer *pcapng_writer_new(int fd, size_t buffer_bytes, struct err 
 /* Drops what was not flushed. NULL is accepted. */
 void pcapng_writer_free(struct pcapng_writer *w);
 
-/* Order: header, interfaces, names, packets, statistics, flush. Each returns 0 or -errno. */
+/*
+ * Order: header, interfaces, names, packets, statistics, flush. Each returns 0 or
+ * -errno: -EINVAL when the order is broken or the interface not described, -EMSGSIZE
+ * for caplen above PCAPNG_SNAPLEN_MAX (then nothing was written and all goes on), else
+ * what write(2) said, now and ever after. Text is made valid UTF-8 and cut to 65535
+ * bytes; times before 1970 become 0; len is raised to caplen. SIGPIPE is the caller's.
+ */
 int pcapng_writer_header(struct pcapng_writer *w, const struct pcapng_writer_config *config,
 			 struct err *err);
 int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_interface *i,

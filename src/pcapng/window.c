@@ -75,11 +75,11 @@ void pcapng_window_done(struct pcapng_window *w)
 }
 
 /* Makes room behind end; grows only when the room is full of one block. */
-static int make_room(struct pcapng_window *w, size_t need)
+static int make_room(struct pcapng_window *w)
 {
 	if (w->start == w->end)
 		w->start = w->end = 0;
-	if (w->start > 0 && (w->size - w->end < WINDOW_READ_MIN || need > w->size - w->start)) {
+	if (w->start > 0 && w->size - w->end < WINDOW_READ_MIN) {
 		memmove(w->heap, w->heap + w->start, w->end - w->start);
 		w->end -= w->start;
 		w->start = 0;
@@ -154,7 +154,7 @@ int pcapng_window_fill(struct pcapng_window *w, size_t need)
 		if (w->eof)
 			return -ENODATA;
 
-		int rc = make_room(w, need);
+		int rc = make_room(w);
 
 		if (rc == 0)
 			rc = read_some(w);

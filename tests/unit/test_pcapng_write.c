@@ -459,6 +459,7 @@ static void test_cut_to_whole_block(void **state)
 	assert_int_equal(rc, -EFBIG);
 	assert_string_equal(err.text, "write: File too large");
 	/* 64 bytes of header, 136 a frame: 73 of them fit */
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 64 + 73 * 136);
 	assert_int_equal(lseek(fd, 0, SEEK_END), 64 + 73 * 136);
 	/* The failure stays, also with room again. */
 	assert_int_equal(pcapng_writer_packet(w, &p, &err), -EFBIG);
