@@ -23,6 +23,7 @@ enum log_level {
 };
 
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 bool log_enabled(enum log_level level);
 
 __attribute__((format(printf, 3, 4)))

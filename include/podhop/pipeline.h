@@ -36,6 +36,7 @@ struct pipeline_config {
 	uint64_t hash_seed;
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	size_t bytes_max;		/* 0: default */
+	enum model_direction direction;	/* only packets of this direction; OTHER: all */
 	const struct capture_filter *filter;	/* the user's FILTER; NULL: none */
 	/* A kept frame with its mark, in time order. Returns 0 or -errno, which ends the run. */
 	int (*on_frame)(void *arg, const struct model_frame *frame, const struct correlate_mark *mark);

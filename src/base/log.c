@@ -29,6 +29,11 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
+enum log_level log_get_level(void)
+{
+	return log_level;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return level <= log_level;

@@ -98,8 +98,6 @@ struct pipeline {
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
 	uint64_t frames, kept, late, clock_steps;
-	uint64_t dropped_packets;
-	bool full;
 };
 
 struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
@@ -419,7 +417,9 @@ static int hold_oldest(struct pipeline *p)
 			return rc;
 	}
 	correlate_ref ref = correlate_push(p->correlate, &it->obs, &asks);
-	if (asks && p->cfg.filter)
+	if (asks && p->cfg.direction && it->obs.direction != p->cfg.direction)
+		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
+	else if (asks && p->cfg.filter)
 		correlate_set_verdict(p->correlate, ref, ask_filter(p, it, ref));
 
 	p->held[(p->held_head + p->n_held) & (HELD_MAX - 1)] = (struct held){

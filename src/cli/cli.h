@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cli.h - what the command line's files share. Private to src/cli.
+ */
+#ifndef PODHOP_CLI_H
+#define PODHOP_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "podhop/err.h"
+#include "podhop/model.h"
+#include "podhop/pcapng.h"
+#include "podhop/pipeline.h"
+#include "podhop/report.h"
+
+#ifndef PODHOP_VERSION
+#define PODHOP_VERSION "unknown"
+#endif
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_LOST = 3,		/* verify: lost or altered; doctor: a check failed */
+	EXIT_UNKNOWN = 4,	/* verify cannot tell */
+};
+
+/* ---- options.c: one table feeds parser, help, manual and completion */
+enum command {
+	COMMAND_NONE = 0,
+	COMMAND_LIST,
+	COMMAND_RESOLVE,
+	COMMAND_CAPTURE,
+	COMMAND_REPORT,
+	COMMAND_HELP,
+	COMMAND_COUNT,
+};
+
+enum format {
+	FORMAT_TEXT = 0,
+	FORMAT_JSON,
+	FORMAT_JSONL,
+};
+
+#define LIST_MAX 64u	/* repeatable options: --hops, --pod, --and */
+
+struct limits {
+	int64_t duration_ns;	/* 0: none */
+	uint64_t bytes;		/* filesize: in units of 1000 bytes, as dumpcap counts */
+	uint64_t frames;
+	uint64_t files;
+	int64_t interval_ns;
+};
+
+struct options {
+	enum command command;
+	const char *write;		/* -w */
+	uint64_t count;			/* -c */
+	uint32_t snaplen;		/* -s, of the inner frame */
+	uint32_t buffer_kib;		/* -B */
+	struct limits stop;		/* -a */
+	struct limits ring;		/* -b; -C, -G and -W in other words */
+	char *filter;			/* -f or trailing words, joined; owned */
+	enum model_direction direction;	/* -Q; OTHER: both */
+	enum format format;		/* -T */
+	const char *report;		/* --report */
+	const char *hops[LIST_MAX];
+	unsigned n_hops;
+	const char *pods[LIST_MAX];
+	unsigned n_pods;
+	const char *and_pods[LIST_MAX];
+	unsigned n_and_pods;
+	const char *node, *host_root;
+	int64_t window_ns;
+	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
+	int verbose;
+	char **args;			/* what is left: POD, FILEs, a command's name */
+	int n_args;
+};
+
+/* Fills o; on failure prints nothing, err has the sentence. ret_help: the text was asked for. */
+int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err);
+void options_done(struct options *o);
+void options_help(FILE *out, enum command command);
+enum command options_command(const char *name);
+const char *options_command_name(enum command c);
+const char *options_nearest_command(const char *name);
+
+/* ---- commands: return an exit status */
+int command_list(const struct options *o);
+int command_resolve(const struct options *o);
+int command_capture(const struct options *o);
+int command_report(const struct options *o);
+
+/* Prints "podhop: ..." and gives the exit status of the error's class. */
+int fail(const struct err *err);
+void style_init(struct report_style *style, const struct options *o, FILE *out);
+
+/* ---- signals.c */
+void signals_init(void);
+int signals_stop(void);			/* the signal that asked for the end, 0: none yet */
+bool signals_take_status(void);		/* SIGUSR1 came since the last call */
+
+/* ---- output.c: correlated pcapng files */
+struct output;
+struct output *output_open(const struct options *o, const struct model_net *net,
+			   const char *const *filters, struct err *err);
+int output_frame(struct output *out, const struct model_frame *f, const struct correlate_mark *m,
+		 struct err *err);
+/* Counters of the hops so far, for statistics blocks; r has net's hops in order. */
+int output_statistics(struct output *out, const struct result *r, int64_t now_ns, struct err *err);
+int output_flush(struct output *out, struct err *err);
+int output_idle(struct output *out, struct err *err);	/* flushes what has waited long enough */
+void output_drops(struct output *out, unsigned hop, uint64_t count);	/* for the next frame's epb_dropcount */
+/* Last statistics, flush, close. */
+int output_close(struct output *out, const struct result *r, struct err *err);
+void output_free(struct output *out);
+uint64_t output_bytes(const struct output *out);	/* of all files so far */
+bool output_is_pipe(const struct output *out);
+
+/* ---- session.c: what capture and report have in common */
+struct session {
+	const struct options *opt;
+	struct model_net *net;		/* owned, with its routes */
+	struct pipeline *pipeline;
+	struct capture_filter *filter;
+	struct output *output;		/* NULL without -w */
+	FILE *data;			/* where packets and the report go */
+	FILE *report;			/* --report, else data */
+	struct report_style style;
+	struct err err;			/* of a callback */
+	bool packets;			/* a line a packet */
+	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */
+	uint64_t packets_seen;
+	/* Completes the result with what the source knows (drops, times, inputs). */
+	void (*fill)(void *arg, struct result *r);
+	void *fill_arg;
+};
+
+struct session *session_new(const struct options *o, struct err *err);	/* net is empty then */
+/* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
+int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
+		  struct err *err);
+int session_frame(struct session *s, const struct model_frame *f);
+/* Ends the pipeline, writes statistics and report. r: capture facts filled by the caller. */
+int session_finish(struct session *s, struct result *r, struct err *err);
+void session_free(struct session *s);
+void session_usage(struct result *r);	/* CPU and memory of this process */
+
+#endif

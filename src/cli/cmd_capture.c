@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmd_capture.c - `podhop capture POD`: resolve, open all hops, run until told to stop.
+ */
+#include "cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "podhop/buf.h"
+#include "podhop/capture.h"
+#include "podhop/log.h"
+#include "podhop/resolve.h"
+
+#define NS_PER_S 1000000000LL
+#define POLL_MS 20			/* how long a quiet capture sleeps at a time */
+#define DROPS_INTERVAL_NS 100000000LL	/* how finely drops are placed in time */
+#define PROGRESS_INTERVAL_NS 500000000LL
+#define STATISTICS_INTERVAL_NS NS_PER_S	/* -w -: how far time has come */
+#define LONG_FILTER_MAX (256u << 10)
+
+struct run {
+	const struct options *opt;
+	struct session *session;
+	struct capture *capture;
+	struct chain *chain;
+	struct buf filter[MODEL_HOPS_MAX];
+	const char *filters[MODEL_HOPS_MAX];
+	uint64_t drops_seen[MODEL_HOPS_MAX];
+	int64_t drops_ns[MODEL_HOPS_MAX];	/* counters were last read then */
+	bool gone[MODEL_HOPS_MAX];
+	int64_t end_ns;
+	int rc;
+};
+
+static int64_t now_of(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ set-up */
+
+/* --hops ROLE=DEV replaces what was found of that role. */
+static int override_hops(struct resolve *r, const struct options *o, struct model_net *net,
+			 struct err *err)
+{
+	uint32_t replaced = 0;
+
+	for (unsigned i = 0; i < o->n_hops; i++) {
+		const char *eq = strchr(o->hops[i], '=');
+		char role_name[16] = "";
+		struct chain_link link;
+
+		if (eq && (size_t)(eq - o->hops[i]) < sizeof(role_name))
+			memcpy(role_name, o->hops[i], (size_t)(eq - o->hops[i]));
+		enum model_role role = model_role_parse(role_name);
+		if (!eq || !role || !eq[1])
+			return err_usage(err, EINVAL,
+					 "--hops %s: ROLE=DEVICE is needed, ROLE one of veth, bridge, "
+					 "vtep, underlay", o->hops[i]);
+		int rc = resolve_device(r, eq + 1, &link, err);
+		if (rc < 0) {
+			if (err)
+				err->class = ERR_USAGE;
+			return err_prefix(err, "--hops %s", o->hops[i]);
+		}
+		if (!(replaced & (1u << role))) {
+			unsigned n = 0;
+			for (unsigned k = 0; k < net->n_hops; k++)
+				if (net->hops[k].role != role)
+					net->hops[n++] = net->hops[k];
+			net->n_hops = n;
+			replaced |= 1u << role;
+		}
+		if (net->n_hops == MODEL_HOPS_MAX)
+			return err_usage(err, E2BIG, "more than %u hops", MODEL_HOPS_MAX);
+		struct model_hop *h = &net->hops[net->n_hops++];
+		*h = (struct model_hop){ .role = role, .ifindex = link.ifindex, .mtu = link.mtu,
+					 .mac = link.mac,
+					 .pod = role == MODEL_ROLE_VETH && net->n_pods == 1 ? 0 : -1,
+					 .linktype = MODEL_LINKTYPE_ETHERNET };
+		snprintf(h->name, sizeof(h->name), "%s", link.name);
+		for (unsigned k = 0; k < link.n_addrs && k < MODEL_HOP_ADDRS_MAX; k++)
+			h->addrs[h->n_addrs++] = link.addrs[k];
+		free(link.addrs);
+	}
+	return 0;
+}
+
+static int resolve_target(struct run *run, struct err *err)
+{
+	const struct options *o = run->opt;
+	struct resolve_config rc = { .host_root = o->host_root, .node = o->node };
+	struct resolve *r = resolve_open(&rc, err);
+	const char *pods[LIST_MAX + 1];
+	unsigned n = 0;
+	int status;
+
+	if (!r)
+		return -EIO;
+	pods[n++] = o->args[0];
+	for (unsigned i = 0; i < o->n_and_pods; i++)
+		pods[n++] = o->and_pods[i];
+	status = resolve_pods(r, pods, n, &run->chain, err);
+	if (!status)
+		status = resolve_net(run->chain, run->session->net, err);
+	if (!status)
+		status = override_hops(r, o, run->session->net, err);
+	resolve_free(r);
+	return status;
+}
+
+/*
+ * podhop's own output must not be captured: a pcapng that travels over the underlay would
+ * feed itself. stdout that is a socket says so directly; behind ssh the session's own
+ * variable names the connection.
+ */
+static void own_connection(struct buf *expr)
+{
+	struct sockaddr_storage local, peer;
+	socklen_t nl = sizeof(local), np = sizeof(peer);
+	const char *ssh = getenv("SSH_CONNECTION");
+
+	memset(&local, 0, sizeof(local));
+	memset(&peer, 0, sizeof(peer));
+	if (getsockname(STDOUT_FILENO, (struct sockaddr *)&local, &nl) == 0 &&
+	    getpeername(STDOUT_FILENO, (struct sockaddr *)&peer, &np) == 0 &&
+	    local.ss_family == peer.ss_family &&
+	    (local.ss_family == AF_INET || local.ss_family == AF_INET6)) {
+		char a[INET6_ADDRSTRLEN] = "";
+		uint16_t lp, pp;
+
+		if (peer.ss_family == AF_INET) {
+			struct sockaddr_in l4, p4;
+			memcpy(&l4, &local, sizeof(l4));
+			memcpy(&p4, &peer, sizeof(p4));
+			inet_ntop(AF_INET, &p4.sin_addr, a, sizeof(a));
+			lp = ntohs(l4.sin_port);
+			pp = ntohs(p4.sin_port);
+		} else {
+			struct sockaddr_in6 l6, p6;
+			memcpy(&l6, &local, sizeof(l6));
+			memcpy(&p6, &peer, sizeof(p6));
+			inet_ntop(AF_INET6, &p6.sin6_addr, a, sizeof(a));
+			lp = ntohs(l6.sin6_port);
+			pp = ntohs(p6.sin6_port);
+		}
+		buf_addf(expr, "tcp and host %s and port %u and port %u", a, lp, pp);
+		return;
+	}
+	if (ssh) {
+		char client[64], server[64];
+		unsigned cp, sp;
+		struct addr check;
+
+		if (sscanf(ssh, "%63s %u %63s %u", client, &cp, server, &sp) == 4 &&
+		    cp <= UINT16_MAX && sp <= UINT16_MAX && addr_parse(client, &check) == 0)
+			buf_addf(expr, "tcp and host %s and port %u and port %u", client, cp, sp);
+	}
+}
+
+static int open_capture(struct run *run, struct err *err)
+{
+	struct model_net *net = run->session->net;
+	const struct options *o = run->opt;
+	struct capture_hop hops[MODEL_HOPS_MAX];
+	struct buf own;
+	int rc = 0;
+
+	if (!net->n_hops)
+		return err_usage(err, ENODEV, "no device to capture on");
+	buf_init(&own, 512);
+	own_connection(&own);
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		buf_init(&run->filter[i], LONG_FILTER_MAX);
+		if (!rc)
+			rc = capture_kernel_filter(net, i, o->filter, !o->no_nat,
+						   own.len ? buf_str(&own) : NULL, &run->filter[i],
+						   err);
+		run->filters[i] = buf_str(&run->filter[i]);
+		uint32_t snaplen = o->snaplen;
+		/* -s speaks of the inner frame: the underlay needs room for the outer headers. */
+		if (net->hops[i].role == MODEL_ROLE_UNDERLAY)
+			snaplen += MODEL_VXLAN_OVERHEAD_V6;
+		if (snaplen > PCAPNG_SNAPLEN_MAX)
+			snaplen = PCAPNG_SNAPLEN_MAX;
+		net->hops[i].snaplen = snaplen;
+		hops[i] = (struct capture_hop){ .filter = run->filters[i], .snaplen = snaplen,
+						.buffer_kib = o->buffer_kib };
+		snprintf(hops[i].device, sizeof(hops[i].device), "%s", net->hops[i].name);
+		log_debug("capture", "%s (%s): %s", net->hops[i].name,
+			  model_role_name(net->hops[i].role), run->filters[i]);
+	}
+	buf_done(&own);
+	if (rc < 0)
+		return rc;
+	struct capture_config cc = { .hops = hops, .n_hops = net->n_hops, .nanoseconds = o->nano };
+	run->capture = capture_open(&cc, err);
+	if (!run->capture)
+		return -EIO;
+	for (unsigned i = 0; i < net->n_hops; i++)
+		net->hops[i].linktype = capture_linktype(run->capture, i);
+	return 0;
+}
+
+static void say_start(const struct run *run)
+{
+	const struct model_net *net = run->session->net;
+	const struct options *o = run->opt;
+
+	if (o->quiet)
+		return;
+	fprintf(stderr, "podhop: capturing on ");
+	for (unsigned i = 0; i < net->n_hops; i++)
+		fprintf(stderr, "%s%s (%s)", i ? ", " : "", net->hops[i].name,
+			model_role_name(net->hops[i].role));
+	if (o->snaplen >= PCAPNG_SNAPLEN_MAX)
+		fprintf(stderr, "; whole frames with their payload are kept");
+	else
+		fprintf(stderr, "; %u bytes of each inner frame are kept", o->snaplen);
+	if (o->write && !o->stop.duration_ns && !o->stop.bytes && !o->stop.frames && !o->count)
+		fprintf(stderr, "; nothing bounds the file (-a, -c)");
+	fputc('\n', stderr);
+}
+
+/* -------------------------------------------------------------------- drops */
+
+/* Reads the counters: what was dropped since the last look was dropped in between. */
+static void read_drops(struct run *run, int64_t now_ns)
+{
+	struct correlate *c = pipeline_correlator(run->session->pipeline);
+
+	for (unsigned i = 0; i < run->session->net->n_hops; i++) {
+		struct capture_counters k;
+
+		capture_get_counters(run->capture, i, &k);
+		uint64_t drops = k.dropped_kernel + (k.dropped_interface > 0 &&
+				 run->session->net->hops[i].role == MODEL_ROLE_NONE
+					 ? (uint64_t)k.dropped_interface : 0);
+		if (drops > run->drops_seen[i]) {
+			uint64_t n = drops - run->drops_seen[i];
+			correlate_drops(c, i, run->drops_ns[i], now_ns, n);
+			if (run->session->output)
+				output_drops(run->session->output, i, n);
+			run->drops_seen[i] = drops;
+		}
+		run->drops_ns[i] = now_ns;
+		if (!run->gone[i] && capture_hop_is_gone(run->capture, i)) {
+			run->gone[i] = true;
+			correlate_hop_span(c, i, capture_start_ns(run->capture), now_ns);
+			log_warn("capture", "%s went away; its hop is quiet from here on",
+				 run->session->net->hops[i].name);
+		}
+	}
+}
+
+static void fill(void *arg, struct result *r)
+{
+	struct run *run = arg;
+
+	r->capture.start_ns = capture_start_ns(run->capture);
+	r->capture.end_ns = run->end_ns;
+	for (unsigned i = 0; i < r->capture.n_interfaces; i++) {
+		struct capture_counters k;
+
+		capture_get_counters(run->capture, i, &k);
+		r->capture.interfaces[i].dropped_kernel = (int64_t)k.dropped_kernel;
+		r->capture.interfaces[i].dropped_interface = k.dropped_interface;
+	}
+}
+
+/* A statistics block an interface, so that a reader of the stream knows how far time has come. */
+static int tell_time(struct run *run, int64_t now_ns, struct err *err)
+{
+	struct result r = { 0 };
+	int rc = pipeline_result(run->session->pipeline, &r, err);
+
+	if (!rc) {
+		fill(run, &r);
+		r.capture.end_ns = 0;
+		rc = output_statistics(run->session->output, &r, now_ns, err);
+	}
+	result_free(&r);
+	return rc;
+}
+
+/* --------------------------------------------------------------------- loop */
+
+static void on_captured(void *arg, const struct model_frame *f)
+{
+	struct run *run = arg;
+
+	if (run->rc >= 0)
+		run->rc = session_frame(run->session, f);
+}
+
+static void print_counters(const struct run *run, const char *end)
+{
+	uint64_t dropped = 0;
+
+	for (unsigned i = 0; i < run->session->net->n_hops; i++)
+		dropped += run->drops_seen[i];
+	fprintf(stderr, "podhop: %" PRIu64 " packets, %" PRIu64 " frames captured, %" PRIu64
+		" received by filter, %" PRIu64 " dropped by kernel%s",
+		correlate_ids(pipeline_correlator(run->session->pipeline)),
+		pipeline_kept(run->session->pipeline), pipeline_frames(run->session->pipeline),
+		dropped, end);
+}
+
+static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
+{
+	const struct limits *l = &run->opt->stop;
+
+	return signals_stop() || run->session->broken_pipe ||
+	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
+	       (l->frames && pipeline_kept(run->session->pipeline) >= l->frames) ||
+	       (l->bytes && run->session->output &&
+		output_bytes(run->session->output) >= l->bytes) ||
+	       pipeline_is_full(run->session->pipeline) || !capture_n_alive(run->capture);
+}
+
+static int loop(struct run *run, struct err *err)
+{
+	struct session *s = run->session;
+	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_progress = 0, next_time = 0;
+	bool progress = !run->opt->quiet && isatty(STDERR_FILENO) && !s->packets;
+	bool pipe = s->output && output_is_pipe(s->output);
+	int rc = 0;
+
+	while (rc >= 0) {
+		int64_t now = now_of(CLOCK_MONOTONIC);
+
+		if (is_over(run, begin, now))
+			break;
+		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
+		if (rc < 0)
+			break;
+		rc = run->rc;
+		if (rc >= 0)
+			rc = pipeline_time(s->pipeline, capture_watermark_ns(run->capture));
+		if (rc >= 0 && s->output)
+			rc = output_idle(s->output, &s->err);
+		now = now_of(CLOCK_MONOTONIC);
+		if (now >= next_drops) {
+			read_drops(run, now_of(CLOCK_REALTIME));
+			next_drops = now + DROPS_INTERVAL_NS;
+		}
+		if (rc >= 0 && pipe && now >= next_time) {
+			rc = tell_time(run, capture_watermark_ns(run->capture) -
+					    CORRELATE_LOOKAHEAD_NS, &s->err);
+			next_time = now + STATISTICS_INTERVAL_NS;
+		}
+		if (signals_take_status())
+			print_counters(run, "\n");
+		if (progress && now >= next_progress) {
+			print_counters(run, " \r");
+			next_progress = now + PROGRESS_INTERVAL_NS;
+		}
+	}
+	if (s->err.code == -EPIPE)
+		s->broken_pipe = true;
+	capture_stop(run->capture);
+	run->end_ns = now_of(CLOCK_REALTIME);
+	/* What the kernel still holds was captured: it counts. */
+	while (rc >= 0 && (rc = capture_dispatch(run->capture, 0, -1, on_captured, run, err)) > 0)
+		if (run->rc < 0)
+			rc = run->rc;
+	if (progress)
+		fputs("\033[K", stderr);
+	return rc;
+}
+
+int command_capture(const struct options *o)
+{
+	struct run run = { .opt = o };
+	struct err err = ERR_INIT;
+	struct result *result = calloc(1, sizeof(*result));
+	int status = EXIT_FAILED, rc;
+
+	run.session = session_new(o, &err);
+	if (!run.session || !result)
+		goto out;
+	run.session->fill = fill;
+	run.session->fill_arg = &run;
+	/* A wrong FILTER is a matter of the command line: said before anything is looked up. */
+	if (o->filter) {
+		struct capture_filter *f = capture_filter_new(o->filter, &err);
+		if (!f)
+			goto out;
+		capture_filter_free(f);
+	}
+	if (resolve_target(&run, &err) < 0)
+		goto out;
+	signals_init();
+	if (open_capture(&run, &err) < 0 ||
+	    session_start(run.session, true, false, run.filters, &err) < 0)
+		goto out;
+	int64_t start = capture_start_ns(run.capture);
+	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
+		run.drops_ns[i] = start;
+		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);
+	}
+	say_start(&run);
+
+	rc = loop(&run, &err);
+	read_drops(&run, run.end_ns);
+	for (unsigned i = 0; i < run.session->net->n_hops; i++)
+		if (!run.gone[i])
+			correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start,
+					   run.end_ns);
+	struct err end_err = ERR_INIT;
+	if (session_finish(run.session, result, &end_err) < 0 && !err.code)
+		err = end_err;
+	if (rc < 0 && !err.code && run.session->err.code)
+		err = run.session->err;
+	if (run.session->broken_pipe)
+		err_clear(&err);
+out:
+	status = err.code ? fail(&err) : EXIT_DONE;
+	if (result)
+		result_free(result);
+	free(result);
+	capture_free(run.capture);
+	session_free(run.session);
+	chain_free(run.chain);
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		buf_done(&run.filter[i]);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * common.c - what every command does alike: errors and the look of output.
+ */
+#include "cli.h"
+
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int fail(const struct err *err)
+{
+	fprintf(stderr, "podhop: %s\n", err->text);
+	return err->class == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+void style_init(struct report_style *style, const struct options *o, FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct winsize ws;
+	int fd = fileno(out);
+
+	memset(style, 0, sizeof(*style));
+	style->verbose = o->verbose > 0;
+	style->nano = o->nano;
+	style->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	if (fd < 0 || !isatty(fd))
+		return;
+	style->color = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+	if (ioctl(fd, TIOCGWINSZ, &ws) == 0)
+		style->width = ws.ws_col;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * main.c - picks the command and ends with its exit status.
+ */
+#include "cli.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "podhop/log.h"
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct err err = ERR_INIT;
+	bool help = false;
+	int status = EXIT_DONE;
+
+	setlocale(LC_CTYPE, "");
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		printf("podhop %s\n", PODHOP_VERSION);
+		return EXIT_DONE;
+	}
+	if (options_parse(argc, argv, &o, &help, &err) < 0) {
+		status = fail(&err);
+		options_done(&o);
+		return status;
+	}
+	log_set_level(o.quiet ? LOG_LEVEL_ERROR : o.verbose > 1 ? LOG_LEVEL_DEBUG
+		      : o.verbose		 ? LOG_LEVEL_INFO
+						 : LOG_LEVEL_WARN);
+	if (help || o.command == COMMAND_HELP) {
+		enum command c = help ? o.command : COMMAND_NONE;
+
+		if (!help && o.n_args) {
+			c = options_command(o.args[0]);
+			if (!c) {
+				err_usage(&err, 0, "%s is no command", o.args[0]);
+				status = fail(&err);
+			}
+		}
+		if (status == EXIT_DONE)
+			options_help(stdout, c);
+		options_done(&o);
+		return status;
+	}
+
+	static int (*const run[COMMAND_COUNT])(const struct options *) = {
+		[COMMAND_LIST] = command_list,
+		[COMMAND_RESOLVE] = command_resolve,
+		[COMMAND_CAPTURE] = command_capture,
+		[COMMAND_REPORT] = command_report,
+	};
+	status = run[o.command](&o);
+	options_done(&o);
+	if (fflush(stdout) != 0 && status == EXIT_DONE)
+		status = EXIT_FAILED;
+	return status;
+}

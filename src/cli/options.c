@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * options.c - the one table of commands and options: parser, help, manual, completion.
+ *
+ * Letters are those that users of tcpdump, tshark and dumpcap know.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S 1000000000LL
+#define NS_PER_MS 1000000LL
+#define SNAPLEN_MIN 64u			/* less does not hold the headers that matching needs */
+#define SNAPLEN_DEFAULT 262144u
+#define BUFFER_KIB_DEFAULT 16384u
+#define FILTER_MAX 16384u
+
+#define FOR(c) (1u << COMMAND_##c)
+#define FOR_RUN (FOR(CAPTURE) | FOR(REPORT))
+#define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE))
+#define FOR_ALL (FOR_NODE | FOR(REPORT))
+
+struct command_row {
+	const char *name, *args, *summary;
+};
+
+static const struct command_row commands[COMMAND_COUNT] = {
+	[COMMAND_LIST] = { "list", "", "pods on this node, each with its whole chain" },
+	[COMMAND_RESOLVE] = { "resolve", "POD",
+			      "one pod's chain, step by step, with the evidence for each step" },
+	[COMMAND_CAPTURE] = { "capture", "POD [FILTER]",
+			      "capture at all hops at once, correlate, write, report" },
+	[COMMAND_REPORT] = { "report", "FILE...",
+			     "the same on captures of one node already taken" },
+	[COMMAND_HELP] = { "help", "[COMMAND]", "this text, or a command's options" },
+};
+
+enum option_id {
+	OPT_HELP = 'h', OPT_WRITE = 'w', OPT_COUNT = 'c', OPT_SNAPLEN = 's', OPT_BUFFER = 'B',
+	OPT_STOP = 'a', OPT_RING = 'b', OPT_SIZE = 'C', OPT_SECONDS = 'G', OPT_FILES = 'W',
+	OPT_FILTER = 'f', OPT_DIRECTION = 'Q', OPT_NUMERIC = 'n', OPT_QUIET = 'q',
+	OPT_VERBOSE = 'v', OPT_UNBUFFERED = 'U', OPT_LINE = 'l', OPT_NO_PROMISC = 'p',
+	OPT_FORMAT = 'T',
+	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
+	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
+};
+
+struct option_row {
+	int id;
+	const char *name;	/* long form; NULL: none */
+	const char *arg;	/* NULL: takes none */
+	unsigned commands;
+	const char *help;
+};
+
+static const struct option_row options[] = {
+	{ OPT_WRITE, "write", "FILE", FOR_RUN,
+	  "write a correlated pcapng file; - is stdout" },
+	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
+	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
+	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
+	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE), "kernel ring of each hop (16384)" },
+	{ OPT_STOP, "autostop", "COND", FOR_RUN,
+	  "stop after duration:S, filesize:KB, packets:N frames or files:N" },
+	{ OPT_FILTER, "filter", "FILTER", FOR_RUN,
+	  "libpcap filter on the pod's own packets as its veth shows them" },
+	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN, "packets to the pod, from it, both" },
+	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
+	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
+	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report goes there" },
+	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN,
+	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
+	{ OPT_POD, "pod", "ADDR", FOR(REPORT), "a pod's address, for files that do not say" },
+	{ OPT_AND, "and", "POD", FOR(CAPTURE), "one more pod of this node" },
+	{ OPT_SPLIT, "split", NULL, FOR_RUN, "with -w f.pcapng also one file a hop" },
+	{ OPT_NODE, "node", "NAME", FOR_ALL, "the node's name" },
+	{ OPT_HOST_ROOT, "host-root", "DIR", FOR_NODE,
+	  "where the node's /proc, /run, /var and /etc are" },
+	{ OPT_WINDOW, "window", "MS", FOR_RUN, "how long a packet stays open (2000)" },
+	{ OPT_NANO, "nano", NULL, FOR(CAPTURE),
+	  "nanosecond stamps; the kernel then stamps received frames once for all hops" },
+	{ OPT_PRINT, "print", NULL, FOR_RUN, "a line a packet also with -w" },
+	{ OPT_NO_NAT, "no-nat", NULL, FOR_RUN, "do not follow address translation" },
+	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
+	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
+	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
+	{ OPT_NUMERIC, NULL, NULL, FOR_ALL, "no names for addresses (podhop never asks DNS)" },
+	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, FOR(CAPTURE),
+	  "accepted: capture is never promiscuous" },
+	{ OPT_QUIET, "quiet", NULL, FOR_ALL, "no progress, no notices" },
+	{ OPT_VERBOSE, "verbose", NULL, FOR_ALL, "say more; twice: debug" },
+	{ OPT_HELP, "help", NULL, FOR_ALL, "this text" },
+	{ OPT_VERSION, "version", NULL, FOR_ALL, "podhop's version" },
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+const char *options_command_name(enum command c)
+{
+	return c > COMMAND_NONE && c < COMMAND_COUNT ? commands[c].name : "";
+}
+
+enum command options_command(const char *name)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		if (strcmp(commands[c].name, name) == 0)
+			return c;
+	return COMMAND_NONE;
+}
+
+/* Levenshtein's distance over short words, for "did you mean". */
+static unsigned distance(const char *a, const char *b)
+{
+	enum { MAX = 32 };
+	unsigned row[MAX + 1], na = (unsigned)strlen(a), nb = (unsigned)strlen(b);
+
+	if (na > MAX || nb > MAX)
+		return MAX;
+	for (unsigned j = 0; j <= nb; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= na; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= nb; j++) {
+			unsigned above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = above;
+			row[j] = best;
+		}
+	}
+	return row[nb];
+}
+
+const char *options_nearest_command(const char *name)
+{
+	const char *best = NULL;
+	unsigned least = 3; /* further away it is a guess */
+
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
+		unsigned d = distance(name, commands[c].name);
+		if (d < least) {
+			least = d;
+			best = commands[c].name;
+		}
+	}
+	return best;
+}
+
+void options_help(FILE *out, enum command command)
+{
+	if (command == COMMAND_NONE || command == COMMAND_HELP) {
+		fputs("podhop - see at which hop a Kubernetes pod's packets go, and where they vanish\n\n"
+		      "usage:\n", out);
+		for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
+			char line[80];
+			snprintf(line, sizeof(line), "podhop %s %s%s", commands[c].name,
+				 commands[c].args, c == COMMAND_HELP ? "" : " [options]");
+			fprintf(out, "  %-38s %s\n", line, commands[c].summary);
+		}
+		fputs("\nPOD is [namespace/]name, an IP address, container:ID, pid:N, netns:PATH or "
+		      "veth:NAME.\n"
+		      "`podhop help COMMAND` lists a command's options; podhop(8) explains them.\n",
+		      out);
+		return;
+	}
+	fprintf(out, "podhop %s %s [options]\n  %s\n\n", commands[command].name,
+		commands[command].args, commands[command].summary);
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		char left[64];
+		int n = 0;
+
+		if (!(r->commands & (1u << command)))
+			continue;
+		if (r->id < OPT_LONG)
+			n = snprintf(left, sizeof(left), "-%c%s", r->id, r->name ? ", " : "");
+		else
+			n = snprintf(left, sizeof(left), "    ");
+		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s%s", r->name ? "--" : "",
+			 r->name ? r->name : "", r->arg ? " " : "", r->arg ? r->arg : "");
+		fprintf(out, "  %-28s %s\n", left, r->help);
+	}
+}
+
+/* --------------------------------------------------------------------- values */
+
+static int parse_u64(const char *what, const char *text, uint64_t min, uint64_t max,
+		     uint64_t *ret, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	uint64_t v = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || v < min || v > max)
+		return err_usage(err, EINVAL, "%s %s: a number from %" PRIu64 " to %" PRIu64
+				 " is needed", what, text, min, max);
+	*ret = v;
+	return 0;
+}
+
+/* dumpcap's words: duration:S, filesize:KB, packets:N, files:N, interval:S. */
+static int parse_condition(const char *what, const char *text, struct limits *l, struct err *err)
+{
+	const char *colon = strchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	uint64_t v = 0;
+	int rc;
+
+	if (!colon)
+		return err_usage(err, EINVAL,
+				 "%s %s: duration:S, filesize:KB, packets:N or files:N is needed",
+				 what, text);
+	if (n == strlen("duration") && strncmp(text, "duration", n) == 0) {
+		char *end;
+		double s = strtod(colon + 1, &end);
+		if (*end || end == colon + 1 || !(s > 0) || s > 1e9)
+			return err_usage(err, EINVAL, "%s %s: seconds are needed", what, text);
+		l->duration_ns = (int64_t)(s * (double)NS_PER_S);
+		return 0;
+	}
+	rc = parse_u64(what, colon + 1, 1, INT64_MAX / 1000, &v, err);
+	if (rc < 0)
+		return rc;
+	if (n == strlen("filesize") && strncmp(text, "filesize", n) == 0)
+		l->bytes = v * 1000;
+	else if (n == strlen("packets") && strncmp(text, "packets", n) == 0)
+		l->frames = v;
+	else if (n == strlen("files") && strncmp(text, "files", n) == 0)
+		l->files = v;
+	else if (n == strlen("interval") && strncmp(text, "interval", n) == 0)
+		l->interval_ns = (int64_t)v * NS_PER_S;
+	else
+		return err_usage(err, EINVAL,
+				 "%s %s: not one of duration, filesize, packets, files, interval",
+				 what, text);
+	return 0;
+}
+
+static int add_to_list(const char *what, const char *list[LIST_MAX], unsigned *n, const char *v,
+		       struct err *err)
+{
+	if (*n == LIST_MAX)
+		return err_usage(err, E2BIG, "%s: more than %u", what, LIST_MAX);
+	list[(*n)++] = v;
+	return 0;
+}
+
+static int set_filter(struct options *o, const char *text, struct err *err)
+{
+	if (o->filter)
+		return err_usage(err, EINVAL, "-f given twice, or together with trailing words");
+	if (strlen(text) > FILTER_MAX)
+		return err_usage(err, E2BIG, "the filter is longer than %u bytes", FILTER_MAX);
+	o->filter = strdup(text);
+	return o->filter ? 0 : err_sys(err, ENOMEM, "filter");
+}
+
+static int take_option(struct options *o, int id, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = 0;
+
+	switch (id) {
+	case OPT_WRITE:
+		o->write = v;
+		break;
+	case OPT_COUNT:
+		rc = parse_u64("-c", v, 1, INT64_MAX, &o->count, err);
+		break;
+	case OPT_SNAPLEN:
+		rc = parse_u64("-s", v, 0, SNAPLEN_DEFAULT, &n, err);
+		if (!rc && n && n < SNAPLEN_MIN)
+			rc = err_usage(err, EINVAL, "-s %s: at least %u are needed for the headers",
+				       v, SNAPLEN_MIN);
+		o->snaplen = n ? (uint32_t)n : SNAPLEN_DEFAULT;
+		break;
+	case OPT_BUFFER:
+		rc = parse_u64("-B", v, 64, 4u << 20, &n, err);
+		o->buffer_kib = (uint32_t)n;
+		break;
+	case OPT_STOP:
+		rc = parse_condition("-a", v, &o->stop, err);
+		break;
+	case OPT_FILTER:
+		rc = set_filter(o, v, err);
+		break;
+	case OPT_DIRECTION:
+		if (strcmp(v, "in") == 0)
+			o->direction = MODEL_DIRECTION_INGRESS;
+		else if (strcmp(v, "out") == 0)
+			o->direction = MODEL_DIRECTION_EGRESS;
+		else if (strcmp(v, "inout") == 0)
+			o->direction = MODEL_DIRECTION_OTHER;
+		else
+			rc = err_usage(err, EINVAL, "-Q %s: in, out or inout is needed", v);
+		break;
+	case OPT_FORMAT:
+		if (strcmp(v, "text") == 0)
+			o->format = FORMAT_TEXT;
+		else if (strcmp(v, "json") == 0)
+			o->format = FORMAT_JSON;
+		else if (strcmp(v, "jsonl") == 0)
+			o->format = FORMAT_JSONL;
+		else
+			rc = err_usage(err, EINVAL, "-T %s: text, json or jsonl is needed", v);
+		break;
+	case OPT_JSON:
+		o->format = FORMAT_JSON;
+		break;
+	case OPT_REPORT:
+		o->report = v;
+		break;
+	case OPT_HOPS:
+		rc = add_to_list("--hops", o->hops, &o->n_hops, v, err);
+		break;
+	case OPT_POD:
+		rc = add_to_list("--pod", o->pods, &o->n_pods, v, err);
+		break;
+	case OPT_AND:
+		rc = add_to_list("--and", o->and_pods, &o->n_and_pods, v, err);
+		break;
+	case OPT_SPLIT:
+		o->split = true;
+		break;
+	case OPT_NODE:
+		o->node = v;
+		break;
+	case OPT_HOST_ROOT:
+		o->host_root = v;
+		break;
+	case OPT_WINDOW:
+		rc = parse_u64("--window", v, 1, 3600000, &n, err);
+		o->window_ns = (int64_t)n * NS_PER_MS;
+		break;
+	case OPT_NANO:
+		o->nano = true;
+		break;
+	case OPT_PRINT:
+		o->print = true;
+		break;
+	case OPT_NO_NAT:
+		o->no_nat = true;
+		break;
+	case OPT_TERSE:
+		o->terse = true;
+		break;
+	case OPT_UNBUFFERED:
+		o->unbuffered = true;
+		break;
+	case OPT_LINE:
+		o->line_buffered = true;
+		break;
+	case OPT_QUIET:
+		o->quiet = true;
+		break;
+	case OPT_VERBOSE:
+		o->verbose++;
+		break;
+	default: /* OPT_NUMERIC, OPT_NO_PROMISC: what podhop does anyway */
+		break;
+	}
+	return rc;
+}
+
+/* Trailing words behind POD are the filter, as tcpdump takes them. */
+static int join_filter(struct options *o, int from, struct err *err)
+{
+	size_t len = 1;
+	char *text;
+	int rc;
+
+	for (int i = from; i < o->n_args; i++)
+		len += strlen(o->args[i]) + 1;
+	text = calloc(1, len);
+	if (!text)
+		return err_sys(err, ENOMEM, "filter");
+	for (int i = from; i < o->n_args; i++) {
+		strcat(text, o->args[i]);
+		if (i + 1 < o->n_args)
+			strcat(text, " ");
+	}
+	rc = set_filter(o, text, err);
+	free(text);
+	o->n_args = from;
+	return rc;
+}
+
+static int check(struct options *o, struct err *err)
+{
+	switch (o->command) {
+	case COMMAND_LIST:
+		if (o->n_args)
+			return err_usage(err, EINVAL, "list takes no argument: %s", o->args[0]);
+		break;
+	case COMMAND_RESOLVE:
+		if (o->n_args != 1)
+			return err_usage(err, EINVAL, o->n_args ? "resolve takes one POD" :
+					 "resolve needs a POD; `podhop list` shows them");
+		break;
+	case COMMAND_CAPTURE:
+		if (!o->n_args)
+			return err_usage(err, EINVAL, "capture needs a POD; `podhop list` shows them");
+		if (o->n_args > 1)
+			return join_filter(o, 1, err);
+		break;
+	case COMMAND_REPORT:
+		if (!o->n_args)
+			return err_usage(err, EINVAL, "report needs capture files");
+		break;
+	default:
+		break;
+	}
+	if ((o->command == COMMAND_LIST || o->command == COMMAND_RESOLVE) &&
+	    o->format == FORMAT_JSONL)
+		return err_usage(err, EINVAL, "-T jsonl: %s prints text or json",
+				 options_command_name(o->command));
+	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
+		return err_usage(err, EINVAL,
+				 "-w - takes stdout: with -T json say where the report goes (--report)");
+	if (o->split && (!o->write || strcmp(o->write, "-") == 0))
+		return err_usage(err, EINVAL, "--split needs -w FILE");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err)
+{
+	struct option longs[N_OPTIONS + 1] = { { 0 } };
+	char shorts[3 * N_OPTIONS + 3] = "+:", *s = shorts + 2;
+	unsigned n = 0;
+	int id, rc, index = 0;
+
+	*o = (struct options){ .snaplen = SNAPLEN_DEFAULT, .buffer_kib = BUFFER_KIB_DEFAULT };
+	*ret_help = false;
+	if (argc < 2)
+		return err_usage(err, EINVAL, "a command is needed; `podhop help` lists them");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		*ret_help = true;
+		return 0;
+	}
+	o->command = options_command(argv[1]);
+	if (!o->command) {
+		const char *near = options_nearest_command(argv[1]);
+		return err_usage(err, EINVAL, near ? "%s is no command; did you mean %s?"
+						   : "%s is no command; `podhop help` lists them%s",
+				 argv[1], near ? near : "");
+	}
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		if (!(r->commands & (1u << o->command)) && o->command != COMMAND_HELP)
+			continue;
+		if (r->id < OPT_LONG) {
+			*s++ = (char)r->id;
+			if (r->arg)
+				*s++ = ':';
+		}
+		if (r->name)
+			longs[n++] = (struct option){ r->name, r->arg ? required_argument
+								     : no_argument, NULL, r->id };
+	}
+	*s = 0;
+
+	/*
+	 * POD comes first and a FILTER's words last; options stand anywhere in front of the
+	 * filter. So: options, one word, options, and for capture the rest is the filter.
+	 */
+	char **words = calloc((size_t)argc, sizeof(*words));
+	if (!words)
+		return err_sys(err, ENOMEM, "arguments");
+	o->args = words;
+	argv++;
+	argc--;
+	optind = 1;
+	for (;;) {
+		id = getopt_long(argc, argv, shorts, longs, &index);
+		if (id == -1) {
+			if (optind >= argc)
+				break;
+			bool after_dashes = strcmp(argv[optind - 1], "--") == 0;
+			words[o->n_args++] = argv[optind++];
+			if (after_dashes || (o->command == COMMAND_CAPTURE && o->n_args > 1)) {
+				while (optind < argc)
+					words[o->n_args++] = argv[optind++];
+				break;
+			}
+			continue;
+		}
+		if (id == '?' || id == ':') {
+			const char *bad = argv[optind - 1];
+			if (id == ':')
+				return err_usage(err, EINVAL, "%s needs a value", bad);
+			if (optopt && optopt < OPT_LONG)
+				return err_usage(err, EINVAL, "-%c is no option of %s", optopt,
+						 options_command_name(o->command));
+			return err_usage(err, EINVAL, "%s is no option of %s", bad,
+					 options_command_name(o->command));
+		}
+		if (id == OPT_HELP) {
+			*ret_help = true;
+			return 0;
+		}
+		if (id == OPT_VERSION) {
+			printf("podhop %s\n", PODHOP_VERSION);
+			exit(EXIT_DONE);
+		}
+		rc = take_option(o, id, optarg, err);
+		if (rc < 0)
+			return rc;
+	}
+	return check(o, err);
+}
+
+void options_done(struct options *o)
+{
+	free(o->filter);
+	free(o->args);
+}

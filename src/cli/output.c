@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * output.c - correlated pcapng files: -w, --split.
+ *
+ * A file is written under the caller's rights with mode 0600, never through a
+ * symbolic link that somebody else planted, and never over a file that is no capture.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "podhop/buf.h"
+
+#define COMMENT_MAX 512u
+#define TEXT_MAX 16384u
+#define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
+
+struct file {
+	struct pcapng_writer *writer;
+	int fd;
+	char *path;		/* NULL: stdout */
+	int only_hop;		/* --split: the one hop in this file; -1: all */
+};
+
+struct output {
+	const struct options *opt;
+	const struct model_net *net;
+	struct file files[MODEL_HOPS_MAX + 1];
+	unsigned n_files;
+	const char *const *filters;
+	uint64_t drops[MODEL_HOPS_MAX];
+	int64_t start_ns, flushed_ns;
+	uint64_t frames;
+	bool flush_each;
+};
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* Does the file start like a capture, or is it empty? Only such a file is overwritten. */
+static bool may_overwrite(int fd)
+{
+	static const uint8_t magics[][4] = {
+		{ 0x0a, 0x0d, 0x0d, 0x0a }, { 0xd4, 0xc3, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0xc3, 0xd4 },
+		{ 0x4d, 0x3c, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0x3c, 0x4d },
+	};
+	uint8_t head[4];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	if (n == 0)
+		return true;
+	for (unsigned i = 0; n == sizeof(head) && i < sizeof(magics) / sizeof(magics[0]); i++)
+		if (memcmp(head, magics[i], sizeof(head)) == 0)
+			return true;
+	return false;
+}
+
+static int open_path(const char *path, int *ret_fd, struct err *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+
+	if (fd < 0 && errno == ENXIO) /* a FIFO without reader, or a socket */
+		return err_sys(err, ENXIO, "open %s", path);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
+	if (fd < 0)
+		return err_sys(err, errno, "open %s", path);
+	if (fstat(fd, &st) < 0) {
+		int rc = err_sys(err, errno, "%s", path);
+		close(fd);
+		return rc;
+	}
+	if (S_ISREG(st.st_mode)) {
+		if (!may_overwrite(fd)) {
+			close(fd);
+			return err_set(err, EEXIST,
+				       "%s exists and is no capture: it is not overwritten", path);
+		}
+		if (ftruncate(fd, 0) < 0) {
+			int rc = err_sys(err, errno, "truncate %s", path);
+			close(fd);
+			return rc;
+		}
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int write_header(struct output *o, struct file *f, struct err *err)
+{
+	const struct model_net *net = o->net;
+	struct buf comment, os;
+	struct utsname u;
+	int rc;
+
+	buf_init(&comment, TEXT_MAX);
+	buf_init(&os, TEXT_MAX);
+	buf_addf(&comment, "podhop node=%s pods=", net->node);
+	for (unsigned i = 0, n = 0; i < net->n_pods; i++) {
+		const struct model_pod *p = &net->pods[i];
+		for (unsigned k = 0; k < p->n_addrs; k++) {
+			char a[ADDR_STR_MAX];
+			buf_addf(&comment, "%s%s%s%s:%s", n++ ? "," : "", p->namespace_,
+				 p->namespace_[0] ? "/" : "", p->name, addr_str(&p->addrs[k], a));
+		}
+	}
+	buf_addf(&comment, " filter=%s", o->opt->filter ? o->opt->filter : "");
+	if (uname(&u) == 0)
+		buf_addf(&os, "%s %s", u.sysname, u.release);
+
+	struct pcapng_writer_config wc = {
+		.os = os.len ? buf_str(&os) : NULL,
+		.application = "podhop " PODHOP_VERSION,
+		.comment = buf_str(&comment),
+	};
+	rc = pcapng_writer_header(f->writer, &wc, err);
+	for (unsigned i = 0; i < net->n_hops && !rc; i++) {
+		const struct model_hop *h = &net->hops[i];
+		struct buf d;
+
+		if (f->only_hop >= 0 && (unsigned)f->only_hop != i)
+			continue;
+		buf_init(&d, TEXT_MAX);
+		buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
+		if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
+			buf_addf(&d, " vni=%u port=%u", h->vni, h->vxlan_port);
+		if (h->role == MODEL_ROLE_VETH && net->n_pods > 1 && h->pod >= 0)
+			buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_,
+				 net->pods[h->pod].name);
+		struct pcapng_writer_interface wi = {
+			.name = h->name,
+			.description = buf_str(&d),
+			.filter = o->filters && o->filters[i] && o->filters[i][0] ? o->filters[i] : NULL,
+			.linktype = h->linktype,
+			.mac = h->mac,
+			.addrs = h->addrs,
+			.n_addrs = h->n_addrs,
+		};
+		rc = pcapng_writer_interface(f->writer, &wi, err);
+		buf_done(&d);
+	}
+	if (!rc) {
+		struct pcapng_name names[MODEL_PODS_MAX * MODEL_POD_ADDRS_MAX +
+					 MODEL_HOPS_MAX * MODEL_HOP_ADDRS_MAX];
+		char text[MODEL_PODS_MAX][2 * MODEL_K8S_NAME_MAX];
+		size_t n = 0;
+
+		for (unsigned i = 0; i < net->n_pods; i++) {
+			const struct model_pod *p = &net->pods[i];
+			if (!p->name[0])
+				continue;
+			snprintf(text[i], sizeof(text[i]), "%s%s%s", p->namespace_,
+				 p->namespace_[0] ? "/" : "", p->name);
+			for (unsigned k = 0; k < p->n_addrs; k++)
+				names[n++] = (struct pcapng_name){ p->addrs[k], text[i] };
+		}
+		for (unsigned i = 0; i < net->n_hops && net->node[0]; i++)
+			for (unsigned k = 0; k < net->hops[i].n_addrs; k++)
+				if (net->hops[i].role == MODEL_ROLE_UNDERLAY)
+					names[n++] = (struct pcapng_name){
+						net->hops[i].addrs[k].addr, net->node };
+		if (n)
+			rc = pcapng_writer_names(f->writer, names, n, err);
+	}
+	/* A reader of a pipe waits for the header; a file shows at once that it is one. */
+	if (!rc)
+		rc = pcapng_writer_flush(f->writer, err);
+	buf_done(&comment);
+	buf_done(&os);
+	return rc;
+}
+
+static int add_file(struct output *o, const char *path, int only_hop, struct err *err)
+{
+	struct file *f = &o->files[o->n_files];
+	int rc;
+
+	*f = (struct file){ .fd = -1, .only_hop = only_hop };
+	o->n_files++;
+	if (strcmp(path, "-") == 0) {
+		f->fd = STDOUT_FILENO;
+	} else {
+		f->path = strdup(path);
+		if (!f->path)
+			return err_sys(err, ENOMEM, "%s", path);
+		rc = open_path(path, &f->fd, err);
+		if (rc < 0)
+			return rc;
+	}
+	f->writer = pcapng_writer_new(f->fd, 0, err);
+	if (!f->writer)
+		return -ENOMEM;
+	rc = write_header(o, f, err);
+	if (rc < 0)
+		err_prefix(err, "write %s", path);
+	return rc;
+}
+
+struct output *output_open(const struct options *opt, const struct model_net *net,
+			   const char *const *filters, struct err *err)
+{
+	struct output *o = calloc(1, sizeof(*o));
+
+	if (!o) {
+		err_sys(err, ENOMEM, "output");
+		return NULL;
+	}
+	o->opt = opt;
+	o->net = net;
+	o->filters = filters;
+	o->flushed_ns = monotonic_ns();
+	if (add_file(o, opt->write, -1, err) < 0)
+		goto fail;
+	o->flush_each = opt->unbuffered;
+	for (unsigned i = 0; opt->split && i < net->n_hops; i++) {
+		const char *dot = strrchr(opt->write, '.'), *slash = strrchr(opt->write, '/');
+		size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - opt->write)
+							     : strlen(opt->write);
+		struct buf path;
+		int rc;
+
+		buf_init(&path, 4096);
+		buf_addf(&path, "%.*s-%s-%s%s", (int)stem, opt->write,
+			 model_role_name(net->hops[i].role), net->hops[i].name, opt->write + stem);
+		/* A device's name may hold a slash nowhere but in a hostile file. */
+		for (size_t k = stem; k < path.len; k++)
+			if (path.data[k] == '/')
+				path.data[k] = '_';
+		rc = add_file(o, buf_str(&path), (int)i, err);
+		buf_done(&path);
+		if (rc < 0)
+			goto fail;
+	}
+	return o;
+fail:
+	output_free(o);
+	return NULL;
+}
+
+int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
+		 struct err *err)
+{
+	char comment[COMMENT_MAX];
+	struct pcapng_writer_packet p = {
+		.interface = f->hop,
+		.time_ns = f->time_ns,
+		.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX,
+		.len = f->len,
+		.data = f->data,
+		.flags = f->way == MODEL_WAY_IN	   ? PCAPNG_FLAG_IN
+			 : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
+						   : 0,
+		.packet_id = m->id,
+		.drops = f->drops + o->drops[f->hop],
+	};
+	int rc = 0;
+
+	o->drops[f->hop] = 0;
+	if (!o->opt->terse && m->id) {
+		p.comment_len = pipeline_comment(m, comment, sizeof(comment));
+		p.comment = comment;
+	}
+	if (!o->frames++)
+		o->start_ns = f->time_ns;
+	for (unsigned i = 0; i < o->n_files && !rc; i++) {
+		struct file *out = &o->files[i];
+		if (out->only_hop >= 0) {
+			if ((unsigned)out->only_hop != f->hop)
+				continue;
+			p.interface = 0;
+		}
+		rc = pcapng_writer_packet(out->writer, &p, err);
+		if (rc < 0)
+			err_prefix(err, "write %s", out->path ? out->path : "stdout");
+	}
+	if (!rc && o->flush_each)
+		rc = output_flush(o, err);
+	return rc;
+}
+
+int output_flush(struct output *o, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < o->n_files && !rc; i++) {
+		rc = pcapng_writer_flush(o->files[i].writer, err);
+		if (rc < 0)
+			err_prefix(err, "write %s",
+				   o->files[i].path ? o->files[i].path : "stdout");
+	}
+	o->flushed_ns = monotonic_ns();
+	return rc;
+}
+
+int output_idle(struct output *o, struct err *err)
+{
+	if (!output_is_pipe(o) && monotonic_ns() - o->flushed_ns < FLUSH_INTERVAL_NS)
+		return 0;
+	return output_flush(o, err);
+}
+
+int output_statistics(struct output *o, const struct result *r, int64_t now_ns, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned k = 0; k < o->n_files; k++) {
+		for (unsigned i = 0; i < o->net->n_hops && !rc; i++) {
+			const struct result_interface *ri = &r->capture.interfaces[i];
+			if (o->files[k].only_hop >= 0 && (unsigned)o->files[k].only_hop != i)
+				continue;
+			int64_t kernel = ri->dropped_kernel, device = ri->dropped_interface;
+			struct pcapng_statistics s = {
+				.interface = o->files[k].only_hop >= 0 ? 0 : i,
+				.time_ns = now_ns,
+				.start_ns = r->capture.start_ns,
+				.end_ns = r->capture.end_ns,
+				.if_recv = kernel >= 0 ? (int64_t)ri->observations + kernel : -1,
+				/* Wireshark shows this one alone: all that is missing. */
+				.if_drop = kernel >= 0 ? kernel + (device > 0 ? device : 0) : -1,
+				.filter_accept = -1,
+				.os_drop = kernel,
+				.user_deliv = (int64_t)ri->observations,
+			};
+			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
+		}
+	}
+	return rc;
+}
+
+int output_close(struct output *o, const struct result *r, struct err *err)
+{
+	int rc = output_statistics(o, r, r->capture.end_ns, err);
+
+	if (!rc)
+		rc = output_flush(o, err);
+	for (unsigned i = 0; i < o->n_files; i++) {
+		struct file *f = &o->files[i];
+		if (f->path && f->fd >= 0 && close(f->fd) < 0 && !rc)
+			rc = err_sys(err, errno, "close %s", f->path);
+		f->fd = -1;
+	}
+	return rc;
+}
+
+void output_free(struct output *o)
+{
+	if (!o)
+		return;
+	for (unsigned i = 0; i < o->n_files; i++) {
+		pcapng_writer_free(o->files[i].writer);
+		if (o->files[i].path && o->files[i].fd >= 0)
+			close(o->files[i].fd);
+		free(o->files[i].path);
+	}
+	free(o);
+}
+
+uint64_t output_bytes(const struct output *o)
+{
+	return o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0;
+}
+
+bool output_is_pipe(const struct output *o)
+{
+	struct stat st;
+
+	return o->n_files && fstat(o->files[0].fd, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+void output_drops(struct output *o, unsigned hop, uint64_t count)
+{
+	o->drops[hop] += count;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * session.c - one run of capture or report: pipeline in, files and report out.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SORT_NS 100000000LL		/* handles are drained every few ms, files lag up to this */
+#define SORT_PIPE_NS 25000000LL		/* -w -: look-ahead 50 ms, half of it for order */
+#define LOOKAHEAD_PIPE_NS 50000000LL
+
+struct session *session_new(const struct options *o, struct err *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->net = calloc(1, sizeof(*s->net));
+	if (!s || !s->net) {
+		session_free(s);
+		err_sys(err, ENOMEM, "session");
+		return NULL;
+	}
+	s->opt = o;
+	s->data = stdout;
+	return s;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	pipeline_free(s->pipeline);
+	capture_filter_free(s->filter);
+	output_free(s->output);
+	if (s->report && s->report != s->data && s->report != stderr)
+		fclose(s->report);
+	if (s->net)
+		free(s->net->routes);
+	free(s->net);
+	free(s);
+}
+
+static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
+{
+	struct session *s = arg;
+
+	return s->output ? output_frame(s->output, f, m, &s->err) : 0;
+}
+
+static void on_packet(void *arg, const struct result_packet *p)
+{
+	struct session *s = arg;
+	int rc;
+
+	s->packets_seen++;
+	if (!s->packets || s->broken_pipe)
+		return;
+	rc = s->opt->format == FORMAT_JSONL ? report_packet_json(s->data, p, s->net)
+					    : report_packet_text(s->data, p, s->net, &s->style);
+	if (rc == 0 && s->opt->line_buffered && fflush(s->data) != 0)
+		rc = -errno;
+	if (rc == -EPIPE)
+		s->broken_pipe = true;
+	else if (rc < 0 && !s->err.code)
+		err_sys(&s->err, rc, "write packets");
+}
+
+int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
+		  struct err *err)
+{
+	const struct options *o = s->opt;
+	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
+	uint64_t seed = 0;
+
+	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = (uint64_t)getpid();
+	s->report = to_stdout ? stderr : s->data;
+	if (o->report) {
+		int fd = open(o->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return err_sys(err, errno, "open %s", o->report);
+		s->report = fdopen(fd, "w");
+		if (!s->report)
+			return err_sys(err, errno, "open %s", o->report);
+	}
+	s->packets = !to_stdout && (o->format == FORMAT_JSONL ||
+				    (o->format == FORMAT_TEXT && (!o->write || o->print)));
+	style_init(&s->style, o, s->data);
+	if (o->filter) {
+		s->filter = capture_filter_new(o->filter, err);
+		if (!s->filter)
+			return -EINVAL;
+	}
+	if (o->write) {
+		s->output = output_open(o, s->net, kernel_filters, err);
+		if (!s->output)
+			return -EIO;
+	}
+
+	bool pipe = live && s->output && output_is_pipe(s->output);
+	struct pipeline_config pc = {
+		.net = s->net,
+		.window_ns = o->window_ns,
+		.lookahead_ns = pipe ? LOOKAHEAD_PIPE_NS : CORRELATE_LOOKAHEAD_NS,
+		.sort_ns = sorted ? 0 : pipe ? SORT_PIPE_NS : SORT_NS,
+		.nat = !o->no_nat,
+		.observations = o->format == FORMAT_JSONL,
+		.keep_other = !live,
+		.keep_bytes = s->output != NULL,
+		.hash_seed = seed,
+		.max_packets = o->count,
+		.direction = o->direction,
+		.filter = s->filter,
+		.on_frame = on_frame,
+		.on_packet = on_packet,
+		.arg = s,
+	};
+	/* A file is not in a hurry: order is looked for beyond what a live view could wait. */
+	if (!live && !sorted) {
+		pc.sort_ns = CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4;
+		pc.lookahead_ns = pc.sort_ns + CORRELATE_LOOKAHEAD_NS;
+	}
+	s->pipeline = pipeline_new(&pc, err);
+	return s->pipeline ? 0 : -ENOMEM;
+}
+
+int session_frame(struct session *s, const struct model_frame *f)
+{
+	int rc = pipeline_frame(s->pipeline, f);
+
+	if (rc < 0 && !s->err.code)
+		err_sys(&s->err, rc, "frame %llu", (unsigned long long)f->number);
+	if (s->err.code == -EPIPE)
+		s->broken_pipe = true;
+	return rc < 0 ? rc : s->err.code;
+}
+
+void session_usage(struct result *r)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) < 0)
+		return;
+	r->capture.cpu_ns = ((uint64_t)u.ru_utime.tv_sec + (uint64_t)u.ru_stime.tv_sec) *
+				    1000000000ull +
+			    ((uint64_t)u.ru_utime.tv_usec + (uint64_t)u.ru_stime.tv_usec) * 1000ull;
+	r->capture.max_rss_bytes = (uint64_t)u.ru_maxrss * 1024;
+}
+
+int session_finish(struct session *s, struct result *r, struct err *err)
+{
+	const struct options *o = s->opt;
+	struct report_style style;
+	int rc, failed = 0;
+
+	rc = pipeline_finish(s->pipeline);
+	if (rc < 0 && !s->err.code)
+		err_sys(&s->err, rc, "write");
+	rc = pipeline_result(s->pipeline, r, err);
+	if (rc < 0)
+		return rc;
+	if (!r->capture.start_ns) {
+		r->capture.start_ns = pipeline_first_ns(s->pipeline);
+		r->capture.end_ns = pipeline_last_ns(s->pipeline);
+	}
+	if (!r->node)
+		r->node = strdup(s->net->node);
+	if (s->fill)
+		s->fill(s->fill_arg, r);
+	if (s->output && s->err.code != -EPIPE) {
+		rc = output_close(s->output, r, &s->err);
+		if (rc == -EPIPE)
+			s->broken_pipe = true;
+	}
+	session_usage(r);
+
+	if (o->format == FORMAT_TEXT) {
+		style_init(&style, o, s->report);
+		if (s->packets && s->packets_seen && s->report == s->data)
+			fputc('\n', s->report);
+		rc = report_result_text(s->report, r, s->net, &style);
+	} else {
+		rc = report_result_json(s->report, r, o->format == FORMAT_JSONL);
+	}
+	if (rc == 0 && fflush(s->report) != 0)
+		rc = -errno;
+	if (rc == -EPIPE)
+		s->broken_pipe = true;
+	else if (rc < 0)
+		failed = err_sys(err, rc, "write report");
+	if (s->err.code && s->err.code != -EPIPE) {
+		*err = s->err;
+		failed = s->err.code;
+	}
+	return failed;
+}
