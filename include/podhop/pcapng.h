@@ -111,7 +111,7 @@ void pcapng_reader_names(const struct pcapng_reader *r,
 /* ------------------------------------------------------------------ writing */
 
 #define PCAPNG_SNAPLEN_MAX 262144	/* every IDB says this: Wireshark's and libpcap's limit */
-/* Frames up to this stay below it with their options: dumpcap reads no longer block from a pipe. */
+/* With their options such frames stay below it: dumpcap reads no longer block from a pipe. */
 #define PCAPNG_CAPLEN_MAX (PCAPNG_SNAPLEN_MAX - 1024)
 
 /* epb_flags, draft section 4.3.1; bits 9 to 11 (offloads) confuse Wireshark 4.0 and are not written. */

@@ -17,7 +17,8 @@
 #include "podhop/pcapng.h"
 
 #define NS_PER_S 1000000000
-#define PCAPNG_PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)	/* all fields start at multiples of 4 */
+/* All fields start at multiples of 4. */
+#define PCAPNG_PADDED(n) (((size_t)(n) + 3) & ~(size_t)3)
 
 /* Block types, draft-ietf-opsawg-pcapng, section 4. */
 #define NG_SHB 0x0a0d0d0au	/* reads the same in both byte orders */
