@@ -1,0 +1,231 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+# runtime-node.sh - a lab node for real container runtimes, and TAP (sourced).
+#
+# node_up makes a lab and, on its node1, a mount and a pid namespace whose /run, /var/lib
+# and /var/log are empty directories of ours: a runtime started there with its default
+# paths finds a fresh machine, and podhop run there needs no --host-root, as on a real
+# node. Nothing is installed into this machine and no file of it is written. Everything
+# ends with one process, the first of the pid namespace: the kernel ends the others with
+# it, and their mounts go with the last of them.
+#
+# The runtimes are those installed, else Debian's packages unpacked (not installed: that
+# would start daemons on systemd machines, and conflicts with docker-ce) under build/.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
+PODHOP=${PODHOP:-$BUILD/podhop}
+LAB=rt$$
+NODE=node1
+CGROUP=podhop-$LAB
+export PAUSE_IMAGE=podhop.test/pause:1
+export PODHOP_LAB=$LAB PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
+lab=$ROOT/samples/lab/lab
+
+dir='' outer='' init=''
+n_tests=0 n_failed=0
+
+# ---- TAP ----
+
+ok() { printf 'ok %d - %s\n' $((++n_tests)) "$1"; }
+
+# not_ok NAME [TEXT]
+not_ok() {
+	printf 'not ok %d - %s\n' $((++n_tests)) "$1"
+	n_failed=$((n_failed + 1))
+	[[ -z ${2:-} ]] || head -n 30 <<<"$2" | sed 's/^/# /'
+}
+
+# is NAME FOUND WANTED
+is() {
+	if [[ $2 == "$3" ]]; then
+		ok "$1"
+	else
+		not_ok "$1" "found: $2"$'\n'"wanted: $3"
+	fi
+}
+
+# like NAME TEXT PATTERN (a regular expression)
+like() {
+	if [[ $2 =~ $3 ]]; then
+		ok "$1"
+	else
+		not_ok "$1" "found: $2"$'\n'"wanted something like: $3"
+	fi
+}
+
+bail() {
+	printf 'Bail out! %s\n' "$*"
+	exit 1
+}
+
+done_testing() {
+	printf '1..%d\n' "$n_tests"
+	exit $((n_failed > 0))
+}
+
+# A machine on which the test cannot run. PODHOP_NO_SKIP (set in CI): then it fails.
+skip_all() {
+	[[ -z ${PODHOP_NO_SKIP:-} ]] || bail "$1"
+	printf '1..0 # SKIP %s\n' "$1"
+	exit 0
+}
+
+# ---- the node ----
+
+cleanup() {
+	local status=$?
+	trap - EXIT
+	trap '' INT TERM HUP
+	if [[ -n $outer ]]; then
+		[[ -z $init ]] || kill -KILL "$init" 2>/dev/null
+		kill -KILL "$outer" 2>/dev/null
+		wait "$outer" 2>/dev/null
+	fi
+	"$lab" down -q
+	# A cgroup can be removed as soon as the last process is reaped, which may take a moment.
+	local tries=50
+	while ((tries--)) && find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" \
+		! -exec rmdir {} \; -print 2>/dev/null | grep -q .; do
+		sleep 0.1
+	done
+	[[ -z $dir ]] || rm -rf --one-file-system -- "$dir"
+	exit "$status"
+}
+
+node_up() {
+	[[ $EUID == 0 ]] || skip_all "needs root: it creates namespaces"
+	[[ -x $PODHOP ]] || bail "$PODHOP is missing: make"
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+	dir=$(mktemp -d /tmp/podhop-rt.XXXXXX)
+	mkdir -p "$dir"/{run/netns,lib,log/pods,etc/cni/net.d}
+	mkfifo "$dir/ready"
+	"$lab" up -q || bail "the lab did not come up"
+	# Its own pods would share addresses with the runtime's.
+	for pod in web client; do
+		"$lab" -q del "node1/$pod" || bail "lab del"
+	done
+	cp -r "/run/podhop-lab/$LAB/node1/run/flannel" "$dir/run/"
+	# shellcheck disable=SC2016  # for the inner shell; its "wait" also reaps orphans
+	nsenter --net="/run/netns/ph-$LAB-$NODE" \
+		unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+		bash -c 'set -e
+			mount --bind "$1/run" /run
+			mount --bind "$1/lib" /var/lib
+			mount --bind "$1/log" /var/log
+			sleep infinity &
+			echo ready >"$1/ready"
+			wait' node "$dir" </dev/null >"$dir/node.log" 2>&1 &
+	outer=$!
+	read -rt 20 <"$dir/ready" || bail "the node did not start: $(cat "$dir/node.log")"
+	init=$(ps -o pid= --ppid "$outer" | tr -d ' ')
+	[[ -n $init ]] || bail "the node has no first process"
+}
+
+on_node() { nsenter -t "$init" -n -m -p -- "$@"; }
+
+# until_ok SECONDS CMD...: waits for something that has no event to wait for.
+until_ok() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.1
+	done
+}
+
+# find_runtime PACKAGES COMMAND...: puts the commands into PATH, from Debian's packages
+# when they are not installed.
+find_runtime() {
+	local packages=$1 command missing='' into=$BUILD/runtimes
+	shift
+	export PATH=$PATH:$into/usr/bin:$into/usr/sbin
+	for command in "$@"; do
+		[[ -n $(type -P "$command") ]] || missing=$command
+	done
+	if [[ -n $missing ]]; then
+		[[ -n $(type -P apt-get) ]] || skip_all "$missing is missing and there is no apt-get"
+		mkdir -p "$into/deb" "$into/deb/partial"
+		# shellcheck disable=SC2086  # a list of packages
+		(cd "$into/deb" && timeout 300 apt-get download -q $packages >&2) ||
+			skip_all "$missing is missing and apt-get cannot download $packages"
+		for command in "$into"/deb/*.deb; do
+			dpkg-deb -x "$command" "$into" || skip_all "cannot unpack $command"
+		done
+		for command in "$into"/usr/lib/*-linux-gnu* "$into"/lib/*-linux-gnu*; do
+			[[ ! -d $command ]] || LD_LIBRARY_PATH=$command:${LD_LIBRARY_PATH:-}
+		done
+		export LD_LIBRARY_PATH=${LD_LIBRARY_PATH%:}
+	fi
+	for command in "$@"; do
+		[[ -n $(type -P "$command") ]] || skip_all "$command is missing"
+	done
+}
+
+# need_tool COMMAND PACKAGE
+need_tool() {
+	[[ -n $(type -P "$1") ]] && return
+	[[ -z $(type -P apt-get) ]] ||
+		timeout 600 apt-get install -qq -y --no-install-recommends "$2" >&2
+	[[ -n $(type -P "$1") ]] || skip_all "$1 is missing: apt-get install $2"
+}
+
+# A file system with one static program that waits: image of pause and of every container.
+make_rootfs() {
+	mkdir -p "$dir/rootfs"
+	"${CC:-cc}" -static -Os -o "$dir/rootfs/pause" "$ROOT/tests/lab/pause.c" ||
+		bail "cannot build pause"
+}
+
+# bridge_conf: what flannel's CNI plugin renders for its delegate on this node
+bridge_conf() {
+	jq -n '{cniVersion: "0.3.1", hairpinMode: true, ipMasq: false,
+		ipam: {type: "host-local", ranges: [[{subnet: "10.244.1.0/24"}]],
+		       routes: [{dst: "10.244.0.0/16"}]},
+		isDefaultGateway: true, isGateway: true, mtu: 1450, name: "cbr0",
+		type: "bridge"}'
+}
+
+new_uid() { cat /proc/sys/kernel/random/uuid; }
+
+# expected_veth PID: by a way of its own, from inside the pod
+expected_veth() {
+	local index
+	index=$(on_node nsenter -t "$1" -n ip -j link show eth0 | jq '.[0].link_index')
+	on_node ip -j link | jq -r --argjson i "$index" '.[] | select(.ifindex == $i).ifname'
+}
+
+# ---- podhop ----
+
+# podhop ARGS...: sets out, errors and status
+podhop() {
+	out=$(on_node env NODE_NAME=$NODE timeout 20 "$PODHOP" "$@" 2>"$dir/stderr") && status=0 ||
+		status=$?
+	errors=$(cat "$dir/stderr")
+}
+
+# resolves FORM VETH: the form leads to the veth
+resolves() {
+	podhop resolve "$1" --json
+	if [[ $status == 0 && $(jq -r .veth <<<"$out") == "$2" ]]; then
+		ok "resolve $1"
+	else
+		not_ok "resolve $1" "exit $status, wanted $2"$'\n'"$errors"$'\n'"$out"
+	fi
+}
+
+# refuses FORM PATTERN: exit 2 and a sentence
+refuses() {
+	podhop resolve "$1" --json
+	if [[ $status == 2 && $errors =~ $2 ]]; then
+		ok "resolve $1 is refused: ${errors%%$'\n'*}"
+	else
+		not_ok "resolve $1 is refused" "exit $status, wanted 2 and: $2"$'\n'"$errors"
+	fi
+}
+
+# field NAME JQ WANTED: of the last output
+field() { is "$1" "$(jq -rc "$2" <<<"$out" 2>&1)" "$3"; }
