@@ -4,6 +4,8 @@
 #
 # containerd runs on a lab node with its CRI plugin and the CNI bridge plugin as flannel
 # delegates to it; pods are made over CRI, as a kubelet makes them.
+#
+# shellcheck disable=SC1091,SC2034,SC2154  # much is set by the sourced file and by namerefs
 set -u
 . "$(dirname "$0")/runtime-node.sh"
 
