@@ -44,7 +44,10 @@ struct capture_counters {
 
 struct capture;
 
-/* Called for each frame; frame->data is the ring's and ends with the call. */
+/*
+ * Called for each frame; frame->data is the ring's and ends with the call. frame->way is
+ * MODEL_WAY_UNKNOWN: libpcap does not tell it for Ethernet devices, the addresses do.
+ */
 typedef void capture_sink(void *arg, const struct model_frame *frame);
 
 /*
@@ -76,11 +79,16 @@ void capture_get_counters(struct capture *c, unsigned hop, struct capture_counte
 
 /*
  * A time (CLOCK_REALTIME) up to which every frame of every hop has been handed
- * to the sink, given the rings were found empty: what the merge may release.
+ * to the sink, given the rings were found empty: what the merge may release. Goes
+ * back when the clock does. INT64_MAX: nothing more comes (no hop is left, or all
+ * rings were found empty after capture_stop()); INT64_MIN: nothing is known yet.
  */
 int64_t capture_watermark_ns(const struct capture *c);
 
-/* Stops the rings: nothing newer arrives; what is in them is still dispatched. */
+/*
+ * Stops the rings: nothing newer arrives; what is in them is still dispatched, until
+ * capture_watermark_ns() is INT64_MAX (about 4 block timeouts later).
+ */
 void capture_stop(struct capture *c);
 
 /* ------------------------------------------------------------------ filters */

@@ -19,7 +19,7 @@
 /* Drop counters of one link; valid is false when the link is not listed. */
 struct linkstats {
 	bool valid;
-	uint64_t dropped;	/* received and sent, see linkstats.c */
+	uint64_t dropped; /* received and sent, see linkstats.c */
 };
 
 /* Opens the table of this network namespace. Returns a descriptor or -errno. */
@@ -43,9 +43,9 @@ struct filter_words {
 	 * addresses or tags. Its answer is then the same for every segment of a packet.
 	 */
 	bool flow_only;
-	bool one_way;		/* uses src or dst: the answer depends on the direction */
-	char name[64];		/* first host name in it, for which libpcap would ask DNS; "" */
-	char device_word[64];	/* inbound, outbound, ifindex: no bytes of the frame tell; "" */
+	bool one_way; /* uses src or dst: the answer depends on the direction */
+	char name[64]; /* first host name in it, for which libpcap would ask DNS; "" */
+	char device_word[64]; /* inbound, outbound, ifindex: no bytes of the frame tell; "" */
 };
 
 void capture_filter_words(const char *expr, struct filter_words *ret_words);

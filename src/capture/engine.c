@@ -95,17 +95,20 @@
 /* A stamp this far ahead of the clock: the clock was set back. */
 #define CLOCK_STEP_NS NS_PER_S
 
-#define DEFAULT_BUFFER_KIB 2048	/* what libpcap takes when it is not told */
+#define DEFAULT_BUFFER_KIB 2048 /* what libpcap takes when it is not told */
 /*
  * Under load a closed block wakes us each millisecond; a pause after a busy call
  * lets several gather. Measured at 4 x 65,000 frames/s: 0.16 s of CPU for 1.6 million
  * frames without, 0.10 s with 5 ms. It must not fill a ring: no pause is made where
- * the call before took more than 1/GATHER_SHARE of any.
+ * the call before took more than 1/GATHER_SHARE of any, and only a short one where
+ * frames are kept long: super-frames of one TCP stream fill 2 MiB in a millisecond.
  */
 #define GATHER_MS 5
+#define GATHER_LONG_MS 1
+#define GATHER_SNAPLEN 512 /* headers only: 5 ms at 1 million frames/s are 3 MiB at most */
 #define GATHER_SHARE 8
 
-#define DOWN_POLL_MS 20		/* wait while a device is down: how late its end is noticed */
+#define DOWN_POLL_MS 20 /* wait while a device is down: how late its end is noticed */
 #define LINKSTATS_AGE_NS (50 * NS_PER_MS)
 
 struct hop {
@@ -114,18 +117,18 @@ struct hop {
 	unsigned index;
 	int fd;
 	bool alive;
-	bool starting;		/* frames from before the start may still come */
-	bool ready;		/* this call: closed blocks may be left */
-	bool emptied;		/* since capture_stop(): found empty after the ring had settled */
+	bool starting; /* frames from before the start may still come */
+	bool ready; /* this call: closed blocks may be left */
+	bool emptied; /* since capture_stop(): found empty after the ring had settled */
 	uint32_t buffer_kib;
-	uint64_t taken;		/* this call: ring bytes */
-	int64_t empty_at_ns;	/* CLOCK_REALTIME at which the ring was last found empty; 0: never */
-	int64_t last_frame_ns;	/* stamp of the newest frame handed out; 0: none */
+	uint64_t taken; /* this call: ring bytes */
+	int64_t empty_at_ns; /* CLOCK_REALTIME at which the ring was last found empty; 0: never */
+	int64_t last_frame_ns; /* stamp of the newest frame handed out; 0: none */
 	struct capture_counters counters;
 	uint32_t last_ps_drop;
 	uint64_t interface_before;
 	bool interface_known;
-	const char *name;	/* into capture.names */
+	const char *name; /* into capture.names */
 };
 
 struct capture {
@@ -134,13 +137,14 @@ struct capture {
 	bool nanoseconds;
 	int64_t start_ns, start_mono_ns;
 	int64_t activate_ns;
-	int64_t now_ns;		/* CLOCK_REALTIME at the last look at the rings */
-	int64_t looked_mono_ns;	/* CLOCK_MONOTONIC of the same */
-	bool gather;		/* the call before took something, and not much */
+	int64_t now_ns; /* CLOCK_REALTIME at the last look at the rings */
+	int64_t looked_mono_ns; /* CLOCK_MONOTONIC of the same */
+	bool gather; /* the call before took something, and not much */
+	int gather_ms; /* how long to pause then */
 	bool stopped;
 	int64_t stop_mono_ns;
 	uint64_t number;
-	capture_sink *sink;	/* during capture_dispatch() */
+	capture_sink *sink; /* during capture_dispatch() */
 	void *sink_arg;
 	int linkstats_fd;
 	int64_t linkstats_mono_ns;
@@ -192,8 +196,8 @@ static int hop_create(struct hop *hop, const struct capture_hop *config, bool na
 	    pcap_set_snaplen(hop->pcap, config->snaplen > 262144 ? 262144 : (int)config->snaplen) ||
 	    pcap_set_timeout(hop->pcap, CAPTURE_BLOCK_TIMEOUT_MS) ||
 	    (kib && pcap_set_buffer_size(hop->pcap, (int)(kib * 1024))) ||
-	    pcap_set_tstamp_precision(hop->pcap, nanoseconds ? PCAP_TSTAMP_PRECISION_NANO :
-							       PCAP_TSTAMP_PRECISION_MICRO))
+	    pcap_set_tstamp_precision(hop->pcap, nanoseconds ? PCAP_TSTAMP_PRECISION_NANO
+							     : PCAP_TSTAMP_PRECISION_MICRO))
 		return err_set(err, -EIO, "open %s: %s", config->device, pcap_geterr(hop->pcap));
 	return 0;
 }
@@ -275,6 +279,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	c->n_hops = config->n_hops;
 	c->nanoseconds = config->nanoseconds;
 	c->linkstats_fd = -1;
+	c->gather_ms = GATHER_MS;
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		struct hop *hop = &c->hops[i];
 
@@ -284,6 +289,8 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 		hop->index = i;
 		hop->fd = -1;
 		hop->name = c->names[i];
+		if (config->hops[i].snaplen > GATHER_SNAPLEN)
+			c->gather_ms = GATHER_LONG_MS;
 		if (hop_create(hop, &config->hops[i], c->nanoseconds, err) < 0)
 			goto fail;
 	}
@@ -291,7 +298,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		int status = pcap_activate(c->hops[i].pcap);
 
-		if (status < 0) {	/* above 0: a warning, the handle works */
+		if (status < 0) { /* above 0: a warning, the handle works */
 			activate_failed(c->hops[i].pcap, c->names[i], status, err);
 			goto fail;
 		}
@@ -309,7 +316,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	read_linkstats(c, true);
 	c->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
 	c->start_ns = clock_ns(CLOCK_REALTIME);
-	if (!c->nanoseconds)	/* stamps are cut to microseconds: compare like with like */
+	if (!c->nanoseconds) /* stamps are cut to microseconds: compare like with like */
 		c->start_ns -= c->start_ns % 1000;
 	c->now_ns = c->start_ns;
 	return c;
@@ -402,7 +409,7 @@ static int drain(struct hop *hop, struct err *err)
 	if (got < BATCH_FRAMES)
 		found_empty(hop, now, mono);
 	else if (hop->taken >= (uint64_t)hop->buffer_kib * 1024)
-		hop->ready = false;	/* its share of this call; poll() will say it again */
+		hop->ready = false; /* its share of this call; poll() will say it again */
 	return (int)(hop->counters.frames - before);
 }
 
@@ -436,7 +443,7 @@ static int wait_ready(struct capture *c, int timeout_ms, int extra_fd)
 		hop_of[n] = hop;
 		fds[n++] = (struct pollfd){ .fd = hop->fd, .events = POLLIN };
 	}
-	fds[n] = (struct pollfd){ .fd = extra_fd, .events = POLLIN };	/* -1 is skipped */
+	fds[n] = (struct pollfd){ .fd = extra_fd, .events = POLLIN }; /* -1 is skipped */
 
 	now = clock_ns(CLOCK_REALTIME);
 	mono = clock_ns(CLOCK_MONOTONIC);
@@ -471,11 +478,11 @@ static int gather(struct capture *c, int *timeout_ms, int extra_fd)
 {
 	struct pollfd fd = { .fd = extra_fd, .events = POLLIN };
 	int64_t since_ns = clock_ns(CLOCK_MONOTONIC) - c->looked_mono_ns;
-	int pause_ms = GATHER_MS - (int)(since_ns / NS_PER_MS);
-	int r;
+	int pause_ms, r;
 
-	if (!c->gather || since_ns < 0 || since_ns >= GATHER_MS * NS_PER_MS)
+	if (!c->gather || since_ns < 0 || since_ns >= c->gather_ms * NS_PER_MS)
 		return 0;
+	pause_ms = c->gather_ms - (int)(since_ns / NS_PER_MS);
 	if (*timeout_ms >= 0 && pause_ms > *timeout_ms)
 		pause_ms = *timeout_ms;
 	r = poll(&fd, 1, pause_ms);

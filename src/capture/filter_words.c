@@ -25,25 +25,32 @@
 
 /* Words of flow filters. */
 static const char *const flow_keywords[] = {
-	"and", "or", "not", "host", "net", "mask", "port", "portrange", "proto", "src", "dst",
-	"ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6", "igmp",
-	"ah", "esp", "pim",
+	"and",	 "or",	 "not",	 "host",  "net",  "mask", "port", "portrange",
+	"proto", "src",	 "dst",	 "ip",	  "ip6",  "arp",  "rarp", "tcp",
+	"udp",	 "sctp", "icmp", "icmp6", "igmp", "ah",	  "esp",  "pim",
 };
 
 /* The other keywords: no names, but they look deeper than a flow. */
 static const char *const other_keywords[] = {
-	"link", "ether", "ppp", "slip", "fddi", "tr", "wlan", "igrp", "vrrp", "carp", "radio",
-	"atalk", "aarp", "decnet", "lat", "sca", "moprc", "mopdl", "iso", "esis", "es-is",
-	"isis", "is-is", "l1", "l2", "iih", "lsp", "snp", "csnp", "psnp", "clnp", "stp", "ipx",
-	"netbeui", "protochain", "type", "subtype", "direction", "dir", "address1", "addr1",
-	"address2", "addr2", "address3", "addr3", "address4", "addr4", "ra", "ta", "less",
-	"greater", "byte", "broadcast", "multicast", "len", "length", "inbound", "outbound",
-	"ifindex", "vlan", "mpls", "pppoed", "pppoes", "geneve", "vxlan", "lane", "llc", "metac",
-	"bcc", "oam", "oamf4", "oamf4ec", "oamf4sc", "sc", "ilmic", "vpi", "vci", "connectmsg",
-	"metaconnect", "on", "ifname", "rset", "ruleset", "rnr", "rulenum", "srnr",
-	"subrulenum", "reason", "action", "fisu", "lssu", "lsu", "msu", "hfisu", "hlssu",
-	"hmsu", "sio", "opc", "dpc", "sls", "hsio", "hopc", "hdpc", "hsls",
-	"icmptype", "icmpcode", "icmp6type", "icmp6code", "tcpflags",
+	"link",	       "ether",	    "ppp",	  "slip",     "fddi",	    "tr",
+	"wlan",	       "igrp",	    "vrrp",	  "carp",     "radio",	    "atalk",
+	"aarp",	       "decnet",    "lat",	  "sca",      "moprc",	    "mopdl",
+	"iso",	       "esis",	    "es-is",	  "isis",     "is-is",	    "l1",
+	"l2",	       "iih",	    "lsp",	  "snp",      "csnp",	    "psnp",
+	"clnp",	       "stp",	    "ipx",	  "netbeui",  "protochain", "type",
+	"subtype",     "direction", "dir",	  "address1", "addr1",	    "address2",
+	"addr2",       "address3",  "addr3",	  "address4", "addr4",	    "ra",
+	"ta",	       "less",	    "greater",	  "byte",     "broadcast",  "multicast",
+	"len",	       "length",    "inbound",	  "outbound", "ifindex",    "vlan",
+	"mpls",	       "pppoed",    "pppoes",	  "geneve",   "vxlan",	    "lane",
+	"llc",	       "metac",	    "bcc",	  "oam",      "oamf4",	    "oamf4ec",
+	"oamf4sc",     "sc",	    "ilmic",	  "vpi",      "vci",	    "connectmsg",
+	"metaconnect", "on",	    "ifname",	  "rset",     "ruleset",    "rnr",
+	"rulenum",     "srnr",	    "subrulenum", "reason",   "action",	    "fisu",
+	"lssu",	       "lsu",	    "msu",	  "hfisu",    "hlssu",	    "hmsu",
+	"sio",	       "opc",	    "dpc",	  "sls",      "hsio",	    "hopc",
+	"hdpc",	       "hsls",	    "icmptype",	  "icmpcode", "icmp6type",  "icmp6code",
+	"tcpflags",
 };
 
 static bool is_one_of(const char *word, const char *const *list, size_t n)
@@ -80,7 +87,7 @@ static size_t word_len(const char *p)
 	bool hex = true;
 	size_t n = 0;
 
-	if (*p == '-' || *p == '_' || *p == '.')	/* `-tcp[4]` */
+	if (*p == '-' || *p == '_' || *p == '.') /* `-tcp[4]` */
 		return 0;
 	for (;; n++) {
 		if (p[n] == ':' && hex)
@@ -108,7 +115,7 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 			p++;
 			continue;
 		}
-		if (*p == '\\') {	/* `proto \tcp`: a keyword used as a name */
+		if (*p == '\\') { /* `proto \tcp`: a keyword used as a name */
 			escaped = true;
 			p++;
 		}
@@ -135,12 +142,12 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 			    !strcmp(word, "proto"))
 				name_is_host = false;
 			else if (strcmp(word, "and") && strcmp(word, "or") && strcmp(word, "not"))
-				name_is_host = true;	/* `port http or ssh` goes on */
+				name_is_host = true; /* `port http or ssh` goes on */
 			continue;
 		}
 		if (!escaped && IS_ONE_OF(word, other_keywords)) {
 			ret_words->flow_only = false;
-			name_is_host = false;	/* ether host NAME: /etc/ethers, no DNS */
+			name_is_host = false; /* ether host NAME: /etc/ethers, no DNS */
 			if (!strcmp(word, "inbound") || !strcmp(word, "outbound") ||
 			    !strcmp(word, "ifindex"))
 				memcpy(ret_words->device_word, word, copy + 1);

@@ -79,7 +79,7 @@
 #include <string.h>
 
 #define TEXT_MAX (1u << 20)
-#define VXLAN_PORT_DEFAULT 8472	/* Linux drivers/net/vxlan, and flannel's default */
+#define VXLAN_PORT_DEFAULT 8472 /* Linux drivers/net/vxlan, and flannel's default */
 
 /*
  * Longest program given to the kernel. It refuses 4096 instructions, and a
@@ -94,12 +94,12 @@
 /* Offsets from the outer UDP header: 8 UDP, 8 VXLAN, 14 Ethernet, then IP. */
 #define INNER_ETHERTYPE 28
 #define INNER_IP 30
-#define OUTER_IP6 40		/* where UDP begins behind a plain IPv6 header */
+#define OUTER_IP6 40 /* where UDP begins behind a plain IPv6 header */
 
 struct addrs {
 	struct addr a[ADDRS_MAX];
 	unsigned n;
-	bool full;		/* there were more */
+	bool full; /* there were more */
 };
 
 static void addrs_add(struct addrs *set, const struct addr *a)
@@ -193,8 +193,8 @@ static uint32_t be32(const uint8_t *p)
 }
 
 /* The inner addresses of one family; nothing when the set has none of it. */
-static void add_inner_family(struct buf *b, const char *base, unsigned udp,
-			     const struct addrs *set, bool v4)
+static void add_inner_family(struct buf *b, const char *base, unsigned udp, const struct addrs *set,
+			     bool v4)
 {
 	unsigned src = udp + INNER_IP + (v4 ? 12 : 8), size = v4 ? 4 : 16;
 	bool any = false;
@@ -206,8 +206,8 @@ static void add_inner_family(struct buf *b, const char *base, unsigned udp,
 			if (any)
 				buf_adds(b, " or (");
 			else
-				buf_addf(b, "(%s[%u:2] = 0x%x and ((", base,
-					 udp + INNER_ETHERTYPE, v4 ? 0x800 : 0x86dd);
+				buf_addf(b, "(%s[%u:2] = 0x%x and ((", base, udp + INNER_ETHERTYPE,
+					 v4 ? 0x800 : 0x86dd);
 			any = true;
 			/* the last word first: it differs most */
 			for (unsigned w = size; w > 0; w -= 4)
@@ -225,8 +225,8 @@ static void add_inner(struct buf *b, const char *base, unsigned udp, const struc
 {
 	add_inner_family(b, base, udp, set, true);
 	add_inner_family(b, base, udp, set, false);
-	buf_addf(b, "(%s[%u:2] != 0x800 and %s[%u:2] != 0x86dd)", base, udp + INNER_ETHERTYPE,
-		 base, udp + INNER_ETHERTYPE);
+	buf_addf(b, "(%s[%u:2] != 0x800 and %s[%u:2] != 0x86dd)", base, udp + INNER_ETHERTYPE, base,
+		 udp + INNER_ETHERTYPE);
 }
 
 /* IPv6 headers behind which nothing is at a fixed offset: RFC 8200, 4; 135 is mobility. */
@@ -244,7 +244,7 @@ static void add_beside_filter(struct buf *b, const struct model_net *net, bool n
 {
 	struct addrs own;
 
-	add_clause(b, "(ip[6:2] & 0x3fff != 0)");	/* IPv4 fragments, the first too */
+	add_clause(b, "(ip[6:2] & 0x3fff != 0)"); /* IPv4 fragments, the first too */
 	add_clause(b, ip6_extension);
 	add_clause(b, icmp_errors);
 	if (one_way)
@@ -389,7 +389,7 @@ static void add_not_pod_subnets(const struct model_net *net, struct buf *b)
 				continue;
 			/* libpcap refuses a network with host bits */
 			for (unsigned bit = skip + p.len; bit < 128; bit++)
-				p.addr.b[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+				p.addr.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 			buf_addf(b, " and not net %s/%u", addr_str(&p.addr, text), p.len);
 		}
 	}

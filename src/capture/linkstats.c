@@ -28,7 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHUNK_BYTES 8192	/* two pages; a line has about 130 bytes */
+#define CHUNK_BYTES 8192 /* two pages; a line has about 130 bytes */
 #define COLUMN_RX_DROP 3
 #define COLUMN_RX_FIFO 4
 #define COLUMN_TX_DROP 11
@@ -42,11 +42,10 @@ int capture_linkstats_open(void)
 }
 
 /* One line "  name: c0 c1 ... c15"; the two heading lines have no such name. */
-static void read_line(char *line, const char *const *names, unsigned n,
-		      struct linkstats *ret_stats)
+static void read_line(char *line, const char *const *names, unsigned n, struct linkstats *ret_stats)
 {
 	uint64_t column[COLUMNS];
-	char *colon = strrchr(line, ':');	/* alias names contain ':' themselves */
+	char *colon = strrchr(line, ':'); /* alias names contain ':' themselves */
 	char *p;
 
 	if (!colon)
@@ -67,8 +66,8 @@ static void read_line(char *line, const char *const *names, unsigned n,
 		if (strcmp(names[i], line))
 			continue;
 		ret_stats[i].valid = true;
-		ret_stats[i].dropped = column[COLUMN_RX_DROP] + column[COLUMN_RX_FIFO] +
-				       column[COLUMN_TX_DROP];
+		ret_stats[i].dropped =
+			column[COLUMN_RX_DROP] + column[COLUMN_RX_FIFO] + column[COLUMN_TX_DROP];
 	}
 }
 
@@ -102,7 +101,7 @@ int capture_linkstats_read(int fd, const char *const *names, unsigned n,
 		}
 		have -= (size_t)(line - chunk);
 		if (have == CHUNK_BYTES)
-			have = 0;	/* no line is that long; do not spin on one */
+			have = 0; /* no line is that long; do not spin on one */
 		memmove(chunk, line, have);
 	}
 }

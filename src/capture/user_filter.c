@@ -21,8 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILTER_SNAPLEN 262144	/* libpcap's MAXIMUM_SNAPLEN */
-#define STEPS_MAX 65536		/* a program has at most 4096 instructions; 16 rounds of the largest */
+#define FILTER_SNAPLEN 262144 /* libpcap's MAXIMUM_SNAPLEN */
+#define STEPS_MAX 65536 /* a program has at most 4096 instructions; 16 rounds of the largest */
 
 struct capture_filter {
 	struct bpf_program program;
@@ -40,7 +40,8 @@ struct capture_filter *capture_filter_new(const char *expr, struct err *err)
 	if (words.name[0]) {
 		err_usage(err, -EINVAL,
 			  "filter \"%s\": \"%s\" is a name, and podhop asks no DNS: "
-			  "give the address", expr, words.name);
+			  "give the address",
+			  expr, words.name);
 		return NULL;
 	}
 	/* libpcap compiles these for the kernel's metadata; on bytes they would never match */
@@ -84,7 +85,7 @@ void capture_filter_free(struct capture_filter *f)
 struct packet {
 	const uint8_t *data;
 	uint32_t caplen, len;
-	bool cut;	/* a load wanted bytes that were on the wire and not captured */
+	bool cut; /* a load wanted bytes that were on the wire and not captured */
 };
 
 /* Loads size bytes at base + k. False: they are not there. */
@@ -147,7 +148,7 @@ static bool jump_taken(uint16_t code, uint32_t a, uint32_t b)
 	case BPF_JGE:
 		return a >= b;
 	default:
-		return (a & b) != 0;	/* BPF_JSET */
+		return (a & b) != 0; /* BPF_JSET */
 	}
 }
 
@@ -163,8 +164,9 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 	for (uint32_t pc = 0, steps = 0; pc < program->bf_len && steps < STEPS_MAX; pc++, steps++) {
 		const struct bpf_insn *in = &program->bf_insns[pc];
 		uint32_t *reg = BPF_CLASS(in->code) == BPF_LDX ? &x : &a;
-		uint32_t size = BPF_SIZE(in->code) == BPF_W ? 4 :
-				BPF_SIZE(in->code) == BPF_H ? 2 : 1;
+		uint32_t size = BPF_SIZE(in->code) == BPF_W   ? 4
+				: BPF_SIZE(in->code) == BPF_H ? 2
+							      : 1;
 		bool bad = false;
 
 		switch (BPF_CLASS(in->code)) {
@@ -188,7 +190,7 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 				if (!load(p, x, in->k, size, reg))
 					return 0;
 				break;
-			case BPF_MSH:	/* length of an IPv4 header */
+			case BPF_MSH: /* length of an IPv4 header */
 				if (!load(p, 0, in->k, 1, &x))
 					return 0;
 				x = (x & 0x0f) << 2;
@@ -211,15 +213,14 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 		case BPF_JMP:
 			if (BPF_OP(in->code) == BPF_JA)
 				pc += in->k;
-			else if (jump_taken(in->code, a,
-					    BPF_SRC(in->code) == BPF_X ? x : in->k))
+			else if (jump_taken(in->code, a, BPF_SRC(in->code) == BPF_X ? x : in->k))
 				pc += in->jt;
 			else
 				pc += in->jf;
 			break;
 		case BPF_RET:
 			return BPF_RVAL(in->code) == BPF_A ? a : in->k;
-		default:	/* BPF_MISC */
+		default: /* BPF_MISC */
 			if (BPF_MISCOP(in->code) == BPF_TAX)
 				x = a;
 			else

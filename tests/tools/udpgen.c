@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define SIZE_MAX_BYTES 65507	/* UDP over IPv4 */
+#define SIZE_MAX_BYTES 65507 /* UDP over IPv4 */
 #define FLOWS_MAX 60000
 #define NUMBER_BYTES 8
 
@@ -40,7 +40,8 @@ static void die(const char *what)
 static void usage(void)
 {
 	fputs("usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first] "
-	      "-p port dst\n", stderr);
+	      "-p port dst\n",
+	      stderr);
 	exit(2);
 }
 
@@ -82,7 +83,8 @@ static void pace(double start, double rate, uint64_t sent)
 
 	if (ahead > 0) {
 		const struct timespec ts = { .tv_sec = (time_t)ahead,
-					     .tv_nsec = (long)((ahead - (double)(time_t)ahead) * 1e9) };
+					     .tv_nsec = (long)((ahead - (double)(time_t)ahead) *
+							       1e9) };
 
 		nanosleep(&ts, NULL);
 	}
@@ -171,8 +173,9 @@ int main(int argc, char **argv)
 			uint64_t number = htobe64(first + sent + i);
 
 			memcpy(data[i], &number, sizeof(number));
-			iov[i].iov_len = min + (max > min ? next_random(&random_state) %
-								    (max - min + 1) : 0);
+			iov[i].iov_len =
+				min +
+				(max > min ? next_random(&random_state) % (max - min + 1) : 0);
 			bytes += iov[i].iov_len;
 		}
 		while (done < batch) {
@@ -198,10 +201,10 @@ int main(int argc, char **argv)
 	getrusage(RUSAGE_SELF, &ru);
 	printf("{\"sent\":%llu,\"payload_bytes\":%llu,\"seconds\":%.6f,\"per_second\":%.0f,"
 	       "\"retries\":%llu,\"cpu_seconds\":%.6f}\n",
-	       (unsigned long long)sent, (unsigned long long)bytes, seconds,
-	       (double)sent / seconds, (unsigned long long)refused,
+	       (unsigned long long)sent, (unsigned long long)bytes, seconds, (double)sent / seconds,
+	       (unsigned long long)refused,
 	       (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
-	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
+		       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
 	for (unsigned long i = 0; i < flows; i++)
 		close(fds[i]);
 	free(fds);

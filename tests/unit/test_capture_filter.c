@@ -308,8 +308,8 @@ CASE(u_direct_other, plain4(f, OTHER_MAC, OTHER_MAC, POD2, REMOTE, 1, 2);)
 CASE(u_masq, plain4(f, OTHER_MAC, OTHER_MAC, NODE, "8.8.8.8", 5555, 53);)
 CASE(u_nodeport, eth(f, OTHER_MAC, OTHER_MAC, 0x800); ip4(f, "8.8.8.8", NODE, 6, 0, 0);
      tcp(f, 4000, 30080, 2);)
-CASE(u_load_balancer, eth(f, OTHER_MAC, OTHER_MAC, 0x800); ip4(f, "8.8.8.8", "203.0.113.7", 6, 0, 0);
-     tcp(f, 4000, 80, 2);)
+CASE(u_load_balancer, eth(f, OTHER_MAC, OTHER_MAC, 0x800);
+     ip4(f, "8.8.8.8", "203.0.113.7", 6, 0, 0); tcp(f, 4000, 80, 2);)
 CASE(u_icmp_error, eth(f, OTHER_MAC, OTHER_MAC, 0x800); ip4(f, "192.168.5.254", NODE, 1, 0, 0);
      put(f, "\3\4\0\0\0\0\5\0", 8); ip4(f, NODE, NODE2, 17, 0, 0); udp(f, 44444, 8472);)
 CASE(u_icmp6_error, eth(f, OTHER_MAC, OTHER_MAC, 0x86dd); ip6(f, "fd05::ff", NODE_6, 58);

@@ -32,9 +32,9 @@
 #include <cmocka.h>
 
 #define HOPS 4
-#define ETHERTYPE 0x88b5	/* IEEE 802: local experiments */
+#define ETHERTYPE 0x88b5 /* IEEE 802: local experiments */
 #define OURS "ether proto 0x88b5"
-#define WAIT_MS 10000		/* for a device to come up; events are waited for, not time */
+#define WAIT_MS 10000 /* for a device to come up; events are waited for, not time */
 
 static const char *const devices[HOPS] = { "va", "vb", "vc", "vd" };
 
@@ -76,7 +76,7 @@ static void make_vd(void)
 struct sender {
 	int fd;
 	struct sockaddr_ll to;
-	uint64_t next;		/* number of the next frame */
+	uint64_t next; /* number of the next frame */
 };
 
 static void sender_open(struct sender *s)
@@ -248,11 +248,11 @@ static int setup(void **state)
 	return 0;
 }
 
-#define NEEDS_NETNS()                                                                              \
-	do {                                                                                       \
-		(void)state;                                                                       \
-		if (!can_run)                                                                      \
-			skip();                                                                    \
+#define NEEDS_NETNS()           \
+	do {                    \
+		(void)state;    \
+		if (!can_run)   \
+			skip(); \
 	} while (0)
 
 /* -------------------------------------------------------------------- tests */
@@ -352,7 +352,7 @@ static void test_drops(void **state)
 	sender_open(&s);
 	for (unsigned i = 0; i < N / 100; i++) {
 		send_frames(&s, 100, 60, 0);
-		if (i % 50 == 0)	/* libpcap's count goes on between two readings */
+		if (i % 50 == 0) /* libpcap's count goes on between two readings */
 			capture_get_counters(c, 0, &k);
 	}
 	dispatch_until(&seen, 2, N);
@@ -419,8 +419,8 @@ static void test_start(void **state)
 	assert_true(after > before);
 	for (unsigned i = 1; i < HOPS; i++) {
 		/* frames on their way at the start: at most a backlog (netdev_max_backlog) */
-		uint64_t gap = seen.first[i] > seen.first[0] ? seen.first[i] - seen.first[0] :
-							       seen.first[0] - seen.first[i];
+		uint64_t gap = seen.first[i] > seen.first[0] ? seen.first[i] - seen.first[0]
+							     : seen.first[0] - seen.first[i];
 
 		if (gap > 1100)
 			fail_msg("%s begins %u frames apart", devices[i], (unsigned)gap);
@@ -501,7 +501,8 @@ static void test_vlan(void **state)
 	NEEDS_NETNS();
 	net.hops[0].role = MODEL_ROLE_VETH;
 	buf_init(&text, 65536);
-	assert_int_equal(capture_kernel_filter(&net, 0, "udp port 53", false, NULL, &text, &err), 0);
+	assert_int_equal(capture_kernel_filter(&net, 0, "udp port 53", false, NULL, &text, &err),
+			 0);
 	c = open_hops(2, 128, 1024, buf_str(&text), false, &seen);
 	sender_open(&s);
 	send_frames(&s, 5, 60, 0);
@@ -656,18 +657,12 @@ static void test_open_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_snaplen),
-		cmocka_unit_test(test_nanoseconds),
-		cmocka_unit_test(test_drops),
-		cmocka_unit_test(test_start),
-		cmocka_unit_test(test_watermark_under_load),
-		cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_vlan),
-		cmocka_unit_test(test_extra_fd),
-		cmocka_unit_test(test_down_and_up),
-		cmocka_unit_test(test_deleted),
-		cmocka_unit_test(test_open_errors),
+		cmocka_unit_test(test_counts),	    cmocka_unit_test(test_snaplen),
+		cmocka_unit_test(test_nanoseconds), cmocka_unit_test(test_drops),
+		cmocka_unit_test(test_start),	    cmocka_unit_test(test_watermark_under_load),
+		cmocka_unit_test(test_stop),	    cmocka_unit_test(test_vlan),
+		cmocka_unit_test(test_extra_fd),    cmocka_unit_test(test_down_and_up),
+		cmocka_unit_test(test_deleted),	    cmocka_unit_test(test_open_errors),
 	};
 
 	return cmocka_run_group_tests_name("capture_live", tests, setup, NULL);
