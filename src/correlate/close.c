@@ -330,6 +330,9 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 	if ((p->flags & PACKET_PENDING) || p->verdict == CORRELATE_DROP ||
 	    (other && !c->cfg.keep_other))
 		return;
+	/* Closed before it was written (a full table): counted and named all the same. */
+	if (!p->id && (!c->cfg.max_packets || c->next_id < c->cfg.max_packets))
+		p->id = ++c->next_id;
 	path_judge(c, p, &v);
 	if (!v.complete) {
 		status = RESULT_INCOMPLETE;

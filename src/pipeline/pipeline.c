@@ -407,15 +407,18 @@ static int hold_oldest(struct pipeline *p)
 	struct item *it = &p->item[i];
 	bool asks = false;
 
-	q->head = (q->head + 1) & (ITEMS_MAX - 1);
-	q->n--;
-	p->n_items--;
-
 	if (p->n_held == HELD_MAX) {
 		rc = release_oldest(p);
 		if (rc < 0)
 			return rc;
 	}
+	/* Marks come before closes: time must not pass a packet whose frames still wait. */
+	rc = release_due(p, it->obs.time_ns);
+	if (rc < 0)
+		return rc;
+	q->head = (q->head + 1) & (ITEMS_MAX - 1);
+	q->n--;
+	p->n_items--;
 	correlate_ref ref = correlate_push(p->correlate, &it->obs, &asks);
 	if (asks && p->cfg.direction && it->obs.direction != p->cfg.direction)
 		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
