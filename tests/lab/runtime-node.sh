@@ -137,6 +137,11 @@ until_ok() {
 	done
 }
 
+# with_lists CMD...: a fresh machine has no package lists yet
+with_lists() {
+	timeout 600 "$@" >&2 || { timeout 300 apt-get update -qq >&2 && timeout 600 "$@" >&2; }
+}
+
 # find_runtime PACKAGES COMMAND...: puts the commands into PATH, from Debian's packages
 # when they are not installed.
 find_runtime() {
@@ -150,7 +155,7 @@ find_runtime() {
 		[[ -n $(type -P apt-get) ]] || skip_all "$missing is missing and there is no apt-get"
 		mkdir -p "$into/deb" "$into/deb/partial"
 		# shellcheck disable=SC2086  # a list of packages
-		(cd "$into/deb" && timeout 300 apt-get download -q $packages >&2) ||
+		(cd "$into/deb" && with_lists apt-get download -q $packages) ||
 			skip_all "$missing is missing and apt-get cannot download $packages"
 		for command in "$into"/deb/*.deb; do
 			dpkg-deb -x "$command" "$into" || skip_all "cannot unpack $command"
@@ -169,7 +174,7 @@ find_runtime() {
 need_tool() {
 	[[ -n $(type -P "$1") ]] && return
 	[[ -z $(type -P apt-get) ]] ||
-		timeout 600 apt-get install -qq -y --no-install-recommends "$2" >&2
+		with_lists apt-get install -qq -y --no-install-recommends "$2"
 	[[ -n $(type -P "$1") ]] || skip_all "$1 is missing: apt-get install $2"
 }
 
