@@ -27,7 +27,7 @@
  *
  * Draining. One thread, one poll() over all rings. libpcap's pcap_dispatch(-1)
  * goes on for as long as the kernel closes blocks, and at full rate would
- * starve the other hops; so each hop in turn is asked for BATCH_FRAMES until
+ * starve the other hops; so the hop that lags behind is asked for BATCH_FRAMES until
  * all are empty or a ring's worth of bytes was taken. poll() signals a ring as
  * long as any closed block is left (af_packet.c, packet_poll), also one that
  * was read in part, so nothing is forgotten between two calls.
@@ -72,7 +72,8 @@
 #define NS_PER_MS 1000000LL
 
 /* Frames taken from one hop before the next has its turn: about one block of 64-byte frames. */
-#define BATCH_FRAMES 2048
+#define BATCH_FRAMES 128
+#define BATCH_BYTES (256u << 10) /* super-frames: fewer at a time, so that hops stay side by side */
 
 /* What a frame takes in a block beside its bytes: tpacket3_hdr, sockaddr_ll, reserve, padding. */
 #define FRAME_OVERHEAD_BYTES 96
@@ -117,6 +118,7 @@ struct hop {
 	unsigned index;
 	int fd;
 	bool alive;
+	int batch; /* frames asked for at a time; 0: not known yet */
 	bool starting; /* frames from before the start may still come */
 	bool ready; /* this call: closed blocks may be left */
 	bool emptied; /* since capture_stop(): found empty after the ring had settled */
@@ -393,7 +395,9 @@ static int drain(struct hop *hop, struct err *err)
 {
 	int64_t now = clock_ns(CLOCK_REALTIME), mono = clock_ns(CLOCK_MONOTONIC);
 	uint64_t before = hop->counters.frames;
-	int got = pcap_dispatch(hop->pcap, BATCH_FRAMES, on_frame, (u_char *)hop);
+	uint64_t bytes = hop->counters.bytes;
+	int want = hop->batch ? hop->batch : BATCH_FRAMES;
+	int got = pcap_dispatch(hop->pcap, want, on_frame, (u_char *)hop);
 
 	if (got < 0) {
 		const char *text = pcap_geterr(hop->pcap);
@@ -406,7 +410,12 @@ static int drain(struct hop *hop, struct err *err)
 		return err_set(err, -EIO, "capture on %s: %s", hop->name, text);
 	}
 	hop->capture->now_ns = now;
-	if (got < BATCH_FRAMES)
+	if (got > 0) {
+		uint64_t fits = BATCH_BYTES * (uint64_t)got / (hop->counters.bytes - bytes + 1);
+
+		hop->batch = fits < 1 ? 1 : fits > BATCH_FRAMES ? BATCH_FRAMES : (int)fits;
+	}
+	if (got < want)
 		found_empty(hop, now, mono);
 	else if (hop->taken >= (uint64_t)hop->buffer_kib * 1024)
 		hop->ready = false; /* its share of this call; poll() will say it again */
@@ -499,7 +508,7 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 		     struct err *err)
 {
 	int frames = 0, failed = 0, r;
-	bool more = true, calm = true;
+	bool calm = true;
 
 	r = gather(c, &timeout_ms, extra_fd);
 	if (r >= 0)
@@ -510,21 +519,24 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 		return err_sys(err, r, "capture: poll");
 	c->sink = sink;
 	c->sink_arg = arg;
-	/* Ends: each hop is emptied or has had a ring's worth, BATCH_FRAMES at a time. */
-	while (more) {
-		more = false;
-		for (unsigned i = 0; i < c->n_hops; i++) {
-			struct hop *hop = &c->hops[i];
+	/*
+	 * Ends: each hop is emptied or has had a ring's worth. The hop that lags behind is
+	 * next, so that all advance together and whoever merges need not hold a whole ring.
+	 */
+	for (;;) {
+		struct hop *hop = NULL;
 
-			if (!hop->ready)
-				continue;
-			r = drain(hop, err);
-			if (r < 0)
-				failed = r;
-			else
-				frames += r;
-			more |= hop->ready;
-		}
+		for (unsigned i = 0; i < c->n_hops; i++)
+			if (c->hops[i].ready &&
+			    (!hop || c->hops[i].last_frame_ns < hop->last_frame_ns))
+				hop = &c->hops[i];
+		if (!hop)
+			break;
+		r = drain(hop, err);
+		if (r < 0)
+			failed = r;
+		else
+			frames += r;
 	}
 	for (unsigned i = 0; i < c->n_hops; i++)
 		calm &= c->hops[i].taken <= (uint64_t)c->hops[i].buffer_kib * 1024 / GATHER_SHARE;

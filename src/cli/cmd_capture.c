@@ -346,8 +346,10 @@ static int loop(struct run *run, struct err *err)
 		if (rc < 0)
 			break;
 		rc = run->rc;
-		if (rc >= 0)
-			rc = pipeline_time(s->pipeline, capture_watermark_ns(run->capture));
+		int64_t seen_ns = capture_watermark_ns(run->capture);
+		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
+		if (rc >= 0 && known)
+			rc = pipeline_time(s->pipeline, seen_ns);
 		if (rc >= 0 && s->output)
 			rc = output_idle(s->output, &s->err);
 		now = now_of(CLOCK_MONOTONIC);
@@ -355,9 +357,8 @@ static int loop(struct run *run, struct err *err)
 			read_drops(run, now_of(CLOCK_REALTIME));
 			next_drops = now + DROPS_INTERVAL_NS;
 		}
-		if (rc >= 0 && pipe && now >= next_time) {
-			rc = tell_time(run, capture_watermark_ns(run->capture) -
-					    CORRELATE_LOOKAHEAD_NS, &s->err);
+		if (rc >= 0 && pipe && known && now >= next_time) {
+			rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 			next_time = now + STATISTICS_INTERVAL_NS;
 		}
 		if (signals_take_status())
@@ -372,9 +373,11 @@ static int loop(struct run *run, struct err *err)
 	capture_stop(run->capture);
 	run->end_ns = now_of(CLOCK_REALTIME);
 	/* What the kernel still holds was captured: it counts. */
-	while (rc >= 0 && (rc = capture_dispatch(run->capture, 0, -1, on_captured, run, err)) > 0)
+	while (rc >= 0 && capture_watermark_ns(run->capture) != INT64_MAX) {
+		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
 		if (run->rc < 0)
 			rc = run->rc;
+	}
 	if (progress)
 		fputs("\033[K", stderr);
 	return rc;

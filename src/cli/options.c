@@ -16,7 +16,10 @@
 #define NS_PER_MS 1000000LL
 #define SNAPLEN_MIN 64u			/* less does not hold the headers that matching needs */
 #define SNAPLEN_DEFAULT 262144u
-#define BUFFER_KIB_DEFAULT 16384u
+/* Per hop. 8 MiB hold 180 ms of 290,000 small frames a second; super-frames need more. */
+#define BUFFER_KIB_HEADERS 8192u
+#define BUFFER_KIB_FRAMES 16384u
+#define SNAPLEN_HEADERS 512u
 #define FILTER_MAX 16384u
 
 #define FOR(c) (1u << COMMAND_##c)
@@ -63,7 +66,7 @@ static const struct option_row options[] = {
 	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
 	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
 	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
-	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE), "kernel ring of each hop (16384)" },
+	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE), "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
 	{ OPT_STOP, "autostop", "COND", FOR_RUN,
 	  "stop after duration:S, filesize:KB, packets:N frames or files:N" },
 	{ OPT_FILTER, "filter", "FILTER", FOR_RUN,
@@ -436,7 +439,7 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 	unsigned n = 0;
 	int id, rc, index = 0;
 
-	*o = (struct options){ .snaplen = SNAPLEN_DEFAULT, .buffer_kib = BUFFER_KIB_DEFAULT };
+	*o = (struct options){ .snaplen = SNAPLEN_DEFAULT };
 	*ret_help = false;
 	if (argc < 2)
 		return err_usage(err, EINVAL, "a command is needed; `podhop help` lists them");
@@ -513,6 +516,9 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 		if (rc < 0)
 			return rc;
 	}
+	if (!o->buffer_kib)
+		o->buffer_kib = o->snaplen <= SNAPLEN_HEADERS ? BUFFER_KIB_HEADERS
+							      : BUFFER_KIB_FRAMES;
 	return check(o, err);
 }
 

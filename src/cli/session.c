@@ -15,6 +15,8 @@
 
 #define SORT_NS 100000000LL		/* handles are drained every few ms, files lag up to this */
 #define SORT_PIPE_NS 25000000LL		/* -w -: look-ahead 50 ms, half of it for order */
+#define HEADERS_SNAPLEN 512u
+#define BYTES_FRAMES (64u << 20)	/* of whole frames held: 50 ms of 1.2 GB/s */
 #define LOOKAHEAD_PIPE_NS 50000000LL
 
 struct session *session_new(const struct options *o, struct err *err)
@@ -117,6 +119,7 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.keep_other = !live,
 		.keep_bytes = s->output != NULL,
 		.hash_seed = seed,
+		.bytes_max = o->snaplen > HEADERS_SNAPLEN ? BYTES_FRAMES : 0,
 		.max_packets = o->count,
 		.direction = o->direction,
 		.filter = s->filter,
