@@ -400,15 +400,33 @@ int report_resolve_text(FILE *out, const struct chain *c, const struct report_st
 	for (unsigned i = 0; i < c->n_pods; i++) {
 		const struct chain_pod *p = &c->pods[i];
 
+		bool drawn = false;
+
 		chain_pod_head(&o, c, p);
+		for (unsigned j = 0; j < p->n_interfaces; j++)
+			drawn = drawn || p->interfaces[j].host_veth.ifindex;
+		/* beside a way out, an interface without one is a remark below the drawing */
 		for (unsigned j = 0; j < p->n_interfaces; j++) {
-			chain_interface(&o, c, &p->interfaces[j]);
-			any = any || p->interfaces[j].host_veth.ifindex;
+			if (!drawn || p->interfaces[j].host_veth.ifindex)
+				chain_interface(&o, c, &p->interfaces[j]);
 		}
+		any = any || drawn;
 	}
 	/* what a hostNetwork or macvlan pod never passes is not drawn */
 	if (any)
 		chain_host_side(&o, &c->host);
+	for (unsigned i = 0; i < c->n_pods && any; i++) {
+		for (unsigned j = 0; j < c->pods[i].n_interfaces; j++) {
+			const struct chain_link *l = &c->pods[i].interfaces[j].link;
+
+			if (c->pods[i].interfaces[j].host_veth.ifindex)
+				continue;
+			report_out_str(&o, "\nwithout a device on the host: ");
+			report_out_safe(&o, l->name);
+			report_out_fmt(&o, ", ifindex %u%s%s\n", l->ifindex, l->kind[0] ? ", " : "",
+				       l->kind);
+		}
+	}
 	if (c->n_evidence)
 		report_out_in_color(&o, REPORT_BOLD, "\nevidence\n");
 	for (unsigned i = 0; i < c->n_evidence; i++) {
