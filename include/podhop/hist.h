@@ -25,6 +25,13 @@ struct hist {
 };
 
 void hist_add(struct hist *h, uint64_t value);
+/*
+ * For drawing: bar i of HIST_BARS, four an octave. Returns its samples, which lie from
+ * *ret_from up to below *ret_to; the last bar ends behind the largest sample.
+ */
+#define HIST_BAR_BITS 4		/* 16 buckets a bar */
+#define HIST_BARS (HIST_BUCKETS >> HIST_BAR_BITS)
+uint64_t hist_bar(const struct hist *h, unsigned i, uint64_t *ret_from, uint64_t *ret_to);
 /* The value below which pct percent of the samples lie; 0 while n is 0. */
 uint64_t hist_percentile(const struct hist *h, double pct);
 

@@ -121,6 +121,15 @@ struct result_path_row {
 	uint64_t packets, bytes;
 };
 
+/* Encapsulated packets by their length; a super-frame has its own, not its segments'. */
+#define RESULT_SIZES 7
+struct result_size {
+	uint64_t packets, outer_datagrams, inner_bytes, overhead_bytes;
+};
+/* The class of a length, below RESULT_SIZES, and a class's largest length (UINT32_MAX: none). */
+unsigned result_size_class(uint32_t length);
+uint32_t result_size_limit(unsigned size_class);
+
 struct result_tunnel {
 	uint32_t vni;
 	struct addr outer_src, outer_dst;
@@ -129,12 +138,19 @@ struct result_tunnel {
 	enum result_basis basis;
 };
 
+/* Samples from from_ns up to below to_ns; empty bars are left out. */
+struct result_bar {
+	uint64_t from_ns, to_ns, samples;
+};
+
 struct result_latency {
 	enum model_role from, to;
 	enum model_direction direction;
 	bool measurable;
 	uint64_t samples;
 	uint64_t min_ns, p50_ns, p90_ns, p99_ns, max_ns;	/* 0 when not measurable */
+	struct result_bar *bars;	/* ascending; none when not measurable */
+	unsigned n_bars;
 };
 
 struct result_flow {
@@ -177,6 +193,7 @@ struct result {
 		uint64_t inner_bytes, outer_bytes, overhead_bytes;
 		enum result_basis basis;
 		uint64_t fragmented_outer, fragment_bytes;
+		struct result_size sizes[RESULT_SIZES];
 		struct result_tunnel *tunnels;	/* most packets first */
 		unsigned n_tunnels;
 	} encapsulation;

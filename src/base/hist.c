@@ -28,6 +28,15 @@ static uint64_t hist_middle(unsigned i)
 	return ((uint64_t)(HIST_SUB + (i & (HIST_SUB - 1))) << shift) + ((1ULL << shift) >> 1);
 }
 
+static uint64_t hist_low(unsigned i)
+{
+	unsigned octave = i >> HIST_SUB_BITS;
+
+	if (octave == 0)
+		return i;
+	return (uint64_t)(HIST_SUB + (i & (HIST_SUB - 1))) << (octave - 1);
+}
+
 void hist_add(struct hist *h, uint64_t value)
 {
 	if (h->n == 0 || value < h->min)
@@ -69,4 +78,22 @@ uint64_t hist_percentile(const struct hist *h, double pct)
 		return value > h->max ? h->max : value;
 	}
 	return h->max;
+}
+
+uint64_t hist_bar(const struct hist *h, unsigned i, uint64_t *ret_from, uint64_t *ret_to)
+{
+	unsigned first = i << HIST_BAR_BITS;
+	uint64_t n = 0;
+
+	if (i >= HIST_BARS) {
+		*ret_from = *ret_to = 0;
+		return 0;
+	}
+	for (unsigned k = first; k < first + (1u << HIST_BAR_BITS); k++)
+		n += h->bucket[k];
+	*ret_from = hist_low(first);
+	*ret_to = hist_low(first + (1u << HIST_BAR_BITS));
+	if (i == HIST_BARS - 1 && h->n && h->max >= *ret_to)
+		*ret_to = h->max == UINT64_MAX ? h->max : h->max + 1;
+	return n;
 }

@@ -52,6 +52,24 @@ enum result_basis result_basis_join(enum result_basis a, enum result_basis b)
 	return RESULT_BASIS_MIXED;
 }
 
+/* Small packets in octaves, then what fits Ethernet, jumbo frames, super-frames. */
+static const uint32_t result_sizes[] = { 127, 255, 511, 1023, 1518, 9018, UINT32_MAX };
+static_assert(COUNT_OF(result_sizes) == RESULT_SIZES, "a limit a class");
+
+unsigned result_size_class(uint32_t length)
+{
+	unsigned i = 0;
+
+	while (i < RESULT_SIZES - 1 && length > result_sizes[i])
+		i++;
+	return i;
+}
+
+uint32_t result_size_limit(unsigned size_class)
+{
+	return result_sizes[size_class < RESULT_SIZES ? size_class : RESULT_SIZES - 1];
+}
+
 static char *result_append(char *at, const char *end, const char *s)
 {
 	size_t n = strlen(s), room = (size_t)(end - at);
@@ -91,6 +109,8 @@ void result_free(struct result *r)
 	free(r->capture.interfaces);
 	free(r->paths);
 	free(r->encapsulation.tunnels);
+	for (unsigned i = 0; r->latency && i < r->n_latency; i++)
+		free(r->latency[i].bars);
 	free(r->latency);
 	free(r->flows);
 	for (unsigned i = 0; r->losses && i < r->n_losses; i++) {

@@ -104,6 +104,7 @@ static void tally_encapsulation(struct correlate *c, const struct packet *p,
 				const struct outer_count *oc)
 {
 	struct result_tunnel *t = &c->tunnel[p->tunnel];
+	struct result_size *s = &c->encap.size[result_size_class(p->len)];
 
 	c->encap.inner_packets++;
 	c->encap.outer_datagrams += oc->datagrams;
@@ -119,6 +120,10 @@ static void tally_encapsulation(struct correlate *c, const struct packet *p,
 	t->inner_bytes += oc->inner_bytes;
 	t->overhead_bytes += oc->overhead_bytes;
 	t->basis = result_basis_join(t->basis, oc->basis);
+	s->packets++;
+	s->outer_datagrams += oc->datagrams;
+	s->inner_bytes += oc->inner_bytes;
+	s->overhead_bytes += oc->overhead_bytes;
 }
 
 /* ------------------------------------------------------------------ tallies */
@@ -460,6 +465,21 @@ static int by_bytes_flow(const void *a, const void *b)
 	return (x->packets < y->packets) - (x->packets > y->packets);
 }
 
+static int fill_bars(const struct hist *h, struct result_latency *l)
+{
+	struct result_bar b;
+
+	l->bars = calloc(HIST_BARS, sizeof(*l->bars));
+	if (!l->bars)
+		return -ENOMEM;
+	for (unsigned i = 0; i < HIST_BARS; i++) {
+		b.samples = hist_bar(h, i, &b.from_ns, &b.to_ns);
+		if (b.samples)
+			l->bars[l->n_bars++] = b;
+	}
+	return 0;
+}
+
 static int fill_latency(const struct correlate *c, struct result *r)
 {
 	unsigned n = 0;
@@ -492,6 +512,8 @@ static int fill_latency(const struct correlate *c, struct result *r)
 				l->p90_ns = hist_percentile(h, 90);
 				l->p99_ns = hist_percentile(h, 99);
 				l->max_ns = h->max;
+				if (fill_bars(h, l) < 0)
+					return -ENOMEM;
 			}
 	return 0;
 }
@@ -604,6 +626,7 @@ int close_result(const struct correlate *c, struct result *r, struct err *err)
 	r->encapsulation.basis = c->encap.basis;
 	r->encapsulation.fragmented_outer = c->encap.fragmented_outer;
 	r->encapsulation.fragment_bytes = c->encap.fragment_bytes;
+	memcpy(r->encapsulation.sizes, c->encap.size, sizeof(r->encapsulation.sizes));
 	for (unsigned i = 0; i < c->n_tunnels; i++)
 		if (c->tunnel[i].packets)
 			r->encapsulation.tunnels[r->encapsulation.n_tunnels++] = c->tunnel[i];

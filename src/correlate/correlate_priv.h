@@ -308,6 +308,7 @@ struct correlate {
 		uint64_t inner_packets, outer_datagrams, computed, inner_bytes, overhead_bytes;
 		uint64_t fragmented_outer, fragment_bytes;
 		enum result_basis basis;
+		struct result_size size[RESULT_SIZES];
 	} encap;
 	struct latency_cell *latency[N_ROLES][N_ROLES][N_DIRECTIONS];
 	struct loss_row loss_row[LOSS_ROWS_MAX];

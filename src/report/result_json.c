@@ -168,6 +168,36 @@ static json_t *tunnel(const struct result *r, unsigned i)
 	return done(&o);
 }
 
+/* Classes of which a packet was seen. */
+static json_t *sizes(const struct result *r)
+{
+	json_t *array = json_array();
+	uint32_t from = 0;
+
+	for (unsigned i = 0; i < RESULT_SIZES; i++) {
+		const struct result_size *s = &r->encapsulation.sizes[i];
+		uint32_t limit = result_size_limit(i);
+		struct object o;
+
+		if (s->packets) {
+			o = begin();
+			set(&o, "min_length", json_integer(from));
+			set(&o, "max_length",
+			    limit == UINT32_MAX ? json_null() : json_integer(limit));
+			set(&o, "packets", report_json_u64(s->packets));
+			set(&o, "outer_datagrams", report_json_u64(s->outer_datagrams));
+			set(&o, "inner_bytes", report_json_u64(s->inner_bytes));
+			set(&o, "overhead_bytes", report_json_u64(s->overhead_bytes));
+			if (json_array_append_new(array, done(&o))) {
+				json_decref(array);
+				return NULL;
+			}
+		}
+		from = limit + 1;
+	}
+	return array;
+}
+
 static json_t *encapsulation(const struct result *r)
 {
 	uint64_t inner = r->encapsulation.inner_bytes, over = r->encapsulation.overhead_bytes;
@@ -185,8 +215,27 @@ static json_t *encapsulation(const struct result *r)
 	set(&o, "basis", basis_value(r->encapsulation.basis));
 	set(&o, "fragmented_outer", report_json_u64(r->encapsulation.fragmented_outer));
 	set(&o, "fragment_bytes", report_json_u64(r->encapsulation.fragment_bytes));
+	set(&o, "sizes", sizes(r));
 	set(&o, "tunnels", list(r, r->encapsulation.n_tunnels, tunnel));
 	return done(&o);
+}
+
+static json_t *bars(const struct result_latency *l)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < l->n_bars; i++) {
+		struct object o = begin();
+
+		set(&o, "from_ns", report_json_u64(l->bars[i].from_ns));
+		set(&o, "to_ns", report_json_u64(l->bars[i].to_ns));
+		set(&o, "samples", report_json_u64(l->bars[i].samples));
+		if (json_array_append_new(array, done(&o))) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
 }
 
 static json_t *latency(const struct result *r, unsigned i)
@@ -205,6 +254,7 @@ static json_t *latency(const struct result *r, unsigned i)
 	set(&o, "p90_ns", known ? report_json_u64(l->p90_ns) : json_null());
 	set(&o, "p99_ns", known ? report_json_u64(l->p99_ns) : json_null());
 	set(&o, "max_ns", known ? report_json_u64(l->max_ns) : json_null());
+	set(&o, "bars", bars(l));
 	return done(&o);
 }
 

@@ -187,6 +187,20 @@ static void test_hist(void **state)
 	assert_int_equal(h.n, n);
 	assert_int_equal(h.min, v[0]);
 	assert_int_equal(h.max, v[n - 1]);
+	/* Bars hold each sample once and leave no gap. */
+	uint64_t end = 0;
+	size_t k = 0;
+	for (unsigned i = 0; i < HIST_BARS; i++) {
+		uint64_t from, to, in = hist_bar(&h, i, &from, &to);
+		size_t want = k;
+
+		assert_true(from == end && to > from);
+		end = to;
+		while (k < n && v[k] < to)
+			k++;
+		assert_int_equal(in, k - want);
+	}
+	assert_int_equal(k, n);
 	assert_int_equal(hist_percentile(&h, 0), v[0]);
 	assert_int_equal(hist_percentile(&h, 100), v[n - 1]);
 	for (unsigned pct = 1; pct < 100; pct++) {
@@ -208,6 +222,23 @@ static void test_hist_edges(void **state)
 	hist_add(&h, UINT64_MAX);
 	assert_int_equal(hist_percentile(&h, 60), UINT64_MAX);
 	assert_int_equal(hist_percentile(&h, 1), 1000);
+
+	uint64_t from, to;
+	assert_int_equal(hist_bar(&h, HIST_BARS - 1, &from, &to), 2);
+	assert_true(to == UINT64_MAX);
+	assert_int_equal(hist_bar(&h, HIST_BARS, &from, &to), 0);
+}
+
+static void test_sizes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i + 1 < RESULT_SIZES; i++) {
+		assert_int_equal(result_size_class(result_size_limit(i)), i);
+		assert_int_equal(result_size_class(result_size_limit(i) + 1), i + 1);
+	}
+	assert_int_equal(result_size_class(0), 0);
+	assert_int_equal(result_size_class(UINT32_MAX), RESULT_SIZES - 1);
+	assert_true(result_size_limit(RESULT_SIZES) == UINT32_MAX);
 }
 
 static void test_end(void **state)
@@ -249,7 +280,8 @@ int main(void)
 		cmocka_unit_test(test_err),   cmocka_unit_test(test_log),
 		cmocka_unit_test(test_names), cmocka_unit_test(test_basis),
 		cmocka_unit_test(test_path),  cmocka_unit_test(test_hist),
-		cmocka_unit_test(test_hist_edges), cmocka_unit_test(test_end),
+		cmocka_unit_test(test_hist_edges), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

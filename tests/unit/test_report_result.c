@@ -30,18 +30,21 @@ static char *evidence[] = { "flannel.1: no frame of it in the 2 s after",
 			    "veth5a1b2c3d: 0 dropped" };
 static struct result_loss losses[2];
 static struct result_input inputs[2];
+static struct result_bar bars[] = { { 3584, 4096, 4 }, { 12288, 14336, 1196 },
+				    { 98304, 114688, 4 } };
 static struct result_latency latency[] = {
 	{ MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE, MODEL_DIRECTION_EGRESS, true, 1204, 4000, 12300,
-	  19000, 40700, 112000 },
+	  19000, 40700, 112000, bars, COUNT_OF(bars) },
 	{ MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, MODEL_DIRECTION_EGRESS, true, 1190, 9000, 31000,
-	  40000, 88000, 1240000 },
+	  40000, 88000, 1240000, NULL, 0 },
 	{ MODEL_ROLE_VTEP, MODEL_ROLE_UNDERLAY, MODEL_DIRECTION_EGRESS, true, 1190, 840, 9870,
-	  12000, 30000, 2100000000 },
+	  12000, 30000, 2100000000, NULL, 0 },
 	{ MODEL_ROLE_UNDERLAY, MODEL_ROLE_VTEP, MODEL_DIRECTION_INGRESS, false, 1190, 0, 0, 0, 0,
-	  0 },
+	  0, NULL, 0 },
 	{ MODEL_ROLE_VTEP, MODEL_ROLE_BRIDGE, MODEL_DIRECTION_INGRESS, true, 1190, 5000, 14000,
-	  15000, 52000, 90000 },
-	{ MODEL_ROLE_BRIDGE, MODEL_ROLE_VETH, MODEL_DIRECTION_INGRESS, true, 0, 0, 0, 0, 0, 0 },
+	  15000, 52000, 90000, NULL, 0 },
+	{ MODEL_ROLE_BRIDGE, MODEL_ROLE_VETH, MODEL_DIRECTION_INGRESS, true, 0, 0, 0, 0, 0, 0,
+	  NULL, 0 },
 };
 
 static struct result_path_row row(const char *roles, enum model_direction d, bool encapsulated,
@@ -145,6 +148,8 @@ static void full(struct result *r)
 				   .basis = RESULT_BASIS_MIXED,
 				   .fragmented_outer = 3,
 				   .fragment_bytes = 102,
+				   .sizes = { [0] = { 1400, 1400, 120000, 70000 },
+					      [6] = { 1176, 1190, 3299004, 63500 } },
 				   .tunnels = tunnels,
 				   .n_tunnels = COUNT_OF(tunnels) },
 		.latency = latency,
@@ -192,6 +197,7 @@ static void extreme(struct result *r)
 	static struct result_path_row p;
 	static struct result_tunnel t;
 	static struct result_latency l;
+	static struct result_bar b = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
 	static struct result_flow f;
 	static struct result_loss s;
 	static struct result_input in;
@@ -222,7 +228,9 @@ static void extreme(struct result *r)
 				     UINT64_MAX,
 				     UINT64_MAX,
 				     UINT64_MAX,
-				     UINT64_MAX };
+				     UINT64_MAX,
+				     &b,
+				     1 };
 	f = (struct result_flow){ .tuple = { .protocol = 255 },
 				  .packets = UINT64_MAX,
 				  .bytes = UINT64_MAX,
@@ -486,10 +494,13 @@ static const struct {
 	{ "paths", "path direction encapsulated packets bytes" },
 	{ "encapsulation", "inner_packets outer_datagrams outer_datagrams_computed inner_bytes "
 			   "outer_bytes overhead_bytes overhead_pct basis fragmented_outer "
-			   "fragment_bytes tunnels" },
+			   "fragment_bytes sizes tunnels" },
 	{ "encapsulation.tunnels", "vni outer_src outer_dst port packets outer_datagrams "
 				   "inner_bytes overhead_bytes basis" },
-	{ "latency", "from to direction measurable samples min_ns p50_ns p90_ns p99_ns max_ns" },
+	{ "encapsulation.sizes", "min_length max_length packets outer_datagrams inner_bytes "
+				 "overhead_bytes" },
+	{ "latency.bars", "from_ns to_ns samples" },
+	{ "latency", "from to direction measurable samples min_ns p50_ns p90_ns p99_ns max_ns bars" },
 	{ "flows", "protocol src sport dst dport translated direction path packets bytes "
 		   "payload_bytes overhead_bytes retransmissions" },
 	{ "losses", "last_seen next_expected direction packets bytes verdict reason evidence" },
