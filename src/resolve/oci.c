@@ -9,7 +9,8 @@
  * only while a process of that number lives in that container's cgroup.
  *
  * A config.json has some 20 KB, so reading every bundle of a full node is the one
- * slow source: resolve.c asks for all of them only when the others left a question.
+ * slow source: pick.c asks for all of them only when the others left a question, and
+ * bundles of containers that are known by then are left unread.
  */
 #include "resolve_priv.h"
 
@@ -298,6 +299,11 @@ static void oci_visit_all(struct resolve *r, const struct oci_root *root, DIR *d
 
 	(void)arg;
 	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
+		const struct resolve_rec *rec = resolve_rec_by_id(r, e->d_name);
+
+		/* only the container's name would be new: resolve_oci_scan_rec() gets it when asked for */
+		if (rec && rec->name && rec->ns.ino)
+			continue;
 		if (e->d_name[0] != '.')
 			oci_bundle(r, root, dirfd(d), path, e->d_name, b);
 	}
@@ -329,5 +335,8 @@ void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec)
 {
 	size_t at = (size_t)(rec - r->recs);
 
+	if (rec->bundles_read)
+		return;
+	rec->bundles_read = true;
 	oci_each_dir(r, oci_visit_rec, &at);
 }

@@ -266,18 +266,16 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 	for (unsigned i = 0; i < n; i++) {
 		struct resolve_rec *rec;
 		struct chain_pod *pod;
+		size_t at;
 
 		rc = resolve_pick(r, pods[i], &rec, err);
 		if (rc)
 			goto out;
-		if (!r->have_bundles) {
-			size_t at = (size_t)(rec - r->recs);
-
-			/* names of its containers; may add records, so by number */
-			resolve_oci_scan_rec(r, rec);
-			rec = &r->recs[at];
-			resolve_rec_settle(r, rec);
-		}
+		at = (size_t)(rec - r->recs);
+		/* names of its containers; may add records, so by number */
+		resolve_oci_scan_rec(r, rec);
+		rec = &r->recs[at];
+		resolve_rec_settle(r, rec);
 		pod = resolve_add_pod(c);
 		rc = pod ? resolve_build_pod(r, rec, pod, c) : -ENOMEM;
 		if (rc || r->oom) {

@@ -281,6 +281,7 @@ struct resolve_rec {
 	bool netns_denied;		/* a right was missing when looking */
 	bool alive;			/* something live proves it: netns, process, or the veth */
 	bool is_pod;			/* shown by list */
+	bool bundles_read;		/* resolve_oci_scan_rec() was here */
 	struct resolve_cni *cni;
 	unsigned n_cni;
 	struct resolve_container *containers;
