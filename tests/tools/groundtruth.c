@@ -382,7 +382,7 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 			s->key = be64(v.l4 + 8);
 			found = true;
 		}
-	} else if ((v.proto == 1 || v.proto == 58) && v.l4_len >= 8 && c->n_only == 0) {
+	} else if ((v.proto == 1 || v.proto == 58) && v.l4_len >= 8) {
 		unsigned type = v.l4[0];
 
 		if (v.proto == 1 ? type == 8 || type == 0 : type == 128 || type == 129) {
@@ -499,8 +499,9 @@ static void add_frame(struct checker *c, const uint8_t *body, size_t len, bool l
 		return;
 	}
 	ts = to_ns(ts, c->ifaces[iface].tsresol);
-	if (ts < c->last_ts)
-		c->backsteps++;
+	if (ts < c->last_ts && c->backsteps++ < SHOW_MAX)
+		printf("frame %" PRIu64 " (%s): %" PRIu64 " ns before the frame ahead of it\n",
+		       c->frames + 1, c->ifaces[iface].name, c->last_ts - ts);
 	c->last_ts = ts;
 	s->frame = (uint32_t)++c->frames;
 	c->ifaces[iface].frames++;
