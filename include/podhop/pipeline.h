@@ -32,7 +32,7 @@ struct pipeline_config {
 	bool nat;
 	bool observations;		/* packets list their observations */
 	bool keep_other;
-	bool keep_bytes;		/* on_frame needs the frames' bytes */
+	bool keep_bytes;		/* keep the frames' bytes; without them on_frame is not called */
 	uint64_t hash_seed;
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	size_t bytes_max;		/* 0: default */

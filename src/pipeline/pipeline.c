@@ -67,10 +67,10 @@ struct item {
 	uint32_t next_free;
 };
 
+/* A frame that waits for its mark; its body stands at the same place of another ring, if at all. */
 struct held {
 	struct correlate_tag tag;
 	correlate_ref ref;
-	struct body body;
 };
 
 struct hop_queue {
@@ -88,6 +88,7 @@ struct pipeline {
 	struct hop_queue queue[MODEL_HOPS_MAX];
 
 	struct held *held;
+	struct body *held_body;		/* NULL unless bytes are kept */
 	uint32_t held_head, n_held;
 
 	struct chunk *chunk;
@@ -139,7 +140,9 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->item = calloc(ITEMS_MAX, sizeof(*p->item));
 	p->held = calloc(HELD_MAX, sizeof(*p->held));
 	p->chunk = calloc(p->n_chunks, sizeof(*p->chunk));
-	if (!p->item || !p->held || !p->chunk)
+	if (config->keep_bytes)
+		p->held_body = calloc(HELD_MAX, sizeof(*p->held_body));
+	if (!p->item || !p->held || !p->chunk || (config->keep_bytes && !p->held_body))
 		goto fail;
 	return p;
 fail:
@@ -160,6 +163,7 @@ void pipeline_free(struct pipeline *p)
 	free(p->chunk);
 	free(p->item);
 	free(p->held);
+	free(p->held_body);
 	free(p);
 }
 
@@ -328,6 +332,7 @@ static enum correlate_verdict ask_filter(struct pipeline *p, struct item *it, co
 static int release_oldest(struct pipeline *p)
 {
 	struct held *h = &p->held[p->held_head];
+	struct body *body = p->held_body ? &p->held_body[p->held_head] : NULL;
 	struct correlate_mark mark;
 	int rc = 0;
 
@@ -337,23 +342,26 @@ static int release_oldest(struct pipeline *p)
 	if (h->tag.time_ns > p->marked_ns)
 		p->marked_ns = h->tag.time_ns;
 	if (mark.keep) {
-		struct model_frame f = {
-			.time_ns = h->tag.time_ns, .data = h->body.data,
-			.caplen = h->body.caplen, .len = h->body.len, .hop = h->tag.hop,
-			.way = h->tag.way, .drops = h->body.drops, .number = h->body.number,
-		};
-		if (!p->kept++) {
-			p->first_ns = p->last_ns = f.time_ns;
-		} else {
-			if (f.time_ns > p->last_ns)
-				p->last_ns = f.time_ns;
-			if (f.time_ns < p->first_ns)
-				p->first_ns = f.time_ns;
-		}
-		if (p->cfg.on_frame)
-			rc = p->cfg.on_frame(p->cfg.arg, &f, &mark);
+		int64_t t = h->tag.time_ns;
+
+		if (!p->kept++)
+			p->first_ns = p->last_ns = t;
+		else if (t > p->last_ns)
+			p->last_ns = t;
+		else if (t < p->first_ns)
+			p->first_ns = t;
 	}
-	body_free(p, &h->body);
+	if (!body)
+		return 0;
+	if (mark.keep && p->cfg.on_frame) {
+		struct model_frame f = {
+			.time_ns = h->tag.time_ns, .data = body->data, .caplen = body->caplen,
+			.len = body->len, .hop = h->tag.hop, .way = h->tag.way,
+			.drops = body->drops, .number = body->number,
+		};
+		rc = p->cfg.on_frame(p->cfg.arg, &f, &mark);
+	}
+	body_free(p, body);
 	return rc;
 }
 
@@ -425,9 +433,12 @@ static int hold_oldest(struct pipeline *p)
 	else if (asks && p->cfg.filter)
 		correlate_set_verdict(p->correlate, ref, ask_filter(p, it, ref));
 
-	p->held[(p->held_head + p->n_held) & (HELD_MAX - 1)] = (struct held){
-		.tag = correlate_tag_of(&it->obs), .ref = ref, .body = it->body };
-	p->n_held++;
+	uint32_t tail = (p->held_head + p->n_held++) & (HELD_MAX - 1);
+	p->held[tail] = (struct held){ .tag = correlate_tag_of(&it->obs), .ref = ref };
+	if (p->held_body)
+		p->held_body[tail] = it->body;
+	else
+		body_free(p, &it->body); /* was kept for the filter alone */
 	if (it->obs.time_ns > p->pushed_ns)
 		p->pushed_ns = it->obs.time_ns;
 	it->next_free = p->items_free;
