@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # podhop: see what happens to a Kubernetes pod's packets. `make help` lists the targets.
+#
+# Variables for users and packagers: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PKG_CONFIG PREFIX DESTDIR
+# SBINDIR DATADIR MANDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
 
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
@@ -8,17 +11,28 @@ MANDIR   ?= $(DATADIR)/man
 PKG_CONFIG ?= pkg-config
 CC       ?= cc
 AR       ?= ar
+INSTALL  ?= install
 BUILD    ?= build
 V        ?= 0
 WERROR   ?= 0
 SAN      ?=
+FUZZ_SECONDS ?= 60
+
+# `make CC=cc` is make's own default, and cc need not exist where only gcc was installed.
+ifeq ($(origin CC),default)
+CC := $(shell command -v cc >/dev/null 2>&1 && echo cc || echo gcc)
+endif
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
 # Required flags stay apart from CFLAGS, CPPFLAGS and LDFLAGS, which belong to the user.
 PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash
 TEST_PKGS := cmocka
-ifneq ($(filter-out clean help deps distclean format demo check check-full lab,$(or $(MAKECMDGOALS),all)),)
+# Targets that install what is missing and then call make again: pkg-config is asked when
+# the Makefile is read, so it has to be there before.
+SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind fuzz bench coverage
+NO_BUILD_GOALS := clean help deps dist format format-check uninstall
+ifneq ($(filter-out $(SETUP_GOALS) $(NO_BUILD_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
 $(error podhop needs the development files of $(PKGS): run `make deps`)
 endif
@@ -65,6 +79,10 @@ TOOL_SRCS := $(sort $(wildcard tests/tools/*.c))
 TOOL_BINS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRCS))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAY_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRCS))
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/engine_%,$(FUZZ_SRCS))
+LAB_TESTS := $(sort $(wildcard tests/lab/*.sh))
+LAB_TESTS := $(filter-out tests/lab/runtime-node.sh,$(LAB_TESTS))
+CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
 
 .PHONY: all
 all: $(BUILD)/podhop ## build build/podhop (default)
@@ -101,9 +119,156 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(say) TOOL $<
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS)
 
+# The same with clang's fuzzing engine (make fuzz).
+$(BUILD)/tests/engine_%: tests/fuzz/%.c $(BUILD)/libpodhop.a
+	@mkdir -p $(@D)
+	$(say) FUZZ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/lib $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		$(BUILD)/libpodhop.a $(PKG_LIBS) $(LDLIBS)
+
+# A new version string rebuilds what prints it.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(VERSION)' | cmp -s - $@ || printf '%s\n' '$(VERSION)' >$@
+$(BUILD)/obj/cli/main.o $(BUILD)/obj/cli/options.o $(BUILD)/obj/cli/output.o: $(BUILD)/version
+.PHONY: FORCE
+FORCE:
+
+# ---- what users install ----
+
+.PHONY: install
+install: all ## install podhop and its manual (PREFIX, DESTDIR)
+	$(INSTALL) -D -m 755 $(BUILD)/podhop $(DESTDIR)$(SBINDIR)/podhop
+	for m in src/man/*.[58]; do \
+		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	for s in src/report/schema/*.json; do \
+		$(INSTALL) -D -m 644 $$s $(DESTDIR)$(DATADIR)/podhop/schema/$${s##*/} || exit 1; done
+	[ ! -d src/wireshark ] || for w in src/wireshark/*.lua; do [ ! -e $$w ] || \
+		$(INSTALL) -D -m 644 $$w $(DESTDIR)$(DATADIR)/podhop/wireshark/$${w##*/} || exit 1; done
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(SBINDIR)/podhop
+	for m in src/man/*.[58]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -rf $(DESTDIR)$(DATADIR)/podhop
+
+.PHONY: deps
+deps: ## install the Debian packages that building, the demo and the tests need (root)
+	tests/lib/deps.sh build demo check
+
+.PHONY: demo
+demo: ## two flannel nodes on this machine, traffic between their pods, the report (root)
+	@tests/lib/deps.sh build demo
+	@$(MAKE) --no-print-directory all tools
+	@samples/demo.sh
+
+# ---- tests ----
+
 .PHONY: unit tools
 unit: $(UNIT_BINS) $(REPLAY_BINS)
 tools: $(TOOL_BINS)
+
+RUN_TESTS := tests/lib/run-tests
+REPLAYS = $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),replay_$(f)="tests/lib/replay $(1)/tests/replay_$(f) tests/fuzz/seeds/$(f:fuzz_%=%)")
+STATIC_CHECKS := $(foreach c,layers headers files symbols,tests/lib/check-$(c)) \
+	check-clang="tests/lib/check-build clang" $(if $(NO_GCC),,check-gcc="tests/lib/check-build gcc")
+
+.PHONY: check test
+check: ## build with gcc and clang, all tests but the long ones (lab tests need root)
+	@tests/lib/deps.sh build demo check
+	@$(MAKE) --no-print-directory check-run
+test: check
+
+.PHONY: check-run
+check-run: all unit tools
+	@$(RUN_TESTS) $(STATIC_CHECKS) $(UNIT_BINS) $(call REPLAYS,$(BUILD)) $(CLI_TESTS) $(LAB_TESTS)
+
+.PHONY: check-full
+check-full: ## check, then the unit tests under the sanitizers and valgrind, fuzzing, lint
+	@tests/lib/deps.sh build demo check lint long
+	@$(MAKE) --no-print-directory asan ubsan tsan valgrind lint
+	@PODHOP_LONG=1 $(MAKE) --no-print-directory fuzz check
+
+.PHONY: lab
+lab: ## the lab tests alone (root); TESTS="tests/lab/x.sh ..." chooses
+	@tests/lib/deps.sh build demo check
+	@$(MAKE) --no-print-directory lab-run
+.PHONY: lab-run
+lab-run: all tools
+	@$(RUN_TESTS) $(or $(TESTS),$(LAB_TESTS))
+
+.PHONY: asan ubsan tsan
+asan: ## unit tests and seeds under the address and undefined sanitizers
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory SAN=address,undefined BUILD=$(BUILD)/asan CFLAGS="-O1 -g" unit-run
+ubsan: ## the same under the undefined sanitizer alone
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory SAN=undefined BUILD=$(BUILD)/ubsan CFLAGS="-O1 -g" unit-run
+tsan: ## the same under the thread sanitizer
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory SAN=thread BUILD=$(BUILD)/tsan CFLAGS="-O1 -g" unit-run
+.PHONY: unit-run
+unit-run: unit
+	@$(RUN_TESTS) $(UNIT_BINS) $(call REPLAYS,$(BUILD))
+
+.PHONY: valgrind
+valgrind: ## unit tests under valgrind
+	@tests/lib/deps.sh build check long
+	@$(MAKE) --no-print-directory valgrind-run
+.PHONY: valgrind-run
+valgrind-run: unit
+	@$(RUN_TESTS) -t 600 $(foreach t,$(UNIT_BINS),valgrind_$(notdir $(t))="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(t)")
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) with clang's engine and sanitizers
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined,fuzzer-no-link \
+		BUILD=$(BUILD)/fuzz CFLAGS="-O1 -g" fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_BINS)
+	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),$(f)="tests/lib/fuzz $(BUILD)/tests/engine_$(f) tests/fuzz/seeds/$(f:fuzz_%=%) $(BUILD)/corpus/$(f) $(FUZZ_SECONDS)")
+
+.PHONY: bench
+bench: ## packets a second and memory of podhop report, minimum of several runs
+	@tests/lib/deps.sh build demo
+	@$(MAKE) --no-print-directory all tools
+	@tests/bench/bench.sh
+
+.PHONY: coverage
+coverage: ## lines that the unit tests and seeds reach, a line a file
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" unit-run
+	@tests/lib/coverage $(BUILD)/coverage
+
+.PHONY: update-golden
+update-golden: all ## rewrite the expectations of tests/cli; review them as a diff
+	@tests/cli/golden.sh --update
+
+.PHONY: samples
+samples: all tools ## make samples/*.pcapng anew in the lab (root)
+	@samples/make-samples.sh
+
+# ---- style ----
+
+.PHONY: lint
+lint: ## module layers, symbols, headers, clang-tidy, cppcheck, shellcheck, manual
+	@tests/lib/deps.sh build lint
+	@$(MAKE) --no-print-directory lint-run
+.PHONY: lint-run
+lint-run: all
+	@$(RUN_TESTS) -t 1200 $(STATIC_CHECKS) $(foreach c,tidy cppcheck shell man,check-$(c)="tests/lib/check-tools $(c)")
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+.PHONY: format format-check
+format: ## put the C sources into the project's format
+	clang-format -i $(C_FILES)
+format-check: ## say which C sources clang-format would change
+	clang-format --dry-run $(C_FILES)
+
+.PHONY: dist
+dist: ## a source archive of the last commit in build/
+	@mkdir -p $(BUILD)
+	git archive --prefix=podhop-$(VERSION:v%=%)/ -o $(BUILD)/podhop-$(VERSION:v%=%).tar.gz HEAD
 
 .PHONY: clean
 clean: ## remove what was built

@@ -2,9 +2,9 @@
 /*
  * link.c - Ethernet with VLAN tags, Linux cooked headers, raw IP.
  */
-#include <string.h>
-
 #include "dissect_priv.h"
+
+#include <string.h>
 
 #define LINK_VLAN_LEN 4		/* TCI and the next type, IEEE 802.1Q */
 #define LINK_VLAN_ID 0x0fff

@@ -2,9 +2,9 @@
 /*
  * ng_opts.c - text in the options of pcapng blocks: valid UTF-8, bounded.
  */
-#include <string.h>
-
 #include "pcapng_priv.h"
+
+#include <string.h>
 
 /*
  * Length of the valid UTF-8 character at s (Unicode, table 3-7), or 0; then

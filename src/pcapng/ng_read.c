@@ -25,11 +25,11 @@
  * Frames are the hot path: 20 bytes of fixed fields, and options only when
  * there are any.
  */
+#include "pcapng_priv.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "pcapng_priv.h"
 
 /*
  * Names kept of one input. A cluster has some thousands of pods; what a file

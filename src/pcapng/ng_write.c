@@ -19,6 +19,8 @@
  * When a write fails part of the way, a regular file is cut back to the last
  * whole block. The writer is of no use from then on and repeats its error.
  */
+#include "pcapng_priv.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -26,8 +28,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "pcapng_priv.h"
 
 #define BUFFER_DEFAULT (1u << 20)
 #define BUFFER_MIN 4096u

@@ -17,9 +17,9 @@
  * PCAPNG_FRAME_MAX), a time fraction of a second or more (it is added), len
  * below caplen (caplen counts), anything in the reserved fields.
  */
-#include <errno.h>
-
 #include "pcapng_priv.h"
+
+#include <errno.h>
 
 #define MAGIC_US 0xa1b2c3d4u
 #define MAGIC_NS 0xa1b23c4du

@@ -21,13 +21,13 @@
  * The end and errors are final: they are kept and repeated, so a caller with
  * many inputs need not remember which ones are through.
  */
+#include "pcapng_priv.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "pcapng_priv.h"
 
 #define MAGIC_LEN 4u
 #define REASON_MAX 256		/* bytes of an error's reason; names no strings of the file */

@@ -5,6 +5,8 @@
  * Files are read, not mapped: a file that shrinks under a mapping ends the
  * program with SIGBUS, a short read is just the end of the input.
  */
+#include "pcapng_priv.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "pcapng_priv.h"
 
 #define WINDOW_SIZE (1u << 20)	/* read(2)'s own cost is then below 1 % */
 #define WINDOW_READ_MIN 65536u	/* less free room than a pipe holds: move first */
