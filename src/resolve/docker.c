@@ -101,6 +101,10 @@ int resolve_docker_parse(const char *json, size_t len, struct resolve_docker *re
 	if (json_object_get(json_object_get(net, "Networks"), "host"))
 		d.host_network = true;
 	json_decref(root);
+	if (!d.id) {
+		resolve_docker_done(&d);
+		return -ENOMEM;
+	}
 	*ret = d;
 	return 0;
 }

@@ -555,6 +555,7 @@ static void pods_note_unusable(struct resolve *r, struct resolve_rec *rec,
 			       const struct chain_pod *pod, const struct resolve_inside *in,
 			       bool seen, struct pods_notes *notes)
 {
+	const struct resolve_proc *init;
 	char kind[16];
 	uint32_t parent;
 
@@ -587,7 +588,11 @@ static void pods_note_unusable(struct resolve *r, struct resolve_rec *rec,
 			  "CAP_SYS_PTRACE, run as root");
 		return;
 	}
-	if (seen && !pod->n_interfaces)
+	init = resolve_proc_find(r, 1);
+	if (r->fs.proc_in_root && init && init->ns.ino && !resolve_netns_eq(&init->ns, &r->own))
+		pods_note(notes, "podhop itself runs outside the node's network namespace and sees none "
+			  "of its devices: start it with hostNetwork: true");
+	else if (seen && !pod->n_interfaces)
 		pods_note(notes, "its network namespace has no interface but lo");
 	else
 		pods_note(notes, "no device of this host leads into its network namespace (a moved "
