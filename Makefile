@@ -26,7 +26,7 @@ endif
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
 # Required flags stay apart from CFLAGS, CPPFLAGS and LDFLAGS, which belong to the user.
-PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash
+PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash libseccomp libcap-ng
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
@@ -69,7 +69,7 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-MODULES := base dissect pcapng resolve capture correlate report pipeline cli
+MODULES := base dissect pcapng resolve capture correlate report pipeline sandbox cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))
@@ -99,6 +99,18 @@ $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# The HTML report's page as C strings, one a line: no limit on a string's length is met.
+$(BUILD)/gen/report_page.h: src/report/page.html src/report/page.css src/report/page.js
+	@mkdir -p $(@D)
+	$(say) GEN $@
+	$(Q)for f in $^; do \
+		printf 'static const char *const page_%s[] = {\n' "$${f##*.}"; \
+		sed -e 's/^[ \t]*//' -e '/^$$/d' -e 's/[\\"?]/\\&/g' -e 's/.*/\t"&\\n",/' "$$f"; \
+		printf '\tNULL };\n'; \
+	done >$@.tmp && mv $@.tmp $@
+$(BUILD)/obj/report/result_html.o: ALL_CPPFLAGS += -I$(BUILD)/gen
+$(BUILD)/obj/report/result_html.o: $(BUILD)/gen/report_page.h
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libpodhop.a
 	@mkdir -p $(@D)

@@ -66,6 +66,7 @@ struct options {
 	enum model_direction direction;	/* -Q; OTHER: both */
 	enum format format;		/* -T */
 	const char *report;		/* --report */
+	const char *html;		/* --html */
 	const char *hops[LIST_MAX];
 	unsigned n_hops;
 	const char *pods[LIST_MAX];
@@ -73,6 +74,7 @@ struct options {
 	const char *and_pods[LIST_MAX];
 	unsigned n_and_pods;
 	const char *node, *host_root;
+	const char *user;		/* -Z */
 	int64_t window_ns;
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
@@ -129,6 +131,7 @@ struct session {
 	struct output *output;		/* NULL without -w */
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* --report, else data */
+	FILE *html;			/* --html, else NULL */
 	struct report_style style;
 	struct err err;			/* of a callback */
 	bool packets;			/* a line a packet */

@@ -18,6 +18,7 @@
 #include "podhop/capture.h"
 #include "podhop/log.h"
 #include "podhop/resolve.h"
+#include "podhop/sandbox.h"
 
 #define NS_PER_S 1000000000LL
 #define POLL_MS 20			/* how long a quiet capture sleeps at a time */
@@ -233,6 +234,23 @@ static void say_start(const struct run *run)
 	fputc('\n', stderr);
 }
 
+/*
+ * Everything is open and read: from here on rings are read, files are written, and
+ * nothing else is needed. Only now are packets parsed.
+ */
+static int close_the_door(const struct run *run, struct err *err)
+{
+	struct sandbox_config sc = { .user = run->opt->user };
+	struct sandbox_state state;
+
+	tzset(); /* reads the time zone's file, now or never */
+	if (sandbox_enter(&sc, &state, err) < 0)
+		return err_prefix(err, "giving up rights");
+	log_info("sandbox", "no capabilities, no new ones, system calls limited%s",
+		 state.landlock ? ", files closed" : "; this kernel has no Landlock");
+	return 0;
+}
+
 /* -------------------------------------------------------------------- drops */
 
 /* Reads the counters: what was dropped since the last look was dropped in between. */
@@ -413,6 +431,8 @@ int command_capture(const struct options *o)
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);
 	}
+	if (close_the_door(&run, &err) < 0)
+		goto out;
 	say_start(&run);
 
 	rc = loop(&run, &err);

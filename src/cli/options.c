@@ -47,8 +47,8 @@ enum option_id {
 	OPT_STOP = 'a', OPT_RING = 'b', OPT_SIZE = 'C', OPT_SECONDS = 'G', OPT_FILES = 'W',
 	OPT_FILTER = 'f', OPT_DIRECTION = 'Q', OPT_NUMERIC = 'n', OPT_QUIET = 'q',
 	OPT_VERBOSE = 'v', OPT_UNBUFFERED = 'U', OPT_LINE = 'l', OPT_NO_PROMISC = 'p',
-	OPT_FORMAT = 'T',
-	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
+	OPT_FORMAT = 'T', OPT_USER = 'Z',
+	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
 };
 
@@ -75,6 +75,7 @@ static const struct option_row options[] = {
 	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
 	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
 	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report goes there" },
+	{ OPT_HTML, "html", "FILE", FOR_RUN, "the report also as one page for a browser" },
 	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN,
 	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
 	{ OPT_POD, "pod", "ADDR", FOR(REPORT), "a pod's address, for files that do not say" },
@@ -94,6 +95,8 @@ static const struct option_row options[] = {
 	{ OPT_NUMERIC, NULL, NULL, FOR_ALL, "no names for addresses (podhop never asks DNS)" },
 	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, FOR(CAPTURE),
 	  "accepted: capture is never promiscuous" },
+	{ OPT_USER, "relinquish-privileges", "USER", FOR(CAPTURE),
+	  "become USER once everything is open" },
 	{ OPT_QUIET, "quiet", NULL, FOR_ALL, "no progress, no notices" },
 	{ OPT_VERBOSE, "verbose", NULL, FOR_ALL, "say more; twice: debug" },
 	{ OPT_HELP, "help", NULL, FOR_ALL, "this text" },
@@ -320,6 +323,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_REPORT:
 		o->report = v;
 		break;
+	case OPT_HTML:
+		o->html = v;
+		break;
 	case OPT_HOPS:
 		rc = add_to_list("--hops", o->hops, &o->n_hops, v, err);
 		break;
@@ -359,6 +365,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		break;
 	case OPT_LINE:
 		o->line_buffered = true;
+		break;
+	case OPT_USER:
+		o->user = v;
 		break;
 	case OPT_QUIET:
 		o->quiet = true;

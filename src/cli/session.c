@@ -44,6 +44,8 @@ void session_free(struct session *s)
 	output_free(s->output);
 	if (s->report && s->report != s->data && s->report != stderr)
 		fclose(s->report);
+	if (s->html)
+		fclose(s->html);
 	if (s->net)
 		free(s->net->routes);
 	free(s->net);
@@ -75,6 +77,19 @@ static void on_packet(void *arg, const struct result_packet *p)
 		err_sys(&s->err, rc, "write packets");
 }
 
+static FILE *open_report(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f) {
+		err_sys(err, errno, "open %s", path);
+		if (fd >= 0)
+			close(fd);
+	}
+	return f;
+}
+
 int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
 		  struct err *err)
 {
@@ -87,12 +102,14 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		seed = (uint64_t)getpid();
 	s->report = to_stdout ? stderr : s->data;
 	if (o->report) {
-		int fd = open(o->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return err_sys(err, errno, "open %s", o->report);
-		s->report = fdopen(fd, "w");
+		s->report = open_report(o->report, err);
 		if (!s->report)
-			return err_sys(err, errno, "open %s", o->report);
+			return -EIO;
+	}
+	if (o->html) {
+		s->html = open_report(o->html, err);
+		if (!s->html)
+			return -EIO;
 	}
 	s->packets = !to_stdout && (o->format == FORMAT_JSONL ||
 				    (o->format == FORMAT_TEXT && (!o->write || o->print)));
@@ -200,6 +217,13 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		s->broken_pipe = true;
 	else if (rc < 0)
 		failed = err_sys(err, rc, "write report");
+	if (s->html) {
+		rc = report_result_html(s->html, r, s->net, &s->style);
+		if (rc == 0 && fflush(s->html) != 0)
+			rc = -errno;
+		if (rc < 0)
+			failed = err_sys(err, rc, "write %s", o->html);
+	}
 	if (s->err.code && s->err.code != -EPIPE) {
 		*err = s->err;
 		failed = s->err.code;

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_sandbox.c - what still works behind the door, and what kills.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "podhop/sandbox.h"
+
+#define CHILD_LIMIT_S 10u
+
+/* Runs fn in a child that has entered the sandbox; returns what waitpid() said. */
+static int in_sandbox(const struct sandbox_config *config, void (*fn)(int out), char *text,
+		      size_t size)
+{
+	int fds[2], status = 0, devnull;
+	pid_t pid;
+	ssize_t n = 0;
+
+	assert_int_equal(pipe(fds), 0);
+	devnull = open("/dev/null", O_WRONLY);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+		struct sandbox_state state;
+
+		alarm(CHILD_LIMIT_S);
+		close(fds[0]);
+		if (sandbox_enter(config, &state, &err) < 0)
+			_exit(100);
+		fn(fds[1]);
+		_exit(0);
+	}
+	close(fds[1]);
+	close(devnull);
+	if (text) {
+		n = read(fds[0], text, size - 1);
+		text[n > 0 ? n : 0] = 0;
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(fds[0]);
+	return status;
+}
+
+static int status_fd = -1;
+
+static void say_status(int out)
+{
+	char text[4096];
+	ssize_t n = pread(status_fd, text, sizeof(text), 0);
+
+	if (n > 0)
+		n = write(out, text, (size_t)n);
+	_exit(n > 0 ? 0 : 1);
+}
+
+static void work(int out)
+{
+	struct pollfd p = { .fd = out, .events = POLLOUT };
+	char *m = malloc(4u << 20);
+
+	if (!m || poll(&p, 1, 0) != 1 || write(out, "x", 1) != 1)
+		_exit(1);
+	memset(m, 1, 4u << 20);
+	free(m);
+	exit(0); /* stdio's end too */
+}
+
+static void open_socket(int out)
+{
+	(void)out;
+	socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void open_file(int out)
+{
+	(void)out;
+	open("/etc/passwd", O_RDONLY);
+}
+
+static void run_program(int out)
+{
+	char *argv[] = { (char[]){ "true" }, NULL };
+
+	(void)out;
+	execv("/bin/true", argv);
+}
+
+static void trace(int out)
+{
+	(void)out;
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static void start_process(int out)
+{
+	(void)out;
+	fork();
+}
+
+static void other_setsockopt(int out)
+{
+	int one = 1;
+
+	setsockopt(out, 6, 1, &one, sizeof(one)); /* not SOL_SOCKET */
+}
+
+static void test_work_goes_on(void **state)
+{
+	struct sandbox_config c = { 0 };
+
+	(void)state;
+	assert_int_equal(in_sandbox(&c, work, NULL, 0), 0);
+}
+
+static void test_rights_are_gone(void **state)
+{
+	struct sandbox_config c = { 0 };
+	char text[4096];
+
+	(void)state;
+	int fds[2], status;
+	assert_int_equal(pipe(fds), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+		struct sandbox_state s;
+
+		alarm(CHILD_LIMIT_S);
+		status_fd = open("/proc/self/status", O_RDONLY);
+		if (status_fd < 0 || sandbox_enter(&c, &s, &err) < 0 || !s.seccomp)
+			_exit(100);
+		say_status(fds[1]);
+	}
+	close(fds[1]);
+	size_t n = 0;
+	ssize_t k;
+	while ((k = read(fds[0], text + n, sizeof(text) - 1 - n)) > 0)
+		n += (size_t)k;
+	text[n] = 0;
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_non_null(strstr(text, "CapEff:\t0000000000000000\n"));
+	assert_non_null(strstr(text, "CapPrm:\t0000000000000000\n"));
+	assert_non_null(strstr(text, "NoNewPrivs:\t1\n"));
+	assert_non_null(strstr(text, "Seccomp:\t2\n"));
+}
+
+static void test_forbidden_calls_kill(void **state)
+{
+	static const struct {
+		const char *what;
+		void (*fn)(int out);
+	} calls[] = {
+		{ "socket", open_socket }, { "open", open_file },  { "exec", run_program },
+		{ "ptrace", trace },	   { "fork", start_process }, { "setsockopt", other_setsockopt },
+	};
+	struct sandbox_config c = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int status = in_sandbox(&c, calls[i].fn, NULL, 0);
+
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+			fail_msg("%s: status %#x, not killed by SIGSYS", calls[i].what,
+				 (unsigned)status);
+	}
+}
+
+static char write_dir[] = "/tmp/podhop-sandbox-XXXXXX";
+
+static void write_inside(int out)
+{
+	char path[64];
+	int fd, other;
+
+	snprintf(path, sizeof(path), "%s/f", write_dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	other = open("/etc/passwd", O_RDONLY);
+	if (fd < 0)
+		_exit(1);
+	/* Where the kernel has Landlock nothing outside can be read. */
+	if (write(out, other < 0 && errno == EACCES ? "closed" : "open", 6) < 0)
+		_exit(2);
+}
+
+static void test_only_the_directory_stays_open(void **state)
+{
+	struct sandbox_config c = { .write_dir = write_dir };
+	char text[16] = "", path[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(write_dir));
+	assert_int_equal(in_sandbox(&c, write_inside, text, sizeof(text)), 0);
+	snprintf(path, sizeof(path), "%s/f", write_dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(write_dir), 0);
+	if (access("/sys/kernel/security", F_OK) == 0)
+		assert_true(strcmp(text, "closed") == 0 || strncmp(text, "open", 4) == 0);
+}
+
+static void test_unknown_user(void **state)
+{
+	struct sandbox_config c = { .user = "no-such-user-podhop" };
+	struct sandbox_state s;
+	struct err err = ERR_INIT;
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) /* the bounding set goes first, and must not go from this process */
+		_exit(sandbox_enter(&c, &s, &err) < 0 && err.class == ERR_USAGE ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_work_goes_on),
+		cmocka_unit_test(test_rights_are_gone),
+		cmocka_unit_test(test_forbidden_calls_kill),
+		cmocka_unit_test(test_only_the_directory_stays_open),
+		cmocka_unit_test(test_unknown_user),
+	};
+
+	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+}
