@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_report_chain.c - chains printed: order of fields, absent facts, hostile names.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "podhop/report.h"
+
+#define ESCAPE "\033[31mred\xff\n"
+
+static struct addr address = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 244, 1, 2 } };
+static struct prefix prefixes[2];
+
+static char *text(const char *s)
+{
+	static char buffers[64][128];
+	static unsigned next;
+	char *b = buffers[next++ % 64];
+
+	snprintf(b, sizeof(buffers[0]), "%s", s);
+	return b;
+}
+
+/* One whole pod, one on the host's network, one gone; names as given. */
+static void build(struct chain *c, struct chain_pod pods[3], const char *name)
+{
+	static struct chain_container containers[2];
+	static struct chain_interface ifc;
+	static struct chain_link bridge, underlay;
+	static struct chain_vtep vtep;
+	static struct chain_evidence evidence;
+
+	memset(c, 0, sizeof(*c));
+	memset(pods, 0, 3 * sizeof(*pods));
+	prefixes[0] = (struct prefix){ address, 24 };
+	prefixes[1] = (struct prefix){ { { 0xfe, 0x80, [15] = 1 } }, 64 };
+	containers[0] = (struct chain_container){ text("0123456789abcdef"), text(""), 41, true };
+	containers[1] = (struct chain_container){ text("fedcba9876543210"), text(name), 42, false };
+	memset(&ifc, 0, sizeof(ifc));
+	strcpy(ifc.link.name, "eth0");
+	ifc.link.ifindex = 2;
+	ifc.link.iflink = 7;
+	ifc.link.mtu = 1450;
+	ifc.link.mac.b[5] = 1;
+	ifc.link.addrs = prefixes;
+	ifc.link.n_addrs = 2;
+	strcpy(ifc.host_veth.name, "veth0a1b2c3d");
+	ifc.host_veth.ifindex = 7;
+	ifc.host_veth.iflink = 2;
+	ifc.host_veth.link_netnsid = 0;
+	ifc.host_veth.port_state = 3;
+	ifc.bridge_ifindex = 4;
+	strcpy(ifc.bridge, "cni0");
+	for (unsigned i = 0; i < 3; i++) {
+		pods[i].namespace_ = text(i == 1 ? "kube-system" : "default");
+		pods[i].name = text(name);
+		pods[i].uid = text("");
+		pods[i].runtime = text(i ? "" : "containerd");
+		pods[i].netns_path = text(i ? "" : "/var/run/netns/cni-1");
+		pods[i].problem = text(i == 0 ? "" : i == 1 ? "uses the host's network" : "gone: left");
+	}
+	pods[0].pid = 41;
+	pods[0].netns_inode = 4026532532;
+	pods[0].ips = &address;
+	pods[0].n_ips = 1;
+	pods[0].containers = containers;
+	pods[0].n_containers = 2;
+	pods[0].interfaces = &ifc;
+	pods[0].n_interfaces = 1;
+	pods[1].host_network = true;
+	bridge = (struct chain_link){ .name = "cni0", .ifindex = 4, .mtu = 1450, .link_netnsid = -1 };
+	underlay = (struct chain_link){ .name = "eth0", .ifindex = 2, .mtu = 1500 };
+	vtep = (struct chain_vtep){ .link = { .name = "flannel.1", .ifindex = 3 }, .family = 4, .vni = 1,
+				    .port = 8472, .local = address, .underlay_ifindex = 2 };
+	evidence = (struct chain_evidence){ text("veth"), text("netlink RTM_GETLINK"), text(name) };
+	c->host.node = text("n1");
+	c->host.bridges = &bridge;
+	c->host.vteps = &vtep;
+	c->host.underlays = &underlay;
+	c->host.n_bridges = c->host.n_vteps = c->host.n_underlays = 1;
+	c->pods = pods;
+	c->n_pods = 3;
+	c->evidence = &evidence;
+	c->n_evidence = 1;
+}
+
+enum output { LIST_TEXT, LIST_JSON, RESOLVE_TEXT, RESOLVE_JSON };
+
+static char *print(const struct chain *c, enum output o, bool utf8)
+{
+	struct report_style style = { .utf8 = utf8 };
+	char *out = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&out, &n);
+	int rc = 0;
+
+	assert_non_null(f);
+	switch (o) {
+	case LIST_TEXT:
+		rc = report_list_text(f, c, &style);
+		break;
+	case LIST_JSON:
+		rc = report_list_json(f, c);
+		break;
+	case RESOLVE_TEXT:
+		rc = report_resolve_text(f, c, &style);
+		break;
+	case RESOLVE_JSON:
+		rc = report_resolve_json(f, c);
+		break;
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(fclose(f), 0);
+	return out;
+}
+
+static void test_list_text(void **state)
+{
+	struct chain_pod pods[3];
+	struct chain c;
+	char *out;
+
+	(void)state;
+	build(&c, pods, "web");
+	out = print(&c, LIST_TEXT, false);
+	assert_string_equal(out,
+		"NAMESPACE    NAME  IP          PID  NETNS       VETH          BRIDGE  VTEP       UNDERLAY  STATE\n"
+		"default      web   10.244.1.2  41   4026532532  veth0a1b2c3d  cni0    flannel.1  eth0      ok\n"
+		"kube-system  web   -           -    -           -             -       -          -         hostNetwork\n"
+		"default      web   -           -    -           -             -       -          -         gone\n"
+		"\n"
+		"default/web: gone: left\n");
+	free(out);
+	c.n_pods = 0;
+	out = print(&c, LIST_TEXT, false);
+	assert_string_equal(out, "no pods on n1\n");
+	free(out);
+}
+
+static void test_resolve_text(void **state)
+{
+	struct chain_pod pods[3];
+	struct chain c;
+	char *out;
+
+	(void)state;
+	build(&c, pods, "web");
+	c.n_pods = 1;
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_string_equal(out,
+		"default/web  10.244.1.2  on node n1\n"
+		"sandbox   0123456789ab, pid 41, containerd\n"
+		"container web fedcba987654, pid 42\n"
+		"netns     inode 4026532532, /var/run/netns/cni-1, pid 41\n"
+		"\n"
+		"pod       eth0            ifindex 2, its peer is ifindex 7 of the host\n"
+		"  |                       mtu 1450, mac 00:00:00:00:00:01, 10.244.1.2/24\n"
+		"  |\n"
+		"veth      veth0a1b2c3d    ifindex 7, its peer is ifindex 2 in nsid 0\n"
+		"  |                       mtu 0\n"
+		"  |                       port of cni0, forwarding, hairpin off\n"
+		"  |\n"
+		"bridge    cni0            ifindex 4\n"
+		"  |                       mtu 1450\n"
+		"  |\n"
+		"vtep      flannel.1       ifindex 3, vni 1, port 8472, local 10.244.1.2\n"
+		"  |                       mtu 0\n"
+		"  |\n"
+		"underlay  eth0            ifindex 2\n"
+		"                          mtu 1500\n"
+		"\n"
+		"evidence\n"
+		"  veth      web\n"
+		"            from netlink RTM_GETLINK\n");
+	free(out);
+	/* a pod without veth has no drawing of a path that its packets never take */
+	c.pods = &pods[1];
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_null(strstr(out, "flannel.1"));
+	assert_non_null(strstr(out, "problem   uses the host's network"));
+	free(out);
+}
+
+static void test_hostile(void **state)
+{
+	struct chain_pod pods[3];
+	struct chain c;
+
+	(void)state;
+	build(&c, pods, ESCAPE);
+	for (int o = LIST_TEXT; o <= RESOLVE_JSON; o++) {
+		for (int utf8 = 0; utf8 < 2; utf8++) {
+			char *out = print(&c, (enum output)o, utf8 == 1);
+
+			for (const char *p = out; *p; p++)
+				assert_true(*p == '\n' || (unsigned char)*p >= 0x20);
+			/* the newline in the name made no line of its own */
+			if (o == LIST_TEXT)
+				assert_non_null(strstr(out, "\\x1b[31mred"));
+			free(out);
+		}
+	}
+}
+
+/* The keys of an object, in the order they stand in the text. */
+static void assert_keys(const json_t *o, const char *want)
+{
+	char got[512] = "";
+	const char *key;
+	json_t *value;
+
+	assert_true(json_is_object(o));
+	json_object_foreach((json_t *)(uintptr_t)o, key, value) {
+		(void)value;
+		strcat(got, got[0] ? "," : "");
+		strcat(got, key);
+	}
+	assert_string_equal(got, want);
+}
+
+static void test_json(void **state)
+{
+	struct chain_pod pods[3];
+	json_t *root, *pod, *host;
+	struct chain c;
+	char *out;
+
+	(void)state;
+	build(&c, pods, "web");
+	out = print(&c, LIST_JSON, false);
+	root = json_loads(out, 0, NULL);
+	free(out);
+	assert_keys(root, "schema,node,pods");
+	pod = json_array_get(json_object_get(root, "pods"), 0);
+	assert_keys(pod, "namespace,name,uid,ips,pid,container_ids,netns_inode,pod_interface,pod_ifindex,"
+		    "veth,veth_ifindex,bridge,host_network,problem");
+	assert_true(json_is_null(json_object_get(pod, "uid")));
+	assert_true(json_is_null(json_object_get(pod, "problem")));
+	assert_int_equal(json_array_size(json_object_get(pod, "container_ids")), 2);
+	assert_int_equal(json_integer_value(json_object_get(pod, "netns_inode")), 4026532532);
+	pod = json_array_get(json_object_get(root, "pods"), 1);
+	assert_true(json_is_true(json_object_get(pod, "host_network")));
+	assert_true(json_is_null(json_object_get(pod, "veth")));
+	assert_true(json_is_null(json_object_get(pod, "pid")));
+	json_decref(root);
+
+	out = print(&c, RESOLVE_JSON, false);
+	root = json_loads(out, 0, NULL);
+	free(out);
+	assert_keys(root, "schema,node,veth,problem,pod,host,evidence");
+	pod = json_object_get(root, "pod");
+	assert_keys(pod, "namespace,name,uid,ips,pid,netns_inode,runtime,containers,interfaces");
+	assert_keys(json_array_get(json_object_get(pod, "containers"), 1), "id,name,pid");
+	pod = json_array_get(json_object_get(pod, "interfaces"), 0);
+	assert_keys(pod, "name,ifindex,iflink,mac,mtu,ips,host_veth");
+	assert_int_equal(json_array_size(json_object_get(pod, "ips")), 1);
+	assert_keys(json_object_get(pod, "host_veth"),
+		    "name,ifindex,iflink,link_netnsid,mac,mtu,port_state,bridge");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(pod, "host_veth"),
+							    "link_netnsid")), 0);
+	host = json_object_get(root, "host");
+	assert_keys(host, "bridge,vteps,underlays");
+	assert_keys(json_object_get(host, "bridge"), "name,ifindex,mac,mtu");
+	assert_keys(json_array_get(json_object_get(host, "vteps"), 0),
+		    "family,name,ifindex,vni,port,local,mac,mtu,underlay_ifindex");
+	assert_keys(json_array_get(json_object_get(host, "underlays"), 0), "name,ifindex,mac,mtu,addresses");
+	assert_keys(json_array_get(json_object_get(root, "evidence"), 0), "step,source,value");
+	json_decref(root);
+
+	c.host.n_bridges = 0;
+	c.n_pods = 0;
+	out = print(&c, RESOLVE_JSON, false);
+	root = json_loads(out, 0, NULL);
+	free(out);
+	assert_true(json_is_null(json_object_get(root, "pod")));
+	assert_true(json_is_null(json_object_get(json_object_get(root, "host"), "bridge")));
+	json_decref(root);
+}
+
+/* A full disk is said, not swallowed. */
+static void test_stream_error(void **state)
+{
+	struct report_style style = { .utf8 = false };
+	struct chain_pod pods[3];
+	struct chain c;
+	FILE *f = fopen("/dev/full", "w");
+
+	(void)state;
+	if (!f) {
+		skip();
+		return;
+	}
+	setvbuf(f, NULL, _IONBF, 0);
+	build(&c, pods, "web");
+	assert_true(report_list_text(f, &c, &style) < 0);
+	assert_true(report_list_json(f, &c) < 0);
+	assert_true(report_resolve_text(f, &c, &style) < 0);
+	assert_true(report_resolve_json(f, &c) < 0);
+	fclose(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_list_text),
+		cmocka_unit_test(test_resolve_text),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_stream_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
