@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * report.h - prints chains, packets and results: text, JSON, JSON lines.
+ * report.h - prints chains, packets and results: text, JSON, JSON lines, HTML.
  *
  * Owns: nothing but what it is formatting.
  * Never: computes a figure that is not in the structs it is given, opens files,
@@ -37,6 +37,12 @@ int report_resolve_json(FILE *out, const struct chain *c);
 int report_result_text(FILE *out, const struct result *r, const struct model_net *net,
 		       const struct report_style *style);
 int report_result_json(FILE *out, const struct result *r, bool one_line);
+/*
+ * One HTML page that loads nothing, with the report as JSON inside. Of style only the
+ * names are used; style may be NULL.
+ */
+int report_result_html(FILE *out, const struct result *r, const struct model_net *net,
+		       const struct report_style *style);
 /* One line a packet, tcpdump-like, ending in its path. */
 int report_packet_text(FILE *out, const struct result_packet *p, const struct model_net *net,
 		       const struct report_style *style);

@@ -70,8 +70,7 @@ bool report_json_set(json_t *object, const char *key, json_t *value)
 
 int report_json_dump(FILE *f, json_t *root, bool one_line)
 {
-	/* 12 digits: a double's 17 would print 3.3 as 3.2999999999999998. */
-	size_t flags = JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12) |
+	size_t flags = JSON_ENSURE_ASCII | REPORT_JSON_REAL |
 		       (one_line ? JSON_COMPACT : JSON_INDENT(2));
 	int rc = 0;
 

@@ -166,5 +166,20 @@ bool report_json_set(json_t *object, const char *key, json_t *value);
  * Returns 0, -ENOMEM, or -errno when the stream failed.
  */
 int report_json_dump(FILE *f, json_t *root, bool one_line);
+/* 12 digits: a double's 17 would print 3.3 as 3.2999999999999998. */
+#define REPORT_JSON_REAL JSON_REAL_PRECISION(12)
+
+/* ---- result_json.c */
+
+/* podhop.report/1; the caller ends it. NULL when memory is out. */
+json_t *report_result_tree(const struct result *r);
+
+/* ---- result_html.c */
+
+/*
+ * Like report_json_dump() on one line without a newline, for the inside of an HTML
+ * script element: no string in it can end the element.
+ */
+int report_json_script(FILE *f, json_t *root);
 
 #endif

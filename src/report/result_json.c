@@ -316,7 +316,7 @@ static json_t *loss(const struct result *r, unsigned i)
 	return done(&o);
 }
 
-static json_t *report(const struct result *r)
+json_t *report_result_tree(const struct result *r)
 {
 	struct object o = begin();
 
@@ -337,5 +337,5 @@ static json_t *report(const struct result *r)
 
 int report_result_json(FILE *out, const struct result *r, bool one_line)
 {
-	return report_json_dump(out, report(r), one_line);
+	return report_json_dump(out, report_result_tree(r), one_line);
 }
