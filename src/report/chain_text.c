@@ -2,6 +2,8 @@
 /*
  * chain_text.c - pods as a table, one pod's chain as a drawing with its evidence.
  *
+ * Theory of operation. The list formats every cell twice, for its width and for its line;
+ * the drawing of a chain has one block a device, top down as a packet leaves the pod.
  * Widths are measured on the escaped strings, so that a hostile name can widen a
  * column but never break the table.
  */
@@ -9,9 +11,9 @@
 
 #include <string.h>
 
-#define LIST_CELL_MAX 1400	/* an escaped k8s name: 253 characters, at most 4 columns each and more */
-#define CHAIN_NAME 16		/* a device's name, up to 15 characters, and a blank */
-#define CHAIN_STEP 11		/* longest step name and a blank */
+#define LIST_CELL_MAX 1400 /* an escaped k8s name: 253 characters of 4 columns, and more */
+#define CHAIN_NAME 16 /* a device's name, up to 15 characters, and a blank */
+#define CHAIN_STEP 11 /* longest step name and a blank */
 
 enum list_column {
 	LIST_NAMESPACE = 0,
@@ -28,9 +30,15 @@ enum list_column {
 };
 
 static const char *const list_titles[] = {
-	[LIST_NAMESPACE] = "NAMESPACE", [LIST_NAME] = "NAME",	  [LIST_IP] = "IP",
-	[LIST_PID] = "PID",		[LIST_NETNS] = "NETNS",	  [LIST_VETH] = "VETH",
-	[LIST_BRIDGE] = "BRIDGE",	[LIST_VTEP] = "VTEP",	  [LIST_UNDERLAY] = "UNDERLAY",
+	[LIST_NAMESPACE] = "NAMESPACE",
+	[LIST_NAME] = "NAME",
+	[LIST_IP] = "IP",
+	[LIST_PID] = "PID",
+	[LIST_NETNS] = "NETNS",
+	[LIST_VETH] = "VETH",
+	[LIST_BRIDGE] = "BRIDGE",
+	[LIST_VTEP] = "VTEP",
+	[LIST_UNDERLAY] = "UNDERLAY",
 	[LIST_STATE] = "STATE",
 };
 _Static_assert(sizeof(list_titles) / sizeof(list_titles[0]) == LIST_COLUMNS, "a title a column");
@@ -54,8 +62,8 @@ static void cell_devices(const struct chain *c, enum list_column col,
 	for (unsigned i = 0; i < n; i++) {
 		if (i)
 			cell_add(out, ",");
-		cell_add(out, col == LIST_VTEP ? c->host.vteps[i].link.name
-					       : c->host.underlays[i].name);
+		cell_add(out,
+			 col == LIST_VTEP ? c->host.vteps[i].link.name : c->host.underlays[i].name);
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * cni.c - the result cache of libcni: which sandbox got which veth and address.
  *
- * Files are <cache dir>/results/<network>-<container id>-<ifname>, one an
+ * Theory of operation. Files are <cache dir>/results/<network>-<container id>-<ifname>, one an
  * attachment (cni:libcni/api.go). Since libcni 0.8 they are "cniCacheV1" objects
  * with the pod's name in cniArgs; libcni 0.7 wrote the bare result. The result
  * inside has the shape of its own spec version: ip4/ip6 (0.1, 0.2), interfaces
@@ -36,7 +36,8 @@ static void cni_args(const json_t *args, struct resolve_cni *c)
 	json_t *pair;
 
 	/* the order differs between runtimes, and containerd's is random */
-	json_array_foreach(args, i, pair) {
+	json_array_foreach(args, i, pair)
+	{
 		const char *key = json_string_value(json_array_get(pair, 0));
 		const json_t *value = json_array_get(pair, 1);
 		char **to = NULL;
@@ -93,8 +94,8 @@ static void cni_config(const char *text, struct resolve_cni *c)
 		return;
 	n = cni_base64(text, raw, len);
 	root = json_loadb(raw, n, 0, NULL);
-	c->plugin = cni_dup(json_object_get(
-		json_array_get(json_object_get(root, "plugins"), 0), "type"));
+	c->plugin = cni_dup(
+		json_object_get(json_array_get(json_object_get(root, "plugins"), 0), "type"));
 	if (!c->plugin)
 		c->plugin = cni_dup(json_object_get(root, "type"));
 	json_decref(root);
@@ -131,7 +132,8 @@ static void cni_result(const json_t *result, struct resolve_cni *c)
 	size_t i, own = SIZE_MAX;
 	json_t *e;
 
-	json_array_foreach(interfaces, i, e) {
+	json_array_foreach(interfaces, i, e)
+	{
 		const char *name = json_string_value(json_object_get(e, "name"));
 		const char *mac = json_string_value(json_object_get(e, "mac"));
 		const char *sandbox = json_string_value(json_object_get(e, "sandbox"));
@@ -153,7 +155,8 @@ static void cni_result(const json_t *result, struct resolve_cni *c)
 				c->ifname = strdup(name);
 		}
 	}
-	json_array_foreach(ips, i, e) {
+	json_array_foreach(ips, i, e)
+	{
 		const json_t *index = json_object_get(e, "interface");
 
 		if (json_is_integer(index) && own != SIZE_MAX &&
@@ -252,9 +255,8 @@ static void cni_join(struct resolve *r, struct resolve_cni *c)
 			goto drop;
 		if (c->container_id) {
 			resolve_fill(r, &rec->sandbox_id, c->container_id);
-			if (rec->sandbox_id &&
-			    !resolve_index_add(&r->by_id, rec->sandbox_id,
-					       (uint32_t)(rec - r->recs)))
+			if (rec->sandbox_id && !resolve_index_add(&r->by_id, rec->sandbox_id,
+								  (uint32_t)(rec - r->recs)))
 				r->oom = true;
 		}
 	}

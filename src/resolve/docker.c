@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define DOCKER_DIR "/var/lib/docker/containers"
-#define DOCKER_NAME_PARTS 7	/* the seventh is a random suffix after a name clash */
+#define DOCKER_NAME_PARTS 7 /* the seventh is a random suffix after a name clash */
 
 static const char *docker_get(const json_t *object, const char *key)
 {
@@ -150,7 +150,8 @@ static void docker_join(struct resolve *r, const struct resolve_docker *d, const
 
 	if (!rec)
 		rec = resolve_rec_by_id(r, d->id);
-	if (!rec && d->uid && resolve_index_find(&r->by_uid, d->uid, &at) && !r->recs[at].sandbox_id)
+	if (!rec && d->uid && resolve_index_find(&r->by_uid, d->uid, &at) &&
+	    !r->recs[at].sandbox_id)
 		rec = &r->recs[at];
 	/* what no longer runs adds to a known pod, and makes none */
 	if (!rec && (!d->running || !p))

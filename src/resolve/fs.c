@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FS_LINKS_MAX 40		/* as the kernel's MAXSYMLINKS */
+#define FS_LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
 #define FS_CHUNK 16384
 
 static int fs_looks_like_proc(int dirfd)
@@ -130,7 +130,7 @@ int resolve_fs_walk(int base, const char *path, int flags)
 		n = readlinkat(base, done, target, sizeof(target) - 1);
 		if (n < 0) {
 			if (errno == EINVAL)
-				continue;	/* not a link */
+				continue; /* not a link */
 			return -errno;
 		}
 		target[n] = 0;

@@ -2,9 +2,10 @@
 /*
  * host.c - the host's side of every chain: bridges, VTEPs, underlays, routes.
  *
- * Devices are found by what they are, never by name: a bridge because pod veths
+ * Theory of operation. Devices are found by what they are, never by name: a bridge because pod veths
  * are its ports, a VTEP because its kind is vxlan, the underlay because
- * IFLA_VXLAN_LINK points at it.
+ * IFLA_VXLAN_LINK points at it. Routes get the kind that decides which hops a path needs:
+ * by their type first, then by the device they leave through.
  */
 #include "resolve_priv.h"
 
@@ -144,7 +145,8 @@ static uint32_t host_guess_underlay(const struct resolve *r, const struct resolv
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		const struct resolve_route *rt = &r->routes[i];
 
-		if (rt->dst.len || rt->table != RT_TABLE_MAIN || rt->type != RTN_UNICAST || !rt->oif)
+		if (rt->dst.len || rt->table != RT_TABLE_MAIN || rt->type != RTN_UNICAST ||
+		    !rt->oif)
 			continue;
 		if (!best || (best->v6 && !rt->v6) ||
 		    (best->v6 == rt->v6 && rt->metric < best->metric))

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define HOSTLOCAL_DIR "/var/lib/cni/networks"
-#define HOSTLOCAL_FILE_MAX 4096		/* an id and an interface name */
+#define HOSTLOCAL_FILE_MAX 4096 /* an id and an interface name */
 
 bool resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret)
 {

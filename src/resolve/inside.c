@@ -97,7 +97,8 @@ static void inside_if_inet6(char *text, struct resolve_inside *in)
 			b[i] = (uint8_t)strtoul(two, &end, 16);
 			ok = *end == 0;
 		}
-		if (!ok || sscanf(line + 32, "%x %x %x %x %15s", &index, &len, &scope, &flags, name) != 5)
+		if (!ok ||
+		    sscanf(line + 32, "%x %x %x %x %15s", &index, &len, &scope, &flags, name) != 5)
 			continue;
 		a = addr_from_v6(b);
 		/* scope 0 is global */
@@ -124,8 +125,8 @@ void resolve_inside_read(const struct resolve *r, pid_t pid, struct resolve_insi
 	buf_done(&b);
 }
 
-void resolve_inside_kind(const struct resolve *r, pid_t pid, const char *ifname, char kind[static 16],
-			 uint32_t *ret_iflink)
+void resolve_inside_kind(const struct resolve *r, pid_t pid, const char *ifname,
+			 char kind[static 16], uint32_t *ret_iflink)
 {
 	char path[128];
 	const char *p;

@@ -175,8 +175,10 @@ int resolve_net(const struct chain *c, struct model_net *ret_net, struct err *er
 	}
 	ok = ok && net_add_host(net, &c->host);
 	if (!ok) {
-		rc = err_usage(err, -E2BIG, "too many pods for one run: it has at most %d pods and "
-			       "%d hops", MODEL_PODS_MAX, MODEL_HOPS_MAX);
+		rc = err_usage(err, -E2BIG,
+			       "too many pods for one run: it has at most %d pods and "
+			       "%d hops",
+			       MODEL_PODS_MAX, MODEL_HOPS_MAX);
 		goto out;
 	}
 	if (c->host.n_routes) {

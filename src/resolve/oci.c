@@ -2,7 +2,7 @@
 /*
  * oci.c - OCI bundles on disk: container names and pids without a runtime call.
  *
- * containerd (also k3s, rke2, microk8s) keeps a bundle a task in
+ * Theory of operation. containerd (also k3s, rke2, microk8s) keeps a bundle a task in
  * <state>/io.containerd.runtime.v2.task/<ns>/<id>/{config.json,init.pid}, CRI-O in
  * <run root>/overlay-containers/<id>/userdata/{config.json,pidfile}. Annotations:
  * containerd:internal/cri/annotations, cri-o:internal/annotations. A pid is used
@@ -25,8 +25,8 @@
 /* Directories whose entries are containers; "%" stands for one level of any name. */
 static const struct oci_root {
 	const char *dir;
-	bool namespaces;	/* one more level: containerd's namespaces */
-	const char *sub;	/* of the container: where config.json lies */
+	bool namespaces; /* one more level: containerd's namespaces */
+	const char *sub; /* of the container: where config.json lies */
 	const char *pid_file;
 } oci_roots[] = {
 	{ "/run/containerd/io.containerd.runtime.v2.task", true, "", "init.pid" },
@@ -119,7 +119,8 @@ int resolve_oci_parse(const char *json, size_t len, const char *id, struct resol
 		return -ENOMSG;
 	}
 	spaces = json_object_get(json_object_get(root, "linux"), "namespaces");
-	json_array_foreach(spaces, i, ns) {
+	json_array_foreach(spaces, i, ns)
+	{
 		const char *type = oci_get(ns, "type");
 
 		if (type && strcmp(type, "network") == 0) {
@@ -172,7 +173,8 @@ static void oci_join(struct resolve *r, const char *id, const struct resolve_oci
 	if (!rec)
 		rec = resolve_rec_by_id(r, id);
 	/* a record that only a process's cgroup made knows its uid, not its sandbox */
-	if (!rec && o->uid && resolve_index_find(&r->by_uid, o->uid, &at) && !r->recs[at].sandbox_id)
+	if (!rec && o->uid && resolve_index_find(&r->by_uid, o->uid, &at) &&
+	    !r->recs[at].sandbox_id)
 		rec = &r->recs[at];
 	if (!rec)
 		rec = resolve_rec_new(r);
@@ -263,8 +265,8 @@ static void oci_each_dir(struct resolve *r, oci_visit *visit, void *arg)
 		}
 		if (!root->namespaces)
 			visit(r, root, d, root->dir, arg, &b);
-		for (unsigned n = 0; root->namespaces && n < RESOLVE_ENTRIES_MAX && (e = readdir(d));
-		     n++) {
+		for (unsigned n = 0;
+		     root->namespaces && n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
 			char path[512];
 			int fd;
 			DIR *sub;
@@ -301,7 +303,7 @@ static void oci_visit_all(struct resolve *r, const struct oci_root *root, DIR *d
 	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
 		const struct resolve_rec *rec = resolve_rec_by_id(r, e->d_name);
 
-		/* only the container's name would be new: resolve_oci_scan_rec() gets it when asked for */
+		/* only the container's name would be new: resolve_oci_scan_rec() gets it */
 		if (rec && rec->name && rec->ns.ino)
 			continue;
 		if (e->d_name[0] != '.')

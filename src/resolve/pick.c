@@ -21,16 +21,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PICK_MAX 64		/* candidates kept for the sentence; more are only counted */
+#define PICK_MAX 64 /* candidates kept for the sentence; more are only counted */
 #define PICK_SHOWN 8
-#define PICK_HEX_MIN 12		/* shortest bare prefix; docker and crictl print 12 or 13 */
-#define PICK_POD_MAX 4096	/* a netns path is the longest form */
+#define PICK_HEX_MIN 12 /* shortest bare prefix; docker and crictl print 12 or 13 */
+#define PICK_POD_MAX 4096 /* a netns path is the longest form */
 
 struct pick {
 	struct resolve *r;
-	uint32_t at[PICK_MAX];		/* record indices */
+	uint32_t at[PICK_MAX]; /* record indices */
 	unsigned n;
-	unsigned more;			/* beyond PICK_MAX */
+	unsigned more; /* beyond PICK_MAX */
 };
 
 static void pick_add(struct pick *p, const struct resolve_rec *rec)
@@ -69,8 +69,10 @@ const char *resolve_rec_label(const struct resolve_rec *rec, char *out, size_t s
 
 static int pick_denied(const struct resolve *r, const char *pod, struct err *err)
 {
-	return err_set(err, -EACCES, "cannot tell whether this node has %s: no permission to read %s "
-		       "(needs CAP_DAC_READ_SEARCH; run as root)", pod, r->denied);
+	return err_set(err, -EACCES,
+		       "cannot tell whether this node has %s: no permission to read %s "
+		       "(needs CAP_DAC_READ_SEARCH; run as root)",
+		       pod, r->denied);
 }
 
 /* Live candidates hide dead ones; of several dead ones the newest stands for all. */
@@ -102,8 +104,9 @@ static int pick_ambiguous(const struct pick *p, const char *pod, struct err *err
 
 	for (unsigned i = 0; i < p->n && i < PICK_SHOWN; i++) {
 		const struct resolve_rec *rec = &p->r->recs[p->at[i]];
-		const char *id = rec->sandbox_id ? rec->sandbox_id
-				 : rec->n_containers ? rec->containers[0].id : "";
+		const char *id = rec->sandbox_id     ? rec->sandbox_id
+				 : rec->n_containers ? rec->containers[0].id
+						     : "";
 		int n = snprintf(list + len, sizeof(list) - len, "%s%s%s%.12s%s", i ? ", " : "",
 				 resolve_rec_label(rec, label, sizeof(label)),
 				 *id && rec->name ? " (container:" : "", rec->name ? id : "",
@@ -116,7 +119,8 @@ static int pick_ambiguous(const struct pick *p, const char *pod, struct err *err
 	if (p->n + p->more > PICK_SHOWN)
 		snprintf(list + len, sizeof(list) - len, ", and %u more",
 			 p->n + p->more - PICK_SHOWN);
-	return err_usage(err, -ENOTUNIQ, "%.100s means more than one pod of this node: %s", pod, list);
+	return err_usage(err, -ENOTUNIQ, "%.100s means more than one pod of this node: %s", pod,
+			 list);
 }
 
 /* 0: exactly one, in *ret; 1: none; negative: ambiguous. */
@@ -226,16 +230,19 @@ static int pick_no_name(struct resolve *r, const char *pod, const char *namespac
 			continue;
 		if (r->denied[0])
 			break;
-		return err_usage(err, -ENOENT, "pod %s/%s is gone: its logs are still in "
+		return err_usage(err, -ENOENT,
+				 "pod %s/%s is gone: its logs are still in "
 				 "/var/log/pods/%s_%s_%s, but none of its processes or namespaces "
 				 "exists; `podhop list` shows the pods that run here",
 				 l->namespace_, l->name, l->namespace_, l->name, l->uid);
 	}
 	if (r->denied[0])
 		return pick_denied(r, pod, err);
-	return err_usage(err, -ENOENT, "no pod %.300s on this node (%.100s): `podhop list` shows those "
-			 "that run here, `kubectl get pod -A -o wide` on which node another one runs",
-			 pod, r->node);
+	return err_usage(
+		err, -ENOENT,
+		"no pod %.300s on this node (%.100s): `podhop list` shows those "
+		"that run here, `kubectl get pod -A -o wide` on which node another one runs",
+		pod, r->node);
 }
 
 /* The node behind a VXLAN route: gateway -> VTEP's MAC -> outer address. */
@@ -308,50 +315,64 @@ static int pick_no_ip(struct resolve *r, const struct addr *a, struct err *err)
 		if (!addr_eq(&r->addrs[i].prefix.addr, a))
 			continue;
 		dev = resolve_host_link(r, r->addrs[i].ifindex);
-		return err_usage(err, -EADDRNOTAVAIL, "%s is this node's own address (%s): hostNetwork "
+		return err_usage(err, -EADDRNOTAVAIL,
+				 "%s is this node's own address (%s): hostNetwork "
 				 "pods share it and have no veth; capture on the node's devices, "
-				 "e.g. tcpdump -i %s", ip, dev ? dev->l.name : "?",
-				 dev ? dev->l.name : "any");
+				 "e.g. tcpdump -i %s",
+				 ip, dev ? dev->l.name : "?", dev ? dev->l.name : "any");
 	}
 	if (rt && dev && strcmp(dev->l.kind, "vxlan") == 0) {
 		prefix_str(&rt->dst, net);
 		if (pick_remote_node(r, rt, &node))
-			return err_usage(err, -EREMOTE, "%s belongs to a pod of another node: %s goes "
-					 "through %s to node %s; run podhop there", ip, net,
-					 dev->l.name, addr_str(&node, via));
-		return err_usage(err, -EREMOTE, "%s belongs to a pod of another node: %s goes through "
-				 "%s; run podhop on that node", ip, net, dev->l.name);
+			return err_usage(err, -EREMOTE,
+					 "%s belongs to a pod of another node: %s goes "
+					 "through %s to node %s; run podhop there",
+					 ip, net, dev->l.name, addr_str(&node, via));
+		return err_usage(err, -EREMOTE,
+				 "%s belongs to a pod of another node: %s goes through "
+				 "%s; run podhop on that node",
+				 ip, net, dev->l.name);
 	}
 	if (rt && dev && rt->dst.len && pick_in_cluster(r, a) && !addr_is_none(&rt->gw)) {
 		prefix_str(&rt->dst, net);
-		return err_usage(err, -EREMOTE, "%s belongs to a pod of another node: %s is routed to "
-				 "node %s over %s; run podhop there", ip, net,
-				 addr_str(&rt->gw, via), dev->l.name);
+		return err_usage(err, -EREMOTE,
+				 "%s belongs to a pod of another node: %s is routed to "
+				 "node %s over %s; run podhop there",
+				 ip, net, addr_str(&rt->gw, via), dev->l.name);
 	}
 	if (r->denied[0])
 		return pick_denied(r, ip, err);
 	for (unsigned i = 0; i < r->n_leases; i++) {
 		if (addr_eq(&r->leases[i].ip, a))
-			return err_usage(err, -ENOENT, "the pod with address %s is gone: %s is left "
-					 "over and names container %.12s, which does not exist", ip,
-					 r->leases[i].file, r->leases[i].id);
+			return err_usage(err, -ENOENT,
+					 "the pod with address %s is gone: %s is left "
+					 "over and names container %.12s, which does not exist",
+					 ip, r->leases[i].file, r->leases[i].id);
 	}
 	if (rt && dev && strcmp(dev->l.kind, "bridge") == 0)
-		return err_usage(err, -ENOENT, "no pod of this node has address %s, although it is in "
-				 "%s of %s: the pod is gone", ip, prefix_str(&rt->dst, net),
-				 dev->l.name);
+		return err_usage(err, -ENOENT,
+				 "no pod of this node has address %s, although it is in "
+				 "%s of %s: the pod is gone",
+				 ip, prefix_str(&rt->dst, net), dev->l.name);
 	if (pick_in_cluster(r, a))
-		return err_usage(err, -EREMOTE, "%s is in the cluster's pod network, but no pod of this "
-				 "node has it and no route leads to it: run podhop on its node", ip);
-	return err_usage(err, -ENOENT, "no pod of this node has address %s: `podhop list` shows those "
-			 "that run here", ip);
+		return err_usage(err, -EREMOTE,
+				 "%s is in the cluster's pod network, but no pod of this "
+				 "node has it and no route leads to it: run podhop on its node",
+				 ip);
+	return err_usage(err, -ENOENT,
+			 "no pod of this node has address %s: `podhop list` shows those "
+			 "that run here",
+			 ip);
 }
 
 static int pick_host_own(const char *what, struct err *err)
 {
-	return err_usage(err, -EOPNOTSUPP, "%.300s is in the host's own network namespace "
-			 "(hostNetwork), so it has no veth: its packets are the node's own; capture "
-			 "on the node's devices with tcpdump", what);
+	return err_usage(
+		err, -EOPNOTSUPP,
+		"%.300s is in the host's own network namespace "
+		"(hostNetwork), so it has no veth: its packets are the node's own; capture "
+		"on the node's devices with tcpdump",
+		what);
 }
 
 /* The record whose network namespace ns is; made when no source knows it. */
@@ -419,8 +440,10 @@ static int pick_netns(struct resolve *r, const char *pod, struct resolve_rec **r
 	if (fd == -EACCES || fd == -EPERM)
 		return err_sys(err, fd, "open %.300s (needs CAP_SYS_PTRACE; run as root)", path);
 	if (fd == -ESTALE)
-		return err_usage(err, fd, "%.300s is a plain file, not a network namespace: what was "
-				 "mounted there is gone", path);
+		return err_usage(err, fd,
+				 "%.300s is a plain file, not a network namespace: what was "
+				 "mounted there is gone",
+				 path);
 	if (fd < 0)
 		return err_usage(err, fd, "no network namespace %.300s: %s", path, strerror(-fd));
 	close(fd);
@@ -440,11 +463,14 @@ static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **re
 	if (!l)
 		return err_usage(err, -ENODEV, "there is no device %.64s on this node", name);
 	if (strcmp(l->l.kind, "veth") != 0)
-		return err_usage(err, -EINVAL, "%s is no veth%s%s: `podhop list` shows the pods' veths",
+		return err_usage(err, -EINVAL,
+				 "%s is no veth%s%s: `podhop list` shows the pods' veths",
 				 l->l.name, l->l.kind[0] ? " but a " : "", l->l.kind);
 	if (l->l.link_netnsid < 0)
-		return err_usage(err, -EINVAL, "both ends of veth %s are in this network namespace: no "
-				 "pod hangs on it", l->l.name);
+		return err_usage(err, -EINVAL,
+				 "both ends of veth %s are in this network namespace: no "
+				 "pod hangs on it",
+				 l->l.name);
 	for (unsigned i = 0; i < r->n_recs; i++) {
 		rec = &r->recs[i];
 		if (!rec->alive)
@@ -489,8 +515,10 @@ static int pick_stray(struct resolve *r, const char *pod, const char *prefix,
 		if (!p->cg.id[0] || strncmp(p->cg.id, prefix, strlen(prefix)) != 0)
 			continue;
 		if (hit && strcmp(hit->cg.id, p->cg.id) != 0)
-			return err_usage(err, -ENOTUNIQ, "%.100s means more than one container: %.12s, "
-					 "%.12s; give more digits", pod, hit->cg.id, p->cg.id);
+			return err_usage(err, -ENOTUNIQ,
+					 "%.100s means more than one container: %.12s, "
+					 "%.12s; give more digits",
+					 pod, hit->cg.id, p->cg.id);
 		if (!hit)
 			hit = p;
 	}
@@ -521,8 +549,8 @@ static int pick_container(struct resolve *r, const char *pod, const char *id,
 		id = scheme + 3;
 	n = strlen(id);
 	if (!n || n >= sizeof(lower))
-		return err_usage(err, -EINVAL, "%.100s: container: takes an id or the beginning of one",
-				 pod);
+		return err_usage(err, -EINVAL,
+				 "%.100s: container: takes an id or the beginning of one", pod);
 	for (size_t i = 0; i <= n; i++)
 		lower[i] = id[i] >= 'A' && id[i] <= 'F' ? (char)(id[i] - 'A' + 'a') : id[i];
 	pick_by_id(&p, lower);
@@ -579,8 +607,10 @@ static int pick_none(struct resolve *r, const char *pod, struct err *err)
 	if (strncmp(pod, "container:", 10) == 0) {
 		if (r->denied[0])
 			return pick_denied(r, pod, err);
-		return err_usage(err, -ENOENT, "no container %.100s runs on this node: "
-				 "`podhop list` shows the pods that do", pod + 10);
+		return err_usage(err, -ENOENT,
+				 "no container %.100s runs on this node: "
+				 "`podhop list` shows the pods that do",
+				 pod + 10);
 	}
 	if (addr_parse(pod, &a) == 0)
 		return pick_no_ip(r, &a, err);
@@ -608,7 +638,8 @@ int resolve_pick(struct resolve *r, const char *pod, struct resolve_rec **ret, s
 	int rc;
 
 	if (!*pod || strlen(pod) > PICK_POD_MAX)
-		return err_usage(err, -EINVAL, "a POD is [namespace/]name, an IP, container:ID, pid:N, "
+		return err_usage(err, -EINVAL,
+				 "a POD is [namespace/]name, an IP, container:ID, pid:N, "
 				 "netns:PATH or veth:NAME");
 	rc = resolve_store_load(r, false, err);
 	if (!rc && pick_wants_bundles(r))

@@ -118,8 +118,8 @@ struct pods_notes {
 	char text[PODS_TEXT_MAX];
 };
 
-__attribute__((format(printf, 2, 3)))
-static void pods_note(struct pods_notes *n, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void pods_note(struct pods_notes *n, const char *fmt,
+							    ...)
 {
 	size_t len = strlen(n->text);
 	va_list ap;
@@ -147,8 +147,8 @@ static const char *pods_underlay(const struct resolve *r)
 
 static struct chain_interface *pods_add_interface(struct chain_pod *pod)
 {
-	struct chain_interface *ifc = resolve_grow(&pod->interfaces, &pod->n_interfaces,
-						   sizeof(*ifc), RESOLVE_LINKS_MAX);
+	struct chain_interface *ifc =
+		resolve_grow(&pod->interfaces, &pod->n_interfaces, sizeof(*ifc), RESOLVE_LINKS_MAX);
 
 	if (ifc) {
 		ifc->link.link_netnsid = -1;
@@ -164,8 +164,8 @@ static int pods_set_veth(struct resolve *r, struct chain_interface *ifc,
 {
 	const struct resolve_link *master = resolve_host_link(r, veth->l.master);
 
-	if (master && (strcmp(master->l.kind, "bridge") == 0 ||
-		       strcmp(master->l.kind, "openvswitch") == 0)) {
+	if (master &&
+	    (strcmp(master->l.kind, "bridge") == 0 || strcmp(master->l.kind, "openvswitch") == 0)) {
 		ifc->bridge_ifindex = master->l.ifindex;
 		memcpy(ifc->bridge, master->l.name, sizeof(ifc->bridge));
 	}
@@ -185,12 +185,15 @@ static void pods_note_parented(const struct resolve *r, struct pods_notes *notes
 	const struct resolve_link *l = resolve_host_link(r, parent);
 
 	if (l)
-		pods_note(notes, "%s is a %s device on %s: its packets pass no host veth, bridge "
+		pods_note(notes,
+			  "%s is a %s device on %s: its packets pass no host veth, bridge "
 			  "or VTEP; capture on %s itself, e.g. tcpdump -i %s",
 			  ifname, kind, l->l.name, l->l.name, l->l.name);
 	else
-		pods_note(notes, "%s is a %s device: its packets pass no host veth, bridge or "
-			  "VTEP; capture on its parent device", ifname, kind);
+		pods_note(notes,
+			  "%s is a %s device: its packets pass no host veth, bridge or "
+			  "VTEP; capture on its parent device",
+			  ifname, kind);
 }
 
 /* One device as the target's dump shows it. Returns 0, 1: not an interface of the pod, -ENOMEM. */
@@ -230,7 +233,8 @@ static int pods_take_link(struct resolve *r, struct resolve_rec *rec, struct cha
 	host = resolve_host_link(r, l->l.iflink);
 	if (!host || strcmp(host->l.kind, "veth") != 0 || host->l.link_netnsid != rec->nsid ||
 	    host->l.iflink != l->l.ifindex) {
-		pods_note(notes, "%s says its peer is ifindex %u of the host, which does not lead back",
+		pods_note(notes,
+			  "%s says its peer is ifindex %u of the host, which does not lead back",
 			  l->l.name, l->l.iflink);
 		return 0;
 	}
@@ -286,7 +290,8 @@ static void pods_main_first(struct chain_pod *pod)
 	for (unsigned i = 0; i < pod->n_interfaces; i++) {
 		const struct chain_interface *ifc = &pod->interfaces[i];
 		int s = (ifc->host_veth.ifindex ? 4 : 0) +
-			(strcmp(ifc->link.name, "eth0") == 0 ? 2 : 0) + (ifc->bridge_ifindex ? 1 : 0);
+			(strcmp(ifc->link.name, "eth0") == 0 ? 2 : 0) +
+			(ifc->bridge_ifindex ? 1 : 0);
 
 		if (s > score) {
 			score = s;
@@ -505,10 +510,9 @@ static int pods_evidence_begin(struct resolve_rec *rec, struct chain *ev)
 				       rec->host_network ? ", the host's own" : "");
 	}
 	if (!rc && rec->netns_path && rec->ns.ino)
-		rc = resolve_chain_add(ev, "netns",
-				       rec->netns_source ? rec->netns_source : rec->netns_path,
-				       "%s, inode %llu", rec->netns_path,
-				       (unsigned long long)rec->ns.ino);
+		rc = resolve_chain_add(
+			ev, "netns", rec->netns_source ? rec->netns_source : rec->netns_path,
+			"%s, inode %llu", rec->netns_path, (unsigned long long)rec->ns.ino);
 	if (!rc && rec->nsid >= 0)
 		rc = resolve_chain_add(ev, "nsid", "netlink RTM_GETNSID",
 				       "the host knows that namespace as nsid %d", (int)rec->nsid);
@@ -527,12 +531,14 @@ static int pods_evidence_pair(struct resolve *r, const struct resolve_rec *rec,
 
 		snprintf(source, sizeof(source), "netlink RTM_GETLINK in nsid %d", (int)rec->nsid);
 		if (seen && veth->ifindex)
-			rc = resolve_chain_add(ev, "peer", source,
-					       "%s is ifindex %u, mac %s, its peer is ifindex %u of the host",
-					       in->name, in->ifindex, mac_str(&in->mac, m1), in->iflink);
+			rc = resolve_chain_add(
+				ev, "peer", source,
+				"%s is ifindex %u, mac %s, its peer is ifindex %u of the host",
+				in->name, in->ifindex, mac_str(&in->mac, m1), in->iflink);
 		else if (seen)
 			rc = resolve_chain_add(ev, "peer", source, "%s is ifindex %u, kind %s",
-					       in->name, in->ifindex, in->kind[0] ? in->kind : "none");
+					       in->name, in->ifindex,
+					       in->kind[0] ? in->kind : "none");
 		if (rc || !veth->ifindex)
 			continue;
 		rc = resolve_chain_add(ev, "veth", "netlink RTM_GETLINK",
@@ -585,17 +591,19 @@ static void pods_note_unusable(struct resolve *r, struct resolve_rec *rec,
 	}
 	if (rec->nsid < 0 && rec->netns_denied) {
 		pods_note(notes, "no permission to look at its network namespace: needs "
-			  "CAP_SYS_PTRACE, run as root");
+				 "CAP_SYS_PTRACE, run as root");
 		return;
 	}
 	init = resolve_proc_find(r, 1);
 	if (r->fs.proc_in_root && init && init->ns.ino && !resolve_netns_eq(&init->ns, &r->own))
-		pods_note(notes, "podhop itself runs outside the node's network namespace and sees none "
+		pods_note(notes,
+			  "podhop itself runs outside the node's network namespace and sees none "
 			  "of its devices: start it with hostNetwork: true");
 	else if (seen && !pod->n_interfaces)
 		pods_note(notes, "its network namespace has no interface but lo");
 	else
-		pods_note(notes, "no device of this host leads into its network namespace (a moved "
+		pods_note(notes,
+			  "no device of this host leads into its network namespace (a moved "
 			  "or SR-IOV NIC, or a namespace of another node): there is nothing to "
 			  "capture on the host side; capture on the NIC's physical function or "
 			  "inside the pod");
@@ -615,9 +623,12 @@ static void pods_note_gone(const struct resolve *r, const struct resolve_rec *re
 				veth = rec->cni[i].hosts[j].name;
 		}
 	}
-	pods_note(notes, "gone: %s is left over, but its network namespace%s%s and its processes do "
+	pods_note(notes,
+		  "gone: %s is left over, but its network namespace%s%s and its processes do "
 		  "not exist any more",
-		  rec->n_cni ? rec->cni[0].file : rec->source ? rec->source : "a file of it",
+		  rec->n_cni	? rec->cni[0].file
+		  : rec->source ? rec->source
+				: "a file of it",
 		  veth ? ", its host veth " : "", veth ? veth : "");
 }
 
@@ -646,7 +657,8 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 		goto out;
 	}
 	if (rec->host_network) {
-		pods_note(&notes, "uses the host's network (hostNetwork), so it has no veth: its packets "
+		pods_note(&notes,
+			  "uses the host's network (hostNetwork), so it has no veth: its packets "
 			  "are the node's own; capture on the node's devices, e.g. tcpdump -i %s",
 			  pods_underlay(r));
 		goto out;

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROC_CGROUP_MAX 8192	/* some 14 lines in version 1, one in version 2 */
+#define PROC_CGROUP_MAX 8192 /* some 14 lines in version 1, one in version 2 */
 
 static int proc_cmp(const void *a, const void *b)
 {

@@ -209,8 +209,10 @@ int resolve_list(struct resolve *r, struct chain **ret_chain, struct err *err)
 	}
 	if (!c->n_pods && r->denied[0]) {
 		chain_free(c);
-		return err_set(err, -EACCES, "cannot tell which pods this node has: no permission to "
-			       "read %s (needs CAP_DAC_READ_SEARCH; run as root)", r->denied);
+		return err_set(err, -EACCES,
+			       "cannot tell which pods this node has: no permission to "
+			       "read %s (needs CAP_DAC_READ_SEARCH; run as root)",
+			       r->denied);
 	}
 	if (c->n_pods)
 		qsort(c->pods, c->n_pods, sizeof(*c->pods), resolve_cmp_pods);
@@ -230,14 +232,15 @@ static int resolve_host_evidence(const struct resolve *r, struct chain *c)
 		const struct resolve_link *u = resolve_host_link(r, v->underlay_ifindex);
 
 		rc = resolve_chain_add(c, "vtep", "netlink RTM_GETLINK",
-				       "%s is vxlan, vni %u, port %u, local %s, mac %s", v->link.name,
-				       v->vni, v->port,
+				       "%s is vxlan, vni %u, port %u, local %s, mac %s",
+				       v->link.name, v->vni, v->port,
 				       addr_is_none(&v->local) ? "-" : addr_str(&v->local, a),
 				       mac_str(&v->link.mac, m));
 		if (!rc && u)
 			rc = resolve_chain_add(c, "underlay",
-					       l && l->vxlan_link ? "netlink RTM_GETLINK IFLA_VXLAN_LINK"
-								  : "netlink RTM_GETROUTE",
+					       l && l->vxlan_link
+						       ? "netlink RTM_GETLINK IFLA_VXLAN_LINK"
+						       : "netlink RTM_GETROUTE",
 					       "%s sends through %s (ifindex %u)", v->link.name,
 					       u->l.name, u->l.ifindex);
 	}
@@ -287,10 +290,11 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 			if (rec->netns_denied && rec->nsid < 0)
 				bad = err_set(err, -EACCES, "pod %s: %s", label, pod->problem);
 			else
-				bad = err_usage(err, rec->alive ? -EOPNOTSUPP : -ENOENT, "pod %s %s%s",
-						label,
-						rec->host_network ? "" : rec->alive ? "cannot be captured: "
-										    : "is ",
+				bad = err_usage(err, rec->alive ? -EOPNOTSUPP : -ENOENT,
+						"pod %s %s%s", label,
+						rec->host_network ? ""
+						: rec->alive	  ? "cannot be captured: "
+								  : "is ",
 						pod->problem);
 		}
 	}

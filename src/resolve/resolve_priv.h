@@ -28,13 +28,13 @@
 #include "podhop/model.h"
 #include "podhop/resolve.h"
 
-#define RESOLVE_FILE_MAX (4u << 20)	/* OCI configs of privileged pods reach some 100 KiB */
-#define RESOLVE_RECS_MAX 16384		/* kubelet's default is 110 pods a node; leaks add up */
+#define RESOLVE_FILE_MAX (4u << 20) /* OCI configs of privileged pods reach some 100 KiB */
+#define RESOLVE_RECS_MAX 16384 /* kubelet's default is 110 pods a node; leaks add up */
 #define RESOLVE_LINKS_MAX 65536
-#define RESOLVE_PROCS_MAX (1u << 20)	/* pid_max is at most 2^22 */
-#define RESOLVE_ENTRIES_MAX 65536	/* names read of one directory */
-#define RESOLVE_HEX_ID 64		/* container ids of every runtime */
-#define RESOLVE_UID_MAX 37		/* 36 and NUL */
+#define RESOLVE_PROCS_MAX (1u << 20) /* pid_max is at most 2^22 */
+#define RESOLVE_ENTRIES_MAX 65536 /* names read of one directory */
+#define RESOLVE_HEX_ID 64 /* container ids of every runtime */
+#define RESOLVE_UID_MAX 37 /* 36 and NUL */
 
 static inline const char *resolve_s(const char *s)
 {
@@ -54,7 +54,7 @@ struct resolve_index {
 	struct resolve_index_slot {
 		const char *key;
 		uint32_t value;
-	} *slots;
+	} * slots;
 	uint32_t size, n;
 };
 
@@ -65,10 +65,10 @@ void resolve_index_done(struct resolve_index *ix);
 /* ----------------------------------------------------------------------- fs */
 
 struct resolve_fs {
-	int root;		/* directory that stands for /; -1: the real one */
-	int proc;		/* the node's /proc */
-	bool proc_in_root;	/* proc was found under root */
-	bool own_pids;		/* its numbers are this process's too: NETNSA_PID may be used */
+	int root; /* directory that stands for /; -1: the real one */
+	int proc; /* the node's /proc */
+	bool proc_in_root; /* proc was found under root */
+	bool own_pids; /* its numbers are this process's too: NETNSA_PID may be used */
 };
 
 int resolve_fs_init(struct resolve_fs *fs, const char *host_root, struct err *err);
@@ -85,12 +85,12 @@ int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b
 /* --------------------------------------------------------------------- rtnl */
 
 struct resolve_link {
-	struct chain_link l;		/* addrs stay empty */
+	struct chain_link l; /* addrs stay empty */
 	bool has_iflink;
-	int32_t target_nsid;		/* IFLA_TARGET_NETNSID; -1 when absent */
+	int32_t target_nsid; /* IFLA_TARGET_NETNSID; -1 when absent */
 	char slave_kind[16];
 	uint32_t vxlan_vni, vxlan_link;
-	uint16_t vxlan_port;		/* host order */
+	uint16_t vxlan_port; /* host order */
 	struct addr vxlan_local;
 	bool vxlan_v6;
 };
@@ -105,20 +105,20 @@ struct resolve_ifaddr {
 struct resolve_route {
 	struct prefix dst;
 	bool v6;
-	uint8_t type;		/* RTN_* */
+	uint8_t type; /* RTN_* */
 	uint32_t table;
 	uint32_t oif;
 	uint32_t mtu;
 	uint32_t metric;
-	uint32_t flags;		/* RTM_F_* */
-	struct addr gw;		/* none: on the link */
+	uint32_t flags; /* RTM_F_* */
+	struct addr gw; /* none: on the link */
 };
 
 struct resolve_neigh {
 	uint32_t ifindex;
 	uint16_t state;
 	uint8_t flags;
-	struct addr dst;	/* FDB: the remote VTEP's outer address */
+	struct addr dst; /* FDB: the remote VTEP's outer address */
 	struct mac mac;
 };
 
@@ -150,7 +150,7 @@ int resolve_rtnl_nsid(struct resolve_rtnl *rt, int fd, pid_t pid, int32_t *ret);
 /* -------------------------------------------------------------------- netns */
 
 struct resolve_netns {
-	uint64_t dev, ino;	/* ino 0: not known */
+	uint64_t dev, ino; /* ino 0: not known */
 };
 
 static inline bool resolve_netns_eq(const struct resolve_netns *a, const struct resolve_netns *b)
@@ -166,9 +166,9 @@ int resolve_netns_open_own(struct resolve_netns *ret);
 /* ------------------------------------------------------------------- cgroup */
 
 struct resolve_cgroup {
-	char id[RESOLVE_HEX_ID + 1];	/* container id, "" */
-	char uid[RESOLVE_UID_MAX];	/* pod uid with dashes (or 32 hex of a static pod), "" */
-	const char *runtime;		/* "containerd", "cri-o", "docker", "podman", "" when the path does not say */
+	char id[RESOLVE_HEX_ID + 1]; /* container id, "" */
+	char uid[RESOLVE_UID_MAX]; /* pod uid with dashes (or 32 hex of a static pod), "" */
+	const char *runtime; /* "containerd", "cri-o", "docker", "podman", "": not said */
 };
 
 /* /proc/<pid>/cgroup; false when it names neither a container nor a pod. */
@@ -178,28 +178,28 @@ bool resolve_cgroup_parse(const char *text, size_t len, struct resolve_cgroup *r
 
 struct resolve_proc {
 	pid_t pid;
-	struct resolve_netns ns;	/* ino 0: no right to look */
+	struct resolve_netns ns; /* ino 0: no right to look */
 	struct resolve_cgroup cg;
 };
 
 /* ---------------------------------------------------------------------- cni */
 
-#define RESOLVE_CNI_HOSTS 6	/* host ends in one result; meta plugins append some */
+#define RESOLVE_CNI_HOSTS 6 /* host ends in one result; meta plugins append some */
 #define RESOLVE_CNI_IPS 8
 
 struct resolve_cni {
 	char *container_id, *ifname, *network, *netns;
-	char *plugin;			/* type of the network's main plugin, from the cached config */
+	char *plugin; /* type of the network's main plugin, from the cached config */
 	char *namespace_, *name, *uid;
 	struct {
 		char name[16];
 		struct mac mac;
-	} hosts[RESOLVE_CNI_HOSTS];	/* interfaces without sandbox: bridge, veth, ... */
+	} hosts[RESOLVE_CNI_HOSTS]; /* interfaces without sandbox: bridge, veth, ... */
 	unsigned n_hosts;
-	struct mac mac;			/* of the container end */
+	struct mac mac; /* of the container end */
 	struct addr ips[RESOLVE_CNI_IPS];
 	unsigned n_ips;
-	char *file;			/* where it was read; set by the reader */
+	char *file; /* where it was read; set by the reader */
 	int64_t mtime;
 };
 
@@ -213,12 +213,12 @@ void resolve_cni_done(struct resolve_cni *c);
 /* ---------------------------------------------------------------------- oci */
 
 struct resolve_oci {
-	char *sandbox_id;	/* equal to the bundle's id for a sandbox */
+	char *sandbox_id; /* equal to the bundle's id for a sandbox */
 	char *namespace_, *name, *uid, *container;
-	char *netns;		/* path; NULL: none named */
+	char *netns; /* path; NULL: none named */
 	const char *runtime;
 	bool is_sandbox;
-	bool host_network;	/* shares the host's: no network namespace in the spec, or CRI-O says so */
+	bool host_network; /* no network namespace in the spec, or CRI-O says so */
 };
 
 /* config.json of an OCI bundle. -ENOMSG: not a Kubernetes container. */
@@ -230,7 +230,7 @@ void resolve_oci_done(struct resolve_oci *o);
 struct resolve_docker {
 	char *id, *name, *namespace_, *uid, *container, *sandbox_id, *netns;
 	pid_t pid;
-	bool is_sandbox;	/* the pause container, or a container of no pod */
+	bool is_sandbox; /* the pause container, or a container of no pod */
 	bool is_pod;
 	bool running;
 	bool host_network;
@@ -271,17 +271,17 @@ struct resolve_container {
 
 struct resolve_rec {
 	char *sandbox_id, *namespace_, *name, *uid, *runtime;
-	char *source;			/* where the name was read */
+	char *source; /* where the name was read */
 	char *netns_path, *netns_source;
 	struct resolve_netns ns;
-	int32_t nsid;			/* -1: none or not known */
+	int32_t nsid; /* -1: none or not known */
 	bool nsid_asked;
 	bool host_network;
-	bool host_network_said;		/* by a runtime's file */
-	bool netns_denied;		/* a right was missing when looking */
-	bool alive;			/* something live proves it: netns, process, or the veth */
-	bool is_pod;			/* shown by list */
-	bool bundles_read;		/* resolve_oci_scan_rec() was here */
+	bool host_network_said; /* by a runtime's file */
+	bool netns_denied; /* a right was missing when looking */
+	bool alive; /* something live proves it: netns, process, or the veth */
+	bool is_pod; /* shown by list */
+	bool bundles_read; /* resolve_oci_scan_rec() was here */
 	struct resolve_cni *cni;
 	unsigned n_cni;
 	struct resolve_container *containers;
@@ -309,24 +309,23 @@ struct resolve {
 	struct resolve_rec *recs;
 	unsigned n_recs;
 	struct resolve_index by_id, by_uid;
-	struct resolve_proc *procs;	/* ascending pid */
+	struct resolve_proc *procs; /* ascending pid */
 	unsigned n_procs;
-	uint32_t *procs_by_ns;		/* indices, sorted by (ino, dev, pid) */
+	uint32_t *procs_by_ns; /* indices, sorted by (ino, dev, pid) */
 	struct resolve_index proc_by_id;
 	struct resolve_log *logs;
 	unsigned n_logs;
 	struct resolve_lease *leases;
 	unsigned n_leases;
-	char *subnet_env;		/* text of flannel's file, NULL */
-	bool uid_twice;			/* some uid has more than one sandbox */
+	char *subnet_env; /* text of flannel's file, NULL */
+	bool uid_twice; /* some uid has more than one sandbox */
 	bool oom;
-	char denied[256];		/* the first source that a missing right kept shut */
+	char denied[256]; /* the first source that a missing right kept shut */
 };
 
 /* Replaces *dst by a copy of src when src says something and *dst does not. */
 void resolve_fill(struct resolve *r, char **dst, const char *src);
-__attribute__((format(printf, 2, 3)))
-char *resolve_fmt(struct resolve *r, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) char *resolve_fmt(struct resolve *r, const char *fmt, ...);
 void resolve_deny(struct resolve *r, const char *path, int error);
 
 struct resolve_rec *resolve_rec_new(struct resolve *r);

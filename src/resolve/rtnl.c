@@ -37,9 +37,9 @@
 #define RTEXT_FILTER_SKIP_STATS (1 << 3)
 #endif
 
-#define RTNL_RETRIES 8		/* of an interrupted dump; then what it gave is used */
-#define RTNL_MSG_BUF 65536	/* one recvmsg; the kernel fills at most 32 KiB */
-#define RTNL_TIMEOUT_S 10	/* the kernel answers at once; this only ends a hang */
+#define RTNL_RETRIES 8 /* of an interrupted dump; then what it gave is used */
+#define RTNL_MSG_BUF 65536 /* one recvmsg; the kernel fills at most 32 KiB */
+#define RTNL_TIMEOUT_S 10 /* the kernel answers at once; this only ends a hang */
 
 struct resolve_rtnl {
 	struct nl_sock *sk;
@@ -52,8 +52,8 @@ struct rtnl_reply {
 	void *array;
 	unsigned n;
 	size_t size;
-	int32_t nsid;		/* of the target; -1: host */
-	size_t nsid_at;		/* offset of target_nsid in an element */
+	int32_t nsid; /* of the target; -1: host */
+	size_t nsid_at; /* offset of target_nsid in an element */
 	int error;
 	bool done;
 };
@@ -108,8 +108,8 @@ struct resolve_rtnl *resolve_rtnl_open(struct err *err)
 	nl_socket_set_msg_buf_size(rt->sk, RTNL_MSG_BUF);
 	setsockopt(nl_socket_get_fd(rt->sk), SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	/* since Linux 4.20; without it target addresses come from /proc */
-	rt->strict = setsockopt(nl_socket_get_fd(rt->sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK,
-				&on, sizeof(on)) == 0;
+	rt->strict = setsockopt(nl_socket_get_fd(rt->sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
+				sizeof(on)) == 0;
 	return rt;
 out:
 	resolve_rtnl_free(rt);
@@ -141,7 +141,7 @@ static int rtnl_on_valid(struct nl_msg *msg, void *arg)
 	if (!rc && r->nsid >= 0) {
 		memcpy(&nsid, to + r->nsid_at, sizeof(nsid));
 		if (nsid != r->nsid) {
-			/* the kernel answered for another namespace: it does not know the attribute */
+			/* answered for another namespace: the kernel ignores the attribute */
 			r->error = -EOPNOTSUPP;
 			rc = -1;
 		}
@@ -375,7 +375,8 @@ int resolve_rtnl_nsid(struct resolve_rtnl *rt, int fd, pid_t pid, int32_t *ret)
 	if (!msg)
 		return -ENOMEM;
 	if (nlmsg_append(msg, &g, sizeof(g), NLMSG_ALIGNTO) < 0 ||
-	    nla_put_u32(msg, fd >= 0 ? NETNSA_FD : NETNSA_PID, (uint32_t)(fd >= 0 ? fd : pid)) < 0) {
+	    nla_put_u32(msg, fd >= 0 ? NETNSA_FD : NETNSA_PID, (uint32_t)(fd >= 0 ? fd : pid)) <
+		    0) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}

@@ -2,7 +2,7 @@
 /*
  * rtnl_parse.c - one rtnetlink message to a plain struct.
  *
- * Layouts: linux/netlink.h, linux/rtnetlink.h, linux/if_link.h. Netlink speaks
+ * Theory of operation. Layouts: linux/netlink.h, linux/rtnetlink.h, linux/if_link.h. Netlink speaks
  * host byte order; addresses and the VXLAN port are in network order. Headers
  * and attributes are copied out of the message, never cast onto it, and every
  * length is compared with what is left.
@@ -21,7 +21,7 @@
 
 #include "podhop/bytes.h"
 
-#define PARSE_ATTRS_MAX 1024	/* attributes of one level; the kernel defines under 80 */
+#define PARSE_ATTRS_MAX 1024 /* attributes of one level; the kernel defines under 80 */
 
 struct attr {
 	uint16_t type;
@@ -349,7 +349,7 @@ int resolve_parse_route(const void *msg, size_t len, struct resolve_route *ret)
 		case RTA_GATEWAY:
 			parse_address(a, &r.gw);
 			break;
-		case RTA_VIA:		/* a gateway of the other family */
+		case RTA_VIA: /* a gateway of the other family */
 			via = a.v;
 			if (parse_take(&via, &family, sizeof(family))) {
 				a.v = bytes_of(via.data + via.pos, bytes_left(&via));

@@ -142,9 +142,9 @@ static void store_netns(struct resolve *r, struct resolve_rec *rec)
 	if (strncmp(rec->netns_path, "/proc/", 6) == 0) {
 		pid = strtol(rec->netns_path + 6, &end, 10);
 		p = *end == '/' ? resolve_proc_find(r, (pid_t)pid) : NULL;
-		if (!p || (p->cg.id[0] && rec->sandbox_id &&
-			   strlen(rec->sandbox_id) == RESOLVE_HEX_ID &&
-			   strcmp(p->cg.id, rec->sandbox_id) != 0))
+		if (!p ||
+		    (p->cg.id[0] && rec->sandbox_id && strlen(rec->sandbox_id) == RESOLVE_HEX_ID &&
+		     strcmp(p->cg.id, rec->sandbox_id) != 0))
 			return;
 		if (!p->cg.id[0] && resolve_netns_eq(&p->ns, &r->own))
 			return;
@@ -168,7 +168,7 @@ static void store_take_proc(struct resolve *r, struct resolve_rec *rec,
 	resolve_fill(r, &rec->runtime, p->cg.runtime);
 	c = resolve_rec_container(r, rec, p->cg.id);
 	if (c && !c->pid)
-		c->pid = p->pid;	/* lowest first: the container's init, but for wrapped numbers */
+		c->pid = p->pid; /* lowest first: the container's init, but for wrapped numbers */
 	if (c && !c->source)
 		c->source = resolve_fmt(r, "/proc/%d/cgroup", (int)p->pid);
 	/* a record that files gave a namespace keeps it; nested ones come later */
@@ -258,8 +258,7 @@ static void store_join_logs(struct resolve *r)
 	resolve_index_done(&by_uid);
 }
 
-const struct resolve_link *resolve_rec_claim(const struct resolve *r,
-					     const struct resolve_rec *rec)
+const struct resolve_link *resolve_rec_claim(const struct resolve *r, const struct resolve_rec *rec)
 {
 	for (unsigned i = 0; i < rec->n_cni; i++) {
 		for (unsigned j = 0; j < rec->cni[i].n_hosts; j++) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_FIRST 64		/* slots of a new index; a power of two */
+#define TABLE_FIRST 64 /* slots of a new index; a power of two */
 
 void *resolve_grow(void *array_ptr, unsigned *n, size_t size, unsigned max)
 {

@@ -48,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	demand(n == 0 || n == 32 || n == 36, "length of the uid");
 	demand(strspn(cg.uid, "0123456789abcdef-") == n, "digits of the uid");
 	demand(n != 36 || (cg.uid[8] == '-' && cg.uid[13] == '-' && cg.uid[18] == '-' &&
-			   cg.uid[23] == '-'), "dashes of the uid");
+			   cg.uid[23] == '-'),
+	       "dashes of the uid");
 	demand(cg.id[0] || cg.uid[0], "says something");
 	demand(cg.runtime != NULL, "runtime is a string");
 	return 0;

@@ -30,7 +30,8 @@ static bool same(const char *a, const char *b)
 static void one_cni(const char *json, size_t len, const char *name)
 {
 	struct resolve_cni a = { .file = NULL }, b = { .file = NULL };
-	int ra = resolve_cni_parse(json, len, name, &a), rb = resolve_cni_parse(json, len, name, &b);
+	int ra = resolve_cni_parse(json, len, name, &a),
+	    rb = resolve_cni_parse(json, len, name, &b);
 
 	demand(ra == rb, "same answer twice");
 	if (ra) {
@@ -44,7 +45,8 @@ static void one_cni(const char *json, size_t len, const char *name)
 	for (unsigned i = 0; i < a.n_ips; i++)
 		demand(addr_eq(&a.ips[i], &b.ips[i]), "same addresses twice");
 	demand(same(a.container_id, b.container_id) && same(a.name, b.name) &&
-	       same(a.ifname, b.ifname) && same(a.netns, b.netns), "same strings twice");
+		       same(a.ifname, b.ifname) && same(a.netns, b.netns),
+	       "same strings twice");
 	resolve_cni_done(&a);
 	resolve_cni_done(&b);
 }

@@ -66,7 +66,9 @@ static void build(struct chain *c, struct chain_pod pods[3], const char *name)
 		pods[i].uid = text("");
 		pods[i].runtime = text(i ? "" : "containerd");
 		pods[i].netns_path = text(i ? "" : "/var/run/netns/cni-1");
-		pods[i].problem = text(i == 0 ? "" : i == 1 ? "uses the host's network" : "gone: left");
+		pods[i].problem = text(i == 0	? ""
+				       : i == 1 ? "uses the host's network"
+						: "gone: left");
 	}
 	pods[0].pid = 41;
 	pods[0].netns_inode = 4026532532;
@@ -77,10 +79,16 @@ static void build(struct chain *c, struct chain_pod pods[3], const char *name)
 	pods[0].interfaces = &ifc;
 	pods[0].n_interfaces = 1;
 	pods[1].host_network = true;
-	bridge = (struct chain_link){ .name = "cni0", .ifindex = 4, .mtu = 1450, .link_netnsid = -1 };
+	bridge = (struct chain_link){
+		.name = "cni0", .ifindex = 4, .mtu = 1450, .link_netnsid = -1
+	};
 	underlay = (struct chain_link){ .name = "eth0", .ifindex = 2, .mtu = 1500 };
-	vtep = (struct chain_vtep){ .link = { .name = "flannel.1", .ifindex = 3 }, .family = 4, .vni = 1,
-				    .port = 8472, .local = address, .underlay_ifindex = 2 };
+	vtep = (struct chain_vtep){ .link = { .name = "flannel.1", .ifindex = 3 },
+				    .family = 4,
+				    .vni = 1,
+				    .port = 8472,
+				    .local = address,
+				    .underlay_ifindex = 2 };
 	evidence = (struct chain_evidence){ text("veth"), text("netlink RTM_GETLINK"), text(name) };
 	c->host.node = text("n1");
 	c->host.bridges = &bridge;
@@ -132,13 +140,16 @@ static void test_list_text(void **state)
 	(void)state;
 	build(&c, pods, "web");
 	out = print(&c, LIST_TEXT, false);
-	assert_string_equal(out,
-		"NAMESPACE    NAME  IP          PID  NETNS       VETH          BRIDGE  VTEP       UNDERLAY  STATE\n"
-		"default      web   10.244.1.2  41   4026532532  veth0a1b2c3d  cni0    flannel.1  eth0      ok\n"
-		"kube-system  web   -           -    -           -             -       -          -         hostNetwork\n"
-		"default      web   -           -    -           -             -       -          -         gone\n"
-		"\n"
-		"default/web: gone: left\n");
+	assert_string_equal(out, "NAMESPACE    NAME  IP          PID  NETNS       VETH          "
+				 "BRIDGE  VTEP       UNDERLAY  STATE\n"
+				 "default      web   10.244.1.2  41   4026532532  veth0a1b2c3d  "
+				 "cni0    flannel.1  eth0      ok\n"
+				 "kube-system  web   -           -    -           -             -  "
+				 "     -          -         hostNetwork\n"
+				 "default      web   -           -    -           -             -  "
+				 "     -          -         gone\n"
+				 "\n"
+				 "default/web: gone: left\n");
 	free(out);
 	c.n_pods = 0;
 	out = print(&c, LIST_TEXT, false);
@@ -156,31 +167,31 @@ static void test_resolve_text(void **state)
 	build(&c, pods, "web");
 	c.n_pods = 1;
 	out = print(&c, RESOLVE_TEXT, false);
-	assert_string_equal(out,
-		"default/web  10.244.1.2  on node n1\n"
-		"sandbox   0123456789ab, pid 41, containerd\n"
-		"container web fedcba987654, pid 42\n"
-		"netns     inode 4026532532, /var/run/netns/cni-1, pid 41\n"
-		"\n"
-		"pod       eth0            ifindex 2, its peer is ifindex 7 of the host\n"
-		"  |                       mtu 1450, mac 00:00:00:00:00:01, 10.244.1.2/24\n"
-		"  |\n"
-		"veth      veth0a1b2c3d    ifindex 7, its peer is ifindex 2 in nsid 0\n"
-		"  |                       mtu 0\n"
-		"  |                       port of cni0, forwarding, hairpin off\n"
-		"  |\n"
-		"bridge    cni0            ifindex 4\n"
-		"  |                       mtu 1450\n"
-		"  |\n"
-		"vtep      flannel.1       ifindex 3, vni 1, port 8472, local 10.244.1.2\n"
-		"  |                       mtu 0\n"
-		"  |\n"
-		"underlay  eth0            ifindex 2\n"
-		"                          mtu 1500\n"
-		"\n"
-		"evidence\n"
-		"  veth      web\n"
-		"            from netlink RTM_GETLINK\n");
+	assert_string_equal(
+		out, "default/web  10.244.1.2  on node n1\n"
+		     "sandbox   0123456789ab, pid 41, containerd\n"
+		     "container web fedcba987654, pid 42\n"
+		     "netns     inode 4026532532, /var/run/netns/cni-1, pid 41\n"
+		     "\n"
+		     "pod       eth0            ifindex 2, its peer is ifindex 7 of the host\n"
+		     "  |                       mtu 1450, mac 00:00:00:00:00:01, 10.244.1.2/24\n"
+		     "  |\n"
+		     "veth      veth0a1b2c3d    ifindex 7, its peer is ifindex 2 in nsid 0\n"
+		     "  |                       mtu 0\n"
+		     "  |                       port of cni0, forwarding, hairpin off\n"
+		     "  |\n"
+		     "bridge    cni0            ifindex 4\n"
+		     "  |                       mtu 1450\n"
+		     "  |\n"
+		     "vtep      flannel.1       ifindex 3, vni 1, port 8472, local 10.244.1.2\n"
+		     "  |                       mtu 0\n"
+		     "  |\n"
+		     "underlay  eth0            ifindex 2\n"
+		     "                          mtu 1500\n"
+		     "\n"
+		     "evidence\n"
+		     "  veth      web\n"
+		     "            from netlink RTM_GETLINK\n");
 	free(out);
 	/* a pod without veth has no drawing of a path that its packets never take */
 	c.pods = &pods[1];
@@ -219,7 +230,8 @@ static void assert_keys(const json_t *o, const char *want)
 	json_t *value;
 
 	assert_true(json_is_object(o));
-	json_object_foreach((json_t *)(uintptr_t)o, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)o, key, value)
+	{
 		(void)value;
 		strcat(got, got[0] ? "," : "");
 		strcat(got, key);
@@ -241,8 +253,10 @@ static void test_json(void **state)
 	free(out);
 	assert_keys(root, "schema,node,pods");
 	pod = json_array_get(json_object_get(root, "pods"), 0);
-	assert_keys(pod, "namespace,name,uid,ips,pid,container_ids,netns_inode,pod_interface,pod_ifindex,"
-		    "veth,veth_ifindex,bridge,host_network,problem");
+	assert_keys(
+		pod,
+		"namespace,name,uid,ips,pid,container_ids,netns_inode,pod_interface,pod_ifindex,"
+		"veth,veth_ifindex,bridge,host_network,problem");
 	assert_true(json_is_null(json_object_get(pod, "uid")));
 	assert_true(json_is_null(json_object_get(pod, "problem")));
 	assert_int_equal(json_array_size(json_object_get(pod, "container_ids")), 2);
@@ -266,13 +280,15 @@ static void test_json(void **state)
 	assert_keys(json_object_get(pod, "host_veth"),
 		    "name,ifindex,iflink,link_netnsid,mac,mtu,port_state,bridge");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(pod, "host_veth"),
-							    "link_netnsid")), 0);
+							    "link_netnsid")),
+			 0);
 	host = json_object_get(root, "host");
 	assert_keys(host, "bridge,vteps,underlays");
 	assert_keys(json_object_get(host, "bridge"), "name,ifindex,mac,mtu");
 	assert_keys(json_array_get(json_object_get(host, "vteps"), 0),
 		    "family,name,ifindex,vni,port,local,mac,mtu,underlay_ifindex");
-	assert_keys(json_array_get(json_object_get(host, "underlays"), 0), "name,ifindex,mac,mtu,addresses");
+	assert_keys(json_array_get(json_object_get(host, "underlays"), 0),
+		    "name,ifindex,mac,mtu,addresses");
 	assert_keys(json_array_get(json_object_get(root, "evidence"), 0), "step,source,value");
 	json_decref(root);
 
@@ -311,10 +327,8 @@ static void test_stream_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list_text),
-		cmocka_unit_test(test_resolve_text),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_list_text),    cmocka_unit_test(test_resolve_text),
+		cmocka_unit_test(test_hostile),	     cmocka_unit_test(test_json),
 		cmocka_unit_test(test_stream_error),
 	};
 

@@ -58,14 +58,23 @@ static int setup(void **state)
 {
 	struct resolve *r = calloc(1, sizeof(*r));
 	struct resolve_link links[] = {
-		link_of(LO, "lo", ""), link_of(ETH0, "ens3", ""), link_of(FLANNEL, "flannel.1", "vxlan"),
-		link_of(CNI0, "cbr7", "bridge"), link_of(VETH, "veth01", "veth"),
-		link_of(FLANNEL6, "flannel-v6.1", "vxlan"), link_of(DOCKER0, "docker0", "bridge"),
-		link_of(STRAY, "vxlan.calico", "vxlan"), link_of(PTP, "veth02", "veth"),
-		link_of(ETH1, "ens4", ""), link_of(DOCKVETH, "veth03", "veth"),
+		link_of(LO, "lo", ""),
+		link_of(ETH0, "ens3", ""),
+		link_of(FLANNEL, "flannel.1", "vxlan"),
+		link_of(CNI0, "cbr7", "bridge"),
+		link_of(VETH, "veth01", "veth"),
+		link_of(FLANNEL6, "flannel-v6.1", "vxlan"),
+		link_of(DOCKER0, "docker0", "bridge"),
+		link_of(STRAY, "vxlan.calico", "vxlan"),
+		link_of(PTP, "veth02", "veth"),
+		link_of(ETH1, "ens4", ""),
+		link_of(DOCKVETH, "veth03", "veth"),
 	};
 	struct resolve_ifaddr addrs[] = {
-		{ .ifindex = ETH0 }, { .ifindex = FLANNEL }, { .ifindex = CNI0 }, { .ifindex = ETH0 },
+		{ .ifindex = ETH0 },
+		{ .ifindex = FLANNEL },
+		{ .ifindex = CNI0 },
+		{ .ifindex = ETH0 },
 	};
 	struct resolve_route routes[] = {
 		route("0.0.0.0/0", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
@@ -78,10 +87,10 @@ static int setup(void **state)
 		route("172.17.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, DOCKER0),
 		route("fd00:2::/64", RT_TABLE_MAIN, RTN_UNICAST, FLANNEL6),
 		route("fe80::/64", RT_TABLE_MAIN, RTN_UNICAST, ETH0),
-		route("10.244.2.9/32", RT_TABLE_MAIN, RTN_UNICAST, FLANNEL),	/* a PMTU exception */
+		route("10.244.2.9/32", RT_TABLE_MAIN, RTN_UNICAST, FLANNEL), /* a PMTU exception */
 		route("192.168.0.1/32", RT_TABLE_LOCAL, RTN_LOCAL, ETH0),
 		route("192.168.0.255/32", RT_TABLE_LOCAL, RTN_BROADCAST, ETH0),
-		route("10.10.0.0/16", 1000, RTN_UNICAST, ETH0),		/* policy routing */
+		route("10.10.0.0/16", 1000, RTN_UNICAST, ETH0), /* policy routing */
 	};
 
 	if (!r)
@@ -167,7 +176,8 @@ static struct chain *chain_of(struct resolve *r, unsigned n)
 		p->interfaces[0].bridge_ifindex = CNI0;
 		strcpy(p->interfaces[0].bridge, "cbr7");
 		assert_int_equal(resolve_host_copy(r, resolve_host_link(r, VETH),
-						   &p->interfaces[0].host_veth), 0);
+						   &p->interfaces[0].host_veth),
+				 0);
 		p->interfaces[0].host_veth.ifindex = VETH + 1000 * i;
 	}
 	assert_int_equal(resolve_host_fill(r, c), 0);
@@ -225,8 +235,8 @@ static void test_routes(void **state)
 		const char *ip;
 		uint32_t oif;
 	} rows[] = {
-		{ "10.244.1.9", CNI0 }, { "10.244.2.9", FLANNEL }, { "10.244.3.9", ETH0 },
-		{ "10.244.200.1", 0 }, { "8.8.8.8", ETH0 }, { "192.168.0.1", ETH0 },
+		{ "10.244.1.9", CNI0 },	   { "10.244.2.9", FLANNEL }, { "10.244.3.9", ETH0 },
+		{ "10.244.200.1", 0 },	   { "8.8.8.8", ETH0 },	      { "192.168.0.1", ETH0 },
 		{ "fd00:2::9", FLANNEL6 }, { "10.10.0.1", ETH0 },
 	};
 
@@ -323,7 +333,10 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_fill), CASE(test_routes), CASE(test_net), CASE(test_no_vxlan),
+		CASE(test_fill),
+		CASE(test_routes),
+		CASE(test_net),
+		CASE(test_no_vxlan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

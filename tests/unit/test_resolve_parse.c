@@ -45,50 +45,62 @@ static void test_cgroup(void **state)
 		{ "0::/kubepods/besteffort/pod" UID1 "/" ID1 "\n", ID1, UID1, "" },
 		{ "0::/kubepods/pod" UID1 "/" ID1 "\n", ID1, UID1, "" },
 		{ "0::/kubepods/burstable/pod" UID1 "/crio-" ID1 "\n", ID1, UID1, "cri-o" },
-		{ "0::/kubepods/burstable/pod" UID1 "/crio-" ID1 "/container\n", ID1, UID1, "cri-o" },
+		{ "0::/kubepods/burstable/pod" UID1 "/crio-" ID1 "/container\n", ID1, UID1,
+		  "cri-o" },
 		/* systemd */
 		{ "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID1_
-		  ".slice/cri-containerd-" ID1 ".scope\n", ID1, UID1, "containerd" },
+		  ".slice/cri-containerd-" ID1 ".scope\n",
+		  ID1, UID1, "containerd" },
 		{ "0::/kubepods.slice/kubepods-pod" UID1_ ".slice/cri-containerd-" ID1 ".scope\n",
 		  ID1, UID1, "containerd" },
 		{ "0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID1_
-		  ".slice/docker-" ID1 ".scope\n", ID1, UID1, "docker" },
+		  ".slice/docker-" ID1 ".scope\n",
+		  ID1, UID1, "docker" },
 		{ "0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID1_
-		  ".slice/crio-" ID1 ".scope/container\n", ID1, UID1, "cri-o" },
+		  ".slice/crio-" ID1 ".scope/container\n",
+		  ID1, UID1, "cri-o" },
 		{ "0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID1_
-		  ".slice/crio-conmon-" ID1 ".scope\n", NULL, NULL, NULL },
+		  ".slice/crio-conmon-" ID1 ".scope\n",
+		  NULL, NULL, NULL },
 		/* systemd slices, runtime on cgroupfs */
 		{ "0::/system.slice/containerd.service/kubepods-burstable-pod" UID1_
-		  ".slice:cri-containerd:" ID1 "\n", ID1, UID1, "containerd" },
+		  ".slice:cri-containerd:" ID1 "\n",
+		  ID1, UID1, "containerd" },
 		/* kind: from inside, then from the real host */
 		{ "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
 		  "kubelet-kubepods-burstable-pod" UID1_ ".slice/cri-containerd-" ID1 ".scope\n",
 		  ID1, UID1, "containerd" },
 		{ "0::/kubelet/kubepods/burstable/pod" UID1 "/" ID1 "\n", ID1, UID1, "" },
-		{ "0::/system.slice/docker-" ID2 ".scope/kubelet/kubepods/burstable/pod" UID1 "/" ID1
-		  "\n", ID1, UID1, "" },
-		{ "0::/docker/" ID2 "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID1_
-		  ".slice/cri-containerd-" ID1 ".scope\n", ID1, UID1, "containerd" },
+		{ "0::/system.slice/docker-" ID2 ".scope/kubelet/kubepods/burstable/pod" UID1
+		  "/" ID1 "\n",
+		  ID1, UID1, "" },
+		{ "0::/docker/" ID2
+		  "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" UID1_
+		  ".slice/cri-containerd-" ID1 ".scope\n",
+		  ID1, UID1, "containerd" },
 		/* plain docker, podman */
 		{ "0::/docker/" ID1 "\n", ID1, "", "docker" },
 		{ "0::/system.slice/docker-" ID1 ".scope\n", ID1, "", "docker" },
 		{ "0::/machine.slice/libpod-" ID1 ".scope/container\n", ID1, "", "podman" },
 		{ "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID1
-		  ".scope/container\n", ID1, "", "podman" },
+		  ".scope/container\n",
+		  ID1, "", "podman" },
 		{ "0::/system.slice/x.service/libpod-payload-" ID1 "\n", ID1, "", "podman" },
 		{ "0::/machine.slice/libpod-conmon-" ID1 ".scope\n", NULL, NULL, NULL },
 		/* static pod: the uid is 32 hex digits */
 		{ "0::/kubepods/burstable/pod" STATIC_UID "/" ID1 "\n", ID1, STATIC_UID, "" },
 		{ "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
-		  ".slice/cri-containerd-" ID1 ".scope\n", ID1, STATIC_UID, "containerd" },
+		  ".slice/cri-containerd-" ID1 ".scope\n",
+		  ID1, STATIC_UID, "containerd" },
 		/* deeper ones, what a pod started inside itself, a cgroup namespace */
 		{ "0::/kubepods/pod" UID1 "/" ID1 "/init.scope\n", ID1, UID1, "" },
 		{ "0::/kubepods/pod" UID1 "/" ID1 "/docker/" ID2 "\n", ID1, UID1, "" },
-		{ "0::/kubepods/pod" UID2 "/" ID2 "/kubelet/kubepods/pod" UID1 "/" ID1 "\n",
-		  ID1, UID1, "" },
+		{ "0::/kubepods/pod" UID2 "/" ID2 "/kubelet/kubepods/pod" UID1 "/" ID1 "\n", ID1,
+		  UID1, "" },
 		{ "0::/../../pod" UID1 "/" ID1 "\n", ID1, UID1, "" },
 		/* version 1 and hybrid */
-		{ "12:cpuset:/\n5:pids:/kubepods/burstable/pod" UID1 "/" ID1 "\n0::/system.slice/x\n",
+		{ "12:cpuset:/\n5:pids:/kubepods/burstable/pod" UID1 "/" ID1
+		  "\n0::/system.slice/x\n",
 		  ID1, UID1, "" },
 		{ "3:pids:/docker/" ID1 "\n1:name=systemd:/docker/" ID1, ID1, "", "docker" },
 		/* nothing of it */
@@ -127,35 +139,49 @@ static void test_cni_versions(void **state)
 		const char *version, *result;
 		unsigned hosts, ips;
 	} rows[] = {
-		{ "0.1.0", "{\"ip4\":{\"ip\":\"10.244.1.2/24\",\"gateway\":\"10.244.1.1\"},\"dns\":{}}",
-		  0, 1 },
-		{ "0.2.0", "{\"cniVersion\":\"0.2.0\",\"ip4\":{\"ip\":\"10.244.1.2/24\"},"
-		  "\"ip6\":{\"ip\":\"fd00::2/64\"}}", 0, 2 },
-		{ "0.3.1", "{\"cniVersion\":\"0.3.1\",\"interfaces\":[{\"name\":\"cni0\",\"mac\":"
-		  "\"0a:58:0a:f4:01:01\"},{\"name\":\"veth0a1b2c3d\",\"mac\":\"02:00:00:00:00:01\"},"
+		{ "0.1.0",
+		  "{\"ip4\":{\"ip\":\"10.244.1.2/24\",\"gateway\":\"10.244.1.1\"},\"dns\":{}}", 0,
+		  1 },
+		{ "0.2.0",
+		  "{\"cniVersion\":\"0.2.0\",\"ip4\":{\"ip\":\"10.244.1.2/24\"},"
+		  "\"ip6\":{\"ip\":\"fd00::2/64\"}}",
+		  0, 2 },
+		{ "0.3.1",
+		  "{\"cniVersion\":\"0.3.1\",\"interfaces\":[{\"name\":\"cni0\",\"mac\":"
+		  "\"0a:58:0a:f4:01:01\"},{\"name\":\"veth0a1b2c3d\",\"mac\":\"02:00:00:00:00:01\"}"
+		  ","
 		  "{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:02\",\"sandbox\":"
 		  "\"/var/run/netns/cni-1\"}],\"ips\":[{\"version\":\"4\",\"interface\":2,"
 		  "\"address\":\"10.244.1.2/24\",\"gateway\":\"10.244.1.1\"}],\"routes\":["
-		  "{\"dst\":\"10.244.0.0/16\"}],\"dns\":{}}", 2, 1 },
-		{ "0.4.0", "{\"cniVersion\":\"0.4.0\",\"interfaces\":[{\"name\":\"cni0\"},"
+		  "{\"dst\":\"10.244.0.0/16\"}],\"dns\":{}}",
+		  2, 1 },
+		{ "0.4.0",
+		  "{\"cniVersion\":\"0.4.0\",\"interfaces\":[{\"name\":\"cni0\"},"
 		  "{\"name\":\"veth0a1b2c3d\"},{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:02\","
-		  "\"sandbox\":\"/var/run/netns/cni-1\"}],\"ips\":[{\"version\":\"4\",\"interface\":2,"
+		  "\"sandbox\":\"/var/run/netns/"
+		  "cni-1\"}],\"ips\":[{\"version\":\"4\",\"interface\":2,"
 		  "\"address\":\"10.244.1.2/24\"},{\"version\":\"6\",\"interface\":2,\"address\":"
-		  "\"fd00::2/64\"}]}", 2, 2 },
-		{ "1.0.0", "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"cni0\"},"
+		  "\"fd00::2/64\"}]}",
+		  2, 2 },
+		{ "1.0.0",
+		  "{\"cniVersion\":\"1.0.0\",\"interfaces\":[{\"name\":\"cni0\"},"
 		  "{\"name\":\"veth0a1b2c3d\"},{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:02\","
 		  "\"sandbox\":\"/var/run/netns/cni-1\"}],\"ips\":[{\"interface\":2,\"address\":"
-		  "\"10.244.1.2/24\"},{\"interface\":0,\"address\":\"10.9.9.9/24\"}]}", 2, 1 },
-		{ "1.1.0", "{\"cniVersion\":\"1.1.0\",\"interfaces\":[{\"name\":\"cni0\",\"mtu\":1450},"
+		  "\"10.244.1.2/24\"},{\"interface\":0,\"address\":\"10.9.9.9/24\"}]}",
+		  2, 1 },
+		{ "1.1.0",
+		  "{\"cniVersion\":\"1.1.0\",\"interfaces\":[{\"name\":\"cni0\",\"mtu\":1450},"
 		  "{\"name\":\"veth0a1b2c3d\",\"mtu\":1450,\"socketPath\":\"\",\"pciID\":\"\"},"
 		  "{\"name\":\"eth0\",\"mac\":\"02:00:00:00:00:02\",\"mtu\":1450,\"sandbox\":"
 		  "\"/var/run/netns/cni-1\"}],\"ips\":[{\"interface\":2,\"address\":"
-		  "\"10.244.1.2/24\"}],\"routes\":[{\"dst\":\"0.0.0.0/0\",\"mtu\":1400,\"table\":5}]}",
+		  "\"10.244.1.2/24\"}],\"routes\":[{\"dst\":\"0.0.0.0/"
+		  "0\",\"mtu\":1400,\"table\":5}]}",
 		  2, 1 },
 	};
 	static const char *const args[] = {
 		"[[\"IgnoreUnknown\",\"1\"],[\"K8S_POD_NAMESPACE\",\"default\"],[\"K8S_POD_NAME\","
-		"\"web\"],[\"K8S_POD_INFRA_CONTAINER_ID\",\"" ID1 "\"],[\"K8S_POD_UID\",\"" UID1 "\"]]",
+		"\"web\"],[\"K8S_POD_INFRA_CONTAINER_ID\",\"" ID1 "\"],[\"K8S_POD_UID\",\"" UID1
+		"\"]]",
 		/* containerd: any order */
 		"[[\"K8S_POD_UID\",\"" UID1 "\"],[\"K8S_POD_NAME\",\"web\"],[\"K8S_POD_NAMESPACE\","
 		"\"default\"],[\"IgnoreUnknown\",\"1\"]]",
@@ -170,9 +196,11 @@ static void test_cni_versions(void **state)
 		const char *result = rows[i / 2].result;
 
 		buf_init(&b, 65536);
-		buf_addf(&b, "{\"kind\":\"cniCacheV1\",\"containerId\":\"" ID1 "\",\"config\":"
+		buf_addf(&b,
+			 "{\"kind\":\"cniCacheV1\",\"containerId\":\"" ID1 "\",\"config\":"
 			 "\"eyJuYW1lIjoiY2JyMCIsInBsdWdpbnMiOlt7InR5cGUiOiJmbGFubmVsIn1dfQ==\","
-			 "\"ifName\":\"eth0\",\"networkName\":\"cbr0-x\",\"cniArgs\":%s,\"result\":%s}",
+			 "\"ifName\":\"eth0\",\"networkName\":\"cbr0-x\",\"cniArgs\":%s,\"result\":"
+			 "%s}",
 			 args[i % 2], result);
 		assert_int_equal(resolve_cni_parse(buf_str(&b), b.len, file, &c), 0);
 		assert_string_equal(c.container_id, ID1);
@@ -208,13 +236,21 @@ static void test_cni_versions(void **state)
 static void test_cni_odd(void **state)
 {
 	static const char *const bad[] = {
-		"", "{", "[]", "1", "null", "{}", "{\"kind\":\"other\",\"ips\":[]}", "\xff\xfe",
+		"",
+		"{",
+		"[]",
+		"1",
+		"null",
+		"{}",
+		"{\"kind\":\"other\",\"ips\":[]}",
+		"\xff\xfe",
 		"{\"kind\":1}",
 	};
 	static const char *const odd[] = {
 		"{\"kind\":\"cniCacheV1\"}",
 		"{\"kind\":\"cniCacheV1\",\"cniArgs\":null,\"result\":null}",
-		"{\"kind\":\"cniCacheV1\",\"cniArgs\":[[],[\"K8S_POD_NAME\"],[1,2],3,[\"K8S_POD_NAME\",7]],"
+		"{\"kind\":\"cniCacheV1\",\"cniArgs\":[[],[\"K8S_POD_NAME\"],[1,2],3,[\"K8S_POD_"
+		"NAME\",7]],"
 		"\"config\":\"%%%\",\"containerId\":9}",
 		"{\"kind\":\"cniCacheV1\",\"result\":{\"interfaces\":[1,{},{\"name\":"
 		"\"a-name-that-no-interface-can-have\"}],\"ips\":[{},{\"address\":\"x\"},"
@@ -289,7 +325,8 @@ static void test_lease(void **state)
 
 static void test_podlog(void **state)
 {
-	static const char *const bad[] = { "", "_", "__", "a_b", "a_b_", "_b_c", "a__c", "a_b_c_d", UID1 };
+	static const char *const bad[] = { "",	   "_",	   "__",      "a_b", "a_b_",
+					   "_b_c", "a__c", "a_b_c_d", UID1 };
 	struct resolve_log l;
 
 	(void)state;
@@ -310,18 +347,23 @@ static void test_oci(void **state)
 {
 	static const char sandbox[] =
 		"{\"ociVersion\":\"1.0.2\",\"annotations\":{\"io.kubernetes.cri.container-type\":"
-		"\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"" ID1 "\",\"io.kubernetes.cri.sandbox-name\":"
-		"\"web\",\"io.kubernetes.cri.sandbox-namespace\":\"default\",\"io.kubernetes.cri.sandbox-uid\":\""
-		UID1 "\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":"
+		"\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"" ID1
+		"\",\"io.kubernetes.cri.sandbox-name\":"
+		"\"web\",\"io.kubernetes.cri.sandbox-namespace\":\"default\",\"io.kubernetes.cri."
+		"sandbox-uid\":\"" UID1
+		"\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":"
 		"\"/var/run/netns/cni-1\"}]}}";
 	static const char app[] =
 		"{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
-		"\"io.kubernetes.cri.container-name\":\"app\",\"io.kubernetes.cri.sandbox-id\":\"" ID1 "\","
-		"\"io.kubernetes.cri.sandbox-name\":\"web\",\"io.kubernetes.cri.sandbox-namespace\":"
+		"\"io.kubernetes.cri.container-name\":\"app\",\"io.kubernetes.cri.sandbox-id\":"
+		"\"" ID1 "\","
+		"\"io.kubernetes.cri.sandbox-name\":\"web\",\"io.kubernetes.cri.sandbox-"
+		"namespace\":"
 		"\"default\"},\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}";
 	static const char crio[] =
 		"{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\","
-		"\"io.kubernetes.cri-o.SandboxID\":\"" ID1 "\",\"io.kubernetes.cri-o.KubeName\":\"web\","
+		"\"io.kubernetes.cri-o.SandboxID\":\"" ID1
+		"\",\"io.kubernetes.cri-o.KubeName\":\"web\","
 		"\"io.kubernetes.cri-o.Namespace\":\"default\",\"io.kubernetes.cri-o.Metadata\":"
 		"\"{\\\"name\\\":\\\"app\\\",\\\"attempt\\\":1}\",\"io.kubernetes.cri-o.Labels\":"
 		"\"{\\\"io.kubernetes.pod.uid\\\":\\\"" UID1 "\\\"}\"},\"linux\":{\"namespaces\":"
@@ -331,8 +373,9 @@ static void test_oci(void **state)
 		"\"io.kubernetes.cri-o.HostNetwork\":\"true\",\"io.kubernetes.cri-o.Metadata\":"
 		"\"{\\\"name\\\":\\\"proxy\\\",\\\"uid\\\":\\\"" UID2 "\\\",\\\"namespace\\\":"
 		"\\\"kube-system\\\"}\"}}";
-	static const char *const none[] = { "", "{", "[]", "{}", "{\"annotations\":{\"a\":\"b\"}}",
-					    "{\"annotations\":7}" };
+	static const char *const none[] = {
+		"", "{", "[]", "{}", "{\"annotations\":{\"a\":\"b\"}}", "{\"annotations\":7}"
+	};
 	struct resolve_oci o;
 
 	(void)state;
@@ -377,21 +420,30 @@ static void test_oci(void **state)
 static void test_docker(void **state)
 {
 	static const char pause[] =
-		"{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_POD_web_default_" UID1 "_0\",\"State\":{\"Running\":true,"
-		"\"Pid\":4711},\"Config\":{\"Labels\":{\"io.kubernetes.docker.type\":\"podsandbox\","
+		"{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_POD_web_default_" UID1
+		"_0\",\"State\":{\"Running\":true,"
+		"\"Pid\":4711},\"Config\":{\"Labels\":{\"io.kubernetes.docker.type\":"
+		"\"podsandbox\","
 		"\"io.kubernetes.pod.name\":\"web\",\"io.kubernetes.pod.namespace\":\"default\","
 		"\"io.kubernetes.pod.uid\":\"" UID1 "\"}},\"NetworkSettings\":{\"SandboxKey\":"
 		"\"/var/run/docker/netns/0123456789ab\",\"Networks\":{\"none\":{}}}}";
 	static const char app[] =
-		"{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_web_default_" UID1 "_3\",\"State\":{\"Pid\":4712},"
+		"{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_web_default_" UID1
+		"_3\",\"State\":{\"Pid\":4712},"
 		"\"Config\":{\"Labels\":{\"io.kubernetes.docker.type\":\"container\","
 		"\"io.kubernetes.sandbox.id\":\"" ID1 "\"}}}";
 	static const char plain[] =
-		"{\"ID\":\"" ID2 "\",\"Name\":\"/registry\",\"State\":{\"Running\":false,\"Pid\":0},"
+		"{\"ID\":\"" ID2
+		"\",\"Name\":\"/registry\",\"State\":{\"Running\":false,\"Pid\":0},"
 		"\"Config\":{\"Labels\":null},\"NetworkSettings\":{\"Networks\":{\"host\":{}}}}";
 	static const char *const none[] = { "", "{}", "[1]", "{\"ID\":5}" };
-	static const char *const bad_names[] = { "", "k8s", "k8s_a_b_c_d", "k8s_a_b_c_d_e_f_g",
-						 "x8s_a_b_c_d_0", "k8s__b_c_d_0", "registry" };
+	static const char *const bad_names[] = { "",
+						 "k8s",
+						 "k8s_a_b_c_d",
+						 "k8s_a_b_c_d_e_f_g",
+						 "x8s_a_b_c_d_0",
+						 "k8s__b_c_d_0",
+						 "registry" };
 	struct resolve_docker d;
 
 	(void)state;
@@ -590,7 +642,9 @@ static void test_netlink_old_kernel(void **state)
 static void test_netlink_others(void **state)
 {
 	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = 2 };
-	struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = 24, .rtm_table = RT_TABLE_MAIN,
+	struct rtmsg rtm = { .rtm_family = AF_INET,
+			     .rtm_dst_len = 24,
+			     .rtm_table = RT_TABLE_MAIN,
 			     .rtm_type = RTN_UNICAST };
 	struct ndmsg nd = { .ndm_family = AF_BRIDGE, .ndm_ifindex = 3, .ndm_state = 0x80 };
 	struct rtgenmsg g = { .rtgen_family = 0 };

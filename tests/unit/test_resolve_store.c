@@ -46,8 +46,8 @@ static void make_parents(char *path)
 	}
 }
 
-__attribute__((format(printf, 3, 4)))
-static void put(const struct root *t, const char *name, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void put(const struct root *t, const char *name,
+						      const char *fmt, ...)
 {
 	char path[PATH_MAX];
 	va_list ap;
@@ -83,11 +83,16 @@ static void put_cni(const struct root *t, const char *id, const char *namespace_
 	char file[256];
 
 	snprintf(file, sizeof(file), "var/lib/cni/results/cbr0-%s-eth0", id);
-	put(t, file, "{\"kind\":\"cniCacheV1\",\"containerId\":\"%s\",\"ifName\":\"eth0\","
-	    "\"networkName\":\"cbr0\",\"cniArgs\":[[\"K8S_POD_NAMESPACE\",\"%s\"],[\"K8S_POD_NAME\","
-	    "\"%s\"],[\"K8S_POD_UID\",\"%s\"]],\"result\":{\"cniVersion\":\"1.0.0\",\"interfaces\":["
-	    "{\"name\":\"cni0\"},{\"name\":\"%s\"},{\"name\":\"eth0\",\"sandbox\":\"%s\"}],\"ips\":["
-	    "{\"interface\":2,\"address\":\"%s/24\"}]}}", id, namespace_, name, uid, veth, netns, ip);
+	put(t, file,
+	    "{\"kind\":\"cniCacheV1\",\"containerId\":\"%s\",\"ifName\":\"eth0\","
+	    "\"networkName\":\"cbr0\",\"cniArgs\":[[\"K8S_POD_NAMESPACE\",\"%s\"],[\"K8S_POD_"
+	    "NAME\","
+	    "\"%s\"],[\"K8S_POD_UID\",\"%s\"]],\"result\":{\"cniVersion\":\"1.0.0\",\"interfaces\":"
+	    "["
+	    "{\"name\":\"cni0\"},{\"name\":\"%s\"},{\"name\":\"eth0\",\"sandbox\":\"%s\"}],\"ips\":"
+	    "["
+	    "{\"interface\":2,\"address\":\"%s/24\"}]}}",
+	    id, namespace_, name, uid, veth, netns, ip);
 }
 
 static int setup(void **state)
@@ -211,7 +216,8 @@ static void test_dockerd(void **state)
 	    "{\"kind\":\"cniCacheV1\",\"containerId\":\"" ID1 "\",\"ifName\":\"eth0\",\"cniArgs\":["
 	    "[\"K8S_POD_NAMESPACE\",\"default\"],[\"K8S_POD_NAME\",\"web\"]],\"result\":{}}");
 	put(t, "var/lib/docker/containers/" ID2 "/config.v2.json",
-	    "{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_web_default_" UID1 "_0\",\"State\":{\"Running\":true,"
+	    "{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_web_default_" UID1
+	    "_0\",\"State\":{\"Running\":true,"
 	    "\"Pid\":201},\"Config\":{\"Labels\":{\"io.kubernetes.docker.type\":\"container\","
 	    "\"io.kubernetes.sandbox.id\":\"" ID1 "\"}}}");
 	put_proc(t, 200, "web", "/kubepods/pod" UID1 "/" ID1);
@@ -235,7 +241,8 @@ static void test_logs_name(void **state)
 	struct resolve *r;
 
 	put(t, "var/log/pods/kube-system_proxy-x_" UID2 "/proxy/0.log", "x");
-	put_proc(t, 300, "p", "/kubepods.slice/kubepods-pod494211a3_f155_4c52_97ee_acb0c488573c.slice/"
+	put_proc(t, 300, "p",
+		 "/kubepods.slice/kubepods-pod494211a3_f155_4c52_97ee_acb0c488573c.slice/"
 		 "crio-" ID1 ".scope");
 	r = load(t, false);
 	assert_int_equal(r->n_recs, 1);
@@ -275,15 +282,19 @@ static void test_bundles(void **state)
 	char name[256];
 
 	snprintf(name, sizeof(name), "%s" ID1 "/config.json", dir);
-	put(t, name, "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
-	    "\"io.kubernetes.cri.sandbox-id\":\"" ID1 "\",\"io.kubernetes.cri.sandbox-name\":\"web\","
+	put(t, name,
+	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+	    "\"io.kubernetes.cri.sandbox-id\":\"" ID1
+	    "\",\"io.kubernetes.cri.sandbox-name\":\"web\","
 	    "\"io.kubernetes.cri.sandbox-namespace\":\"default\"},\"linux\":{\"namespaces\":["
 	    "{\"type\":\"network\"}]}}");
 	snprintf(name, sizeof(name), "%s" ID1 "/init.pid", dir);
 	put(t, name, "400");
 	snprintf(name, sizeof(name), "%s" ID2 "/config.json", dir);
-	put(t, name, "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
-	    "\"io.kubernetes.cri.container-name\":\"app\",\"io.kubernetes.cri.sandbox-id\":\"" ID1 "\"}}");
+	put(t, name,
+	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
+	    "\"io.kubernetes.cri.container-name\":\"app\",\"io.kubernetes.cri.sandbox-id\":\"" ID1
+	    "\"}}");
 	snprintf(name, sizeof(name), "%s" ID2 "/init.pid", dir);
 	put(t, name, "402");
 	put_proc(t, 400, "web", "/kubepods/pod" UID1 "/" ID1);
@@ -424,7 +435,8 @@ static void test_refused(void **state)
 	put(t, "var/log/pods/default_left_00112233-0000-0000-0000-000000000000/x", "x");
 	put(t, "var/lib/cni/networks/cbr0/10.244.1.9", "%s", ID3 "\r\neth0");
 	put(t, "var/lib/cni/networks/cbr0/last_reserved_ip.0", "10.244.1.9");
-	put(t, "run/flannel/subnet.env", "FLANNEL_NETWORK=10.42.0.0/16,10.244.0.0/16\n"
+	put(t, "run/flannel/subnet.env",
+	    "FLANNEL_NETWORK=10.42.0.0/16,10.244.0.0/16\n"
 	    "FLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_IPV6_NETWORK=fd00::/16\nFLANNEL_MTU=1450\n");
 	r = load(t, false);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -527,10 +539,10 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_containerd), CASE(test_dockerd), CASE(test_logs_name),
-		CASE(test_host_network), CASE(test_bundles), CASE(test_stale),
-		CASE(test_pid_reuse), CASE(test_forms), CASE(test_refused),
-		CASE(test_links), CASE(test_node_name), CASE(test_many),
+		CASE(test_containerd),	 CASE(test_dockerd),   CASE(test_logs_name),
+		CASE(test_host_network), CASE(test_bundles),   CASE(test_stale),
+		CASE(test_pid_reuse),	 CASE(test_forms),     CASE(test_refused),
+		CASE(test_links),	 CASE(test_node_name), CASE(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
