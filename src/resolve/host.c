@@ -2,8 +2,8 @@
 /*
  * host.c - the host's side of every chain: bridges, VTEPs, underlays, routes.
  *
- * Theory of operation. Devices are found by what they are, never by name: a bridge because pod veths
- * are its ports, a VTEP because its kind is vxlan, the underlay because
+ * Theory of operation. Devices are found by what they are, never by name: a bridge
+ * because pod veths are its ports, a VTEP because its kind is vxlan, the underlay because
  * IFLA_VXLAN_LINK points at it. Routes get the kind that decides which hops a path needs:
  * by their type first, then by the device they leave through.
  */
