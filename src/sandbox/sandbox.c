@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/if_packet.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -170,10 +171,15 @@ static int limit_system_calls(bool may_open, struct err *err)
 		return err_set(err, ENOMEM, "seccomp");
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && !rc; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* SO_ATTACH_FILTER stops a ring; no other level can be reached. */
+	/* SO_ATTACH_FILTER stops a ring; no other level can be reached but as below. */
 	if (!rc)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 1,
 				      SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET));
+	/* pcap_close() takes its ring down this way, and dies of a refusal. */
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+				      SCMP_A1(SCMP_CMP_EQ, SOL_PACKET),
+				      SCMP_A2(SCMP_CMP_EQ, PACKET_RX_RING));
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]) && !rc; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				      SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
