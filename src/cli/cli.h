@@ -44,6 +44,14 @@ enum format {
 	FORMAT_JSONL,
 };
 
+/* How the files of a rotation are called. */
+enum naming {
+	NAMING_ONE = 0,			/* no rotation */
+	NAMING_NUMBER_AND_TIME,		/* -b: F_00001_20260131120000.pcapng, as dumpcap */
+	NAMING_COUNT,			/* -C: F, F1, F2; with -W in a ring F0, F1, as tcpdump */
+	NAMING_TIME,			/* -G: F is a strftime template, as tcpdump */
+};
+
 #define LIST_MAX 64u	/* repeatable options: --hops, --pod, --and */
 
 struct limits {
@@ -62,6 +70,7 @@ struct options {
 	uint32_t buffer_kib;		/* -B */
 	struct limits stop;		/* -a */
 	struct limits ring;		/* -b; -C, -G and -W in other words */
+	enum naming naming;
 	char *filter;			/* -f or trailing words, joined; owned */
 	enum model_direction direction;	/* -Q; OTHER: both */
 	enum format format;		/* -T */
@@ -109,6 +118,11 @@ bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 struct output;
 struct output *output_open(const struct options *o, const struct model_net *net,
 			   const char *const *filters, struct err *err);
+/* Counters for the statistics blocks of files that end while others follow. */
+typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
+void output_set_counters(struct output *out, output_counters *fn, void *arg);
+bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
+char *output_directory(const struct options *o);	/* where further files are made; caller frees */
 int output_frame(struct output *out, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err);
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */
@@ -146,6 +160,7 @@ struct session *session_new(const struct options *o, struct err *err);	/* net is
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
 		  struct err *err);
+int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
 int session_frame(struct session *s, const struct model_frame *f);
 /* Ends the pipeline, writes statistics and report. r: capture facts filled by the caller. */
 int session_finish(struct session *s, struct result *r, struct err *err);

@@ -242,9 +242,19 @@ static int close_the_door(const struct run *run, struct err *err)
 {
 	struct sandbox_config sc = { .user = run->opt->user };
 	struct sandbox_state state;
+	char *dir = NULL;
+	int rc;
 
 	tzset(); /* reads the time zone's file, now or never */
-	if (sandbox_enter(&sc, &state, err) < 0)
+	if (run->opt->naming) {
+		dir = output_directory(run->opt);
+		if (!dir)
+			return err_sys(err, ENOMEM, "-w %s", run->opt->write);
+		sc.write_dir = dir;
+	}
+	rc = sandbox_enter(&sc, &state, err);
+	free(dir);
+	if (rc < 0)
 		return err_prefix(err, "giving up rights");
 	log_info("sandbox", "no capabilities, no new ones, system calls limited%s",
 		 state.landlock ? ", files closed" : "; this kernel has no Landlock");
@@ -301,10 +311,9 @@ static void fill(void *arg, struct result *r)
 static int tell_time(struct run *run, int64_t now_ns, struct err *err)
 {
 	struct result r = { 0 };
-	int rc = pipeline_result(run->session->pipeline, &r, err);
+	int rc = session_counters(run->session, &r, err);
 
 	if (!rc) {
-		fill(run, &r);
 		r.capture.end_ns = 0;
 		rc = output_statistics(run->session->output, &r, now_ns, err);
 	}
@@ -340,6 +349,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	const struct limits *l = &run->opt->stop;
 
 	return signals_stop() || run->session->broken_pipe ||
+	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
 	       (l->frames && pipeline_kept(run->session->pipeline) >= l->frames) ||
 	       (l->bytes && run->session->output &&

@@ -69,6 +69,13 @@ static const struct option_row options[] = {
 	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE), "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
 	{ OPT_STOP, "autostop", "COND", FOR_RUN,
 	  "stop after duration:S, filesize:KB, packets:N frames or files:N" },
+	{ OPT_RING, "ring-buffer", "COND", FOR_RUN,
+	  "next file after duration:S, interval:S, filesize:KB, packets:N; keep files:N" },
+	{ OPT_SIZE, "rotate-size", "MB", FOR_RUN, "next file after so many million bytes" },
+	{ OPT_SECONDS, "rotate-seconds", "S", FOR_RUN,
+	  "next file after so many seconds; FILE is a strftime template" },
+	{ OPT_FILES, "rotate-files", "N", FOR_RUN,
+	  "with -C keep N files in a ring, with -G end after N" },
 	{ OPT_FILTER, "filter", "FILTER", FOR_RUN,
 	  "libpcap filter on the pod's own packets as its veth shows them" },
 	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN, "packets to the pod, from it, both" },
@@ -294,6 +301,24 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_STOP:
 		rc = parse_condition("-a", v, &o->stop, err);
 		break;
+	case OPT_RING:
+		rc = parse_condition("-b", v, &o->ring, err);
+		o->naming = NAMING_NUMBER_AND_TIME;
+		break;
+	case OPT_SIZE:
+		rc = parse_u64("-C", v, 1, 1u << 30, &n, err);
+		o->ring.bytes = n * 1000000;
+		if (o->naming != NAMING_TIME)
+			o->naming = NAMING_COUNT;
+		break;
+	case OPT_SECONDS:
+		rc = parse_u64("-G", v, 1, 1u << 30, &n, err);
+		o->ring.duration_ns = (int64_t)n * NS_PER_S;
+		o->naming = NAMING_TIME;
+		break;
+	case OPT_FILES:
+		rc = parse_u64("-W", v, 1, 1000000, &o->ring.files, err);
+		break;
 	case OPT_FILTER:
 		rc = set_filter(o, v, err);
 		break;
@@ -436,6 +461,15 @@ static int check(struct options *o, struct err *err)
 	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
 		return err_usage(err, EINVAL,
 				 "-w - takes stdout: with -T json say where the report goes (--report)");
+	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
+		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
+	if (o->naming == NAMING_NUMBER_AND_TIME && !o->ring.duration_ns && !o->ring.bytes &&
+	    !o->ring.frames && !o->ring.interval_ns)
+		return err_usage(err, EINVAL, "-b files:%llu: say when the next file begins: "
+				 "duration, interval, filesize or packets",
+				 (unsigned long long)o->ring.files);
+	if (o->ring.files && !o->naming)
+		return err_usage(err, EINVAL, "-W needs -C or -G");
 	if (o->split && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "--split needs -w FILE");
 	return 0;

@@ -20,6 +20,8 @@
 
 #define COMMENT_MAX 512u
 #define TEXT_MAX 16384u
+#define PATH_MAX_BYTES 4096u
+#define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
 #define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
 
 struct file {
@@ -31,13 +33,20 @@ struct file {
 
 struct output {
 	const struct options *opt;
+	/* rotation */
+	unsigned number;		/* of the current set of files, from 1 */
+	uint64_t set_frames, earlier_bytes;
+	int64_t set_ns;			/* stamp of its first frame */
+	char **kept;			/* -b files:N: names still on the disk, a ring */
+	bool over;
+	output_counters *counters;
+	void *counters_arg;
 	const struct model_net *net;
 	struct file files[MODEL_HOPS_MAX + 1];
 	unsigned n_files;
 	const char *const *filters;
 	uint64_t drops[MODEL_HOPS_MAX];
-	int64_t start_ns, flushed_ns;
-	uint64_t frames;
+	int64_t flushed_ns;
 	bool flush_each;
 };
 
@@ -209,45 +218,207 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 	return rc;
 }
 
-struct output *output_open(const struct options *opt, const struct model_net *net,
-			   const char *const *filters, struct err *err)
+/* ----------------------------------------------------------------- rotation */
+
+static size_t stem_len(const char *path)
 {
-	struct output *o = calloc(1, sizeof(*o));
+	const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
 
-	if (!o) {
-		err_sys(err, ENOMEM, "output");
-		return NULL;
+	return dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+}
+
+/* The name of the current set of files. */
+static int set_name(const struct output *o, struct buf *name, struct err *err)
+{
+	const struct options *opt = o->opt;
+	const char *path = opt->write;
+	size_t stem = stem_len(path);
+	time_t now = time(NULL);
+	char stamp[PATH_MAX_BYTES];
+	struct tm tm;
+	size_t n;
+
+	localtime_r(&now, &tm);
+	switch (opt->naming) {
+	case NAMING_ONE:
+		buf_adds(name, path);
+		break;
+	case NAMING_NUMBER_AND_TIME:
+		strftime(stamp, sizeof(stamp), "%Y%m%d%H%M%S", &tm);
+		buf_addf(name, "%.*s_%05u_%s%s", (int)stem, path, o->number, stamp, path + stem);
+		break;
+	case NAMING_COUNT:
+		if (opt->ring.files) {
+			int width = snprintf(NULL, 0, "%llu",
+					     (unsigned long long)opt->ring.files - 1);
+			buf_addf(name, "%s%0*llu", path, width,
+				 (unsigned long long)((o->number - 1) % opt->ring.files));
+		} else if (o->number == 1) {
+			buf_adds(name, path);
+		} else {
+			buf_addf(name, "%s%u", path, o->number - 1);
+		}
+		break;
+	case NAMING_TIME:
+/* The template is the user's own, as with tcpdump -G. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		n = strftime(stamp, sizeof(stamp), path, &tm);
+#pragma GCC diagnostic pop
+		if (!n)
+			return err_usage(err, EINVAL, "-w %s: no name comes of that template", path);
+		buf_adds(name, stamp);
+		if (opt->ring.bytes && o->number > 1)
+			buf_addf(name, "%u", o->number - 1);
+		break;
 	}
-	o->opt = opt;
-	o->net = net;
-	o->filters = filters;
-	o->flushed_ns = monotonic_ns();
-	if (add_file(o, opt->write, -1, err) < 0)
-		goto fail;
-	o->flush_each = opt->unbuffered;
-	for (unsigned i = 0; opt->split && i < net->n_hops; i++) {
-		const char *dot = strrchr(opt->write, '.'), *slash = strrchr(opt->write, '/');
-		size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - opt->write)
-							     : strlen(opt->write);
-		struct buf path;
-		int rc;
+	return name->failed ? err_set(err, ENAMETOOLONG, "-w %s: name too long", path) : 0;
+}
 
-		buf_init(&path, 4096);
-		buf_addf(&path, "%.*s-%s-%s%s", (int)stem, opt->write,
-			 model_role_name(net->hops[i].role), net->hops[i].name, opt->write + stem);
+/* -b files:N keeps the newest N sets. */
+static void forget_oldest(struct output *o, const char *name)
+{
+	uint64_t keep = o->opt->ring.files;
+
+	if (o->opt->naming != NAMING_NUMBER_AND_TIME || !keep || !o->kept)
+		return;
+	char **slot = &o->kept[(o->number - 1) % keep];
+	if (*slot)
+		unlink(*slot);
+	free(*slot);
+	*slot = strdup(name);
+}
+
+static int open_set(struct output *o, struct err *err)
+{
+	const struct model_net *net = o->net;
+	struct buf name;
+	int rc;
+
+	buf_init(&name, PATH_MAX_BYTES);
+	o->number++;
+	o->set_frames = 0;
+	rc = set_name(o, &name, err);
+	if (!rc)
+		rc = add_file(o, buf_str(&name), -1, err);
+	if (!rc)
+		forget_oldest(o, buf_str(&name));
+	for (unsigned i = 0; o->opt->split && i < net->n_hops && !rc; i++) {
+		size_t stem = stem_len(buf_str(&name));
+		struct buf path;
+
+		buf_init(&path, PATH_MAX_BYTES);
+		buf_addf(&path, "%.*s-%s-%s%s", (int)stem, buf_str(&name),
+			 model_role_name(net->hops[i].role), net->hops[i].name,
+			 buf_str(&name) + stem);
 		/* A device's name may hold a slash nowhere but in a hostile file. */
 		for (size_t k = stem; k < path.len; k++)
 			if (path.data[k] == '/')
 				path.data[k] = '_';
 		rc = add_file(o, buf_str(&path), (int)i, err);
 		buf_done(&path);
-		if (rc < 0)
-			goto fail;
+	}
+	buf_done(&name);
+	return rc;
+}
+
+static void forget_files(struct output *o)
+{
+	for (unsigned i = 0; i < o->n_files; i++) {
+		pcapng_writer_free(o->files[i].writer);
+		if (o->files[i].path && o->files[i].fd >= 0)
+			close(o->files[i].fd);
+		free(o->files[i].path);
+		o->files[i] = (struct file){ .fd = -1 };
+	}
+	o->n_files = 0;
+}
+
+static bool set_is_full(const struct output *o, int64_t time_ns)
+{
+	const struct limits *l = &o->opt->ring;
+
+	if (!o->opt->naming || !o->set_frames)
+		return false;
+	if (l->interval_ns && time_ns / l->interval_ns != o->set_ns / l->interval_ns)
+		return true;
+	return (l->frames && o->set_frames >= l->frames) ||
+	       (l->bytes && pcapng_writer_bytes(o->files[0].writer) >= l->bytes) ||
+	       (l->duration_ns && time_ns - o->set_ns >= l->duration_ns);
+}
+
+/* Ends the current files soundly, each complete by itself, and begins the next. */
+static int next_set(struct output *o, struct err *err)
+{
+	uint64_t last = o->opt->stop.files;
+	struct result r = { 0 };
+	int rc = 0;
+
+	if (o->opt->naming == NAMING_TIME && o->opt->ring.files && !o->opt->ring.bytes)
+		last = o->opt->ring.files;
+	if (last && o->number >= last) {
+		o->over = true;
+		return 0;
+	}
+	if (o->counters)
+		rc = o->counters(o->counters_arg, &r, err);
+	o->earlier_bytes += pcapng_writer_bytes(o->files[0].writer);
+	if (!rc)
+		rc = output_close(o, &r, err);
+	result_free(&r);
+	forget_files(o);
+	return rc ? rc : open_set(o, err);
+}
+
+struct output *output_open(const struct options *opt, const struct model_net *net,
+			   const char *const *filters, struct err *err)
+{
+	struct output *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		goto memory;
+	o->opt = opt;
+	o->net = net;
+	o->filters = filters;
+	o->flushed_ns = monotonic_ns();
+	o->flush_each = opt->unbuffered;
+	if (opt->naming == NAMING_NUMBER_AND_TIME && opt->ring.files) {
+		o->kept = calloc(opt->ring.files < FILES_KEPT_MAX ? opt->ring.files
+								  : FILES_KEPT_MAX,
+				 sizeof(*o->kept));
+		if (!o->kept || opt->ring.files > FILES_KEPT_MAX)
+			goto memory;
+	}
+	if (open_set(o, err) < 0) {
+		output_free(o);
+		return NULL;
 	}
 	return o;
-fail:
+memory:
 	output_free(o);
+	err_sys(err, ENOMEM, "output");
 	return NULL;
+}
+
+void output_set_counters(struct output *o, output_counters *fn, void *arg)
+{
+	o->counters = fn;
+	o->counters_arg = arg;
+}
+
+bool output_is_over(const struct output *o)
+{
+	return o->over;
+}
+
+char *output_directory(const struct options *opt)
+{
+	const char *slash = strrchr(opt->write, '/');
+
+	if (!slash)
+		return strdup(".");
+	return slash == opt->write ? strdup("/")
+				   : strndup(opt->write, (size_t)(slash - opt->write));
 }
 
 int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
@@ -268,13 +439,20 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 	};
 	int rc = 0;
 
+	if (o->over)
+		return 0;
+	if (set_is_full(o, f->time_ns)) {
+		rc = next_set(o, err);
+		if (rc < 0 || o->over)
+			return rc;
+	}
+	if (!o->set_frames++)
+		o->set_ns = f->time_ns;
 	o->drops[f->hop] = 0;
 	if (!o->opt->terse && m->id) {
 		p.comment_len = pipeline_comment(m, comment, sizeof(comment));
 		p.comment = comment;
 	}
-	if (!o->frames++)
-		o->start_ns = f->time_ns;
 	for (unsigned i = 0; i < o->n_files && !rc; i++) {
 		struct file *out = &o->files[i];
 		if (out->only_hop >= 0) {
@@ -359,18 +537,16 @@ void output_free(struct output *o)
 {
 	if (!o)
 		return;
-	for (unsigned i = 0; i < o->n_files; i++) {
-		pcapng_writer_free(o->files[i].writer);
-		if (o->files[i].path && o->files[i].fd >= 0)
-			close(o->files[i].fd);
-		free(o->files[i].path);
-	}
+	forget_files(o);
+	for (uint64_t i = 0; o->kept && i < o->opt->ring.files; i++)
+		free(o->kept[i]);
+	free(o->kept);
 	free(o);
 }
 
 uint64_t output_bytes(const struct output *o)
 {
-	return o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0;
+	return o->earlier_bytes + (o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0);
 }
 
 bool output_is_pipe(const struct output *o)

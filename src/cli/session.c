@@ -90,6 +90,20 @@ static FILE *open_report(const char *path, struct err *err)
 	return f;
 }
 
+int session_counters(struct session *s, struct result *r, struct err *err)
+{
+	int rc = pipeline_result(s->pipeline, r, err);
+
+	if (!rc && s->fill)
+		s->fill(s->fill_arg, r);
+	return rc;
+}
+
+static int file_counters(void *arg, struct result *r, struct err *err)
+{
+	return session_counters(arg, r, err);
+}
+
 int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
 		  struct err *err)
 {
@@ -149,6 +163,8 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		pc.sort_ns = CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4;
 		pc.lookahead_ns = pc.sort_ns + CORRELATE_LOOKAHEAD_NS;
 	}
+	if (s->output)
+		output_set_counters(s->output, file_counters, s);
 	s->pipeline = pipeline_new(&pc, err);
 	return s->pipeline ? 0 : -ENOMEM;
 }
