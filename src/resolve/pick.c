@@ -97,11 +97,37 @@ static void pick_prefer_live(struct pick *p)
 	p->n = n;
 }
 
-static int pick_ambiguous(const struct pick *p, const char *pod, struct err *err)
+/* The order of directory entries is no order for people. */
+static void pick_sort(struct pick *p)
+{
+	char a[320], b[320];
+
+	for (unsigned i = 1; i < p->n; i++) {
+		uint32_t at = p->at[i];
+		unsigned j = i;
+
+		resolve_rec_label(&p->r->recs[at], a, sizeof(a));
+		for (; j > 0; j--) {
+			const struct resolve_rec *before = &p->r->recs[p->at[j - 1]];
+			int c = strcmp(resolve_rec_label(before, b, sizeof(b)), a);
+
+			if (!c)
+				c = strcmp(resolve_s(before->sandbox_id),
+					   resolve_s(p->r->recs[at].sandbox_id));
+			if (c <= 0)
+				break;
+			p->at[j] = p->at[j - 1];
+		}
+		p->at[j] = at;
+	}
+}
+
+static int pick_ambiguous(struct pick *p, const char *pod, struct err *err)
 {
 	char list[700] = "", label[320];
 	size_t len = 0;
 
+	pick_sort(p);
 	for (unsigned i = 0; i < p->n && i < PICK_SHOWN; i++) {
 		const struct resolve_rec *rec = &p->r->recs[p->at[i]];
 		const char *id = rec->sandbox_id     ? rec->sandbox_id

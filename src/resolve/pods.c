@@ -424,6 +424,18 @@ static int pods_check_claims(struct resolve *r, const struct resolve_rec *rec,
 	return rc;
 }
 
+/* The sandbox first, then as they were started. */
+static int pods_cmp_containers(const void *a, const void *b)
+{
+	const struct chain_container *x = a, *y = b;
+
+	if (x->sandbox != y->sandbox)
+		return x->sandbox ? -1 : 1;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return strcmp(x->id, y->id);
+}
+
 static int pods_copy_strings(const struct resolve_rec *rec, struct chain_pod *pod)
 {
 	pod->namespace_ = strdup(resolve_s(rec->namespace_));
@@ -436,26 +448,23 @@ static int pods_copy_strings(const struct resolve_rec *rec, struct chain_pod *po
 	pod->host_network = rec->host_network;
 	if (!pod->namespace_ || !pod->name || !pod->uid || !pod->runtime || !pod->netns_path)
 		return -ENOMEM;
-	/* the sandbox first, then by pid */
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < rec->n_containers; i++) {
-			const struct resolve_container *c = &rec->containers[i];
-			struct chain_container *to;
+	for (unsigned i = 0; i < rec->n_containers; i++) {
+		const struct resolve_container *c = &rec->containers[i];
+		struct chain_container *to = resolve_grow(&pod->containers, &pod->n_containers,
+							  sizeof(*to), RESOLVE_ENTRIES_MAX);
 
-			if (c->sandbox != (pass == 0))
-				continue;
-			to = resolve_grow(&pod->containers, &pod->n_containers, sizeof(*to),
-					  RESOLVE_ENTRIES_MAX);
-			if (!to)
-				return -ENOMEM;
-			to->id = strdup(c->id);
-			to->name = strdup(resolve_s(c->name));
-			to->pid = c->pid;
-			to->sandbox = c->sandbox;
-			if (!to->id || !to->name)
-				return -ENOMEM;
-		}
+		if (!to)
+			return -ENOMEM;
+		to->id = strdup(c->id);
+		to->name = strdup(resolve_s(c->name));
+		to->pid = c->pid;
+		to->sandbox = c->sandbox;
+		if (!to->id || !to->name)
+			return -ENOMEM;
 	}
+	if (pod->n_containers)
+		qsort(pod->containers, pod->n_containers, sizeof(*pod->containers),
+		      pods_cmp_containers);
 	/* CRI-O drops the pause container; its id still names the pod */
 	if (rec->sandbox_id && (!pod->n_containers || !pod->containers[0].sandbox)) {
 		struct chain_container *to = resolve_grow(&pod->containers, &pod->n_containers,
