@@ -20,6 +20,7 @@
 
 #define COMMENT_MAX 512u
 #define TEXT_MAX 16384u
+#define OS_MAX 160u
 #define PATH_MAX_BYTES 4096u
 #define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
 #define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
@@ -45,6 +46,7 @@ struct output {
 	struct file files[MODEL_HOPS_MAX + 1];
 	unsigned n_files;
 	const char *const *filters;
+	char os[OS_MAX];		/* read before the sandbox closes */
 	uint64_t drops[MODEL_HOPS_MAX];
 	int64_t flushed_ns;
 	bool flush_each;
@@ -111,12 +113,10 @@ static int open_path(const char *path, int *ret_fd, struct err *err)
 static int write_header(struct output *o, struct file *f, struct err *err)
 {
 	const struct model_net *net = o->net;
-	struct buf comment, os;
-	struct utsname u;
+	struct buf comment;
 	int rc;
 
 	buf_init(&comment, TEXT_MAX);
-	buf_init(&os, TEXT_MAX);
 	buf_addf(&comment, "podhop node=%s pods=", net->node);
 	for (unsigned i = 0, n = 0; i < net->n_pods; i++) {
 		const struct model_pod *p = &net->pods[i];
@@ -127,11 +127,8 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		}
 	}
 	buf_addf(&comment, " filter=%s", o->opt->filter ? o->opt->filter : "");
-	if (uname(&u) == 0)
-		buf_addf(&os, "%s %s", u.sysname, u.release);
-
 	struct pcapng_writer_config wc = {
-		.os = os.len ? buf_str(&os) : NULL,
+		.os = o->os,
 		.application = "podhop " PODHOP_VERSION,
 		.comment = buf_str(&comment),
 	};
@@ -188,7 +185,6 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 	if (!rc)
 		rc = pcapng_writer_flush(f->writer, err);
 	buf_done(&comment);
-	buf_done(&os);
 	return rc;
 }
 
@@ -374,9 +370,12 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 			   const char *const *filters, struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
+	struct utsname u;
 
 	if (!o)
 		goto memory;
+	if (uname(&u) == 0)
+		snprintf(o->os, sizeof(o->os), "%s %s", u.sysname, u.release);
 	o->opt = opt;
 	o->net = net;
 	o->filters = filters;
