@@ -1,0 +1,842 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * inputs.c - captures already taken, or still growing, as hops and frames of a node.
+ *
+ * Theory of operation
+ *
+ * Each interface of each input becomes a hop; interfaces of equal name are one hop
+ * (ring files, the sections of one capture), unnamed ones are named after their file. What
+ * podhop wrote says itself what each hop is, also of a hop that shows no frame. For other
+ * files a sample of the frames is read first and the roles are learned from it
+ * (src/pipeline/roles.c), then the files are read from the start; a pipe cannot be read
+ * twice, so its first frames are kept.
+ *
+ * Regular files are read to the end, merged by time. Pipes are followed: what has come is
+ * taken, and time advances with the slowest of them, so that none blocks another.
+ */
+#include "cli.h"
+#include "inputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "podhop/log.h"
+
+#define SAMPLE_FRAMES 50000u	/* enough for every flow's hops; 60 ms of reading */
+#define PIPE_SAMPLE_FRAMES 2000u
+#define PIPE_BYTES (1 << 20)	/* asked of the kernel: what may wait while others are sampled */
+#define POLL_MS 200
+#define INTERFACES_MAX 65536u	/* of one input that are mapped to hops */
+
+struct kept_frame {
+	struct model_frame frame;	/* hop: interface of the file */
+	uint8_t *data;
+};
+
+struct input {
+	const char *path;
+	struct pcapng_reader *reader;
+	int *hop;		/* of each interface of the file; -1: not seen yet */
+	unsigned n_hop;
+	unsigned looked_at;	/* interfaces whose description was read */
+	struct pcapng_frame head;
+	bool has_head;
+	bool over;
+	bool is_pipe;
+	bool sampled;
+	bool for_good;		/* read to be taken: what is wrong with it is told now */
+	int64_t last_ns;	/* how far its time has come */
+	int64_t first_ns;
+	uint64_t frames;
+	int error;
+	char *reason;
+	uint64_t error_offset;
+	char node[MODEL_K8S_NAME_MAX];
+	/* a pipe's sample, to be given again */
+	struct kept_frame *kept;
+	unsigned n_kept, next_kept;
+};
+
+/* -------------------------------------------------------- what files say */
+
+/* The value of key= in "podhop key=value ..."; false when it is not there. */
+static bool description_value(const char *text, const char *key, char *out, size_t size)
+{
+	size_t klen = strlen(key);
+
+	if (strncmp(text, "podhop ", strlen("podhop ")) != 0)
+		return false;
+	for (const char *p = text; (p = strchr(p, ' ')) != NULL;) {
+		p++;
+		if (strncmp(p, key, klen) != 0 || p[klen] != '=')
+			continue;
+		p += klen + 1;
+		size_t n = strcspn(p, " ");
+		if (n >= size)
+			n = size - 1;
+		memcpy(out, p, n);
+		out[n] = 0;
+		return true;
+	}
+	return false;
+}
+
+static int find_pod(struct model_net *net, const char *ns, const char *name)
+{
+	for (unsigned i = 0; i < net->n_pods; i++)
+		if (strcmp(net->pods[i].namespace_, ns) == 0 &&
+		    strcmp(net->pods[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+void inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a)
+{
+	int i = name[0] ? find_pod(net, ns, name) : -1;
+	struct model_pod *p;
+
+	if (i < 0) {
+		if (net->n_pods == MODEL_PODS_MAX)
+			return;
+		p = &net->pods[net->n_pods++];
+		memset(p, 0, sizeof(*p));
+		snprintf(p->namespace_, sizeof(p->namespace_), "%s", ns);
+		snprintf(p->name, sizeof(p->name), "%s", name);
+	} else {
+		p = &net->pods[i];
+	}
+	for (unsigned k = 0; k < p->n_addrs; k++)
+		if (addr_eq(&p->addrs[k], a))
+			return;
+	if (p->n_addrs < MODEL_POD_ADDRS_MAX)
+		p->addrs[p->n_addrs++] = *a;
+}
+
+/* "podhop node=n1 pods=ns/web:10.244.1.5,ns/web:fd00::5 filter=tcp port 80" */
+static void read_section_comment(struct inputs *in, const char *comment)
+{
+	struct model_net *net = in->net;
+	char pods[PCAPNG_STRING_MAX * 4], *save = NULL;
+
+	if (!net->node[0])
+		description_value(comment, "node", net->node, sizeof(net->node));
+	if (in->opt->n_pods || !description_value(comment, "pods", pods, sizeof(pods)))
+		return;
+	for (char *p = strtok_r(pods, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		char *colon = strchr(p, ':'), *slash;
+		struct addr a;
+
+		if (!colon || addr_parse(colon + 1, &a) < 0)
+			continue;
+		*colon = 0;
+		slash = strchr(p, '/');
+		if (slash)
+			*slash = 0;
+		inputs_add_pod(net, slash ? p : "", slash ? slash + 1 : p, &a);
+	}
+}
+
+const char *inputs_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+void inputs_add_port(struct model_net *net, uint16_t port)
+{
+	for (unsigned i = 0; i < net->n_vxlan_ports; i++)
+		if (net->vxlan_ports[i] == port)
+			return;
+	if (net->n_vxlan_ports < sizeof(net->vxlan_ports) / sizeof(net->vxlan_ports[0]))
+		net->vxlan_ports[net->n_vxlan_ports++] = port;
+}
+
+static void describe_hop(struct inputs *in, struct model_hop *h, const struct pcapng_interface *pi,
+			 unsigned index)
+{
+	struct model_net *net = in->net;
+	char v[MODEL_K8S_NAME_MAX * 2];
+
+	if (!description_value(pi->description, "role", v, sizeof(v)))
+		return;
+	h->role = model_role_parse(v);
+	in->own[index] = h->role != MODEL_ROLE_NONE;
+	if (!net->node[0] && description_value(pi->description, "node", v, sizeof(v)))
+		snprintf(net->node, sizeof(net->node), "%.*s", (int)sizeof(net->node) - 1, v);
+	if (description_value(pi->description, "vni", v, sizeof(v))) {
+		h->vni = (uint32_t)strtoul(v, NULL, 10);
+		h->has_vni = true;
+	}
+	if (description_value(pi->description, "port", v, sizeof(v))) {
+		unsigned long port = strtoul(v, NULL, 10);
+		if (port && port <= UINT16_MAX) {
+			h->vxlan_port = (uint16_t)port;
+			inputs_add_port(net, h->vxlan_port);
+		}
+	}
+	if (description_value(pi->description, "pod", v, sizeof(v))) {
+		char *slash = strchr(v, '/');
+		if (slash) {
+			*slash = 0;
+			h->pod = find_pod(net, v, slash + 1);
+		}
+	} else if (h->role == MODEL_ROLE_VETH && net->n_pods == 1) {
+		h->pod = 0;
+	}
+}
+
+/* --hops ROLE=NAME: NAME is an interface's name, a file, or a file's base name. */
+static int given_role(struct inputs *in, const char *path, const char *name, struct model_hop *h,
+		      struct err *err)
+{
+	for (unsigned i = 0; i < in->opt->n_hops; i++) {
+		const char *eq = strchr(in->opt->hops[i], '=');
+		char role_name[16] = "";
+
+		if (eq && (size_t)(eq - in->opt->hops[i]) < sizeof(role_name))
+			memcpy(role_name, in->opt->hops[i], (size_t)(eq - in->opt->hops[i]));
+		enum model_role role = model_role_parse(role_name);
+		if (!eq || !role || !eq[1])
+			return err_usage(err, EINVAL,
+					 "--hops %s: ROLE=NAME is needed, ROLE one of veth, bridge, "
+					 "vtep, underlay", in->opt->hops[i]);
+		if (strcmp(eq + 1, name) == 0 || strcmp(eq + 1, path) == 0 ||
+		    strcmp(eq + 1, inputs_base_name(path)) == 0) {
+			h->role = role;
+			in->hops_used[i] = true;
+		}
+	}
+	return 0;
+}
+
+/* The hop of interface `i` of an input, made when it is new. */
+static int hop_of(struct inputs *in, struct input *one, unsigned i, struct err *err)
+{
+	struct model_net *net = in->net;
+	const struct pcapng_interface *pi = pcapng_reader_interface(one->reader, i);
+	const char *name = pi->name[0] ? pi->name : inputs_base_name(one->path);
+
+	if (i >= one->n_hop) {
+		int *grown = realloc(one->hop, (i + 1) * sizeof(*grown));
+		if (!grown)
+			return err_sys(err, ENOMEM, "%s", one->path);
+		for (unsigned k = one->n_hop; k <= i; k++)
+			grown[k] = -1;
+		one->hop = grown;
+		one->n_hop = i + 1;
+	}
+	if (one->hop[i] >= 0)
+		return one->hop[i];
+	for (unsigned k = 0; pi->name[0] && k < net->n_hops; k++)
+		if (strcmp(net->hops[k].name, name) == 0 && net->hops[k].linktype == pi->linktype)
+			return one->hop[i] = (int)k;
+	if (net->n_hops == MODEL_HOPS_MAX)
+		return err_usage(err, E2BIG, "%s: more than %u interfaces", one->path,
+				 MODEL_HOPS_MAX);
+
+	unsigned index = net->n_hops;
+	struct model_hop *h = &net->hops[index];
+
+	memset(h, 0, sizeof(*h));
+	snprintf(h->name, sizeof(h->name), "%.*s", (int)sizeof(h->name) - 1, name);
+	h->linktype = pi->linktype;
+	h->snaplen = pi->snaplen;
+	h->mac = pi->mac;
+	h->pod = -1;
+	memcpy(h->addrs, pi->addrs, sizeof(h->addrs));
+	h->n_addrs = pi->n_addrs;
+	read_section_comment(in, pcapng_reader_section_comment(one->reader));
+	describe_hop(in, h, pi, index);
+	int rc = given_role(in, one->path, name, h, err);
+	if (rc < 0)
+		return rc;
+	in->drops_total[index] = -1;
+	in->hop_first_ns[index] = INT64_MAX;
+	in->hop_last_ns[index] = INT64_MIN;
+	in->all_own &= in->own[index];
+	net->n_hops++;
+	/* A section that began while frames are read already. */
+	if (in->pipeline)
+		correlate_learn_net(pipeline_correlator(in->pipeline));
+	return one->hop[i] = (int)index;
+}
+
+/* What podhop described is a hop even when it shows nothing: that is how losses show. */
+static int map_described(struct inputs *in, struct input *one, struct err *err)
+{
+	unsigned n = pcapng_reader_n_interfaces(one->reader);
+	char role[16];
+
+	for (; one->looked_at < n && one->looked_at < INTERFACES_MAX; one->looked_at++) {
+		const struct pcapng_interface *pi =
+			pcapng_reader_interface(one->reader, one->looked_at);
+		if (!description_value(pi->description, "role", role, sizeof(role)))
+			continue;
+		int rc = hop_of(in, one, one->looked_at, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+struct input *input_open(const char *path, struct err *err)
+{
+	struct input *one = calloc(1, sizeof(*one));
+
+	if (!one) {
+		err_sys(err, ENOMEM, "%s", path);
+		return NULL;
+	}
+	one->path = path;
+	one->last_ns = INT64_MIN;
+	one->first_ns = INT64_MAX;
+	one->reader = pcapng_reader_open(path, err);
+	if (!one->reader) {
+		input_free(one);
+		return NULL;
+	}
+	one->is_pipe = !pcapng_reader_is_regular(one->reader);
+	if (one->is_pipe) {
+		(void)fcntl(pcapng_reader_fd(one->reader), F_SETPIPE_SZ, PIPE_BYTES);
+		if (pcapng_reader_set_nonblocking(one->reader, err) < 0) {
+			input_free(one);
+			return NULL;
+		}
+	}
+	return one;
+}
+
+void input_free(struct input *one)
+{
+	if (!one)
+		return;
+	pcapng_reader_free(one->reader);
+	for (unsigned k = 0; k < one->n_kept; k++)
+		free(one->kept[k].data);
+	free(one->kept);
+	free(one->hop);
+	free(one->reason);
+	free(one);
+}
+
+const char *input_path(const struct input *in)
+{
+	return in->path;
+}
+
+const char *input_node(const struct input *in)
+{
+	return in->node;
+}
+
+const char *input_filter(const struct input *in)
+{
+	const char *comment = pcapng_reader_section_comment(in->reader);
+	const char *at = strncmp(comment, "podhop ", strlen("podhop ")) == 0
+				 ? strstr(comment, " filter=") : NULL;
+
+	return at && at[strlen(" filter=")] ? at + strlen(" filter=") : NULL;
+}
+
+bool input_is_pipe(const struct input *in)
+{
+	return in->is_pipe;
+}
+
+int64_t input_first_ns(const struct input *in)
+{
+	return in->first_ns;
+}
+
+/*
+ * The next frame of an input, as the reader gives it. Returns 1, 0 when there is none
+ * (over, or a pipe that is idle). An input that turns bad is over; what came before counts.
+ */
+static int read_frame(struct input *one)
+{
+	struct err bad = ERR_INIT;
+
+	while (!one->over) {
+		int event = pcapng_reader_next(one->reader, &one->head, &bad);
+
+		if (event == PCAPNG_EVENT_FRAME) {
+			one->frames++;
+			return 1;
+		}
+		if (event == PCAPNG_EVENT_TIME) {
+			if (one->head.frame.time_ns > one->last_ns)
+				one->last_ns = one->head.frame.time_ns;
+			continue;
+		}
+		if (event == PCAPNG_EVENT_IDLE)
+			return 0;
+		one->over = true;
+		if (event < 0) {
+			one->error = event;
+			one->error_offset = pcapng_reader_offset(one->reader);
+			one->reason = strdup(bad.text);
+			/* A damaged file is named once, not with every look at its sample. */
+			if (one->for_good || one->is_pipe)
+				log_error("input", "%s", bad.text);
+		}
+	}
+	return 0;
+}
+
+/* The next frame with its hop into the input's head. 1, 0 as above, or -errno. */
+static int fetch(struct inputs *in, struct input *one, struct err *err)
+{
+	int rc, n;
+
+	if (one->has_head)
+		return 1;
+	if (one->next_kept < one->n_kept) {
+		one->head.frame = one->kept[one->next_kept++].frame;
+		n = 1;
+	} else {
+		n = read_frame(one);
+	}
+	in->damaged |= one->error != 0;
+	rc = map_described(in, one, err);
+	if (rc < 0 || !n)
+		return rc;
+	rc = hop_of(in, one, one->head.frame.hop, err);
+	if (rc < 0)
+		return rc;
+	one->head.frame.hop = (uint16_t)rc;
+	one->has_head = true;
+	return 1;
+}
+
+static int keep_for_later(struct input *one, const struct model_frame *f, struct err *err)
+{
+	struct kept_frame *grown = realloc(one->kept, (one->n_kept + 1) * sizeof(*grown));
+
+	if (!grown)
+		return err_sys(err, ENOMEM, "%s", one->path);
+	one->kept = grown;
+	struct kept_frame *k = &grown[one->n_kept];
+	k->frame = *f;
+	k->data = malloc(f->caplen ? f->caplen : 1);
+	if (!k->data)
+		return err_sys(err, ENOMEM, "%s", one->path);
+	memcpy(k->data, f->data, f->caplen);
+	k->frame.data = k->data;
+	one->n_kept++;
+	return 0;
+}
+
+static int reopen(struct input *one, struct err *err)
+{
+	if (one->is_pipe)
+		return 0;
+	pcapng_reader_free(one->reader);
+	one->reader = pcapng_reader_open(one->path, err);
+	one->over = one->has_head = false;
+	one->frames = 0;
+	one->looked_at = 0;
+	one->last_ns = INT64_MIN;
+	one->error = 0;
+	free(one->reason);
+	one->reason = NULL;
+	return one->reader ? 0 : -EIO;
+}
+
+static int wait_any(struct input *const *all, unsigned n)
+{
+	struct pollfd fds[INPUTS_MAX];
+	nfds_t k = 0;
+
+	for (unsigned i = 0; i < n && k < INPUTS_MAX; i++)
+		if (!all[i]->over && all[i]->is_pipe)
+			fds[k++] = (struct pollfd){ .fd = pcapng_reader_fd(all[i]->reader),
+						    .events = POLLIN };
+	return poll(fds, k, POLL_MS) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* True when the input's header has been read; its first frame, if it came, is kept. */
+static int read_header(struct input *one, struct err *err)
+{
+	const char *comment;
+	int n = one->n_kept ? 1 : read_frame(one);
+
+	if (n && one->is_pipe && !one->n_kept) {
+		int rc = keep_for_later(one, &one->head.frame, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!n && !one->over && !pcapng_reader_n_interfaces(one->reader))
+		return 0;
+	comment = pcapng_reader_section_comment(one->reader);
+	if (!description_value(comment, "node", one->node, sizeof(one->node)))
+		for (unsigned i = 0; i < pcapng_reader_n_interfaces(one->reader) && !one->node[0]; i++)
+			description_value(pcapng_reader_interface(one->reader, i)->description,
+					  "node", one->node, sizeof(one->node));
+	return 1;
+}
+
+int inputs_headers(struct input *const *all, unsigned n, struct err *err)
+{
+	bool done[INPUTS_MAX] = { false };
+	unsigned left = n;
+	int rc = 0;
+
+	while (left && rc >= 0 && !signals_stop()) {
+		for (unsigned i = 0; i < n && rc >= 0; i++) {
+			if (done[i])
+				continue;
+			rc = read_header(all[i], err);
+			if (rc > 0) {
+				done[i] = true;
+				left--;
+			}
+		}
+		if (left && rc >= 0)
+			rc = wait_any(all, n);
+	}
+	for (unsigned i = 0; i < n && rc >= 0; i++)
+		rc = reopen(all[i], err);
+	return rc < 0 ? rc : 0;
+}
+
+/* ------------------------------------------------------------------ learning */
+
+struct inputs *inputs_new(const struct options *o, struct model_net *net, struct err *err)
+{
+	struct inputs *in = calloc(1, sizeof(*in));
+
+	if (in)
+		in->input = calloc(INPUTS_MAX, sizeof(struct input *));
+	if (!in || !in->input) {
+		inputs_free(in);
+		err_sys(err, ENOMEM, "inputs");
+		return NULL;
+	}
+	in->opt = o;
+	in->net = net;
+	in->all_own = true;
+	return in;
+}
+
+void inputs_free(struct inputs *in)
+{
+	if (!in)
+		return;
+	for (unsigned i = 0; i < in->n_input; i++)
+		input_free(in->input[i]);
+	free(in->input);
+	free(in);
+}
+
+int inputs_add(struct inputs *in, struct input *one, struct err *err)
+{
+	if (in->n_input == INPUTS_MAX)
+		return err_usage(err, E2BIG, "more than %u files", INPUTS_MAX);
+	in->input[in->n_input++] = one;
+	return 0;
+}
+
+/*
+ * Reads the sample of one input into the learner. Returns 1 when it is complete, 0 when a
+ * pipe has to be waited for. What podhop itself described needs no sample beyond its header.
+ */
+static int sample(struct inputs *in, struct input *one, struct pipeline_learner *l,
+		  struct err *err)
+{
+	uint64_t most = one->is_pipe ? PIPE_SAMPLE_FRAMES : SAMPLE_FRAMES;
+	int rc;
+
+	for (uint64_t n = one->is_pipe ? one->n_kept : 0; n < most; n++) {
+		rc = read_frame(one);
+		if (rc && one->is_pipe) {
+			rc = keep_for_later(one, &one->head.frame, err);
+			if (rc < 0)
+				return rc;
+			rc = 1;
+		}
+		int mapped = map_described(in, one, err);
+		if (mapped < 0)
+			return mapped;
+		if (!rc)
+			return one->over || !one->is_pipe || (one->n_hop && in->all_own);
+		rc = hop_of(in, one, one->head.frame.hop, err);
+		if (rc < 0)
+			return rc;
+		one->head.frame.hop = (uint16_t)rc;
+		if (!one->is_pipe)
+			pipeline_learner_frame(l, &one->head.frame);
+		else if (in->all_own)
+			return 1;
+	}
+	return 1;
+}
+
+/* Frames that were kept, into the learner (mac: second look). */
+static int sample_kept(struct inputs *in, struct input *one, struct pipeline_learner *l, bool mac,
+		       struct err *err)
+{
+	for (unsigned i = 0; i < one->n_kept; i++) {
+		struct model_frame f = one->kept[i].frame;
+		int hop = hop_of(in, one, f.hop, err);
+
+		if (hop < 0)
+			return hop;
+		f.hop = (uint16_t)hop;
+		if (mac)
+			pipeline_learner_mac_frame(l, &f);
+		else
+			pipeline_learner_frame(l, &f);
+	}
+	return 0;
+}
+
+static int sample_macs(struct inputs *in, struct input *one, struct pipeline_learner *l,
+		       struct err *err)
+{
+	if (one->is_pipe)
+		return sample_kept(in, one, l, true, err);
+	for (uint64_t n = 0; n < SAMPLE_FRAMES; n++) {
+		int rc = fetch(in, one, err);
+		if (rc <= 0)
+			return rc;
+		one->has_head = false;
+		pipeline_learner_mac_frame(l, &one->head.frame);
+	}
+	return 0;
+}
+
+static int sample_all(struct inputs *const *nodes, struct pipeline_learner *const *l, unsigned n,
+		      struct err *err)
+{
+	struct input *waiting[INPUTS_MAX];
+	unsigned left;
+	int rc = 0;
+
+	do {
+		left = 0;
+		for (unsigned k = 0; k < n; k++)
+			for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
+				struct input *one = nodes[k]->input[i];
+				if (one->sampled)
+					continue;
+				rc = sample(nodes[k], one, l[k], err);
+				if (rc > 0) {
+					one->sampled = true;
+					rc = sample_kept(nodes[k], one, l[k], false, err);
+				} else if (rc == 0 && left < INPUTS_MAX) {
+					waiting[left++] = one;
+				}
+			}
+		if (left && rc >= 0)
+			rc = wait_any(waiting, left);
+	} while (left && rc >= 0 && !signals_stop());
+	return rc;
+}
+
+static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
+{
+	const struct options *o = nodes[0]->opt;
+
+	for (unsigned i = 0; i < o->n_hops; i++) {
+		bool used = false;
+
+		for (unsigned k = 0; k < n; k++)
+			used |= nodes[k]->hops_used[i];
+		if (!used)
+			return err_usage(err, ENOENT,
+					 "--hops %s: no interface and no file of that name in the input",
+					 o->hops[i]);
+	}
+	return 0;
+}
+
+int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
+{
+	struct pipeline_learner **l = calloc(n, sizeof(struct pipeline_learner *));
+	int rc = l ? 0 : err_sys(err, ENOMEM, "learning roles");
+
+	for (unsigned k = 0; k < n && rc >= 0; k++) {
+		l[k] = pipeline_learner_new(nodes[k]->net, err);
+		rc = l[k] ? 0 : -ENOMEM;
+	}
+	if (rc >= 0)
+		rc = sample_all(nodes, l, n, err);
+	if (rc >= 0)
+		rc = check_hops(nodes, n, err);
+	for (unsigned k = 0; k < n && rc >= 0; k++) {
+		rc = pipeline_learner_decide(l[k], err);
+		if (rc < 0 && n > 1)
+			err_prefix(err, "%s", nodes[k]->net->node);
+	}
+	/* A damaged tail is reported once, when the file is read for good. */
+	log_set_level(LOG_LEVEL_ERROR);
+	for (unsigned k = 0; k < n && rc >= 0; k++) {
+		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
+			rc = reopen(nodes[k]->input[i], err);
+			if (rc >= 0)
+				rc = sample_macs(nodes[k], nodes[k]->input[i], l[k], err);
+		}
+		if (rc >= 0)
+			pipeline_learner_decide_macs(l[k]);
+		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
+			rc = reopen(nodes[k]->input[i], err);
+			nodes[k]->input[i]->for_good = true;
+		}
+	}
+	for (unsigned k = 0; k < n; k++) {
+		nodes[k]->damaged = false;
+		for (unsigned i = 0; i < nodes[k]->n_input; i++)
+			nodes[k]->damaged |= nodes[k]->input[i]->error != 0;
+		if (l)
+			pipeline_learner_free(l[k]);
+	}
+	free(l);
+	return rc < 0 ? rc : 0;
+}
+
+/* ------------------------------------------------------------------ running */
+
+int inputs_fetch(struct inputs *in, struct err *err)
+{
+	bool open = false;
+
+	in->next = NULL;
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+		int rc = fetch(in, one, err);
+
+		if (rc < 0)
+			return rc;
+		if (one->has_head && (!in->next || one->head.frame.time_ns <
+							   in->next->head.frame.time_ns))
+			in->next = one;
+		open |= !one->over;
+	}
+	return in->next ? INPUTS_FRAME : open ? INPUTS_IDLE : INPUTS_OVER;
+}
+
+int64_t inputs_next_ns(const struct inputs *in)
+{
+	return in->next->head.frame.time_ns;
+}
+
+int inputs_take(struct inputs *in)
+{
+	struct correlate *c = pipeline_correlator(in->pipeline);
+	struct input *one = in->next;
+	const struct model_frame *f = &one->head.frame;
+	unsigned hop = f->hop;
+
+	one->has_head = false;
+	if (f->time_ns > one->last_ns)
+		one->last_ns = f->time_ns;
+	if (f->time_ns < one->first_ns) {
+		one->first_ns = f->time_ns;
+		/* The hop's capture began with its file: nothing before it can be missed. */
+		for (unsigned k = 0; k < one->n_hop; k++)
+			if (one->hop[k] >= 0)
+				correlate_hop_span(c, (unsigned)one->hop[k], one->first_ns,
+						   INT64_MAX);
+	}
+	if (f->drops) {
+		int64_t from = in->hop_last_ns[hop] == INT64_MIN ? one->first_ns
+								 : in->hop_last_ns[hop];
+		correlate_drops(c, hop, from, f->time_ns, f->drops);
+		if (in->on_drops)
+			in->on_drops(in->arg, hop, from, f->time_ns, f->drops);
+		in->drops_spanned[hop] += f->drops;
+	}
+	if (in->hop_first_ns[hop] == INT64_MAX)
+		in->hop_first_ns[hop] = f->time_ns;
+	in->hop_last_ns[hop] = f->time_ns;
+	return in->on_frame ? in->on_frame(in->arg, f) : pipeline_frame(in->pipeline, f);
+}
+
+int64_t inputs_time(const struct inputs *in)
+{
+	int64_t time = INT64_MAX;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		if ((!one->over || one->has_head) && one->last_ns < time)
+			time = one->last_ns;
+	}
+	return time == INT64_MAX ? INT64_MIN : time;
+}
+
+bool inputs_live(const struct inputs *in)
+{
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->is_pipe)
+			return true;
+	return false;
+}
+
+int inputs_wait(struct inputs *const *nodes, unsigned n)
+{
+	struct input *open[INPUTS_MAX];
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < nodes[i]->n_input; j++)
+			if (!nodes[i]->input[j]->over && k < INPUTS_MAX)
+				open[k++] = nodes[i]->input[j];
+	return wait_any(open, k);
+}
+
+void inputs_totals(struct inputs *in)
+{
+	struct correlate *c = pipeline_correlator(in->pipeline);
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			const struct pcapng_interface *pi;
+			int hop = one->hop[k];
+
+			if (hop < 0 || k >= pcapng_reader_n_interfaces(one->reader))
+				continue;
+			pi = pcapng_reader_interface(one->reader, k);
+			int64_t drop = pi->if_drop >= 0 ? pi->if_drop : pi->os_drop;
+			if (drop >= 0) {
+				if (in->drops_total[hop] < 0)
+					in->drops_total[hop] = 0;
+				in->drops_total[hop] += drop;
+			}
+			correlate_hop_span(c, (unsigned)hop, one->first_ns, one->last_ns);
+		}
+	}
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		if (in->drops_total[i] <= (int64_t)in->drops_spanned[i])
+			continue;
+		uint64_t rest = (uint64_t)in->drops_total[i] - in->drops_spanned[i];
+		correlate_drops(c, i, INT64_MIN, INT64_MAX, rest);
+		if (in->on_drops)
+			in->on_drops(in->arg, i, INT64_MIN, INT64_MAX, rest);
+	}
+}
+
+void inputs_fill(const struct inputs *in, struct result *r)
+{
+	r->inputs = calloc(in->n_input ? in->n_input : 1, sizeof(*r->inputs));
+	for (unsigned i = 0; r->inputs && i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		struct result_input *ri = &r->inputs[r->n_inputs++];
+
+		ri->file = strdup(one->path);
+		ri->frames = one->frames;
+		ri->truncated_at = one->error ? (int64_t)one->error_offset : -1;
+		ri->reason = strdup(one->reason ? one->reason : "");
+	}
+	for (unsigned i = 0; i < r->capture.n_interfaces; i++) {
+		r->capture.interfaces[i].dropped_kernel = in->drops_total[i];
+		r->capture.interfaces[i].dropped_interface = -1;
+	}
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * inputs.h - captures already taken, or still growing, as hops and frames of a node.
+ *
+ * Private to src/cli: report reads the inputs of one node, verify those of several.
+ *
+ *   input_open() each  ->  inputs_headers()  ->  inputs_new(), inputs_add(): which node's
+ *   ->  inputs_learn(): roles, pods, MAC addresses  ->  a pipeline over inputs' net
+ *   ->  inputs_fetch() and inputs_take() until INPUTS_OVER  ->  inputs_totals()
+ */
+#ifndef PODHOP_CLI_INPUTS_H
+#define PODHOP_CLI_INPUTS_H
+
+#include "cli.h"
+
+#define INPUTS_MAX 256u
+
+struct input;
+
+/* Opens a file, a FIFO or "-"; pipes are read without blocking from here on. */
+struct input *input_open(const char *path, struct err *err);
+void input_free(struct input *in);	/* NULL is accepted */
+const char *input_path(const struct input *in);
+/* The node that its header names, "" when it names none. After inputs_headers(). */
+const char *input_node(const struct input *in);
+/* The FILTER that the capture was made with, in podhop's own words; NULL: none, or not said. */
+const char *input_filter(const struct input *in);
+bool input_is_pipe(const struct input *in);
+int64_t input_first_ns(const struct input *in);	/* of its frames taken; INT64_MAX: none */
+
+/* Waits until all inputs have said what they are, or are over. */
+int inputs_headers(struct input *const *all, unsigned n, struct err *err);
+
+/* The inputs of one node. */
+struct inputs {
+	const struct options *opt;
+	struct model_net *net;		/* borrowed: filled with what the files say and show */
+	struct pipeline *pipeline;	/* borrowed: the frames' way; set before inputs_take() */
+	struct input **input;		/* owned */
+	unsigned n_input;
+	struct input *next;		/* inputs_fetch(): whose frame is the oldest */
+	bool own[MODEL_HOPS_MAX];	/* hop was described by podhop itself */
+	bool all_own;
+	bool hops_used[LIST_MAX];	/* --hops that were found here */
+	bool damaged;			/* an input turned bad: exit status 1 */
+	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
+	uint64_t drops_spanned[MODEL_HOPS_MAX];	/* of these, told at their time */
+	int64_t hop_first_ns[MODEL_HOPS_MAX], hop_last_ns[MODEL_HOPS_MAX];
+	/* A frame is handed on here; NULL: to the pipeline. Returns 0 or -errno. */
+	int (*on_frame)(void *arg, const struct model_frame *f);
+	/* Frames that a hop's capture lost; both may be NULL. */
+	void (*on_drops)(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, uint64_t count);
+	void *arg;
+};
+
+struct inputs *inputs_new(const struct options *o, struct model_net *net, struct err *err);
+void inputs_free(struct inputs *in);	/* with its inputs; NULL is accepted */
+int inputs_add(struct inputs *in, struct input *one, struct err *err);	/* takes it over */
+
+/* Learns the roles of all nodes' inputs together, so that --hops may name any of them. */
+int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err);
+
+enum inputs_state {
+	INPUTS_OVER = 0,	/* nothing will come any more */
+	INPUTS_FRAME,		/* in->next has the oldest of the frames that are there */
+	INPUTS_IDLE,		/* pipes are silent */
+};
+/* Returns enum inputs_state or -errno. */
+int inputs_fetch(struct inputs *in, struct err *err);
+int64_t inputs_next_ns(const struct inputs *in);	/* of the frame that inputs_fetch() found */
+int inputs_take(struct inputs *in);
+/* How far time has come in all inputs that are not over; INT64_MIN: not known yet. */
+int64_t inputs_time(const struct inputs *in);
+bool inputs_live(const struct inputs *in);	/* one of them is a pipe */
+
+/* Waits until one of the open inputs can be read, a signal came, or a short while. */
+int inputs_wait(struct inputs *const *nodes, unsigned n);
+
+/* Totals that files give only at their end: statistics blocks. Tells of drops not told yet. */
+void inputs_totals(struct inputs *in);
+/* Completes a result: inputs, and the drops of its interfaces. */
+void inputs_fill(const struct inputs *in, struct result *r);
+
+/* ---- what the command line says of files */
+void inputs_add_port(struct model_net *net, uint16_t port);
+void inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a);
+const char *inputs_base_name(const char *path);
+
+#endif
