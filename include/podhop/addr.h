@@ -83,8 +83,16 @@ int prefix_parse(const char *text, struct prefix *ret_prefix);
 bool prefix_has(const struct prefix *p, const struct addr *a);
 const char *prefix_str(const struct prefix *p, char out[static PREFIX_STR_MAX]);
 
-bool mac_eq(const struct mac *a, const struct mac *b);
-bool mac_is_none(const struct mac *m);
+static inline bool mac_eq(const struct mac *a, const struct mac *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+static inline bool mac_is_none(const struct mac *m)
+{
+	return !(m->b[0] | m->b[1] | m->b[2] | m->b[3] | m->b[4] | m->b[5]);
+}
+
 int mac_parse(const char *text, struct mac *ret_mac);
 const char *mac_str(const struct mac *m, char out[static MAC_STR_MAX]);
 

@@ -44,6 +44,7 @@ struct correlate_config {
 	bool nat;			/* follow address translation */
 	bool observations;		/* result_packet lists every observation */
 	bool keep_other;		/* false: packets of no captured pod are foreign (live capture) */
+	bool filter;			/* a FILTER is asked: packets it was never asked of are unsure */
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */
 	uint64_t hash_seed;		/* against chosen collisions */
@@ -58,6 +59,7 @@ struct correlate_obs {
 	uint64_t number;
 	uint64_t head, body;	/* hashes of what no hop may change: headers, payload */
 	uint64_t tuple_hash;
+	uint64_t quote_hash;	/* ICMP errors: tuple_hash of the packet they quote */
 	struct result_tuple tuple;
 	struct addr outer_src, outer_dst;
 	uint32_t body_len;	/* bytes that body covers */
@@ -68,16 +70,18 @@ struct correlate_obs {
 	uint32_t l3_len;
 	uint32_t size;		/* bytes of the packet's range in this frame */
 	uint32_t payload_len;
-	uint32_t seq, ack;
+	uint32_t seq, ack;	/* ICMP errors: the quoted sequence number and IP id */
 	uint32_t ip_id;
 	uint32_t frag_off;
 	uint32_t vni, encap_len, outer_id;
+	uint32_t token;		/* hash of what a datagram and its first fragment have in common; 0: none */
+	uint32_t segment;	/* payload of one segment where the frame itself tells; else 0 */
 	uint32_t outer_first;	/* first outer fragment: bytes of the outer IP payload in it */
 	uint32_t outer_base;	/* ... of which these stand in front of the packet's range */
 	uint16_t outer_sport, outer_dport;
 	uint16_t hop;
 	uint16_t tcp_flags;
-	uint16_t mss;
+	uint16_t mss;		/* ICMP errors: type << 8 | code */
 	uint16_t flags;
 	uint8_t way;
 	uint8_t kind;
@@ -143,9 +147,25 @@ void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlat
 /* The packet's translation as known now, so that a filter can be asked in the pod's own terms. */
 bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref, struct result_tuple *ret_tuple);
 
+/*
+ * pod and far are one flow: as the pod's veth shows it, and as the far side sees it (conntrack's
+ * original and reply tuple). Its answers are learned with it. Any time, also before the first frame.
+ */
+void correlate_learn_translation(struct correlate *c, const struct result_tuple *pod,
+				 const struct result_tuple *far);
+
+/*
+ * True when the next push finds room. False: every packet of the full table still waits for
+ * marks; take the oldest mark and ask again (the look-ahead shrinks), nothing is lost by it.
+ */
+bool correlate_make_room(struct correlate *c);
+
 /* Each pushed observation is marked exactly once, in the order of the pushes. */
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *tag,
 		    struct correlate_mark *ret_mark);
+
+/* A mark for ref will be asked soon: a hint to the cache, nothing else. */
+void correlate_prefetch(const struct correlate *c, correlate_ref ref);
 
 /* Time has come this far: packets whose window has passed close. */
 void correlate_advance(struct correlate *c, int64_t now_ns);
@@ -164,5 +184,7 @@ int correlate_result(const struct correlate *c, struct result *ret_result, struc
 uint64_t correlate_ids(const struct correlate *c);
 bool correlate_is_full(const struct correlate *c);	/* max_packets have ids and have closed */
 uint64_t correlate_open(const struct correlate *c);
+/* After the last mark and correlate_finish(): every element of every table is free again. */
+bool correlate_is_empty(const struct correlate *c);
 
 #endif

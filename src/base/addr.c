@@ -134,18 +134,6 @@ const char *prefix_str(const struct prefix *p, char out[static PREFIX_STR_MAX])
 	return out;
 }
 
-bool mac_eq(const struct mac *a, const struct mac *b)
-{
-	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
-}
-
-bool mac_is_none(const struct mac *m)
-{
-	static const struct mac none;
-
-	return mac_eq(m, &none);
-}
-
 static int mac_hex(char c)
 {
 	if (c >= '0' && c <= '9')

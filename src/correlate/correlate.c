@@ -185,6 +185,17 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	packet_release(c, ref);
 }
 
+void correlate_prefetch(const struct correlate *c, correlate_ref ref)
+{
+	const uint32_t cache_line = 64;
+
+	if (ref >= c->n_packets)
+		return;
+	const char *at = (const char *)&c->packet[ref];
+	for (uint32_t i = 0; i < sizeof(struct packet); i += cache_line)
+		__builtin_prefetch(at + i);
+}
+
 void correlate_advance(struct correlate *c, int64_t now_ns)
 {
 	if (now_ns > c->now_ns)
@@ -196,6 +207,7 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 		if (c->now_ns - p->done_ns < c->cfg.lookahead_ns)
 			break;
 		c->done_first = p->done_next;
+		correlate_prefetch(c, c->done_first);
 		if (c->done_first == NONE)
 			c->done_last = NONE;
 		p->held--;
