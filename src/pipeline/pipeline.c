@@ -28,8 +28,6 @@
 #include "podhop/pipeline.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +131,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.keep_other = config->keep_other,
 		.hash_seed = config->hash_seed,
 		.max_packets = config->max_packets,
+		.filter = config->filter != NULL,
 		.on_packet = config->on_packet,
 		.on_packet_arg = config->arg,
 	};
@@ -445,11 +444,19 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 	q->head = (q->head + 1) & (ITEMS_MAX - 1);
 	q->n--;
 	p->n_items--;
+	/* A full table shrinks the look-ahead: what waits for its mark leaves. */
+	while (!correlate_make_room(p->correlate) && p->n_held) {
+		rc = release_oldest(p);
+		if (rc < 0)
+			return rc;
+	}
 	correlate_ref ref = correlate_push(p->correlate, &it->obs, &asks);
 	if (asks && p->cfg.direction && it->obs.direction != p->cfg.direction)
 		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
 	else if (asks && p->cfg.filter)
 		correlate_set_verdict(p->correlate, ref, ask_filter(p, it, ref));
+	else if (asks && p->cfg.direction)
+		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
 
 	uint32_t tail = (p->held_head + p->n_held++) & (HELD_MAX - 1);
 	p->held[tail] = (struct held){ .tag = correlate_tag_of(&it->obs), .ref = ref };
@@ -630,32 +637,4 @@ int64_t pipeline_last_ns(const struct pipeline *p)
 bool pipeline_is_full(const struct pipeline *p)
 {
 	return p->cfg.max_packets && correlate_is_full(p->correlate);
-}
-
-size_t pipeline_comment(const struct correlate_mark *m, char *out, size_t size)
-{
-	char path[RESULT_PATH_STR_MAX], src[ADDR_STR_MAX], dst[ADDR_STR_MAX];
-	int n = snprintf(out, size, "podhop id=%" PRIu64 " hop=%u dir=%s path=%s", m->id, m->hop,
-			 model_direction_name(m->direction), result_path_str(&m->path, path));
-
-	if (n > 0 && (size_t)n < size && m->dt_ns >= 0)
-		n += snprintf(out + n, size - (size_t)n, " dt_ns=%" PRId64, m->dt_ns);
-	if (n > 0 && (size_t)n < size && m->ambiguous)
-		n += snprintf(out + n, size - (size_t)n, " amb=%u", m->ambiguous);
-	if (n > 0 && (size_t)n < size && m->translated) {
-		const struct result_tuple *t = &m->translation;
-		bool v6 = !addr_is_v4(&t->src);
-
-		addr_str(&t->src, src);
-		addr_str(&t->dst, dst);
-		if (t->has_ports)
-			n += snprintf(out + n, size - (size_t)n,
-				      v6 ? " nat=[%s]:%u>[%s]:%u" : " nat=%s:%u>%s:%u", src,
-				      t->sport, dst, t->dport);
-		else
-			n += snprintf(out + n, size - (size_t)n, " nat=%s>%s", src, dst);
-	}
-	if (n < 0)
-		return 0;
-	return (size_t)n < size ? (size_t)n : size - 1;
 }
