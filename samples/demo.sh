@@ -46,10 +46,10 @@ trap 'exit 129' HUP
 wait_for() { # FILE PATTERN PID
 	local tries=400
 	until grep -q "$2" "$1" 2>/dev/null; do
-		kill -0 "$3" 2>/dev/null && ((tries--)) || {
+		if ! kill -0 "$3" 2>/dev/null || ! ((tries--)); then
 			cat "$1" >&2
 			return 1
-		}
+		fi
 		sleep 0.05
 	done
 }
