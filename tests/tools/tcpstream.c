@@ -51,6 +51,7 @@ struct options {
 	int mss;		/* 0: the kernel's */
 	bool nodelay;
 	int sndbuf;		/* 0: the kernel's */
+	unsigned rate;		/* bytes a second, 0: no limit */
 	size_t chunks[CHUNKS_MAX];
 	unsigned n_chunks;
 	unsigned pause_us;	/* between chunks */
@@ -225,6 +226,9 @@ static int open_socket(const struct options *o, int family)
 		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
 	if (o->sndbuf > 0)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf, "SO_SNDBUF");
+	/* An accepted connection inherits all of these from its listener. */
+	if (o->rate > 0)
+		set_int(fd, SOL_SOCKET, SO_MAX_PACING_RATE, (int)o->rate, "SO_MAX_PACING_RATE");
 	return fd;
 }
 
@@ -251,8 +255,6 @@ static int run_server(const struct options *o)
 		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		if (conn < 0)
 			fail("accept");
-		if (o->nodelay)
-			set_int(conn, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
 		status |= transfer(conn, o);
 		close(conn);
 	}
@@ -300,6 +302,7 @@ static void usage(FILE *to)
 	      "  -k N      connections, one after another (1)\n"
 	      "  -m MSS    TCP_MAXSEG\n"
 	      "  -P PORT   source port of the client\n"
+	      "  -r BYTES  a second at most (the kernel paces), below 2G\n"
 	      "  -s BYTES  SO_SNDBUF\n"
 	      "  -t TAG    upper 16 bits of each word (client 0, server 0x8000)\n"
 	      "  -w SEC    give up when nothing moves for so long (30)\n"
@@ -365,7 +368,7 @@ int main(int argc, char **argv)
 	}
 	o.server = strcmp(argv[1], "server") == 0;
 	optind = 2;
-	while ((c = getopt(argc, argv, "46c:de:hi:k:m:n:p:P:s:t:w:")) != -1) {
+	while ((c = getopt(argc, argv, "46c:de:hi:k:m:n:p:P:r:s:t:w:")) != -1) {
 		switch (c) {
 		case '4':
 			o.family = AF_INET;
@@ -403,6 +406,9 @@ int main(int argc, char **argv)
 			break;
 		case 'P':
 			o.source_port = optarg;
+			break;
+		case 'r':
+			o.rate = (unsigned)parse_bytes(optarg) & 0x7fffffff;
 			break;
 		case 's':
 			o.sndbuf = (int)parse_bytes(optarg);
