@@ -10,9 +10,20 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Names in a sentence come from files and devices: they must not steer the terminal. */
+static void put_safe(FILE *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		fputc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, out);
+	}
+}
+
 int fail(const struct err *err)
 {
-	fprintf(stderr, "podhop: %s\n", err->text);
+	fputs("podhop: ", stderr);
+	put_safe(stderr, err->text);
+	fputc('\n', stderr);
 	return err->class == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
