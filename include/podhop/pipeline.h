@@ -61,6 +61,8 @@ struct correlate *pipeline_correlator(struct pipeline *p);
 bool pipeline_is_full(const struct pipeline *p);	/* max_packets have been seen and have closed */
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
+/* on_packet has had every packet whose first frame is older (look-alikes may still come). */
+int64_t pipeline_frontier_ns(const struct pipeline *p);
 int64_t pipeline_first_ns(const struct pipeline *p);	/* earliest and latest kept frame; 0: none */
 int64_t pipeline_last_ns(const struct pipeline *p);
 

@@ -64,6 +64,30 @@ struct result_observation {
 	uint32_t bytes;		/* payload bytes of this segment */
 };
 
+/* How a packet's bytes are counted. */
+enum result_kind {
+	RESULT_KIND_WHOLE = 0,	/* a datagram: bytes of its transport header and payload */
+	RESULT_KIND_STREAM,	/* TCP data: bytes of the stream from tcp_seq on */
+	RESULT_KIND_FRAGMENTS,	/* a datagram seen in IP fragments first */
+};
+
+/* Where a packet was seen: one hop, one way, plain or inside VXLAN. In time order. */
+#define RESULT_SIGHTINGS_MAX 6
+struct result_sighting {
+	int64_t first_ns;	/* of its first segment there */
+	uint32_t covered;	/* bytes of the packet seen there */
+	uint16_t hop;
+	uint8_t role, way;
+	bool encap;
+	bool whole;		/* all of them: no parts are listed */
+};
+
+/* Bytes [start, end) of a packet, seen at sighting `at`. */
+struct result_part {
+	uint32_t start, end;
+	uint8_t at;
+};
+
 struct result_packet {
 	uint64_t id;
 	enum result_status status;
@@ -93,6 +117,20 @@ struct result_packet {
 	uint32_t ip_id, tcp_seq;
 	bool has_ip_id, has_tcp_seq;
 	uint64_t frame_number;			/* of the first observation */
+	enum result_kind kind;
+	uint64_t body;				/* hash of the payload's first body_len bytes */
+	uint32_t body_len;
+	uint32_t size;				/* bytes, see enum result_kind */
+	uint32_t segment;			/* payload of its segments; 0: not known */
+	uint32_t sig;				/* TCP: equal for all segments of a super-frame */
+	uint32_t seq, ack;			/* TCP; ICMP echo: seq */
+	uint16_t l4_flags;			/* TCP flags; ICMP: type */
+	uint8_t ttl;				/* at the hop seen last */
+	bool outer_df, outer_fragmented, outer_unsummed;	/* unsummed: UDP checksum 0 */
+	struct result_sighting sightings[RESULT_SIGHTINGS_MAX];
+	unsigned n_sightings;
+	const struct result_part *parts;	/* of sightings that are not whole; any order */
+	unsigned n_parts;
 	/* every observation in time order, when asked for */
 	const struct result_observation *observations;
 	unsigned n_observations;

@@ -320,6 +320,7 @@ static void emit(struct correlate *c, const struct packet *p, enum result_status
 	}
 	if (c->n_seen)
 		list_observations(c, p, &r);
+	wire_fill(c, p, &r);
 	c->cfg.on_packet(c->cfg.on_packet_arg, &r);
 }
 

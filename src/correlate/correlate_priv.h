@@ -54,6 +54,10 @@ enum obs_flag {
 	OBS_MAY_FRAGMENT = 256,	/* IPv4 without DF, large enough to be cut on the way */
 };
 
+/* Of the outer datagram. */
+#define OBS_OUTER_DF 0x4000u
+#define OBS_OUTER_UNSUMMED 0x8000u	/* UDP checksum 0 */
+
 /* One hop at which a packet was seen, one way, plain or inside VXLAN. */
 struct sighting {
 	int64_t first_ns;
@@ -112,6 +116,8 @@ struct packet {
 	uint32_t ip_id;
 	uint32_t len;		/* frame length at the hop nearest the pod */
 	uint32_t payload_len;
+	uint32_t seq, ack;	/* wire.c: as the transport header has them */
+	uint16_t l4_flags;	/* TCP flags; ICMP: type */
 	uint32_t tunnel;	/* row of the tunnel table, NONE: not encapsulated */
 	uint32_t small_outer;	/* datagrams counted one by one at the encapsulated underlay hop */
 	uint32_t small_payload;	/* their payload bytes together */
@@ -282,6 +288,7 @@ struct correlate {
 	struct seen *seen;
 	uint32_t n_seen, seen_top, seen_free;
 	struct result_observation *list;	/* scratch for on_packet */
+	struct result_part parts[RANGES_OF_PACKET_MAX];	/* the same */
 
 	struct tie *tie;
 	uint32_t n_tie, tie_top, tie_free;
@@ -370,6 +377,11 @@ struct path_verdict {
 	const char *reason;
 };
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
+
+/* ---- wire.c */
+/* What both ends of the wire see alike, kept of an observation and told of a packet. */
+void wire_note(struct packet *p, const struct correlate_obs *o, bool part);
+void wire_fill(struct correlate *c, const struct packet *p, struct result_packet *r);
 
 /* ---- close.c */
 void close_packet(struct correlate *c, uint32_t p);

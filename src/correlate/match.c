@@ -256,6 +256,7 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 				  large && encap && o->kind == KIND_TCP_DATA);
 	}
 	if (o->kind != KIND_OUTER_FRAGMENT) {
+		wire_note(p, o, part);
 		if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len && !part)) {
 			p->len_rank = (uint8_t)role;
 			p->len = part ? o->header_len + p->payload_len : o->eth_len;

@@ -268,6 +268,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 		o->outer_sport = v->outer_sport;
 		o->outer_dport = v->outer_dport;
 		o->outer_id = v->outer.id;
+		o->flags |= v->outer.dont_fragment ? OBS_OUTER_DF : 0;
+		o->flags |= v->outer_udp_csum ? 0 : OBS_OUTER_UNSUMMED;
 		if (v->outer.frag && v->outer.frag_more)
 			o->flags |= OBS_OUTER_FIRST;
 	}
@@ -373,6 +375,11 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 			o->size = v->payload_len;
 			return;
 		}
+	}
+	if ((v->ip.protocol == MODEL_PROTO_ICMP || v->ip.protocol == MODEL_PROTO_ICMPV6) &&
+	    v->has_ports) {
+		o->seq = v->icmp_seq;
+		o->tcp_flags = v->icmp_type;
 	}
 	o->kind = KIND_WHOLE;
 	o->size = v->ip.len - v->ip.header_len;

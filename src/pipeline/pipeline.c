@@ -103,6 +103,7 @@ struct pipeline {
 
 	int64_t newest_ns;	/* of all frames taken */
 	int64_t pushed_ns;	/* of the last one matched */
+	int64_t told_ns;	/* how far the source says that time has come */
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
 	uint64_t frames, kept, late, clock_steps;
@@ -120,7 +121,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	if (!p->cfg.bytes_max)
 		p->cfg.bytes_max = PIPELINE_BYTES_DEFAULT;
 	p->items_free = p->chunks_free = p->current = NONE;
-	p->newest_ns = p->pushed_ns = p->marked_ns = INT64_MIN;
+	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = INT64_MIN;
 
 	struct correlate_config cc = {
 		.net = config->net,
@@ -543,7 +544,7 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *frame)
 		if (rc < 0)
 			return rc;
 		p->clock_steps++;
-		p->newest_ns = p->pushed_ns = p->marked_ns = frame->time_ns;
+		p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = frame->time_ns;
 	}
 
 	rc = item_new(p, &i);
@@ -589,6 +590,9 @@ int pipeline_time(struct pipeline *p, int64_t time_ns)
 {
 	int rc = advance(p, time_ns, time_ns);
 
+	if (time_ns > p->told_ns)
+		p->told_ns = time_ns;
+
 	if (rc < 0)
 		return rc;
 	if (!p->n_items && time_ns > p->pushed_ns)
@@ -622,6 +626,15 @@ uint64_t pipeline_frames(const struct pipeline *p)
 uint64_t pipeline_kept(const struct pipeline *p)
 {
 	return p->kept;
+}
+
+int64_t pipeline_frontier_ns(const struct pipeline *p)
+{
+	int64_t open = correlate_oldest_ns(p->correlate), now = p->pushed_ns;
+
+	if (!p->n_items && p->told_ns > now)
+		now = p->told_ns;
+	return open < now ? open : now;
 }
 
 int64_t pipeline_first_ns(const struct pipeline *p)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wire.c - what another node's capture can recognise a packet by, and where it was seen.
+ *
+ * One node's hops tell its packets apart by what no hop changes; so do two nodes', since
+ * the inner packet crosses the wire unchanged. What is told here is therefore what matching
+ * compares already, with the bytes seen at each hop: the far node may cut and merge at
+ * other places.
+ */
+#include "correlate_priv.h"
+
+void wire_note(struct packet *p, const struct correlate_obs *o, bool part)
+{
+	p->obs_flags |= o->flags & (OBS_OUTER_DF | OBS_OUTER_UNSUMMED);
+	/* A segment has neither the first sequence number nor the last flags. */
+	if (part && o->kind == KIND_TCP_DATA)
+		return;
+	p->seq = o->seq;
+	p->ack = o->ack;
+	p->l4_flags = o->tcp_flags;
+}
+
+void wire_fill(struct correlate *c, const struct packet *p, struct result_packet *r)
+{
+	const struct flow *f = flow_root(c, p->flow);
+
+	r->kind = p->kind == KIND_TCP_DATA   ? RESULT_KIND_STREAM
+		  : p->kind == KIND_FRAGMENT ? RESULT_KIND_FRAGMENTS
+					     : RESULT_KIND_WHOLE;
+	r->body = p->body;
+	r->body_len = p->body_len;
+	r->size = p->size;
+	r->segment = p->segment ? p->segment : f->segment;
+	r->sig = p->sig;
+	r->seq = p->seq;
+	r->ack = p->ack;
+	r->l4_flags = p->l4_flags;
+	r->ttl = p->ttl_last;
+	r->outer_df = p->obs_flags & OBS_OUTER_DF;
+	r->outer_unsummed = p->obs_flags & OBS_OUTER_UNSUMMED;
+	r->outer_fragmented = p->fragment_bytes != 0;
+
+	for (unsigned i = 0; i < p->n_sightings && i < RESULT_SIGHTINGS_MAX; i++) {
+		const struct sighting *s = &p->s[i];
+		r->sightings[r->n_sightings++] = (struct result_sighting){
+			.first_ns = s->first_ns, .covered = s->covered,
+			.hop = (uint16_t)PLACE_HOP(s->place), .role = s->role,
+			.way = (uint8_t)PLACE_WAY(s->place), .encap = PLACE_ENCAP(s->place),
+			.whole = s->whole || (s->covered >= p->size && p->kind == KIND_TCP_DATA),
+		};
+	}
+	r->parts = c->parts;
+	for (uint32_t k = p->ranges; k != NONE && r->n_parts < RANGES_OF_PACKET_MAX;
+	     k = c->range[k].next)
+		for (unsigned i = 0; i < r->n_sightings; i++)
+			if (p->s[i].place == c->range[k].place && !r->sightings[i].whole)
+				c->parts[r->n_parts++] = (struct result_part){
+					.start = c->range[k].start, .end = c->range[k].end,
+					.at = (uint8_t)i };
+}
+
+int64_t correlate_oldest_ns(const struct correlate *c)
+{
+	return c->oldest == NONE ? INT64_MAX : c->packet[c->oldest].first_ns;
+}
