@@ -19,13 +19,48 @@
 
 /* ---------------------------------------------------------------- judgement */
 
+static bool is_near(int64_t a, int64_t b, int64_t distance)
+{
+	return (a > b ? a - b : b - a) < distance;
+}
+
 static bool is_edge(const struct correlate *c, const struct packet *p)
 {
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		const struct hop_state *h = &c->hop[i];
-		if (h->start_ns != INT64_MIN && p->first_ns - h->start_ns < c->cfg.window_ns)
+		if (h->start_ns != INT64_MIN && is_near(p->first_ns, h->start_ns, c->cfg.window_ns))
 			return true;
-		if (h->end_ns != INT64_MAX && h->end_ns - p->first_ns < c->cfg.window_ns)
+		if (h->end_ns != INT64_MAX && is_near(p->first_ns, h->end_ns, c->cfg.window_ns))
+			return true;
+	}
+	return false;
+}
+
+/* A VTEP carries one family (flannel.1, flannel-v6.1); so do hops whose addresses say so. */
+static bool carries_family(const struct model_hop *h, bool v4)
+{
+	bool any = false;
+
+	if (h->role != MODEL_ROLE_VTEP)
+		return true;
+	for (unsigned i = 0; i < h->n_addrs; i++) {
+		if (addr_is_link_local(&h->addrs[i].addr))
+			continue;
+		if (addr_is_v4(&h->addrs[i].addr) == v4)
+			return true;
+		any = true;
+	}
+	return !any;
+}
+
+/* Was a hop that should have shown the packet not captured when it could have come? */
+static bool ended_before(const struct correlate *c, const struct packet *p, uint32_t roles)
+{
+	for (unsigned i = 0; i < c->n_hops; i++) {
+		const struct hop_state *h = &c->hop[i];
+		if ((roles & (1u << h->role)) &&
+		    carries_family(&c->net->hops[i], p->obs_flags & OBS_IPV4) &&
+		    (p->first_ns < h->start_ns || p->first_ns > h->end_ns))
 			return true;
 	}
 	return false;
@@ -38,7 +73,8 @@ static bool drops_excuse(const struct correlate *c, const struct packet *p, uint
 
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		const struct hop_state *h = &c->hop[i];
-		if (!(roles & (1u << h->role)))
+		if (!(roles & (1u << h->role)) ||
+		    !carries_family(&c->net->hops[i], p->obs_flags & OBS_IPV4))
 			continue;
 		for (unsigned k = 0; k < h->n_drops; k++)
 			if (h->drops[k].from_ns <= to && from <= h->drops[k].to_ns)
@@ -112,8 +148,7 @@ static void tally_encapsulation(struct correlate *c, const struct packet *p,
 	c->encap.inner_bytes += oc->inner_bytes;
 	c->encap.overhead_bytes += oc->overhead_bytes;
 	c->encap.basis = result_basis_join(c->encap.basis, oc->basis);
-	if (p->flags & PACKET_OUTER_FRAGMENTED)
-		c->encap.fragmented_outer++;
+	c->encap.fragmented_outer += p->outer_fragmented;
 	c->encap.fragment_bytes += p->fragment_bytes;
 	t->packets++;
 	t->outer_datagrams += oc->datagrams;
@@ -324,6 +359,15 @@ static void emit(struct correlate *c, const struct packet *p, enum result_status
 	c->cfg.on_packet(c->cfg.on_packet_arg, &r);
 }
 
+/* Of a datagram that was seen in fragments: the length it has in one piece. */
+static void settle_length(struct packet *p)
+{
+	if (p->l2l3_len)
+		p->len = p->l2l3_len + p->size;
+	if (p->kind == KIND_FRAGMENT && p->payload_len == p->size)
+		p->payload_len = p->size - p->l4_len;
+}
+
 static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 {
 	struct packet *p = &c->packet[i];
@@ -339,6 +383,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 	/* Closed before it was written (a full table): counted and named all the same. */
 	if (!p->id && (!c->cfg.max_packets || c->next_id < c->cfg.max_packets))
 		p->id = ++c->next_id;
+	settle_length(p);
 	path_judge(c, p, &v);
 	if (!v.complete) {
 		status = RESULT_INCOMPLETE;
@@ -347,17 +392,19 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 		} else if (tie_incomplete || (p->ambiguous && !(p->flags & PACKET_TIED))) {
 			status = RESULT_AMBIGUOUS;
 		} else {
-			bool early = c->now_ns - p->first_ns < c->cfg.window_ns;
-			if (early)
+			if (p->flags & PACKET_EARLY)
 				v.reason = "closed early: the table was full";
+			else if (ended_before(c, p, v.missing_mask))
+				v.reason = "not captured there at that time";
 			else if (drops_excuse(c, p, v.missing_mask))
 				v.reason = "the capture lost frames there at that time";
-			else if (v.reason[0] == 's') /* seen further on */
-				;
 			else
-				lost = true;
+				lost = v.may_be_lost;
 			tally_loss(c, p, &v, lost);
 		}
+	} else if (tie_incomplete) {
+		/* Equal packets, of which some are missing: which ones, nobody can say. */
+		status = RESULT_AMBIGUOUS;
 	}
 	if (p->tunnel != NONE) {
 		count_outer(c, p, &oc);
@@ -371,7 +418,8 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 		c->status[status]++;
 		if (status != RESULT_AMBIGUOUS)
 			tally_latency(c, p);
-		if (p->verdict == CORRELATE_UNSURE)
+		if (p->verdict == CORRELATE_UNSURE ||
+		    (c->cfg.filter && p->verdict == CORRELATE_VERDICT_NONE))
 			c->filter_unsure++;
 	}
 	if (c->cfg.on_packet)
@@ -416,15 +464,12 @@ void close_packet(struct correlate *c, uint32_t i)
 	p->flags |= PACKET_CLOSED;
 	if (p->id)
 		c->ids_open--;
-	if (p->flow != NONE && c->flow[p->flow].open)
-		c->flow[p->flow].open--;
 	if (p->flow != NONE) {
 		struct flow *f = flow_root(c, p->flow);
-		/* Whole without translation: its flow's packets need no second key any more. */
-		if (f->nat == FLOW_NAT_UNKNOWN && (p->flags & PACKET_DONE))
-			f->nat = FLOW_NAT_NONE;
-		else if (f->nat == FLOW_NAT_NONE && !(p->flags & PACKET_DONE) &&
-			 p->direction != MODEL_DIRECTION_OTHER)
+		/* It went all its way: its flow's packets need no second key any more. */
+		if (p->flags & PACKET_DONE)
+			f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
+		else if (p->direction != MODEL_DIRECTION_OTHER)
 			f->nat = FLOW_NAT_UNKNOWN;
 	}
 	if (p->flags & PACKET_TIED)
@@ -432,6 +477,40 @@ void close_packet(struct correlate *c, uint32_t i)
 	else
 		judge(c, i, false);
 	packet_release(c, i);
+}
+
+void close_queue(struct correlate *c, uint32_t i, int64_t now_ns)
+{
+	struct packet *p = &c->packet[i];
+
+	if (p->flags & PACKET_QUEUED)
+		return;
+	p->flags |= PACKET_QUEUED;
+	p->done_ns = now_ns;
+	p->done_next = NONE;
+	p->held++;
+	if (c->done_last == NONE)
+		c->done_first = i;
+	else
+		c->packet[c->done_last].done_next = i;
+	c->done_last = i;
+}
+
+void close_unqueue(struct correlate *c)
+{
+	uint32_t i = c->done_first;
+	struct packet *p = &c->packet[i];
+
+	c->done_first = p->done_next;
+	correlate_prefetch(c, c->done_first);
+	if (c->done_first == NONE)
+		c->done_last = NONE;
+	p->flags &= (uint16_t)~PACKET_QUEUED;
+	p->held--;
+	if (p->flags & PACKET_CLOSED)
+		packet_release(c, i); /* closed meanwhile, or became part of another */
+	else if ((p->flags & PACKET_DONE) || p->direction == MODEL_DIRECTION_OTHER)
+		close_packet(c, i);
 }
 
 /* ------------------------------------------------------------------- result */

@@ -90,7 +90,10 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
 		return CORRELATE_REF_NONE;
 	}
 
-	uint32_t i = match_observation(c, o, flow_get(c, o));
+	uint32_t flow = flow_get(c, &o->tuple, o->tuple_hash, o->direction, o->time_ns);
+	uint32_t i = match_observation(c, o, flow);
+
+	c->flow[flow].last_ns = o->time_ns;
 	if (i == NONE)
 		return CORRELATE_REF_NONE;
 	struct packet *p = &c->packet[i];
@@ -200,22 +203,9 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 {
 	if (now_ns > c->now_ns)
 		c->now_ns = now_ns;
-	while (c->done_first != NONE) {
-		uint32_t i = c->done_first;
-		struct packet *p = &c->packet[i];
-
-		if (c->now_ns - p->done_ns < c->cfg.lookahead_ns)
-			break;
-		c->done_first = p->done_next;
-		correlate_prefetch(c, c->done_first);
-		if (c->done_first == NONE)
-			c->done_last = NONE;
-		p->held--;
-		if (p->flags & PACKET_CLOSED)
-			packet_release(c, i); /* closed meanwhile, or became part of another */
-		else
-			close_packet(c, i);
-	}
+	while (c->done_first != NONE &&
+	       c->now_ns - c->packet[c->done_first].done_ns >= c->cfg.lookahead_ns)
+		close_unqueue(c);
 	while (c->oldest != NONE &&
 	       c->now_ns - c->packet[c->oldest].first_ns > c->cfg.window_ns)
 		close_packet(c, c->oldest);
@@ -256,22 +246,22 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 
 void correlate_finish(struct correlate *c)
 {
-	while (c->done_first != NONE) {
-		uint32_t i = c->done_first;
-
-		c->done_first = c->packet[i].done_next;
-		c->packet[i].held--;
-		if (c->packet[i].flags & PACKET_CLOSED)
-			packet_release(c, i);
-		else
-			close_packet(c, i);
-	}
-	c->done_last = NONE;
-	/* Time is over: what is open had no more chance, it was not closed early. */
-	if (c->newest != NONE)
-		c->now_ns = c->packet[c->newest].first_ns + c->cfg.window_ns + 1;
+	while (c->done_first != NONE)
+		close_unqueue(c);
 	while (c->oldest != NONE)
 		close_packet(c, c->oldest);
+}
+
+void correlate_learn_translation(struct correlate *c, const struct result_tuple *pod,
+				 const struct result_tuple *far)
+{
+	struct result_tuple pod_back = flow_reverse_tuple(pod);
+	struct result_tuple far_back = flow_reverse_tuple(far);
+
+	if (!c->cfg.nat)
+		return;
+	match_learn(c, pod, MODEL_ROLE_NONE, far, MODEL_ROLE_COUNT, c->now_ns);
+	match_learn(c, &pod_back, MODEL_ROLE_NONE, &far_back, MODEL_ROLE_COUNT, c->now_ns);
 }
 
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err)

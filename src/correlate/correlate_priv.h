@@ -29,6 +29,9 @@
 #define SUPER_BLOCK_SHIFT 14		/* super-frames are indexed by 16 KiB of sequence space */
 #define LOOKALIKE_AGE_NS 20000000LL	/* no hop of a node holds a packet longer, unless it drops it */
 #define CURSORS 4			/* super-frames of a flow being cut at once: one a hop */
+#define FLOW_SLEPT_NS 1000000000LL	/* quiet for so long, its translation may have changed */
+#define QUOTE_SEARCH_MAX 1024		/* open packets looked through for the one an ICMP error quotes */
+#define TOKEN_BYTES 512u		/* of a datagram's payload, that its first fragment has too */
 #define LEARNED_MAX 256			/* remote subnets learned from frames when no route is known */
 #define CHAIN_MAX 4096			/* look-alikes compared before giving up */
 
@@ -51,7 +54,8 @@ enum obs_flag {
 	OBS_IPV4 = 32,
 	OBS_SYN = 64,
 	OBS_ROUTED = 128,	/* seen with the bridge's MAC as destination: the node routes it */
-	OBS_MAY_FRAGMENT = 256,	/* IPv4 without DF, large enough to be cut on the way */
+	OBS_MAY_FRAGMENT = 256,	/* large enough to be cut, or to have been, on the way */
+	OBS_ERROR = 512,	/* ICMP error that quotes a packet */
 };
 
 /* Of the outer datagram. */
@@ -81,11 +85,20 @@ enum packet_flag {
 	PACKET_TIED = 32,		/* look-alikes: see struct tie */
 	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
 	PACKET_SUPER = 128,		/* indexed by SUPER_BLOCKs */
-	PACKET_TRANSLATED = 256,
-	PACKET_OUTER_FRAGMENTED = 512,
+	PACKET_QUEUED = 256,		/* in the queue of packets that close after the look-ahead */
+	PACKET_EARLY = 512,		/* closed before its window had passed: the table was full */
 	PACKET_INDEXED = 1024,		/* is in its primary bucket */
 	PACKET_ROUTED = 2048,
-	PACKET_WRITTEN = 4096,		/* has been marked at least once */
+	PACKET_UDP_SUPER = 4096,	/* UDP_SEGMENT: many datagrams in one frame */
+};
+
+/* What an ICMP error said of a packet. */
+enum packet_error {
+	ERROR_NONE = 0,
+	ERROR_TOO_BIG,
+	ERROR_TTL,
+	ERROR_UNREACHABLE,
+	ERROR_PROHIBITED,
 };
 
 struct packet {
@@ -126,7 +139,10 @@ struct packet {
 	uint32_t segment;	/* payload of its segments as seen at some hop; 0: none seen */
 	uint32_t header_len;	/* Ethernet, IP and transport headers of one inner frame */
 	uint32_t fragment_bytes;	/* extra headers of outer fragments */
-	uint32_t outer_base;	/* outer fragments: UDP payload bytes in front of the packet's range */
+	uint32_t token;		/* datagrams that may be cut: hash of what the first fragment shows too */
+	uint16_t outer_fragmented;	/* outer datagrams that were cut */
+	uint16_t l2l3_len;	/* Ethernet and IP header of a fragment at the hop nearest the pod */
+	uint16_t l4_len;	/* fragments: transport header in the first one */
 	uint16_t encap_len;
 	uint16_t outer_sport;
 	uint16_t flags;
@@ -139,6 +155,7 @@ struct packet {
 	uint16_t obs_flags;
 	uint8_t ttl_last;
 	uint8_t tcp_options_len;
+	uint8_t error;		/* enum packet_error */
 	uint8_t n_sightings;
 	bool path_cut;
 	struct sighting s[SIGHTINGS_MAX];
@@ -150,6 +167,7 @@ struct alias {
 	uint32_t packet;
 	uint32_t next, prev;	/* bucket */
 	uint32_t sibling;	/* next alias of the same packet, or of the free list */
+	uint32_t base;		/* outer fragments: where the packet's range begins in the outer datagram */
 };
 
 /* Bytes [start, end) of a packet's range, seen at one place. */
@@ -183,25 +201,28 @@ struct tie {
 
 enum flow_nat {
 	FLOW_NAT_UNKNOWN = 0,	/* its packets also get a key without addresses */
-	FLOW_NAT_NONE,
-	FLOW_NAT_TRANSLATED,
+	FLOW_NAT_NONE,		/* a packet went all its way without translation */
+	FLOW_NAT_TRANSLATED,	/* a packet went all its way, all its tuples are known */
 };
 
 struct flow {
 	struct result_tuple tuple;
 	uint64_t hash;
-	uint64_t key;		/* equal for all flows of one group, never changes for an open packet */
+	uint64_t key;		/* equal for all flows of one group */
+	int64_t last_ns;	/* of its newest observation */
 	uint32_t next;		/* bucket */
 	uint32_t root;		/* the flow that keeps the group's figures; itself when alone */
+	uint32_t ring;		/* next flow of the group, a circle */
 	uint32_t pod_view;	/* root: the flow as the veth sees it */
 	uint32_t far_view;	/* root: as the far side sees it; NONE: not translated */
 	uint32_t newer, older;	/* use order */
-	uint32_t open;		/* open packets */
+	uint32_t open;		/* packets that refer to it */
 	uint8_t nat;
+	uint8_t pod_role, far_role;	/* root: of the hops that showed the two views */
+	bool origin;		/* seen where packets begin: no translation made this tuple */
 	uint8_t direction;
 	uint8_t route;		/* enum model_route_kind that its packets took */
 	bool has_seq;
-	uint16_t group;		/* root: how many flows */
 	bool counted;		/* a packet of it has closed */
 	uint16_t mss;		/* of this direction's SYN (what the other side may send); 0 unknown */
 	uint16_t path_row;
@@ -332,8 +353,9 @@ void packet_index(struct correlate *c, uint32_t p, uint64_t key);
 void packet_unindex(struct correlate *c, uint32_t p);	/* primary and secondary keys */
 void packet_unlist(struct correlate *c, uint32_t p);	/* out of the open list */
 void packet_release(struct correlate *c, uint32_t p);	/* held went down, or it closed */
+void packet_set_flow(struct correlate *c, uint32_t p, uint32_t flow);
 uint32_t packet_root(const struct correlate *c, uint32_t p);
-void alias_add(struct correlate *c, uint32_t p, uint64_t key);
+void alias_add(struct correlate *c, uint32_t p, uint64_t key, uint32_t base);
 uint32_t alias_first(const struct correlate *c, uint64_t key);
 uint32_t alias_next(const struct correlate *c, uint32_t a);	/* with the same key */
 bool range_overlaps(const struct correlate *c, const struct packet *p, uint16_t place,
@@ -346,14 +368,20 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 
 /* ---- observe.c */
 void observe_add_pod(struct correlate *c, const struct addr *a, int pod);
+int observe_pod_of(const struct correlate *c, const struct addr *a);	/* -1: of no captured pod */
 uint32_t observe_depth(const struct model_net *net);
 
 /* ---- flow.c */
-uint32_t flow_get(struct correlate *c, const struct correlate_obs *o);
+/* The flow of a tuple, made when it is new; it was used at now_ns. */
+uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t hash,
+		  enum model_direction direction, int64_t now_ns);
+uint32_t flow_by_hash(const struct correlate *c, uint64_t hash);
 uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash);
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t);
 struct flow *flow_root(const struct correlate *c, uint32_t flow);
 void flow_link(struct correlate *c, uint32_t a, uint32_t b);
+void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again; figures stay with the others */
+bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b);
 /* Notes a TCP range; true when all of it was seen before (a retransmission). */
 bool flow_note_range(struct flow *f, uint32_t start, uint32_t len);
 /* Payload bytes of one wire segment of this flow, 0 when not known. */
@@ -364,6 +392,9 @@ struct result_tuple flow_reverse_tuple(const struct result_tuple *t);
 
 /* ---- match.c */
 uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
+/* Two tuples are the same flow, seen by the pod and behind a translation. */
+void match_learn(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
+		 const struct result_tuple *far, unsigned far_role, int64_t now_ns);
 
 /* ---- path.c */
 enum model_route_kind path_route(const struct correlate *c, const struct addr *dst);
@@ -375,6 +406,7 @@ struct path_verdict {
 	enum model_role last_seen, next_expected;
 	uint32_t missing_mask;
 	const char *reason;
+	bool may_be_lost;	/* false: the capture missed it, or nobody can know */
 };
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
 
@@ -387,6 +419,9 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 void close_packet(struct correlate *c, uint32_t p);
 /* A member of a tie has closed (or became part of another packet). */
 void close_tied(struct correlate *c, uint32_t p);
+/* The queue of packets that close, or are looked at again, after the look-ahead. */
+void close_queue(struct correlate *c, uint32_t p, int64_t now_ns);
+void close_unqueue(struct correlate *c);	/* the first of it */
 int close_result(const struct correlate *c, struct result *r, struct err *err);
 
 static inline unsigned role_of_place(const struct correlate *c, uint16_t place)

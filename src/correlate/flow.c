@@ -10,6 +10,14 @@
  * of a group share `key`, from which the keys of their packets are made, so that a
  * packet is found whichever tuple a hop shows. Figures are kept in the group's root;
  * pod_view and far_view say how the pod's veth and the far side name it.
+ *
+ *      A:40000 > VIP:80      ring      A:40000 > B:8080
+ *      pod_view, root    ----------->  far_view
+ *                        <-----------
+ *
+ * Tuples are used again (a port of the node that served one pod serves another): a
+ * flow then leaves its group for another. A flow without packets may be forgotten when
+ * the table is full, a group only as a whole.
  */
 #include "correlate_priv.h"
 
@@ -57,32 +65,61 @@ uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint
 	return i;
 }
 
-/* The longest unused flow without open packets leaves; its packets were counted already. */
-static uint32_t evict(struct correlate *c)
+uint32_t flow_by_hash(const struct correlate *c, uint64_t hash)
 {
-	uint32_t tries = 0;
+	uint32_t i = c->flow_bucket[hash & c->flow_mask];
 
-	for (uint32_t i = c->flow_oldest; i != NONE && tries < CHAIN_MAX;
-	     i = c->flow[i].newer, tries++) {
-		struct flow *f = &c->flow[i];
-
-		if (f->open || f->group > 1)
-			continue;
-		uint32_t *link = &c->flow_bucket[f->hash & c->flow_mask];
-		while (*link != i)
-			link = &c->flow[*link].next;
-		*link = f->next;
-		use_order_drop(c, i);
-		if (f->counted)
-			c->flows_evicted++;
-		return i;
-	}
-	return NONE;
+	while (i != NONE && c->flow[i].hash != hash)
+		i = c->flow[i].next;
+	return i;
 }
 
-uint32_t flow_get(struct correlate *c, const struct correlate_obs *o)
+static bool group_is_unused(const struct correlate *c, uint32_t i)
 {
-	uint32_t i = flow_find(c, &o->tuple, o->tuple_hash);
+	uint32_t k = i;
+
+	do {
+		if (c->flow[k].open)
+			return false;
+		k = c->flow[k].ring;
+	} while (k != i);
+	return true;
+}
+
+/* The longest unused flow without open packets leaves; its packets were counted already. */
+static void evict(struct correlate *c)
+{
+	uint32_t tries = 0, i = c->flow_oldest;
+
+	while (i != NONE && tries++ < CHAIN_MAX && !group_is_unused(c, i))
+		i = c->flow[i].newer;
+	if (i == NONE || tries > CHAIN_MAX)
+		return;
+
+	uint32_t k = i, ring;
+	do {
+		struct flow *f = &c->flow[k];
+		uint32_t *link = &c->flow_bucket[f->hash & c->flow_mask];
+
+		while (*link != k)
+			link = &c->flow[*link].next;
+		*link = f->next;
+		use_order_drop(c, k);
+		if (f->counted)
+			c->flows_evicted++;
+		f->counted = false;
+		f->hash = 0;
+		ring = f->ring;
+		f->next = c->flows_free;
+		c->flows_free = k;
+		k = ring;
+	} while (k != i);
+}
+
+uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t hash,
+		  enum model_direction direction, int64_t now_ns)
+{
+	uint32_t i = flow_find(c, t, hash);
 
 	if (i != NONE) {
 		if (c->flow_newest != i) {
@@ -91,24 +128,28 @@ uint32_t flow_get(struct correlate *c, const struct correlate_obs *o)
 		}
 		return i;
 	}
-	if (c->flows_top < c->n_flows) {
+	if (c->flows_free == NONE && c->flows_top == c->n_flows)
+		evict(c);
+	if (c->flows_free != NONE) {
+		i = c->flows_free;
+		c->flows_free = c->flow[i].next;
+	} else if (c->flows_top < c->n_flows) {
 		i = c->flows_top++;
 	} else {
-		i = evict(c);
-		if (i == NONE)
-			return c->flow_oldest; /* all busy: figures blur, identity does not (key below) */
+		return c->flow_oldest; /* more busy flows than fit: their figures blur */
 	}
 
 	struct flow *f = &c->flow[i];
-	uint32_t *head = &c->flow_bucket[o->tuple_hash & c->flow_mask];
+	uint32_t *head = &c->flow_bucket[hash & c->flow_mask];
 
 	memset(f, 0, sizeof(*f));
-	f->tuple = o->tuple;
-	f->hash = f->key = o->tuple_hash;
-	f->root = f->pod_view = i;
+	f->tuple = *t;
+	f->hash = f->key = hash;
+	f->last_ns = now_ns;
+	f->root = f->pod_view = f->ring = i;
 	f->far_view = NONE;
-	f->group = 1;
-	f->direction = o->direction;
+	f->pod_role = UINT8_MAX;
+	f->direction = (uint8_t)direction;
 	f->tunnel = NONE;
 	for (unsigned k = 0; k < CURSORS; k++)
 		f->cursor[k] = NONE;
@@ -120,9 +161,62 @@ uint32_t flow_get(struct correlate *c, const struct correlate_obs *o)
 
 struct flow *flow_root(const struct correlate *c, uint32_t i)
 {
-	while (c->flow[i].root != i)
-		i = c->flow[i].root;
-	return &c->flow[i];
+	return &c->flow[c->flow[i].root];
+}
+
+bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b)
+{
+	return c->flow[a].root == c->flow[b].root;
+}
+
+void flow_unlink(struct correlate *c, uint32_t i)
+{
+	struct flow *f = &c->flow[i];
+	uint32_t before = i;
+
+	if (f->ring == i)
+		return;
+	while (c->flow[before].ring != i)
+		before = c->flow[before].ring;
+	c->flow[before].ring = f->ring;
+	if (f->root == i) {
+		/* The next one takes over what the root keeps for all. */
+		struct flow *heir = &c->flow[f->ring];
+		struct flow old = *heir;
+
+		*heir = *f;
+		heir->tuple = old.tuple;
+		heir->hash = old.hash;
+		heir->last_ns = old.last_ns;
+		heir->next = old.next;
+		heir->ring = old.ring;
+		heir->newer = old.newer;
+		heir->older = old.older;
+		heir->open = old.open;
+		heir->origin = old.origin;
+		uint32_t root = f->ring, k = root;
+		do {
+			c->flow[k].root = root;
+			k = c->flow[k].ring;
+		} while (k != root);
+	}
+	struct flow *root = flow_root(c, f->root == i ? f->ring : f->root);
+	if (root->pod_view == i) {
+		root->pod_view = (uint32_t)(root - c->flow);
+		root->pod_role = UINT8_MAX;
+	}
+	if (root->far_view == i || root->far_view == root->pod_view) {
+		root->far_view = NONE;
+		root->far_role = 0;
+	}
+	f->root = f->ring = f->pod_view = i;
+	f->far_view = NONE;
+	f->pod_role = UINT8_MAX;
+	f->far_role = 0;
+	f->key = f->hash;
+	f->nat = FLOW_NAT_UNKNOWN;
+	f->counted = false;
+	f->packets = f->bytes = f->payload_bytes = f->overhead_bytes = f->retransmissions = 0;
 }
 
 void flow_link(struct correlate *c, uint32_t a, uint32_t b)
@@ -140,18 +234,26 @@ void flow_link(struct correlate *c, uint32_t a, uint32_t b)
 		keep = rb;
 		join = ra;
 	}
-	uint32_t root = (uint32_t)(keep - c->flow);
+	uint32_t root = (uint32_t)(keep - c->flow), first = (uint32_t)(join - c->flow), i = first;
 
-	for (uint32_t i = 0; i < 2; i++) {
-		struct flow *f = &c->flow[i ? b : a];
-		if (flow_root(c, i ? b : a) == join)
-			f->key = keep->key;
+	do {
+		c->flow[i].key = keep->key;
+		c->flow[i].root = root;
+		i = c->flow[i].ring;
+	} while (i != first);
+	/* Two circles become one when two successors are swapped. */
+	i = keep->ring;
+	keep->ring = join->ring;
+	join->ring = i;
+	keep->nat = FLOW_NAT_UNKNOWN;
+	if (join->pod_role < keep->pod_role) {
+		keep->pod_role = join->pod_role;
+		keep->pod_view = join->pod_view;
 	}
-	join->key = keep->key;
-	join->root = root;
-	keep->group = (uint16_t)(keep->group + join->group);
-	keep->nat = FLOW_NAT_TRANSLATED;
-	join->nat = FLOW_NAT_TRANSLATED;
+	if (join->far_view != NONE && join->far_role > keep->far_role) {
+		keep->far_role = join->far_role;
+		keep->far_view = join->far_view;
+	}
 	keep->packets += join->packets;
 	keep->bytes += join->bytes;
 	keep->payload_bytes += join->payload_bytes;

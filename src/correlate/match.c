@@ -26,11 +26,15 @@
  *   same         everything that no hop may change agrees, the place is free
  *   segment      TCP bytes inside a longer packet whose header they share
  *   merge        TCP bytes that contain shorter packets whose headers agree
+ *   datagram     one of the datagrams in a UDP super-frame (UDP_SEGMENT)
  *   fragment     an IP fragment of a datagram seen whole or in fragments
  *   defragment   a whole datagram that was seen in fragments before
  *   outer        a later fragment of the VXLAN datagram of a known packet
- *   translate    as `same`, but under other addresses: joins the two flows
+ *   translate    as `same`, `segment`, `merge`, `fragment` or `defragment`, but under
+ *                other addresses: joins the two flows
  *   new          a packet of its own
+ *
+ * An ICMP error is a packet as any other; besides, it is told to the packet it quotes.
  *
  * All of them look up candidates by key and check them by content. A packet's
  * primary key is made from its flow group's key (flow.c) and, for TCP data, its
@@ -53,7 +57,9 @@ enum key_kind {
 	KEY_WHOLE,		/* flow group, header hash */
 	KEY_SUPER,		/* flow group, 16 KiB block of sequence space */
 	KEY_FRAGMENT,		/* addresses, protocol, IP id */
-	KEY_REASSEMBLED,	/* addresses, protocol, length: an IPv6 datagram loses its id */
+	KEY_DATAGRAM,		/* flow group, token: whole or cut */
+	KEY_DATAGRAM_ANY,	/* the same without addresses */
+	KEY_UDP_SUPER,		/* flow group */
 	KEY_OUTER,		/* outer addresses, outer id */
 	KEY_TRANSLATED,		/* header hash alone */
 };
@@ -85,6 +91,14 @@ static uint64_t key_outer(const struct correlate_obs *o)
 {
 	return key_addresses(&o->outer_src, &o->outer_dst, (uint64_t)o->hop << 32 | o->outer_id,
 			     KEY_OUTER);
+}
+
+static uint64_t key_translated(const struct correlate_obs *o)
+{
+	/* The first segment of a super-frame has its sequence number and shares its header. */
+	if (o->kind == KIND_TCP_DATA)
+		return hash_mix((uint64_t)o->sig << 32 | o->seq, o->tuple.protocol, KEY_TRANSLATED);
+	return hash_mix(o->head, o->tuple.protocol, KEY_TRANSLATED);
 }
 
 static uint64_t key_super(uint64_t flow_key, uint32_t seq)
@@ -196,6 +210,11 @@ static void learn_remote(struct correlate *c, const struct addr *dst)
 	for (unsigned i = 0; i < c->n_learned; i++)
 		if (prefix_has(&c->learned[i], dst))
 			return;
+	/* Subnets may be smaller: where a captured pod lives is not remote. */
+	for (unsigned i = 0; i < c->net->n_pods; i++)
+		for (unsigned k = 0; k < c->net->pods[i].n_addrs; k++)
+			if (prefix_has(&p, &c->net->pods[i].addrs[k]))
+				return;
 	if (c->n_learned < LEARNED_MAX)
 		c->learned[c->n_learned++] = p;
 }
@@ -217,7 +236,7 @@ static void count_outer(struct correlate *c, struct packet *p, struct flow *f,
 		p->small_inner += o->header_len + o->payload_len;
 	}
 	if (o->flags & OBS_OUTER_FIRST)
-		p->flags |= PACKET_OUTER_FRAGMENTED;
+		p->outer_fragmented++;
 }
 
 static bool counts_outer(const struct packet *p, uint16_t place)
@@ -229,6 +248,42 @@ static bool counts_outer(const struct packet *p, uint16_t place)
 	return false;
 }
 
+/* Many wire frames in one: TCP behind or before segmentation, or UDP_SEGMENT's datagrams. */
+static bool is_super(const struct correlate *c, const struct correlate_obs *o)
+{
+	return is_large(c, o) && (o->kind == KIND_TCP_DATA ||
+				  (o->kind == KIND_WHOLE && o->tuple.protocol == MODEL_PROTO_UDP));
+}
+
+/*
+ * What the flow's packets show of its way. A pod's answer that reaches its veth and no hop
+ * before came from a pod of this node, by way of the bridge, whatever address it bears
+ * (D 5.4); so do then the requests.
+ */
+static void learn_route(struct correlate *c, const struct packet *p, struct flow *f,
+			const struct correlate_obs *o, unsigned role)
+{
+	const uint32_t others = 1u << MODEL_ROLE_BRIDGE | 1u << MODEL_ROLE_UNDERLAY;
+
+	if (o->flags & OBS_ENCAP || role == MODEL_ROLE_VTEP) {
+		if (f->route != MODEL_ROUTE_VTEP && o->way != MODEL_WAY_IN)
+			learn_remote(c, &o->tuple.dst);
+		f->route = MODEL_ROUTE_VTEP;
+	} else if (role == MODEL_ROLE_UNDERLAY) {
+		f->route = MODEL_ROUTE_DIRECT;
+	} else if (role == MODEL_ROLE_VETH && f->route == MODEL_ROUTE_UNKNOWN &&
+		   o->way == MODEL_WAY_OUT && p->n_sightings == 1 &&
+		   p->direction == MODEL_DIRECTION_INGRESS &&
+		   (c->captured_roles & others) == others) {
+		struct result_tuple t = flow_reverse_tuple(&o->tuple);
+		uint32_t back = flow_find(c, &t, flow_hash(c, &t));
+
+		f->route = MODEL_ROUTE_LOCAL;
+		if (back != NONE && flow_root(c, back)->route == MODEL_ROUTE_UNKNOWN)
+			flow_root(c, back)->route = MODEL_ROUTE_LOCAL;
+	}
+}
+
 /* Enters bytes [start, start + size) of packet i, seen by o at place. */
 static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *o, uint16_t place,
 		   uint32_t start, uint32_t size)
@@ -237,7 +292,7 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 	struct flow *f = p->flow == NONE ? NULL : flow_root(c, p->flow);
 	unsigned role = c->hop[o->hop].role;
 	bool part = start != 0 || size != p->size || o->kind == KIND_FRAGMENT;
-	bool large = is_large(c, o), encap = role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP);
+	bool large = is_super(c, o), encap = role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP);
 	struct sighting *s = sighting_at(p, place);
 
 	if (!s && p->n_sightings < SIGHTINGS_MAX) {
@@ -253,13 +308,14 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 			s->whole = 1;
 		else
 			range_add(c, p, place, start, start + size,
-				  large && encap && o->kind == KIND_TCP_DATA);
+				  large && encap);
 	}
 	if (o->kind != KIND_OUTER_FRAGMENT) {
 		wire_note(p, o, part);
 		if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len && !part)) {
 			p->len_rank = (uint8_t)role;
 			p->len = part ? o->header_len + p->payload_len : o->eth_len;
+			p->l2l3_len = o->kind == KIND_FRAGMENT ? (uint16_t)(o->eth_len - o->size) : 0;
 		}
 		if (o->direction == MODEL_DIRECTION_EGRESS ||
 		    p->direction == MODEL_DIRECTION_OTHER)
@@ -267,14 +323,11 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 		p->flags |= o->flags & OBS_ROUTED ? PACKET_ROUTED : 0;
 		p->ttl_last = o->ttl;
 		if (f && encap && counts_outer(p, place))
-			count_outer(c, p, f, o, large && o->kind == KIND_TCP_DATA);
-		if (f && (o->flags & OBS_ENCAP || role == MODEL_ROLE_VTEP)) {
-			if (f->route != MODEL_ROUTE_VTEP && o->way != MODEL_WAY_IN)
-				learn_remote(c, &o->tuple.dst);
-			f->route = MODEL_ROUTE_VTEP;
-		} else if (f && role == MODEL_ROLE_UNDERLAY) {
-			f->route = MODEL_ROUTE_DIRECT;
-		}
+			count_outer(c, p, f, o, large);
+		if (f)
+			learn_route(c, p, f, o, role);
+		if (o->segment && !p->segment)
+			p->segment = o->segment;
 		if (part && !large && o->kind == KIND_TCP_DATA && size > p->segment)
 			p->segment = size;
 		if (f && p->segment > f->segment)
@@ -285,14 +338,11 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 	p->observations++;
 	if (!(p->flags & PACKET_DONE) && s && path_is_done(c, p, s)) {
 		p->flags |= PACKET_DONE;
-		p->done_ns = o->time_ns;
-		p->done_next = NONE;
-		p->held++; /* by the queue */
-		if (c->done_last == NONE)
-			c->done_first = i;
-		else
-			c->packet[c->done_last].done_next = i;
-		c->done_last = i;
+		close_queue(c, i, o->time_ns);
+	} else if (p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other &&
+		   p->observations == 1) {
+		/* Of no captured pod so far: a translation would show it within the look-ahead. */
+		close_queue(c, i, o->time_ns);
 	}
 }
 
@@ -316,12 +366,33 @@ static void tie_join(struct correlate *c, uint32_t tie, uint32_t i)
 	t->members++;
 }
 
+/* Two groups of look-alikes have met: they are judged as one. */
+static void tie_merge(struct correlate *c, uint32_t keep, uint32_t gone)
+{
+	struct tie *a = &c->tie[keep], *b = &c->tie[gone];
+
+	if (a->members + b->members > TIE_MEMBERS_MAX)
+		return;
+	for (uint32_t i = b->first; i != NONE; i = c->packet[i].tie_next)
+		c->packet[i].tie = keep;
+	c->packet[a->last].tie_next = b->first;
+	a->last = b->last;
+	a->members += b->members;
+	a->closed += b->closed;
+	a->any_incomplete |= b->any_incomplete;
+	b->next_free = c->tie_free;
+	c->tie_free = gone;
+}
+
 static void tie_two(struct correlate *c, uint32_t a, uint32_t b)
 {
 	uint32_t t;
 
-	if (c->packet[a].tie != NONE && c->packet[b].tie != NONE)
+	if (c->packet[a].tie != NONE && c->packet[b].tie != NONE) {
+		if (c->packet[a].tie != c->packet[b].tie)
+			tie_merge(c, c->packet[a].tie, c->packet[b].tie);
 		return;
+	}
 	if (c->packet[a].tie == NONE && c->packet[b].tie == NONE) {
 		if (c->tie_free != NONE) {
 			t = c->tie_free;
@@ -518,8 +589,10 @@ static void absorb(struct correlate *c, uint32_t parent, uint32_t child)
 
 	if (q->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
 		p->direction = q->direction;
-	p->flags |= q->flags & (PACKET_RETRANSMISSION | PACKET_TRANSLATED |
-				PACKET_OUTER_FRAGMENTED | PACKET_ROUTED | PACKET_WRITTEN);
+	p->flags |= q->flags & (PACKET_RETRANSMISSION | PACKET_ROUTED);
+	p->outer_fragmented = (uint16_t)(p->outer_fragmented + q->outer_fragmented);
+	if (!p->error)
+		p->error = q->error;
 	if (q->verdict_rank < p->verdict_rank) {
 		p->verdict = q->verdict;
 		p->verdict_rank = q->verdict_rank;
@@ -560,16 +633,14 @@ static void absorb(struct correlate *c, uint32_t parent, uint32_t child)
 		q->seen = q->seen_last = NONE;
 	}
 
-	if (q->flags & PACKET_TIED)
-		close_tied(c, child);
 	packet_unindex(c, child);
 	packet_unlist(c, child);
 	c->n_open--;
-	if (q->flow != NONE && c->flow[q->flow].open)
-		c->flow[q->flow].open--;
 	q->parent = parent;
 	q->flags |= PACKET_CLOSED;
 	p->held++;
+	if (q->flags & PACKET_TIED)
+		close_tied(c, child);
 	packet_release(c, child);
 }
 
@@ -608,8 +679,7 @@ static uint32_t rule_merge(struct correlate *c, const struct correlate_obs *o, u
 		return NONE;
 
 	struct packet *p = &c->packet[i];
-	p->flow = flow;
-	c->flow[flow].open++;
+	packet_set_flow(c, i, flow);
 	p->kind = KIND_TCP_DATA;
 	p->start = o->seq;
 	p->size = o->size;
@@ -627,177 +697,135 @@ static uint32_t rule_merge(struct correlate *c, const struct correlate_obs *o, u
 	return i;
 }
 
-/* ---------------------------------------------------- fragments of datagrams */
+/* ----------------------------------------------- datagrams of a UDP super-frame */
 
-static void fragment_identify(struct correlate *c, uint32_t i, const struct correlate_obs *o,
-			      uint32_t flow)
+/*
+ * UDP_SEGMENT: all datagrams but the last have one size, their IP ids count up
+ * (net/ipv4/af_inet.c: inet_gso_segment); IPv6 has none, there the order tells. Range:
+ * the super-frame's transport bytes, so that its one UDP header goes with the first.
+ */
+static bool datagram_range(const struct correlate *c, const struct packet *p,
+			   const struct correlate_obs *o, uint16_t place, uint32_t *ret_start,
+			   uint32_t *ret_size)
 {
-	struct packet *p = &c->packet[i];
+	const uint32_t udp_header = p->size - p->payload_len;
+	uint32_t segment = p->segment ? p->segment : o->payload_len, k, start;
+	uint32_t covered = 0;
 
-	/* The first fragment brings ports and length of the transport header. */
-	if (o->tuple.has_ports && p->flow != flow) {
-		if (p->flow != NONE && c->flow[p->flow].open)
-			c->flow[p->flow].open--;
-		p->flow = flow;
-		c->flow[flow].open++;
-	}
-}
-
-static uint32_t rule_fragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
-			      uint16_t place)
-{
-	uint64_t key = key_fragment(o);
-	uint32_t end = o->frag_off + o->size;
-	struct choice ch = { .best = NONE };
-	unsigned n = 0;
-
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
-		uint32_t i = c->alias[a].packet;
-		const struct packet *p = &c->packet[i];
-
-		if (!is_candidate(p) || (p->kind != KIND_FRAGMENT && p->kind != KIND_WHOLE) ||
-		    range_overlaps(c, p, place, o->frag_off, end))
-			continue;
-		if ((p->flags & PACKET_TOTAL_KNOWN) && end > p->size)
-			continue;
-		choice_offer(c, &ch, i, o->time_ns);
-	}
-	if (ch.best == NONE)
-		return NONE;
-	choice_note(c, &ch);
-
-	struct packet *p = &c->packet[ch.best];
-	if (!(p->flags & PACKET_TOTAL_KNOWN)) {
-		if (end > p->size) {
-			p->size = end;
-			p->payload_len = end;
-		}
-		if (o->flags & OBS_LAST_FRAGMENT) {
-			p->flags |= PACKET_TOTAL_KNOWN;
-			if (!(o->flags & OBS_IPV4))
-				alias_add(c, ch.best,
-					  key_addresses(&o->tuple.src, &o->tuple.dst,
-							(uint64_t)o->tuple.protocol << 32 | p->size,
-							KEY_REASSEMBLED));
-		}
-	}
-	fragment_identify(c, ch.best, o, flow);
-	return ch.best;
-}
-
-static uint32_t rule_defragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
-				uint16_t place)
-{
-	struct choice ch = { .best = NONE };
-	uint64_t key;
-	unsigned n = 0;
-
+	if (!(p->flags & PACKET_UDP_SUPER) || o->payload_len >= p->payload_len)
+		return false;
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (p->s[i].place == place)
+			covered = p->s[i].covered;
 	if (o->flags & OBS_IPV4)
-		key = key_fragment(o);
+		k = (o->ip_id - p->ip_id) & 0xffffu;
 	else
-		key = key_addresses(&o->tuple.src, &o->tuple.dst,
-				    (uint64_t)o->tuple.protocol << 32 | o->size, KEY_REASSEMBLED);
+		k = covered ? (covered - udp_header + segment - 1) / segment : 0;
+	if (k >= p->payload_len)
+		return false;
+	start = k * segment;
+	if (start >= p->payload_len || o->payload_len > p->payload_len - start)
+		return false;
+	if (o->payload_len != segment && start + o->payload_len != p->payload_len)
+		return false;
+	*ret_start = start ? udp_header + start : 0;
+	*ret_size = o->payload_len + (start ? 0 : udp_header);
+	return !range_overlaps(c, p, place, *ret_start, *ret_start + *ret_size);
+}
+
+static uint32_t rule_datagram(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
+			      uint16_t place, uint32_t *ret_start, uint32_t *ret_size)
+{
+	uint64_t key = hash_mix(flow_key, 0, KEY_UDP_SUPER);
+	struct choice ch = { .best = NONE };
+	unsigned n = 0;
+
 	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
-		const struct packet *p = &c->packet[i];
 
-		if (!is_candidate(p) || p->kind != KIND_FRAGMENT || has_place(p, place) ||
-		    !(p->flags & PACKET_TOTAL_KNOWN) || p->size != o->size)
-			continue;
-		if (c->flow[p->flow].tuple.has_ports && c->flow[p->flow].key != c->flow[flow].key)
-			continue;
-		choice_offer(c, &ch, i, o->time_ns);
+		if (is_candidate(&c->packet[i]) && c->flow[c->packet[i].flow].key == flow_key &&
+		    datagram_range(c, &c->packet[i], o, place, ret_start, ret_size))
+			choice_offer(c, &ch, i, o->time_ns);
 	}
 	if (ch.best == NONE)
 		return NONE;
-	choice_note(c, &ch);
-
+	/* Super-frames of one flow are cut one after the other: the oldest is the one. */
+	datagram_range(c, &c->packet[ch.best], o, place, ret_start, ret_size);
 	struct packet *p = &c->packet[ch.best];
-	p->payload_len = o->payload_len;
-	p->len = o->eth_len; /* of the whole datagram; attach() refines it by hop */
-	fragment_identify(c, ch.best, o, flow);
-	p->head = o->head;
-	p->body = o->body;
-	p->body_len = o->body_len;
+	if (!p->segment)
+		p->segment = o->payload_len;
 	return ch.best;
-}
-
-/* ----------------------------------------------------------- outer fragments */
-
-static uint32_t rule_outer(struct correlate *c, const struct correlate_obs *o, bool *ret_pending)
-{
-	uint64_t key = key_outer(o);
-	uint32_t pending = NONE;
-	unsigned n = 0;
-
-	*ret_pending = false;
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
-		uint32_t i = c->alias[a].packet;
-		const struct packet *p = &c->packet[i];
-
-		if (!is_candidate(p))
-			continue;
-		if (p->flags & PACKET_PENDING)
-			pending = i;
-		else
-			return i;
-	}
-	*ret_pending = true;
-	return pending;
-}
-
-/* The bytes of the packet's range that a later outer fragment carries. */
-static void outer_range(const struct packet *p, const struct correlate_obs *o, uint32_t *ret_start,
-			uint32_t *ret_size)
-{
-	uint32_t start = o->frag_off > p->outer_base ? o->frag_off - p->outer_base : 0;
-	uint32_t size = o->size;
-
-	if (start > p->size)
-		start = p->size;
-	if (size > p->size - start)
-		size = p->size - start;
-	*ret_start = start;
-	*ret_size = size;
 }
 
 /* -------------------------------------------------------------- translation */
 
-static bool shares_address(const struct result_tuple *a, const struct result_tuple *b)
+/*
+ * Could one of two tuples have been made of the other? A translation changes one side
+ * of it; both only where the node does DNAT and masquerades as well (NodePort): that
+ * much is believed of packets that nothing else can be confused with.
+ */
+static bool is_translation(const struct result_tuple *a, const struct result_tuple *b,
+			   bool is_unique)
 {
-	return addr_eq(&a->src, &b->src) || addr_eq(&a->dst, &b->dst);
+	if (a->protocol != b->protocol || addr_is_v4(&a->src) != addr_is_v4(&b->src))
+		return false;
+	if (addr_eq(&a->src, &b->src) && a->sport == b->sport)
+		return true;
+	if (addr_eq(&a->dst, &b->dst) && a->dport == b->dport)
+		return true;
+	return is_unique;
 }
 
-static uint32_t rule_translate(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
-			       uint16_t place)
+/* A translation may show packet p under o's tuple: neither is where its packets begin. */
+static bool may_translate(const struct correlate *c, const struct packet *p,
+			  const struct correlate_obs *o, uint32_t flow, bool is_unique)
 {
-	uint64_t key = hash_mix(o->head, o->tuple.protocol, KEY_TRANSLATED);
-	struct choice near = { .best = NONE }, any = { .best = NONE };
-	unsigned n = 0;
+	const struct flow *g = &c->flow[p->flow];
 
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
-		uint32_t i = c->alias[a].packet;
-		const struct packet *p = &c->packet[i];
+	if (!c->cfg.nat || c->flow[flow].origin)
+		return false;
+	if (flow_same_group(c, p->flow, flow) && !(o->flags & OBS_ERROR))
+		return false;
+	/* A packet of a pod may be translated; two foreign ones are left alone. */
+	if (p->direction == MODEL_DIRECTION_OTHER && o->direction == MODEL_DIRECTION_OTHER &&
+	    !c->cfg.keep_other)
+		return false;
+	return is_translation(&g->tuple, &o->tuple, is_unique);
+}
 
-		if (!is_candidate(p) || !same_content(p, o) || has_place(p, place))
-			continue;
-		const struct flow *g = &c->flow[p->flow];
-		if (g->key == c->flow[flow].key || g->tuple.protocol != o->tuple.protocol)
-			continue;
-		/* A packet of a pod may be translated; two foreign ones are left alone. */
-		if (p->direction == MODEL_DIRECTION_OTHER &&
-		    o->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)
-			continue;
-		if (shares_address(&g->tuple, &o->tuple))
-			choice_offer(c, &near, i, o->time_ns);
-		else if (o->body_len || (o->flags & OBS_HAS_ID))
-			choice_offer(c, &any, i, o->time_ns);
+/*
+ * Two flows are one: as the hop nearer the pod showed it, and as one further away did. There
+ * may be a third form between them; the outermost ones are the views.
+ */
+static void link_views(struct correlate *c, uint32_t pod, unsigned pod_role, uint32_t far,
+		       unsigned far_role)
+{
+	struct flow *root;
+
+	/* The far tuple served another flow before (a port of the node, used again). */
+	if (!flow_same_group(c, pod, far) && c->flow[far].ring != far &&
+	    flow_root(c, far)->pod_view != far)
+		flow_unlink(c, far);
+	flow_link(c, pod, far);
+	root = flow_root(c, pod);
+	if (pod_role <= root->pod_role) {
+		root->pod_role = (uint8_t)pod_role;
+		root->pod_view = pod;
 	}
-	struct choice *ch = near.best != NONE ? &near : &any;
-	if (ch->best == NONE)
-		return NONE;
-	choice_note(c, ch);
-	return ch->best;
+	if (far_role >= root->far_role) {
+		root->far_role = (uint8_t)far_role;
+		root->far_view = far;
+	}
+}
+
+void match_learn(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
+		 const struct result_tuple *far, unsigned far_role, int64_t now_ns)
+{
+	uint32_t p = flow_get(c, pod, flow_hash(c, pod), MODEL_DIRECTION_OTHER, now_ns);
+	uint32_t f = flow_get(c, far, flow_hash(c, far), MODEL_DIRECTION_OTHER, now_ns);
+
+	if (p != f)
+		link_views(c, p, pod_role, f, far_role);
 }
 
 static void learn_translation(struct correlate *c, uint32_t i, const struct correlate_obs *o,
@@ -806,29 +834,275 @@ static void learn_translation(struct correlate *c, uint32_t i, const struct corr
 	struct packet *p = &c->packet[i];
 	uint32_t before = p->flow;
 	unsigned role = c->hop[o->hop].role, role_before = p->s[0].role;
+	bool hairpin = role == role_before; /* veth to veth */
 	/* The tuple seen nearest the pod is how the pod knows the flow. */
 	bool now_nearer = role < role_before;
 
-	flow_link(c, before, flow);
-	struct flow *root = flow_root(c, before);
-	root->pod_view = now_nearer ? flow : before;
-	root->far_view = now_nearer ? before : flow;
-	p->flags |= PACKET_TRANSLATED;
+	/*
+	 * Without ports (ICMP errors, mostly) a tuple says too little to join all of its
+	 * packets; each is matched for itself, and named as the pod sees it.
+	 */
+	if (!o->tuple.has_ports && (o->flags & OBS_ERROR)) {
+		if (now_nearer)
+			packet_set_flow(c, i, flow);
+		return;
+	}
+	unsigned pod_role = now_nearer ? role : role_before, far_role = now_nearer ? role_before : role;
+
+	link_views(c, now_nearer ? flow : before, pod_role, now_nearer ? before : flow, far_role);
 
 	/* The answers will be translated back: their two flows belong together as well. */
-	struct correlate_obs back = { .direction = MODEL_DIRECTION_OTHER };
-	uint32_t r[2];
-	for (unsigned k = 0; k < 2; k++) {
-		back.tuple = flow_reverse_tuple(&c->flow[k ? flow : before].tuple);
-		back.tuple_hash = flow_hash(c, &back.tuple);
-		back.direction = o->direction == MODEL_DIRECTION_EGRESS ? MODEL_DIRECTION_INGRESS
-				: MODEL_DIRECTION_EGRESS;
-		r[k] = flow_get(c, &back);
+	struct result_tuple tb = flow_reverse_tuple(&c->flow[before].tuple);
+	struct result_tuple tf = flow_reverse_tuple(&c->flow[flow].tuple);
+
+	if (hairpin || now_nearer)
+		match_learn(c, &tf, pod_role, &tb, far_role, o->time_ns);
+	else
+		match_learn(c, &tb, pod_role, &tf, far_role, o->time_ns);
+}
+
+static uint32_t rule_translate(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			       uint16_t place)
+{
+	uint64_t key = key_translated(o);
+	bool is_unique = o->tuple.protocol == MODEL_PROTO_TCP || o->body_len ||
+			 (o->flags & OBS_HAS_ID);
+	struct choice near = { .best = NONE }, any = { .best = NONE };
+	unsigned n = 0;
+
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet;
+		const struct packet *p = &c->packet[i];
+
+		if (!is_candidate(p) || !same_content(p, o) || has_place(p, place) ||
+		    !may_translate(c, p, o, flow, is_unique))
+			continue;
+		if (is_translation(&c->flow[p->flow].tuple, &o->tuple, false))
+			choice_offer(c, &near, i, o->time_ns);
+		else
+			choice_offer(c, &any, i, o->time_ns);
 	}
-	flow_link(c, r[0], r[1]);
-	root = flow_root(c, r[0]);
-	root->pod_view = now_nearer ? r[1] : r[0];
-	root->far_view = now_nearer ? r[0] : r[1];
+	struct choice *ch = near.best != NONE ? &near : &any;
+	if (ch->best == NONE)
+		return NONE;
+	choice_note(c, ch);
+	learn_translation(c, ch->best, o, flow);
+	return ch->best;
+}
+
+/*
+ * The first translated packet that is seen may be a super-frame before and segments
+ * behind the translation, or the other way round: its flow is learned from them, and the
+ * rules for segments and merges do the rest.
+ */
+static bool translate_stream(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			     uint16_t place)
+{
+	uint64_t key = key_translated(o);
+	struct choice ch = { .best = NONE };
+	unsigned n = 0;
+
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet;
+		const struct packet *p = &c->packet[i];
+
+		if (is_candidate(p) && p->kind == KIND_TCP_DATA && p->sig == o->sig &&
+		    p->start == o->seq && p->size != o->size && !has_place(p, place) &&
+		    id_fits(o->ip_id, p->ip_id, 0, o->size, o->flags & OBS_IPV4) &&
+		    may_translate(c, p, o, flow, false))
+			choice_offer(c, &ch, i, o->time_ns);
+	}
+	if (ch.best == NONE)
+		return false;
+	learn_translation(c, ch.best, o, flow);
+	return true;
+}
+
+/* ---------------------------------------------------- fragments of datagrams */
+
+static uint64_t key_datagram(uint64_t flow_key, const struct correlate_obs *o)
+{
+	return hash_mix(flow_key, (uint64_t)o->token << 32 | ((o->flags & OBS_IPV4) ? o->ip_id : 0),
+			KEY_DATAGRAM);
+}
+
+static uint64_t key_datagram_any(const struct correlate_obs *o)
+{
+	return hash_mix(o->tuple.protocol,
+			(uint64_t)o->token << 32 | ((o->flags & OBS_IPV4) ? o->ip_id : 0),
+			KEY_DATAGRAM_ANY);
+}
+
+/* Keys under which the other forms of a datagram find it: fragments, the whole. */
+static void datagram_index(struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			   uint32_t flow)
+{
+	struct packet *p = &c->packet[i];
+
+	if (!o->token || p->token == o->token)
+		return;
+	p->token = o->token;
+	alias_add(c, i, key_datagram(c->flow[flow].key, o), 0);
+	if (c->cfg.nat && flow_root(c, flow)->nat == FLOW_NAT_UNKNOWN)
+		alias_add(c, i, key_datagram_any(o), 0);
+}
+
+static bool fits_datagram(const struct correlate *c, const struct packet *p,
+			  const struct correlate_obs *o, uint16_t place)
+{
+	if (!is_candidate(p) || (p->kind != KIND_FRAGMENT && p->kind != KIND_WHOLE))
+		return false;
+	if (o->kind == KIND_WHOLE)
+		return p->kind == KIND_FRAGMENT && !has_place(p, place) &&
+		       (p->flags & PACKET_TOTAL_KNOWN) && p->size == o->size;
+	uint32_t end = o->frag_off + o->size;
+	return !range_overlaps(c, p, place, o->frag_off, end) &&
+	       (!(p->flags & PACKET_TOTAL_KNOWN) || end <= p->size);
+}
+
+/* By token: another form of the datagram, perhaps behind a translation. */
+static uint32_t find_datagram(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			      uint16_t place)
+{
+	struct choice ch = { .best = NONE };
+
+	if (!o->token)
+		return NONE;
+	for (unsigned any = 0; any < 2 && ch.best == NONE; any++) {
+		uint64_t key = any ? key_datagram_any(o) : key_datagram(c->flow[flow].key, o);
+		unsigned n = 0;
+
+		for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+		     a = alias_next(c, a), n++) {
+			uint32_t i = c->alias[a].packet;
+			const struct packet *p = &c->packet[i];
+
+			if (p->token == o->token && fits_datagram(c, p, o, place) &&
+			    (any ? may_translate(c, p, o, flow, true)
+				 : c->flow[p->flow].key == c->flow[flow].key))
+				choice_offer(c, &ch, i, o->time_ns);
+		}
+		if (any && ch.best != NONE)
+			learn_translation(c, ch.best, o, flow);
+	}
+	if (ch.best != NONE)
+		choice_note(c, &ch);
+	return ch.best;
+}
+
+/* By addresses and id, as a receiver would put them together (RFC 791, RFC 8200). */
+static uint32_t find_fragments(struct correlate *c, const struct correlate_obs *o, uint16_t place)
+{
+	uint64_t key = key_fragment(o);
+	struct choice ch = { .best = NONE };
+	unsigned n = 0;
+
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet;
+
+		if (fits_datagram(c, &c->packet[i], o, place))
+			choice_offer(c, &ch, i, o->time_ns);
+	}
+	if (ch.best != NONE)
+		choice_note(c, &ch);
+	return ch.best;
+}
+
+static uint32_t rule_fragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			      uint16_t place)
+{
+	uint32_t end = o->frag_off + o->size, i = find_fragments(c, o, place);
+	bool known = i != NONE;
+
+	if (i == NONE)
+		i = find_datagram(c, o, flow, place);
+	if (i == NONE)
+		return NONE;
+
+	struct packet *p = &c->packet[i];
+	if (!known) /* under a new id or new addresses: the later ones follow it */
+		alias_add(c, i, key_fragment(o), 0);
+	if (!(p->flags & PACKET_TOTAL_KNOWN)) {
+		if (end > p->size) {
+			p->size = end;
+			p->payload_len = end;
+		}
+		if (o->flags & OBS_LAST_FRAGMENT)
+			p->flags |= PACKET_TOTAL_KNOWN;
+	}
+	if (p->kind == KIND_FRAGMENT && !o->frag_off && !p->token) {
+		/* The first fragment brings ports and length of the transport header. */
+		if (o->tuple.has_ports && !flow_same_group(c, p->flow, flow))
+			packet_set_flow(c, i, flow);
+		p->l4_len = (uint16_t)(o->size - o->payload_len);
+		datagram_index(c, i, o, flow);
+	}
+	return i;
+}
+
+static uint32_t rule_defragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+				uint16_t place)
+{
+	uint32_t i = find_datagram(c, o, flow, place);
+
+	if (i == NONE && (o->flags & OBS_MAY_FRAGMENT) && (o->flags & OBS_IPV4))
+		i = find_fragments(c, o, place); /* the first one was not seen */
+	if (i == NONE)
+		return NONE;
+
+	struct packet *p = &c->packet[i];
+	p->payload_len = o->payload_len;
+	p->head = o->head;
+	p->body = o->body;
+	p->body_len = o->body_len;
+	if (o->tuple.has_ports && !flow_same_group(c, p->flow, flow))
+		packet_set_flow(c, i, flow);
+	datagram_index(c, i, o, flow);
+	return i;
+}
+
+/* ----------------------------------------------------------- outer fragments */
+
+/* base: where the range of the found packet begins in the outer datagram. */
+static uint32_t rule_outer(struct correlate *c, const struct correlate_obs *o, bool *ret_pending,
+			   uint32_t *ret_base)
+{
+	uint64_t key = key_outer(o);
+	uint32_t pending = NONE;
+	unsigned n = 0;
+
+	*ret_pending = false;
+	*ret_base = 0;
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet;
+		const struct packet *p = &c->packet[i];
+
+		if (!is_candidate(p))
+			continue;
+		if (p->flags & PACKET_PENDING) {
+			pending = i;
+		} else {
+			*ret_base = c->alias[a].base;
+			return i;
+		}
+	}
+	*ret_pending = true;
+	return pending;
+}
+
+/* The bytes of the packet's range that [off, off + size) of an outer datagram carry. */
+static void outer_range(const struct packet *p, uint32_t off, uint32_t size, uint32_t base,
+			uint32_t *ret_start, uint32_t *ret_size)
+{
+	/* The range may begin before the datagram: base is then negative, as 32 bits count. */
+	uint32_t start = off - base;
+
+	if (start > p->size)
+		start = p->size;
+	if (size > p->size - start)
+		size = p->size - start;
+	*ret_start = start;
+	*ret_size = size;
 }
 
 /* ---------------------------------------------------------------------- new */
@@ -845,8 +1119,7 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 
 	p->number = o->number;
 	p->kind = o->kind;
-	p->flow = flow;
-	c->flow[flow].open++;
+	packet_set_flow(c, i, flow);
 	p->head = o->head;
 	p->body = o->body;
 	p->body_len = o->body_len;
@@ -856,10 +1129,10 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 	p->direction = o->direction;
 	p->payload_len = o->payload_len;
 	p->size = o->size;
+	p->start = o->tuple.protocol == MODEL_PROTO_TCP ? o->seq : 0;
 
 	switch (o->kind) {
 	case KIND_TCP_DATA:
-		p->start = o->seq;
 		if (flow_note_range(f, o->seq, o->size))
 			p->flags |= PACKET_RETRANSMISSION;
 		if (is_large(c, o)) {
@@ -867,7 +1140,7 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 			p->flags |= PACKET_SUPER;
 			for (uint32_t b = o->seq >> SUPER_BLOCK_SHIFT;;
 			     b = (b + 1) & (UINT32_MAX >> SUPER_BLOCK_SHIFT)) {
-				alias_add(c, i, hash_mix(c->flow[flow].key, b, KEY_SUPER));
+				alias_add(c, i, hash_mix(c->flow[flow].key, b, KEY_SUPER), 0);
 				if (b == last)
 					break;
 			}
@@ -878,11 +1151,14 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 		p->payload_len = p->size;
 		if (o->flags & OBS_LAST_FRAGMENT)
 			p->flags |= PACKET_TOTAL_KNOWN;
-		alias_add(c, i, key_fragment(o));
-		return i; /* found by that key alone */
+		if (!o->frag_off)
+			p->l4_len = (uint16_t)(o->size - o->payload_len);
+		alias_add(c, i, key_fragment(o), 0);
+		datagram_index(c, i, o, flow);
+		return i; /* found by these keys alone */
 	case KIND_OUTER_FRAGMENT:
 		p->flags |= PACKET_PENDING;
-		alias_add(c, i, key_outer(o));
+		alias_add(c, i, key_outer(o), 0);
 		return i;
 	default:
 		p->flags |= PACKET_TOTAL_KNOWN;
@@ -892,13 +1168,21 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 			if (flow_note_range(f, o->seq, 1))
 				p->flags |= PACKET_RETRANSMISSION;
 		}
-		if (o->flags & OBS_MAY_FRAGMENT)
-			alias_add(c, i, key_fragment(o));
+		if (o->flags & OBS_MAY_FRAGMENT) {
+			if (o->flags & OBS_IPV4)
+				alias_add(c, i, key_fragment(o), 0);
+			datagram_index(c, i, o, flow);
+		}
+		if (is_super(c, o)) {
+			p->flags |= PACKET_UDP_SUPER;
+			alias_add(c, i, hash_mix(c->flow[flow].key, 0, KEY_UDP_SUPER), 0);
+		}
 		break;
 	}
 	packet_index(c, i, key_primary(o, c->flow[flow].key));
-	if (c->cfg.nat && f->nat == FLOW_NAT_UNKNOWN)
-		alias_add(c, i, hash_mix(o->head, o->tuple.protocol, KEY_TRANSLATED));
+	if (c->cfg.nat && (f->nat == FLOW_NAT_UNKNOWN || (o->flags & (OBS_SYN | OBS_ERROR)) ||
+			   o->time_ns - c->flow[flow].last_ns > FLOW_SLEPT_NS))
+		alias_add(c, i, key_translated(o), 0);
 	return i;
 }
 
@@ -912,56 +1196,69 @@ static bool is_origin(const struct correlate *c, const struct correlate_obs *o)
 		(role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP)));
 }
 
+/* A later fragment of UDP on the underlay: of a VXLAN datagram, or of a plain one. */
 static uint32_t match_outer_fragment(struct correlate *c, const struct correlate_obs *o,
-				     uint32_t flow, uint16_t place)
+				     uint32_t flow)
 {
+	uint16_t place = place_of(o);
 	bool pending;
-	uint32_t i = rule_outer(c, o, &pending), start = 0, size = 0;
+	uint32_t base, start = 0, size = 0, i = rule_outer(c, o, &pending, &base);
 
+	if (i == NONE || pending) {
+		struct correlate_obs plain = *o;
+		uint32_t whole;
+
+		plain.kind = KIND_FRAGMENT;
+		whole = rule_fragment(c, &plain, flow, place);
+		if (whole != NONE) {
+			attach(c, whole, &plain, place, o->frag_off, o->size);
+			return whole;
+		}
+	}
 	if (i == NONE)
 		i = rule_new(c, o, flow);
 	if (i == NONE)
 		return NONE;
 
 	struct packet *p = &c->packet[i];
+	p->fragment_bytes += o->len - o->size;
 	if (pending) {
 		/* Noted with offsets of the outer datagram until its first fragment comes. */
-		p->fragment_bytes += o->len - o->size;
 		range_add(c, p, place, o->frag_off, o->frag_off + o->size, true);
 		p->observations++;
 		if (c->n_seen)
 			seen_add(c, p, o, o->frag_off, o->size, true);
 		return i;
 	}
-	p->fragment_bytes += o->len - o->size;
-	outer_range(p, o, &start, &size);
+	outer_range(p, o->frag_off, o->size, base, &start, &size);
 	attach(c, i, o, PLACE(o->hop, o->way, true), start, size);
 	return i;
 }
 
-/* The first outer fragment of packet i was seen: later ones are looked for under its outer id. */
+/*
+ * The first outer fragment of packet i was seen: later ones are looked for under its outer id,
+ * and those that came before it are taken in. Plain fragments likewise, with base 0.
+ */
 static void outer_first(struct correlate *c, uint32_t i, const struct correlate_obs *o,
-			uint16_t place)
+			uint16_t place, uint32_t base)
 {
 	struct packet *p = &c->packet[i];
 	bool pending;
-	uint32_t early = rule_outer(c, o, &pending);
+	uint32_t unused, early = rule_outer(c, o, &pending, &unused);
 
-	p->outer_base = o->outer_base;
-	alias_add(c, i, key_outer(o));
+	if (o->flags & OBS_OUTER_FIRST)
+		alias_add(c, i, key_outer(o), base);
 	if (early == NONE || !pending)
 		return;
 
 	struct packet *q = &c->packet[early];
 	struct sighting *s = sighting_at(p, place);
-	struct correlate_obs later = { 0 };
 
 	for (uint32_t r = q->ranges; r != NONE; r = c->range[r].next) {
 		uint32_t start, size;
 
-		later.frag_off = c->range[r].start;
-		later.size = c->range[r].end - c->range[r].start;
-		outer_range(p, &later, &start, &size);
+		outer_range(p, c->range[r].start, c->range[r].end - c->range[r].start, base,
+			    &start, &size);
 		if (s && size) {
 			s->covered += size;
 			range_add(c, p, place, start, start + size, false);
@@ -973,8 +1270,50 @@ static void outer_first(struct correlate *c, uint32_t i, const struct correlate_
 		c->range[r].next = c->range_free;
 		c->range_free = r;
 	}
+	if (!(o->flags & OBS_OUTER_FIRST))
+		q->fragment_bytes = 0; /* of a plain datagram: no cost of the tunnel */
 	q->direction = MODEL_DIRECTION_OTHER;
 	absorb(c, i, early);
+}
+
+/* Tells an ICMP error to the open packet that it quotes; errors are few, and come soon. */
+static void note_error(struct correlate *c, const struct correlate_obs *o)
+{
+	enum { UNREACHABLE4 = 3, TTL4 = 11, UNREACHABLE6 = 1, TOO_BIG6 = 2, TTL6 = 3 };
+	uint32_t flow = flow_by_hash(c, o->quote_hash);
+	unsigned type = o->mss >> 8, code = o->mss & 0xff, n = 0;
+	enum packet_error error = ERROR_UNREACHABLE;
+
+	if (flow == NONE)
+		return;
+	if (o->flags & OBS_IPV4) {
+		if (type == UNREACHABLE4 && code == 4)
+			error = ERROR_TOO_BIG;
+		else if (type == UNREACHABLE4 && (code == 9 || code == 10 || code == 13))
+			error = ERROR_PROHIBITED;
+		else if (type == TTL4)
+			error = ERROR_TTL;
+	} else {
+		if (type == TOO_BIG6)
+			error = ERROR_TOO_BIG;
+		else if (type == UNREACHABLE6 && (code == 1 || code == 5))
+			error = ERROR_PROHIBITED;
+		else if (type == TTL6)
+			error = ERROR_TTL;
+	}
+	for (uint32_t i = c->newest; i != NONE && n < QUOTE_SEARCH_MAX;
+	     i = c->packet[i].earlier, n++) {
+		struct packet *p = &c->packet[i];
+		uint32_t off = o->seq - p->start;
+
+		if (p->flow == NONE || !flow_same_group(c, p->flow, flow))
+			continue;
+		if (p->kind == KIND_TCP_DATA ? off >= p->size
+					     : (o->ack && p->ip_id && o->ack != p->ip_id))
+			continue;
+		p->error = (uint8_t)error;
+		return;
+	}
 }
 
 uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow)
@@ -982,17 +1321,29 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 	uint16_t place = place_of(o);
 	struct flow *f = flow_root(c, flow);
 	uint64_t flow_key = c->flow[flow].key, key;
-	uint32_t i, start = 0, size = o->size;
+	uint32_t i, start = 0, size = o->size, cut = 0;
+	bool origin = is_origin(c, o);
 
 	if (o->kind == KIND_OUTER_FRAGMENT)
-		return match_outer_fragment(c, o, flow, place);
+		return match_outer_fragment(c, o, flow);
+	if (origin)
+		c->flow[flow].origin = true;
+	if ((o->flags & OBS_OUTER_FIRST) && o->outer_first > o->outer_base)
+		cut = o->outer_first - o->outer_base; /* so much of it is in this frame */
+
 	if (o->kind == KIND_FRAGMENT) {
 		i = rule_fragment(c, o, flow, place);
 		if (i == NONE)
 			i = rule_new(c, o, flow);
 		if (i == NONE)
 			return NONE;
-		attach(c, i, o, place, o->frag_off, o->size);
+		if (cut && cut < size)
+			size = cut;
+		attach(c, i, o, place, o->frag_off, size);
+		if (o->flags & OBS_OUTER_FIRST)
+			outer_first(c, i, o, place, o->outer_base - o->frag_off);
+		else if (!o->frag_off && c->hop[o->hop].role == MODEL_ROLE_UNDERLAY)
+			outer_first(c, i, o, place, 0);
 		return i;
 	}
 
@@ -1009,31 +1360,36 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 		if (i == NONE)
 			place = place_of(o);
 	}
+	bool translates = c->cfg.nat && !c->flow[flow].origin &&
+			  (f->nat != FLOW_NAT_NONE || (o->flags & OBS_ERROR));
+	if (i == NONE && translates)
+		i = rule_translate(c, o, flow, place);
 	if (i == NONE && o->kind == KIND_TCP_DATA) {
+		if (translates && translate_stream(c, o, flow, place)) {
+			flow_key = c->flow[flow].key;
+			f = flow_root(c, flow);
+		}
 		i = rule_segment(c, o, flow_key, f, place);
 		if (i != NONE)
 			start = o->seq - c->packet[i].start;
 		else
 			i = rule_merge(c, o, flow, f, place);
 	}
-	if (i == NONE && o->kind == KIND_WHOLE)
+	if (i == NONE && o->kind == KIND_WHOLE) {
 		i = rule_defragment(c, o, flow, place);
-	if (i == NONE && c->cfg.nat && f->nat != FLOW_NAT_NONE && !is_origin(c, o)) {
-		i = rule_translate(c, o, flow, place);
-		if (i != NONE)
-			learn_translation(c, i, o, flow);
+		if (i == NONE && o->tuple.protocol == MODEL_PROTO_UDP)
+			i = rule_datagram(c, o, flow_key, place, &start, &size);
 	}
 	if (i == NONE)
 		i = rule_new(c, o, flow);
 	if (i == NONE)
 		return NONE;
-	if ((o->flags & OBS_OUTER_FIRST) && o->outer_first > o->outer_base) {
-		size = o->outer_first - o->outer_base;
-		if (size > o->size)
-			size = o->size;
-	}
+	if (cut && cut < size)
+		size = cut;
 	attach(c, i, o, place, start, size);
 	if (o->flags & OBS_OUTER_FIRST)
-		outer_first(c, i, o, place);
+		outer_first(c, i, o, place, o->outer_base - start);
+	if (o->flags & OBS_ERROR)
+		note_error(c, o);
 	return i;
 }

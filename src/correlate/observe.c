@@ -37,6 +37,7 @@
 #define ETHERNET_MACS 12u
 #define VXLAN_AND_UDP 16u
 #define FRAGMENT_MTU_MIN 576u	/* RFC 791: no link of this century cuts smaller ones */
+#define FRAGMENT_MTU_MIN6 1280u	/* RFC 8200, section 5 */
 
 static uint32_t pod_slot(const struct addr *a)
 {
@@ -47,7 +48,7 @@ static uint32_t pod_slot(const struct addr *a)
 	return (uint32_t)hash_mix(hi, lo, 1);
 }
 
-static int pod_of(const struct correlate *c, const struct addr *a)
+int observe_pod_of(const struct correlate *c, const struct addr *a)
 {
 	for (uint32_t i = pod_slot(a);; i++) {
 		const struct pod_entry *e = &c->pods[i & (POD_TABLE_SIZE - 1)];
@@ -123,9 +124,9 @@ static enum model_way way_of(const struct correlate *c, const struct model_frame
 				return MODEL_WAY_OUT;
 			return mac_eq(&src, &pod->mac) ? MODEL_WAY_IN : MODEL_WAY_OUT;
 		}
-		if (v->ip.version && pod_of(c, &v->ip.src) >= 0)
+		if (v->ip.version && observe_pod_of(c, &v->ip.src) >= 0)
 			return MODEL_WAY_IN;
-		if (v->ip.version && pod_of(c, &v->ip.dst) >= 0)
+		if (v->ip.version && observe_pod_of(c, &v->ip.dst) >= 0)
 			return MODEL_WAY_OUT;
 		return MODEL_WAY_UNKNOWN;
 	}
@@ -218,6 +219,30 @@ static uint64_t body_hash(const struct correlate *c, const struct model_frame *f
 	return XXH3_64bits_withSeed(f->data + v->payload_offset, n, c->seed);
 }
 
+/*
+ * What a datagram and its first fragment both show: UDP's length or ICMP's number, and
+ * the first bytes of the payload, of which the smallest first fragment has enough. An IPv6
+ * datagram that was put together and cut again bears another id; this it keeps.
+ */
+static uint32_t token_of(const struct correlate *c, const struct model_frame *f,
+			 const struct model_view *v)
+{
+	uint32_t n = v->payload_cap < TOKEN_BYTES ? 0 : TOKEN_BYTES, skip;
+	uint64_t what = v->ip.protocol;
+
+	if (v->payload_offset) {
+		skip = v->payload_offset - v->ip.offset;
+		if (skip >= c->depth)
+			n = 0;
+		else if (n > c->depth - skip)
+			n = c->depth - skip;
+	}
+	what = what << 32 | (v->ip.protocol == MODEL_PROTO_UDP ? v->udp_len :
+			     (uint32_t)v->icmp_type << 16 | v->icmp_seq);
+	return (uint32_t)XXH3_64bits_withSeed(f->data + (n ? v->payload_offset : 0), n,
+					      hash_mix(what, v->ip.version, c->seed)) | 1;
+}
+
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t)
 {
 	struct {
@@ -277,8 +302,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	if (v->status == MODEL_VIEW_MALFORMED || !v->ip.version) {
 		o->kind = v->status == MODEL_VIEW_NOT_IP ? KIND_NOT_IP : KIND_MALFORMED;
 		if (v->arp_op) {
-			src_pod = pod_of(c, &v->arp_sender);
-			dst_pod = pod_of(c, &v->arp_target);
+			src_pod = observe_pod_of(c, &v->arp_sender);
+			dst_pod = observe_pod_of(c, &v->arp_target);
 		}
 		if (hop->role == MODEL_ROLE_VETH || src_pod >= 0 || dst_pod >= 0)
 			o->direction = MODEL_DIRECTION_EGRESS; /* concerns a pod: kept */
@@ -307,8 +332,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	if (addr_is_multicast(&v->ip.dst))
 		o->flags |= OBS_MULTICAST;
 
-	src_pod = pod_of(c, &v->ip.src);
-	dst_pod = pod_of(c, &v->ip.dst);
+	src_pod = observe_pod_of(c, &v->ip.src);
+	dst_pod = observe_pod_of(c, &v->ip.dst);
 	if (hop->role == MODEL_ROLE_VETH && hop->pod >= 0) {
 		/* The veth belongs to the pod whatever addresses its packets bear. */
 		if (o->way == MODEL_WAY_IN)
@@ -321,7 +346,7 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 				    : MODEL_DIRECTION_OTHER;
 	/* An ICMP error belongs to the pod whose packet it quotes, even between others. */
 	if (o->direction == MODEL_DIRECTION_OTHER && v->quote.version &&
-	    (pod_of(c, &v->quote.src) >= 0 || pod_of(c, &v->quote.dst) >= 0))
+	    (observe_pod_of(c, &v->quote.src) >= 0 || observe_pod_of(c, &v->quote.dst) >= 0))
 		o->direction = MODEL_DIRECTION_INGRESS;
 	if (src_pod >= 0 || dst_pod >= 0)
 		o->pod = (uint8_t)(src_pod >= 0 ? src_pod : dst_pod);
@@ -334,16 +359,27 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	}
 	o->order = order_of(c, o);
 
-	if ((o->flags & OBS_IPV4) && o->ip_id && !v->ip.dont_fragment && v->ip.len > FRAGMENT_MTU_MIN)
+	/* TCP is never cut by IP: it asks for path MTU discovery (and IPv6 routers do not cut). */
+	if (v->ip.protocol != MODEL_PROTO_TCP &&
+	    ((o->flags & OBS_IPV4) ? o->ip_id && !v->ip.dont_fragment &&
+				     v->ip.len > FRAGMENT_MTU_MIN
+				   : v->ip.len > FRAGMENT_MTU_MIN6))
 		o->flags |= OBS_MAY_FRAGMENT;
 
-	if (v->outer_frag) {
+	if (v->ip.frag) {
+		o->frag_off = v->ip.frag_off;
+		o->size = v->ip.len - v->ip.header_len;
+		if (!v->ip.frag_more)
+			o->flags |= OBS_LAST_FRAGMENT;
+		if (!v->encap) { /* as a later fragment on the underlay will look */
+			o->outer_src = v->ip.src;
+			o->outer_dst = v->ip.dst;
+			o->outer_id = v->ip.id;
+		}
+	}
+	if (v->outer_frag && hop->role != MODEL_ROLE_VETH && hop->role != MODEL_ROLE_BRIDGE &&
+	    hop->role != MODEL_ROLE_VTEP) {
 		o->kind = KIND_OUTER_FRAGMENT;
-		o->outer_src = v->outer.src;
-		o->outer_dst = v->outer.dst;
-		o->outer_id = v->outer.id;
-		o->frag_off = v->outer.frag_off;
-		o->size = v->outer.len - v->outer.header_len;
 		return;
 	}
 	if (o->flags & OBS_OUTER_FIRST) {
@@ -353,12 +389,23 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	}
 	o->head = head_hash(c, f, v, o);
 	o->body = body_hash(c, f, v, &o->body_len);
+	o->segment = v->gso_segment;
+	if (v->quote.version) {
+		struct result_tuple quoted = {
+			.src = v->quote.src, .dst = v->quote.dst, .protocol = v->quote.protocol,
+			.sport = v->quote.has_ports ? v->quote.sport : 0,
+			.dport = v->quote.has_ports ? v->quote.dport : 0,
+		};
+		o->flags |= OBS_ERROR;
+		o->quote_hash = flow_hash(c, &quoted);
+		o->seq = v->quote.has_seq ? v->quote.seq : 0;
+		o->ack = v->quote.has_id ? v->quote.id : 0;
+		o->mss = (uint16_t)(v->icmp_type << 8 | v->icmp_code);
+	}
+	if (v->ip.frag ? o->frag_off == 0 : (o->flags & OBS_MAY_FRAGMENT) != 0)
+		o->token = token_of(c, f, v);
 	if (v->ip.frag) {
 		o->kind = KIND_FRAGMENT;
-		o->frag_off = v->ip.frag_off;
-		o->size = v->ip.len - v->ip.header_len;
-		if (!v->ip.frag_more)
-			o->flags |= OBS_LAST_FRAGMENT;
 		return;
 	}
 	if (v->ip.protocol == MODEL_PROTO_TCP && v->has_ports) {

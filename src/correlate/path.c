@@ -126,15 +126,6 @@ static enum model_route_kind far_route(const struct correlate *c, const struct p
 								     : &view->tuple.dst);
 }
 
-static bool captured_pod(const struct correlate *c, const struct addr *a)
-{
-	for (unsigned i = 0; i < c->net->n_pods; i++)
-		for (unsigned k = 0; k < c->net->pods[i].n_addrs; k++)
-			if (addr_eq(&c->net->pods[i].addrs[k], a))
-				return true;
-	return false;
-}
-
 uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(p);
@@ -170,7 +161,7 @@ uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 	return need & c->captured_roles;
 }
 
-/* From one captured pod to another: both veths must show it. */
+/* From one captured pod to another, or back to itself: a second veth must show it. */
 static bool misses_second_veth(const struct correlate *c, const struct packet *p)
 {
 	const struct flow *f = flow_root(c, p->flow);
@@ -178,35 +169,111 @@ static bool misses_second_veth(const struct correlate *c, const struct packet *p
 		&c->flow[f->far_view != NONE ? f->far_view : p->flow].tuple;
 	unsigned veths = 0;
 
-	if (p->direction != MODEL_DIRECTION_EGRESS || c->net->n_pods < 2 ||
-	    !captured_pod(c, &t->dst) || addr_eq(&t->src, &t->dst))
+	if (p->direction != MODEL_DIRECTION_EGRESS || observe_pod_of(c, &t->dst) < 0 ||
+	    addr_eq(&t->src, &t->dst) || !(c->captured_roles & BIT(MODEL_ROLE_VETH)))
 		return false;
 	for (unsigned i = 0; i < p->n_sightings; i++)
 		veths += p->s[i].role == MODEL_ROLE_VETH;
 	return veths < 2;
 }
 
+/* The last role that packet p needs to be seen at. */
+static enum model_role last_needed(const struct packet *p, uint32_t need)
+{
+	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
+	enum model_role last = MODEL_ROLE_NONE;
+
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++)
+		if ((need & BIT(role)) && (last == MODEL_ROLE_NONE || !inwards))
+			last = role;
+	return last;
+}
+
+/* Where nothing more can come: it may close as soon as the look-ahead has passed. */
 bool path_is_done(const struct correlate *c, const struct packet *p, const struct sighting *last)
 {
-	uint32_t need;
+	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
+	unsigned way = PLACE_WAY(last->place);
 
+	if (!(whole & BIT(last->role)) || (need & ~whole))
+		return false;
 	switch (p->direction) {
 	case MODEL_DIRECTION_EGRESS:
-		if (last->role == MODEL_ROLE_UNDERLAY && PLACE_WAY(last->place) != MODEL_WAY_IN)
-			break;
-		if (last->role == MODEL_ROLE_VETH && PLACE_WAY(last->place) == MODEL_WAY_OUT &&
-		    p->n_sightings > 1 && !misses_second_veth(c, p))
-			break;
-		return false;
+		if (misses_second_veth(c, p))
+			return false;
+		if (last->role == MODEL_ROLE_UNDERLAY && way != MODEL_WAY_IN)
+			return true;
+		if (last->role == MODEL_ROLE_VETH && way == MODEL_WAY_OUT && p->n_sightings > 1)
+			return true;
+		break;
 	case MODEL_DIRECTION_INGRESS:
-		if (last->role == MODEL_ROLE_VETH && PLACE_WAY(last->place) != MODEL_WAY_IN)
-			break;
-		return false;
+		if (last->role == MODEL_ROLE_VETH && way != MODEL_WAY_IN)
+			return true;
+		break;
 	default:
-		return false;
+		/* Of no pod: sent by the node, or seen everywhere. */
+		if (last->role == MODEL_ROLE_UNDERLAY ? way == MODEL_WAY_OUT
+						      : way == MODEL_WAY_OUT &&
+							last->role != MODEL_ROLE_VTEP)
+			return true;
+		return whole == c->captured_roles;
 	}
-	need = path_needed_roles(c, p);
-	return (need & ~path_whole_roles(c, p)) == 0;
+	/* Foreign captures may lack the hop at which the path ends. */
+	if (c->captured_roles & BIT(p->direction == MODEL_DIRECTION_EGRESS ? MODEL_ROLE_UNDERLAY
+									    : MODEL_ROLE_VETH)) {
+		enum model_route_kind route = far_route(c, p);
+
+		return p->direction == MODEL_DIRECTION_EGRESS &&
+		       (route == MODEL_ROUTE_LOCAL || route == MODEL_ROUTE_NODE);
+	}
+	return far_route(c, p) != MODEL_ROUTE_UNKNOWN && last->role == last_needed(p, need);
+}
+
+/* Why a packet was not seen behind `role`, as far as the evidence goes. */
+static const char *loss_reason(const struct correlate *c, const struct packet *p,
+			       enum model_role role)
+{
+	switch (p->error) {
+	case ERROR_TOO_BIG:
+		return "larger than the path allows: an ICMP error about it was sent";
+	case ERROR_TTL:
+		return "its TTL ended: an ICMP error about it was sent";
+	case ERROR_PROHIBITED:
+		return "refused by a filter: an ICMP error about it was sent";
+	case ERROR_UNREACHABLE:
+		return "unreachable: an ICMP error about it was sent";
+	default:
+		break;
+	}
+	switch (far_route(c, p)) {
+	case MODEL_ROUTE_BLACKHOLE:
+		return "the route to its destination is a blackhole";
+	case MODEL_ROUTE_UNKNOWN:
+		if (c->net->routes_known)
+			return "no route to its destination";
+		break;
+	default:
+		break;
+	}
+	/* The node forwards behind the bridge (out) and behind the VTEP or underlay (in). */
+	if (p->ttl_last <= 1 && role != MODEL_ROLE_VETH)
+		return "its TTL ended here";
+	if (p->direction == MODEL_DIRECTION_EGRESS && role == MODEL_ROLE_VTEP)
+		return "the VTEP did not send it: no FDB or ARP entry, or no way to the other node";
+	return "not seen behind this hop";
+}
+
+/*
+ * Seen at the pod's veth alone, on its way to an address that only the default route
+ * knows: br_netfilter may have turned a Service's address to a pod of this node, and then
+ * the bridge shows nothing (D 5.4). Until the flow is seen elsewhere nobody can tell.
+ */
+static bool may_be_local(const struct correlate *c, const struct packet *p)
+{
+	return c->cfg.nat && p->direction == MODEL_DIRECTION_EGRESS && p->n_sightings == 1 &&
+	       p->s[0].role == MODEL_ROLE_VETH &&
+	       flow_root(c, p->flow)->route == MODEL_ROUTE_UNKNOWN &&
+	       far_route(c, p) == MODEL_ROUTE_DIRECT && !p->error;
 }
 
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
@@ -216,7 +283,7 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
 	bool second_veth = misses_second_veth(c, p);
 
-	*ret = (struct path_verdict){ .complete = true, .reason = "" };
+	*ret = (struct path_verdict){ .complete = true, .may_be_lost = true, .reason = "" };
 	if (p->direction == MODEL_DIRECTION_OTHER)
 		return;
 	/* Fragments whose last one never came: nobody knows how much is missing. */
@@ -263,13 +330,16 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 	} else if (next != MODEL_ROLE_NONE) {
 		ret->last_seen = furthest;
 		ret->next_expected = next;
-		ret->reason = far_route(c, p) == MODEL_ROUTE_BLACKHOLE
-				      ? "the route to its destination is a blackhole"
-				      : "not seen behind this hop";
+		ret->reason = loss_reason(c, p, furthest);
+		if (may_be_local(c, p)) {
+			ret->reason = "not seen behind this hop: perhaps a Service's pod of this node";
+			ret->may_be_lost = false;
+		}
 	} else {
 		ret->last_seen = before;
 		ret->next_expected = first_missing;
 		ret->reason = "seen further on: the capture missed it here";
+		ret->may_be_lost = false;
 	}
 	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
 		bool behind = inwards ? role <= ret->next_expected : role >= ret->next_expected;

@@ -46,7 +46,7 @@ int pool_init(struct correlate *c, struct err *err)
 {
 	c->n_packets = c->cfg.packets_max ? c->cfg.packets_max : PACKETS_MAX_DEFAULT;
 	c->n_flows = c->cfg.flows_max ? c->cfg.flows_max : FLOWS_MAX_DEFAULT;
-	c->n_alias = 2 * c->n_packets;
+	c->n_alias = 3 * c->n_packets;
 	c->n_range = 2 * c->n_packets;
 	c->n_tie = c->n_packets / 2 + 1;
 	c->n_seen = c->cfg.observations ? 8 * c->n_packets : 0;
@@ -101,6 +101,25 @@ uint32_t packet_root(const struct correlate *c, uint32_t p)
 	return p;
 }
 
+/*
+ * Whole packets that only wait for their look-ahead go first, then the oldest, early and
+ * with that known. What is held by observations that wait for their mark cannot go.
+ */
+bool correlate_make_room(struct correlate *c)
+{
+	if (c->packets_top < c->n_packets)
+		return true;
+	while (c->packets_free == NONE && c->done_first != NONE &&
+	       c->packet[c->done_first].held == 1)
+		close_unqueue(c);
+	if (c->packets_free == NONE && c->oldest != NONE && !c->packet[c->oldest].held) {
+		c->packet[c->oldest].flags |= PACKET_EARLY;
+		c->closed_early++;
+		close_packet(c, c->oldest);
+	}
+	return c->packets_free != NONE;
+}
+
 static void list_append(struct correlate *c, uint32_t i)
 {
 	struct packet *p = &c->packet[i];
@@ -146,15 +165,7 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 	} else if (c->packets_top < c->n_packets) {
 		i = c->packets_top++;
 	} else {
-		/*
-		 * Full: the oldest closes early. It may still be held by observations that
-		 * wait for their mark; then closing frees nothing, and the next oldest follows.
-		 */
-		while (c->packets_free == NONE && c->oldest != NONE) {
-			c->closed_early++;
-			close_packet(c, c->oldest);
-		}
-		if (c->packets_free == NONE)
+		if (!correlate_make_room(c))
 			return NONE;
 		i = c->packets_free;
 		c->packets_free = c->packet[i].next;
@@ -224,6 +235,17 @@ void packet_unindex(struct correlate *c, uint32_t i)
 	p->aliases = NONE;
 }
 
+void packet_set_flow(struct correlate *c, uint32_t i, uint32_t flow)
+{
+	struct packet *p = &c->packet[i];
+
+	if (p->flow != NONE)
+		c->flow[p->flow].open--;
+	p->flow = flow;
+	if (flow != NONE)
+		c->flow[flow].open++;
+}
+
 void packet_release(struct correlate *c, uint32_t i)
 {
 	/* A part releases the packet that it belongs to: a walk up, never deeper than merges nest. */
@@ -244,6 +266,7 @@ void packet_release(struct correlate *c, uint32_t i)
 			c->seen_free = p->seen;
 		}
 		p->flags = 0;
+		packet_set_flow(c, i, NONE);
 		p->next = c->packets_free;
 		c->packets_free = i;
 		if (parent != NONE)
@@ -254,7 +277,7 @@ void packet_release(struct correlate *c, uint32_t i)
 
 /* ------------------------------------------------------------ secondary keys */
 
-void alias_add(struct correlate *c, uint32_t i, uint64_t key)
+void alias_add(struct correlate *c, uint32_t i, uint64_t key, uint32_t base)
 {
 	uint32_t a;
 
@@ -272,6 +295,7 @@ void alias_add(struct correlate *c, uint32_t i, uint64_t key)
 
 	e->key = key;
 	e->packet = i;
+	e->base = base;
 	e->prev = NONE;
 	e->next = *head;
 	if (*head != NONE)
@@ -374,4 +398,33 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 	else
 		c->seen[p->seen_last].next = i;
 	p->seen_last = i;
+}
+
+static uint32_t n_listed_aliases(const struct correlate *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t a = c->alias_free; a != NONE; a = c->alias[a].sibling)
+		n++;
+	return n;
+}
+
+bool correlate_is_empty(const struct correlate *c)
+{
+	uint32_t packets = 0, ranges = 0, seen = 0, ties = 0;
+
+	for (uint32_t i = c->packets_free; i != NONE; i = c->packet[i].next)
+		packets++;
+	for (uint32_t i = c->range_free; i != NONE; i = c->range[i].next)
+		ranges++;
+	for (uint32_t i = c->seen_free; i != NONE; i = c->seen[i].next)
+		seen++;
+	for (uint32_t i = c->tie_free; i != NONE; i = c->tie[i].next_free)
+		ties++;
+	for (uint32_t i = 0; i < c->flows_top; i++)
+		if (c->flow[i].open)
+			return false;
+	return packets == c->packets_top && ranges == c->range_top && seen == c->seen_top &&
+	       ties == c->tie_top && n_listed_aliases(c) == c->alias_top && !c->n_open &&
+	       c->oldest == NONE && c->newest == NONE && c->done_first == NONE && !c->ids_open;
 }
