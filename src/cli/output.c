@@ -34,6 +34,7 @@ struct file {
 
 struct output {
 	const struct options *opt;
+	struct names *names;		/* borrowed */
 	/* rotation */
 	unsigned number;		/* of the current set of files, from 1 */
 	uint64_t set_frames, earlier_bytes;
@@ -110,6 +111,35 @@ static int open_path(const char *path, int *ret_fd, struct err *err)
 	return 0;
 }
 
+struct name_list {
+	struct pcapng_name *name;
+	size_t n;
+};
+
+static void collect_name(void *arg, const struct addr *a, const char *name)
+{
+	struct name_list *l = arg;
+
+	l->name[l->n++] = (struct pcapng_name){ .addr = *a, .name = name };
+}
+
+static int write_names(struct output *o, struct file *f, struct err *err)
+{
+	struct name_list l = { 0 };
+	size_t n = names_count(o->names);
+	int rc;
+
+	if (!n)
+		return 0;
+	l.name = calloc(n, sizeof(*l.name));
+	if (!l.name)
+		return err_sys(err, ENOMEM, "names");
+	names_each(o->names, collect_name, &l);
+	rc = pcapng_writer_names(f->writer, l.name, l.n, err);
+	free(l.name);
+	return rc;
+}
+
 static int write_header(struct output *o, struct file *f, struct err *err)
 {
 	const struct model_net *net = o->net;
@@ -158,29 +188,8 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		rc = pcapng_writer_interface(f->writer, &wi, err);
 		buf_done(&d);
 	}
-	if (!rc) {
-		struct pcapng_name names[MODEL_PODS_MAX * MODEL_POD_ADDRS_MAX +
-					 MODEL_HOPS_MAX * MODEL_HOP_ADDRS_MAX];
-		char text[MODEL_PODS_MAX][2 * MODEL_K8S_NAME_MAX];
-		size_t n = 0;
-
-		for (unsigned i = 0; i < net->n_pods; i++) {
-			const struct model_pod *p = &net->pods[i];
-			if (!p->name[0])
-				continue;
-			snprintf(text[i], sizeof(text[i]), "%s%s%s", p->namespace_,
-				 p->namespace_[0] ? "/" : "", p->name);
-			for (unsigned k = 0; k < p->n_addrs; k++)
-				names[n++] = (struct pcapng_name){ p->addrs[k], text[i] };
-		}
-		for (unsigned i = 0; i < net->n_hops && net->node[0]; i++)
-			for (unsigned k = 0; k < net->hops[i].n_addrs; k++)
-				if (net->hops[i].role == MODEL_ROLE_UNDERLAY)
-					names[n++] = (struct pcapng_name){
-						net->hops[i].addrs[k].addr, net->node };
-		if (n)
-			rc = pcapng_writer_names(f->writer, names, n, err);
-	}
+	if (!rc)
+		rc = write_names(o, f, err);
 	/* A reader of a pipe waits for the header; a file shows at once that it is one. */
 	if (!rc)
 		rc = pcapng_writer_flush(f->writer, err);
@@ -367,7 +376,7 @@ static int next_set(struct output *o, struct err *err)
 }
 
 struct output *output_open(const struct options *opt, const struct model_net *net,
-			   const char *const *filters, struct err *err)
+			   struct names *names, const char *const *filters, struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
@@ -378,6 +387,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 		snprintf(o->os, sizeof(o->os), "%s %s", u.sysname, u.release);
 	o->opt = opt;
 	o->net = net;
+	o->names = names;
 	o->filters = filters;
 	o->flushed_ns = monotonic_ns();
 	o->flush_each = opt->unbuffered;
@@ -512,6 +522,9 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 				.user_deliv = (int64_t)ri->observations,
 			};
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
+			if (rc < 0)
+				err_prefix(err, "write %s",
+					   o->files[k].path ? o->files[k].path : "stdout");
 		}
 	}
 	return rc;
@@ -521,7 +534,9 @@ int output_close(struct output *o, const struct result *r, struct err *err)
 {
 	int rc = output_statistics(o, r, r->capture.end_ns, err);
 
-	if (!rc)
+	if (rc < 0)
+		err_prefix(err, "write %s", o->files[0].path ? o->files[0].path : "stdout");
+	else
 		rc = output_flush(o, err);
 	for (unsigned i = 0; i < o->n_files; i++) {
 		struct file *f = &o->files[i];

@@ -87,7 +87,7 @@ cp "$report" "$report.json"
 json "paths out and in" "$report" '[.paths[] | [.direction, .path]] | sort' \
 	"[[\"egress\",\"$OUT\"],[\"ingress\",\"$IN\"]]"
 json "all complete" "$report" '.packets | .total > 400 and .total == .complete' true
-truth "ids agree with the traffic" "$dir/small.pcapng" -n 200 -i 40 -H 4
+truth "ids agree with the traffic" "$dir/small.pcapng" -n 400 -i 40 -H 4
 tshark -r "$dir/small.pcapng" -X 'read_format:MIME Files Format' -V >"$dir/blocks" 2>"$dir/err"
 is "tshark dissects the blocks" "$?:$(grep -v -i 'running as' "$dir/err")" 0:
 is "no malformed block" "$(grep -ciE 'malformed|\[expert' "$dir/blocks")" 0

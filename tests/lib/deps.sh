@@ -19,6 +19,8 @@ libnl-3-dev                 | build demo check lint long |
 libnl-route-3-dev           | build demo check lint long |
 libjansson-dev              | build demo check lint long |
 libxxhash-dev               | build demo check lint long |
+libseccomp-dev              | build demo check lint long |
+libcap-ng-dev               | build demo check lint long |
 libcmocka-dev               | build check lint long      |
 iproute2                    | demo check long            | ip
 ethtool                     | demo check long            | ethtool
