@@ -11,6 +11,7 @@
 
 #include "podhop/err.h"
 #include "podhop/model.h"
+#include "podhop/names.h"
 #include "podhop/pcapng.h"
 #include "podhop/pipeline.h"
 #include "podhop/report.h"
@@ -76,6 +77,8 @@ struct options {
 	enum format format;		/* -T */
 	const char *report;		/* --report */
 	const char *html;		/* --html */
+	const char *names;		/* --pods */
+	bool numeric;			/* -n */
 	const char *hops[LIST_MAX];
 	unsigned n_hops;
 	const char *pods[LIST_MAX];
@@ -117,7 +120,7 @@ bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 /* ---- output.c: correlated pcapng files */
 struct output;
 struct output *output_open(const struct options *o, const struct model_net *net,
-			   const char *const *filters, struct err *err);
+			   struct names *names, const char *const *filters, struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
@@ -146,6 +149,7 @@ struct session {
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* --report, else data */
 	FILE *html;			/* --html, else NULL */
+	struct names *names;		/* owned: --pods, the inputs' own, this node's */
 	struct report_style style;
 	struct err err;			/* of a callback */
 	bool packets;			/* a line a packet */
@@ -157,6 +161,8 @@ struct session {
 };
 
 struct session *session_new(const struct options *o, struct err *err);	/* net is empty then */
+/* A name that an input file tells; for pcapng_reader_names(). Before session_start(). */
+void session_add_name(void *session, const struct addr *a, const char *name);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
 		  struct err *err);

@@ -48,7 +48,8 @@ enum option_id {
 	OPT_FILTER = 'f', OPT_DIRECTION = 'Q', OPT_NUMERIC = 'n', OPT_QUIET = 'q',
 	OPT_VERBOSE = 'v', OPT_UNBUFFERED = 'U', OPT_LINE = 'l', OPT_NO_PROMISC = 'p',
 	OPT_FORMAT = 'T', OPT_USER = 'Z',
-	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
+	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
+	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
 };
 
@@ -87,6 +88,8 @@ static const struct option_row options[] = {
 	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
 	{ OPT_POD, "pod", "ADDR", FOR(REPORT), "a pod's address, for files that do not say" },
 	{ OPT_AND, "and", "POD", FOR(CAPTURE), "one more pod of this node" },
+	{ OPT_PODS, "pods", "FILE", FOR_RUN,
+	  "names: what `kubectl get pods,services,nodes -A -o json` prints" },
 	{ OPT_SPLIT, "split", NULL, FOR_RUN, "with -w f.pcapng also one file a hop" },
 	{ OPT_NODE, "node", "NAME", FOR_ALL, "the node's name" },
 	{ OPT_HOST_ROOT, "host-root", "DIR", FOR_NODE,
@@ -351,6 +354,12 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_HTML:
 		o->html = v;
 		break;
+	case OPT_PODS:
+		o->names = v;
+		break;
+	case OPT_NUMERIC:
+		o->numeric = true;
+		break;
 	case OPT_HOPS:
 		rc = add_to_list("--hops", o->hops, &o->n_hops, v, err);
 		break;
@@ -400,7 +409,7 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_VERBOSE:
 		o->verbose++;
 		break;
-	default: /* OPT_NUMERIC, OPT_NO_PROMISC: what podhop does anyway */
+	default: /* OPT_NO_PROMISC: what podhop does anyway */
 		break;
 	}
 	return rc;

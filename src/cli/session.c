@@ -32,7 +32,62 @@ struct session *session_new(const struct options *o, struct err *err)
 	}
 	s->opt = o;
 	s->data = stdout;
+	s->names = names_new(err);
+	/* Now, while files can still be opened. */
+	if (!s->names || (o->names && names_read(s->names, o->names, err) < 0)) {
+		err_prefix(err, "--pods");
+		session_free(s);
+		return NULL;
+	}
 	return s;
+}
+
+void session_add_name(void *session, const struct addr *a, const char *name)
+{
+	struct session *s = session;
+
+	(void)names_add(s->names, a, name, NAMES_RANK_NODE, NULL);
+}
+
+/* What this node itself knows: its captured pods, its own addresses. */
+static int add_local_names(struct session *s, struct err *err)
+{
+	const struct model_net *net = s->net;
+	char text[2 * MODEL_K8S_NAME_MAX];
+	int rc = 0;
+
+	for (unsigned i = 0; i < net->n_pods; i++) {
+		const struct model_pod *p = &net->pods[i];
+		if (!p->name[0])
+			continue;
+		snprintf(text, sizeof(text), "%s%s%s", p->namespace_, p->namespace_[0] ? "/" : "",
+			 p->name);
+		for (unsigned k = 0; k < p->n_addrs && !rc; k++)
+			rc = names_add(s->names, &p->addrs[k], text, NAMES_RANK_LOCAL, err);
+	}
+	for (unsigned i = 0; i < net->n_hops && net->node[0]; i++) {
+		const struct model_hop *h = &net->hops[i];
+		for (unsigned k = 0; k < h->n_addrs && h->role != MODEL_ROLE_VETH && !rc; k++)
+			if (!addr_is_link_local(&h->addrs[k].addr))
+				rc = names_add(s->names, &h->addrs[k].addr, net->node,
+					       NAMES_RANK_LOCAL, err);
+	}
+	return rc;
+}
+
+static const char *name_of(void *arg, const struct addr *a)
+{
+	return names_get(arg, a);
+}
+
+/* Names are printed when they were asked for: a line is then wider than its addresses. */
+static void session_style(const struct session *s, struct report_style *style, FILE *out)
+{
+	style_init(style, s->opt, out);
+	if (!s->opt->names || s->opt->numeric)
+		return;
+	style->name = name_of;
+	style->name_arg = s->names;
 }
 
 void session_free(struct session *s)
@@ -49,6 +104,7 @@ void session_free(struct session *s)
 	if (s->net)
 		free(s->net->routes);
 	free(s->net);
+	names_free(s->names);
 	free(s);
 }
 
@@ -127,14 +183,16 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 	}
 	s->packets = !to_stdout && (o->format == FORMAT_JSONL ||
 				    (o->format == FORMAT_TEXT && (!o->write || o->print)));
-	style_init(&s->style, o, s->data);
+	session_style(s, &s->style, s->data);
+	if (add_local_names(s, err) < 0)
+		return -ENOMEM;
 	if (o->filter) {
 		s->filter = capture_filter_new(o->filter, err);
 		if (!s->filter)
 			return -EINVAL;
 	}
 	if (o->write) {
-		s->output = output_open(o, s->net, kernel_filters, err);
+		s->output = output_open(o, s->net, s->names, kernel_filters, err);
 		if (!s->output)
 			return -EIO;
 	}
@@ -213,14 +271,19 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (s->fill)
 		s->fill(s->fill_arg, r);
 	if (s->output && s->err.code != -EPIPE) {
-		rc = output_close(s->output, r, &s->err);
+		struct err close_err = ERR_INIT;
+
+		/* The first failure is the one to tell. */
+		rc = output_close(s->output, r, &close_err);
 		if (rc == -EPIPE)
 			s->broken_pipe = true;
+		else if (rc < 0 && !s->err.code)
+			s->err = close_err;
 	}
 	session_usage(r);
 
 	if (o->format == FORMAT_TEXT) {
-		style_init(&style, o, s->report);
+		session_style(s, &style, s->report);
 		if (s->packets && s->packets_seen && s->report == s->data)
 			fputc('\n', s->report);
 		rc = report_result_text(s->report, r, s->net, &style);
