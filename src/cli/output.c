@@ -471,7 +471,7 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 		}
 		rc = pcapng_writer_packet(out->writer, &p, err);
 		if (rc < 0)
-			err_prefix(err, "write %s", out->path ? out->path : "stdout");
+			err_prefix(err, "%s", out->path ? out->path : "stdout");
 	}
 	if (!rc && o->flush_each)
 		rc = output_flush(o, err);
@@ -485,7 +485,7 @@ int output_flush(struct output *o, struct err *err)
 	for (unsigned i = 0; i < o->n_files && !rc; i++) {
 		rc = pcapng_writer_flush(o->files[i].writer, err);
 		if (rc < 0)
-			err_prefix(err, "write %s",
+			err_prefix(err, "%s",
 				   o->files[i].path ? o->files[i].path : "stdout");
 	}
 	o->flushed_ns = monotonic_ns();
@@ -535,7 +535,7 @@ int output_close(struct output *o, const struct result *r, struct err *err)
 	int rc = output_statistics(o, r, r->capture.end_ns, err);
 
 	if (rc < 0)
-		err_prefix(err, "write %s", o->files[0].path ? o->files[0].path : "stdout");
+		err_prefix(err, "%s", o->files[0].path ? o->files[0].path : "stdout");
 	else
 		rc = output_flush(o, err);
 	for (unsigned i = 0; i < o->n_files; i++) {

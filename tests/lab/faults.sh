@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# faults.sh - what befalls a capture: killed, full disk, reader gone, devices gone (TAP, root).
+# Time limit: 300 s
+#
+# shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
+set -u
+LAB_PREFIX=fa
+. "$(dirname "$0")/../lib/lab.sh"
+lab_test
+need jq tshark capinfos tcpdump ip mount
+lab_up
+
+mounted=''
+unmount() { [[ -z $mounted ]] || umount "$mounted" 2>/dev/null; }
+trap 'unmount; cleanup' EXIT
+
+frames_of() { capinfos -Trc "$1" 2>/dev/null | cut -f2; }
+# Every frame of the file can be read, though it may be cut short.
+readable() { tcpdump -n -r "$1" -w /dev/null 2>&1 | grep -v '^reading from' || true; }
+
+# ---- kill -9 while writing ----
+
+capture node1 default/web -s 128 -w "$dir/killed.pcapng"
+on web "$TOOLS/udpgen" -n 20000 -s 64 -r 5000 -p 5301 "$POD_API_IP" >/dev/null 2>&1 &
+sender=$!
+jobs_started+=("$sender")
+# Until the file grows: frames have been written.
+tries=600
+until (($(stat -c %s "$dir/killed.pcapng") > 1000000)) || ! ((tries--)); do sleep 0.05; done
+kill -KILL "${capture_pid[node1]}"
+killed_at=$(date +%s.%N)
+wait "${capture_pid[node1]}" 2>/dev/null
+wait "$sender"
+last=$(tshark -r "$dir/killed.pcapng" -T fields -e frame.time_epoch 2>/dev/null | tail -n 1)
+frames=$(tshark -r "$dir/killed.pcapng" -T fields -e frame.number 2>/dev/null | tail -n 1)
+if ((frames > 1000)); then
+	ok "a killed capture leaves a file that tshark reads"
+else
+	not_ok "a killed capture leaves a file that tshark reads" "frames: $frames"
+fi
+if awk -v a="$killed_at" -v b="$last" 'BEGIN { exit !(a - b <= 1.0) }'; then
+	ok "readable up to at most 1 s before"
+else
+	not_ok "readable up to at most 1 s before" "killed at $killed_at, last frame $last"
+fi
+"$PODHOP" report "$dir/killed.pcapng" -T json >"$dir/killed.json" 2>"$dir/killed.err"
+status=$?
+if [[ $status == 0 || ($status == 1 && -s $dir/killed.err) ]]; then
+	ok "podhop report reads it, and says so when it is cut short"
+else
+	not_ok "podhop report reads it" "exit $status: $(cat "$dir/killed.err")"
+fi
+is "every frame that tshark sees is reported" "$(jq '.inputs[0].frames' "$dir/killed.json")" "$frames"
+
+# ---- a full disk ----
+
+mkdir "$dir/small"
+mount -t tmpfs -o size=2m none "$dir/small" || bail "no tmpfs"
+mounted=$dir/small
+capture node1 default/web -s 128 -w "$dir/small/full.pcapng" --report "$dir/full.txt"
+on web "$TOOLS/udpgen" -n 20000 -s 64 -r 10000 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+wait "${capture_pid[node1]}"
+status=$?
+is "a full disk ends the capture with 1" "$status" 1
+like "and a sentence that names file and reason" "$(cat "$dir/node1.err")" \
+	'full\.pcapng: write: No space left on device'
+is "what was written is whole" "$(readable "$dir/small/full.pcapng")" ''
+like "and is reported" "$(cat "$dir/full.txt")" 'observations'
+umount "$dir/small"
+mounted=''
+
+# ---- the reader of -w - goes away ----
+
+mkfifo "$dir/fifo"
+"$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -w - >"$dir/fifo" \
+	2>"$dir/pipe.err" </dev/null &
+pid=$!
+jobs_started+=("$pid")
+head -c 200 "$dir/fifo" >/dev/null
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+wait "$pid"
+is "a reader that goes away is a normal end" "$?" 0
+
+# ---- a slow reader: nothing is lost silently ----
+
+"$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -s 128 -w - \
+	--json --report "$dir/slow.json" >"$dir/fifo" 2>"$dir/slow.err" </dev/null &
+pid=$!
+jobs_started+=("$pid")
+exec {reader}<"$dir/fifo"
+head -c 100 <&"$reader" >"$dir/slow.pcapng"
+wait_for "$dir/slow.err" 'capturing on' "$pid"
+on web "$TOOLS/udpgen" -n 50000 -s 64 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+cat <&"$reader" >>"$dir/slow.pcapng" &
+cat_pid=$!
+jobs_started+=("$cat_pid")
+# All is drained when the last number has come through: the idle stream tells time.
+tries=200
+size=-1
+until [[ $(stat -c %s "$dir/slow.pcapng") == "$size" ]] || ! ((tries--)); do
+	size=$(stat -c %s "$dir/slow.pcapng")
+	sleep 0.3
+done
+kill -TERM "$pid"
+wait "$pid"
+exec {reader}<&-
+wait "$cat_pid"
+kept=$(jq '.capture.observations' "$dir/slow.json")
+is "every observation counted is in the stream" "$(frames_of "$dir/slow.pcapng")" "$kept"
+missing=$(jq '[.capture.interfaces[].dropped_kernel] | add' "$dir/slow.json")
+if ((kept + missing >= 200000)); then
+	ok "what a slow reader cost is counted"
+else
+	not_ok "what a slow reader cost is counted" "kept $kept, dropped $missing of 200000"
+fi
+
+# ---- devices that go away ----
+
+capture node1 default/client -w "$dir/gone.pcapng" --json
+on client ping -c 2 -i 0.05 "$POD_API_IP" >/dev/null
+on node1 ip link del "$POD_CLIENT_VETH"
+wait_for "$dir/node1.err" "$POD_CLIENT_VETH went away" "${capture_pid[node1]}"
+capture_end node1
+is "a veth that is deleted does not end the run" "$status" 0
+is "what it showed before is kept" \
+	"$(jq '[.capture.interfaces[] | select(.role == "veth") | .observations >= 4] | all' "$dir/node1.out")" true
+
+capture node1 default/web -w "$dir/vtep.pcapng" --json
+on node1 ip link del flannel.1
+wait_for "$dir/node1.err" "flannel.1 went away" "${capture_pid[node1]}"
+on web ping -c 2 -i 0.05 -W 1 "$NODE1_CNI_IP" >/dev/null
+capture_end node1
+is "a VTEP that is deleted does not end the run" "$status" 0
+is "the other hops go on" \
+	"$(jq '[.paths[] | select(.path == "veth>bridge")] | length' "$dir/node1.out")" 1
+done_testing
