@@ -840,3 +840,11 @@ void inputs_fill(const struct inputs *in, struct result *r)
 		r->capture.interfaces[i].dropped_interface = -1;
 	}
 }
+
+void inputs_names(const struct inputs *in,
+		  void (*fn)(void *arg, const struct addr *a, const char *name), void *arg)
+{
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->reader)
+			pcapng_reader_names(in->input[i]->reader, fn, arg);
+}

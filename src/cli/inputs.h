@@ -81,6 +81,10 @@ void inputs_totals(struct inputs *in);
 /* Completes a result: inputs, and the drops of its interfaces. */
 void inputs_fill(const struct inputs *in, struct result *r);
 
+/* Names that the files themselves tell, as far as they have been read. */
+void inputs_names(const struct inputs *in,
+		  void (*fn)(void *arg, const struct addr *a, const char *name), void *arg);
+
 /* ---- what the command line says of files */
 void inputs_add_port(struct model_net *net, uint16_t port);
 void inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a);
