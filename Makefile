@@ -69,7 +69,7 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-MODULES := base dissect pcapng resolve capture correlate report pipeline sandbox names cli
+MODULES := base dissect pcapng resolve capture correlate doctor report pipeline sandbox names cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "podhop/chain.h"
+#include "podhop/doctor.h"
 #include "podhop/err.h"
 #include "podhop/model.h"
 #include "podhop/result.h"
@@ -47,5 +48,7 @@ int report_result_html(FILE *out, const struct result *r, const struct model_net
 int report_packet_text(FILE *out, const struct result_packet *p, const struct model_net *net,
 		       const struct report_style *style);
 int report_packet_json(FILE *out, const struct result_packet *p, const struct model_net *net);
+int report_doctor_text(FILE *out, const struct doctor_report *r, const struct report_style *style);
+int report_doctor_json(FILE *out, const struct doctor_report *r);
 
 #endif

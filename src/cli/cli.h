@@ -35,6 +35,7 @@ enum command {
 	COMMAND_RESOLVE,
 	COMMAND_CAPTURE,
 	COMMAND_REPORT,
+	COMMAND_DOCTOR,
 	COMMAND_HELP,
 	COMMAND_COUNT,
 };
@@ -107,6 +108,7 @@ int command_list(const struct options *o);
 int command_resolve(const struct options *o);
 int command_capture(const struct options *o);
 int command_report(const struct options *o);
+int command_doctor(const struct options *o);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);

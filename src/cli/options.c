@@ -24,7 +24,7 @@
 
 #define FOR(c) (1u << COMMAND_##c)
 #define FOR_RUN (FOR(CAPTURE) | FOR(REPORT))
-#define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE))
+#define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE) | FOR(DOCTOR))
 #define FOR_ALL (FOR_NODE | FOR(REPORT))
 
 struct command_row {
@@ -39,6 +39,8 @@ static const struct command_row commands[COMMAND_COUNT] = {
 			      "capture at all hops at once, correlate, write, report" },
 	[COMMAND_REPORT] = { "report", "FILE...",
 			     "the same on captures of one node already taken" },
+	[COMMAND_DOCTOR] = { "doctor", "[POD]",
+			     "is the node's flannel datapath configured so that packets can pass?" },
 	[COMMAND_HELP] = { "help", "[COMMAND]", "this text, or a command's options" },
 };
 
@@ -456,6 +458,10 @@ static int check(struct options *o, struct err *err)
 		if (o->n_args > 1)
 			return join_filter(o, 1, err);
 		break;
+	case COMMAND_DOCTOR:
+		if (o->n_args > 1)
+			return err_usage(err, EINVAL, "doctor takes one POD, or none");
+		break;
 	case COMMAND_REPORT:
 		if (!o->n_args)
 			return err_usage(err, EINVAL, "report needs capture files");
@@ -463,7 +469,8 @@ static int check(struct options *o, struct err *err)
 	default:
 		break;
 	}
-	if ((o->command == COMMAND_LIST || o->command == COMMAND_RESOLVE) &&
+	if ((o->command == COMMAND_LIST || o->command == COMMAND_RESOLVE ||
+	     o->command == COMMAND_DOCTOR) &&
 	    o->format == FORMAT_JSONL)
 		return err_usage(err, EINVAL, "-T jsonl: %s prints text or json",
 				 options_command_name(o->command));

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * doctor_dump.h - netlink dumps, for the two files that make them.
+ *
+ * Apart from doctor_priv.h, so that checks do not see libnl.
+ */
+#ifndef DOCTOR_DUMP_H
+#define DOCTOR_DUMP_H
+
+#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/netlink.h>
+#include <stddef.h>
+
+#include "podhop/err.h"
+
+int doctor_dump_open(int protocol, struct nl_sock **ret, struct err *err);
+/*
+ * Sends a dump request and gathers what parse makes of each message: it fills a zeroed
+ * element, or returns non-zero for one that does not count. ret_array: the address of a
+ * pointer to elements; heap, the caller's. Outputs are untouched on failure (-errno).
+ */
+int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
+		int (*parse)(struct nlmsghdr *h, void *to), size_t size, void *ret_array,
+		unsigned *ret_n);
+void doctor_attr_str(struct nlattr *a, char *out, size_t size);
+
+struct doctor_rule;
+struct doctor_base_chain;
+/* Rules that drop, and base chains. -EPERM without CAP_NET_ADMIN. */
+int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
+		    struct doctor_base_chain **ret_chains, unsigned *ret_n_chains);
+
+#endif

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * doctor_files.c - what flannel, CNI and /proc say in files.
+ *
+ * Theory of operation. Files are opened below the host root, symlinks kept inside
+ * it. /proc is the root's own when it has one, else the real one; /proc/sys/net and
+ * /proc/net speak of the caller's network namespace in both. Formats:
+ *  - /run/flannel/subnet.env: flannel pkg/subnet/subnet.go, WriteSubnetFile;
+ *  - net-conf.json: flannel pkg/subnet/config.go; flanneld mounts it from a ConfigMap,
+ *    so that a copy lies below the kubelet's pod directory; k3s writes a file;
+ *  - the CNI configuration list: the one with a plugin of type "flannel";
+ *  - host-local's address files: "<container id>\r\n<interface>", named after the address.
+ * What cannot be read stays unknown, and the checks say so.
+ */
+#include "doctor_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define FILES_CHUNK 16384
+#define FILES_PATH_MAX 4096
+
+/* ------------------------------------------------------------------ opening */
+
+int doctor_files_open(struct doctor_view *v, const char *host_root, struct err *err)
+{
+	v->root = v->proc = -1;
+	if (host_root && *host_root && strcmp(host_root, "/") != 0) {
+		v->root = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (v->root < 0)
+			return err_sys(err, errno, "open host root %s", host_root);
+		v->proc = openat(v->root, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		/* an empty mount point is no /proc */
+		if (v->proc >= 0 && faccessat(v->proc, "sys", F_OK, 0) != 0) {
+			close(v->proc);
+			v->proc = -1;
+		}
+	}
+	if (v->proc < 0)
+		v->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (v->proc < 0)
+		return err_sys(err, errno, "open /proc");
+	return 0;
+}
+
+static int files_open(const struct doctor_view *v, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC | O_NONBLOCK),
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	long fd;
+
+	if (v->root < 0) {
+		fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+		return fd < 0 ? -errno : (int)fd;
+	}
+	while (*path == '/')
+		path++;
+	fd = syscall(SYS_openat2, v->root, path, &how, sizeof(how));
+	/* before Linux 5.6: a link is then followed as the caller sees it */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = openat(v->root, path, flags | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Takes fd. */
+static int files_read_fd(int fd, struct buf *b)
+{
+	char chunk[FILES_CHUNK];
+	struct stat st;
+	int rc = 0;
+
+	buf_clear(b);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			rc = n < 0 ? -errno : 0;
+			break;
+		}
+		buf_add(b, chunk, (size_t)n);
+		if (b->failed) {
+			rc = -EFBIG;
+			break;
+		}
+	}
+	close(fd);
+	return rc;
+}
+
+int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b)
+{
+	int fd = files_open(v, path, O_RDONLY);
+
+	return fd < 0 ? fd : files_read_fd(fd, b);
+}
+
+int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b)
+{
+	int fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : files_read_fd(fd, b);
+}
+
+static DIR *files_opendir(const struct doctor_view *v, const char *path)
+{
+	int fd = files_open(v, path, O_RDONLY | O_DIRECTORY);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+/* ------------------------------------------------------------------ sysctls */
+
+int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret)
+{
+	char path[FILES_PATH_MAX], *end;
+	struct buf b;
+	long value;
+	int rc;
+
+	snprintf(path, sizeof(path), "sys/net/%s", key);
+	buf_init(&b, FILES_CHUNK);
+	rc = doctor_proc_read(v, path, &b);
+	if (!rc) {
+		value = strtol(buf_str(&b), &end, 10);
+		if (end == buf_str(&b))
+			rc = -EBADMSG;
+		else
+			*ret = value;
+	}
+	buf_done(&b);
+	return rc;
+}
+
+int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char *dev,
+		      const char *name, long *ret)
+{
+	char key[128];
+
+	snprintf(key, sizeof(key), "%s/conf/%s/%s", kind, dev, name);
+	return doctor_sysctl(v, key, ret);
+}
+
+/* --------------------------------------------------------------- subnet.env */
+
+static bool env_value(const char *line, size_t n, const char *key, char *out, size_t size)
+{
+	size_t k = strlen(key);
+
+	if (n <= k || memcmp(line, key, k) != 0 || line[k] != '=')
+		return false;
+	n -= k + 1;
+	if (n > size - 1)
+		n = size - 1;
+	memcpy(out, line + k + 1, n);
+	out[n] = 0;
+	return true;
+}
+
+static int env_networks(char *list, struct doctor_env *e)
+{
+	char *save = NULL;
+
+	for (char *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		if (e->n_networks == DOCTOR_NETWORKS_MAX)
+			return 0;
+		if (prefix_parse(p, &e->networks[e->n_networks]) != 0)
+			return -EBADMSG;
+		e->n_networks++;
+	}
+	return 0;
+}
+
+static int env_subnet(const char *text, bool v6, struct prefix *ret)
+{
+	if (prefix_parse(text, ret) != 0 || !ret->len || addr_is_v4(&ret->addr) == v6)
+		return -EBADMSG;
+	return 0;
+}
+
+int doctor_parse_env(const char *text, struct doctor_env *ret)
+{
+	struct doctor_env e = { .n_networks = 0 };
+	char value[512], *end;
+	int rc = 0;
+
+	while (*text && !rc) {
+		size_t n = strcspn(text, "\n");
+
+		if (env_value(text, n, "FLANNEL_NETWORK", value, sizeof(value)) ||
+		    env_value(text, n, "FLANNEL_IPV6_NETWORK", value, sizeof(value))) {
+			rc = env_networks(value, &e);
+		} else if (env_value(text, n, "FLANNEL_SUBNET", value, sizeof(value))) {
+			rc = env_subnet(value, false, &e.subnet4);
+		} else if (env_value(text, n, "FLANNEL_IPV6_SUBNET", value, sizeof(value))) {
+			rc = env_subnet(value, true, &e.subnet6);
+		} else if (env_value(text, n, "FLANNEL_MTU", value, sizeof(value))) {
+			unsigned long mtu = strtoul(value, &end, 10);
+
+			if (*end || end == value || mtu > UINT16_MAX + 1ul)
+				rc = -EBADMSG;
+			e.mtu = (uint32_t)mtu;
+		} else if (env_value(text, n, "FLANNEL_IPMASQ", value, sizeof(value))) {
+			snprintf(e.ipmasq, sizeof(e.ipmasq), "%.7s", value);
+		}
+		text += n + (text[n] == '\n');
+	}
+	if (!rc && !e.subnet4.len && !e.subnet6.len)
+		rc = -EBADMSG;
+	if (!rc)
+		*ret = e;
+	return rc;
+}
+
+/* ------------------------------------------------------ flannel's own config */
+
+int doctor_parse_conf(const char *text, size_t len, struct doctor_conf *ret)
+{
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *backend = json_object_get(root, "Backend");
+	const char *type = json_string_value(json_object_get(backend, "Type"));
+	json_int_t vni = json_integer_value(json_object_get(backend, "VNI"));
+	json_int_t port = json_integer_value(json_object_get(backend, "Port"));
+
+	if (!json_is_object(backend) || !type || vni < 0 || vni > 0xffffff || port < 0 ||
+	    port > UINT16_MAX) {
+		json_decref(root);
+		return -EBADMSG;
+	}
+	snprintf(ret->backend, sizeof(ret->backend), "%s", type);
+	/* flannel's defaultVNI; port 0 is the kernel's default */
+	ret->vni = json_object_get(backend, "VNI") ? (uint32_t)vni : 1;
+	ret->port = (uint16_t)port;
+	ret->direct_routing = json_is_true(json_object_get(backend, "DirectRouting"));
+	json_decref(root);
+	return 0;
+}
+
+static bool conf_try(struct doctor_view *v, const char *path, struct buf *b)
+{
+	if (doctor_file_read(v, path, b) != 0 ||
+	    doctor_parse_conf(buf_str(b), b->len, &v->conf) != 0)
+		return false;
+	v->conf.path = strdup(path);
+	return v->conf.path != NULL;
+}
+
+static void conf_read(struct doctor_view *v, struct buf *b)
+{
+	static const char *const fixed[] = {
+		"/etc/kube-flannel/net-conf.json",
+		"/var/lib/rancher/k3s/agent/etc/flannel/net-conf.json",
+	};
+	static const char kubelet[] = "/var/lib/kubelet/pods";
+	static const char volumes[] = "volumes/kubernetes.io~configmap";
+	char path[FILES_PATH_MAX];
+	struct dirent *e, *f;
+	DIR *d;
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if (conf_try(v, fixed[i], b))
+			return;
+	}
+	d = files_opendir(v, kubelet);
+	for (unsigned n = 0; d && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
+		DIR *vol;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/%s", kubelet, e->d_name, volumes);
+		vol = files_opendir(v, path);
+		for (unsigned m = 0; vol && m < DOCTOR_NETWORKS_MAX * 8 && (f = readdir(vol)); m++) {
+			/* the volume is called flannel-cfg; a name of its own is not likely to lack "flannel" */
+			if (!strstr(f->d_name, "flannel"))
+				continue;
+			snprintf(path, sizeof(path), "%s/%s/%s/%s/net-conf.json", kubelet,
+				 e->d_name, volumes, f->d_name);
+			if (conf_try(v, path, b))
+				break;
+		}
+		if (vol)
+			closedir(vol);
+		if (v->conf.path)
+			break;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* ---------------------------------------------------------------------- CNI */
+
+int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin)
+{
+	json_t *root = json_loadb(text, len, 0, NULL);
+	json_t *plugins = json_object_get(root, "plugins"), *p;
+	int rc = root ? -ENOENT : -EBADMSG;
+	size_t i;
+
+	/* a .conf file is one plugin without a list */
+	if (!plugins && root) {
+		plugins = json_array();
+		if (plugins)
+			json_array_append(plugins, root);
+	} else {
+		json_incref(plugins);
+	}
+	json_array_foreach(plugins, i, p) {
+		const char *type = json_string_value(json_object_get(p, "type"));
+		json_t *delegate = json_object_get(p, "delegate");
+
+		if (!type || strcmp(type, "flannel") != 0)
+			continue;
+		*ret_hairpin = json_is_true(json_object_get(delegate, "hairpinMode"));
+		rc = 0;
+	}
+	json_decref(plugins);
+	json_decref(root);
+	return rc;
+}
+
+static void cni_read(struct doctor_view *v, struct buf *b)
+{
+	static const char *const dirs[] = {
+		"/etc/cni/net.d",
+		"/var/lib/rancher/k3s/agent/etc/cni/net.d",
+	};
+	char path[FILES_PATH_MAX], best[FILES_PATH_MAX] = "";
+	struct dirent *e;
+	bool hairpin;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !best[0]; i++) {
+		DIR *d = files_opendir(v, dirs[i]);
+
+		for (unsigned n = 0; d && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
+			const char *dot = strrchr(e->d_name, '.');
+
+			if (!dot || (strcmp(dot, ".conflist") != 0 && strcmp(dot, ".conf") != 0 &&
+				     strcmp(dot, ".json") != 0))
+				continue;
+			snprintf(path, sizeof(path), "%s/%s", dirs[i], e->d_name);
+			/* the runtime takes the first by name */
+			if (best[0] && strcmp(path, best) >= 0)
+				continue;
+			if (doctor_file_read(v, path, b) == 0 &&
+			    doctor_parse_cni(buf_str(b), b->len, &hairpin) == 0) {
+				memcpy(best, path, sizeof(best));
+				v->cni_hairpin = hairpin;
+			}
+		}
+		if (d)
+			closedir(d);
+	}
+	if (best[0])
+		v->cni_conf = strdup(best);
+}
+
+/* One directory of host-local; the network's name is its own. */
+static int leases_read_dir(struct doctor_view *v, const char *dir, struct buf *b)
+{
+	char path[2 * FILES_PATH_MAX];
+	struct dirent *e;
+	DIR *d = files_opendir(v, dir);
+	int rc = 0;
+
+	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
+		struct doctor_lease *l;
+		struct addr ip;
+		size_t id;
+
+		if (addr_parse(e->d_name, &ip) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (doctor_file_read(v, path, b) != 0)
+			continue;
+		id = strcspn(buf_str(b), " \r\n");
+		l = doctor_grow(&v->leases, &v->n_leases, sizeof(*l), DOCTOR_ENTRIES_MAX);
+		if (!l)
+			break;
+		l->ip = ip;
+		l->path = strdup(path);
+		l->id = strndup(buf_str(b), id);
+		if (!l->path || !l->id)
+			rc = -ENOMEM;
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+static int leases_read(struct doctor_view *v, struct buf *b)
+{
+	static const char base[] = "/var/lib/cni/networks";
+	char path[FILES_PATH_MAX];
+	struct dirent *e;
+	DIR *d = files_opendir(v, base);
+	int rc = 0;
+
+	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
+		rc = leases_read_dir(v, path, b);
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+static void kernel_read(struct doctor_view *v, struct buf *b)
+{
+	struct utsname u;
+	unsigned major, minor;
+
+	if (doctor_proc_read(v, "sys/kernel/osrelease", b) == 0 &&
+	    sscanf(buf_str(b), "%u.%u", &major, &minor) == 2) {
+		v->kernel_major = major;
+		v->kernel_minor = minor;
+	} else if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2) {
+		v->kernel_major = major;
+		v->kernel_minor = minor;
+	}
+}
+
+int doctor_files_read(struct doctor_view *v)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, DOCTOR_FILE_MAX);
+	v->env_rc = doctor_file_read(v, "/run/flannel/subnet.env", &b);
+	if (!v->env_rc)
+		v->env_rc = doctor_parse_env(buf_str(&b), &v->env);
+	conf_read(v, &b);
+	cni_read(v, &b);
+	kernel_read(v, &b);
+	rc = leases_read(v, &b);
+	buf_done(&b);
+	return rc;
+}
