@@ -48,7 +48,8 @@ bridge_conf | jq '{name: "cbr0", cniVersion: "0.3.1", plugins: [del(.name, .cniV
 	>"$dir/etc/cni/net.d/10-flannel.conflist"
 
 on_node containerd -c "$dir/config.toml" >"$dir/containerd.log" 2>&1 </dev/null &
-until_ok 30 on_node ctr version || bail "containerd did not start: $(tail -n 20 "$dir/containerd.log")"
+until_ok 30 on_node ctr version ||
+	bail "containerd did not start: $(tail -n 20 "$dir/containerd.log")"
 
 # An image is an archive of blobs named by their SHA-256: a layer, a configuration and a
 # manifest, with an index that names the manifest.
@@ -155,7 +156,7 @@ refuses shop/nothing 'shop/nothing'
 podhop list --json
 is "list succeeds" "$status" 0
 field "list knows the pods, hostNetwork included" \
-	'[.pods[] | select(.namespace != null) | "\(.namespace)/\(.name) \(.host_network)"] | sort' \
+	'[.pods[] | select(.namespace) | "\(.namespace)/\(.name) \(.host_network)"] | sort' \
 	'["kube-system/kube-proxy-node1 true","shop/cart false","shop/web false","test/web false"]'
 
 cri remove "${cart[sandbox]}" >/dev/null || bail "cannot remove shop/cart"

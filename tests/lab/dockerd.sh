@@ -125,7 +125,7 @@ refuses kube-proxy-node1 '[Hh]ost ?[Nn]etwork'
 podhop list --json
 is "list succeeds" "$status" 0
 field "list knows the pods, hostNetwork included" \
-	'[.pods[] | select(.namespace != null) | "\(.namespace)/\(.name) \(.host_network)"] | sort' \
+	'[.pods[] | select(.namespace) | "\(.namespace)/\(.name) \(.host_network)"] | sort' \
 	'["kube-system/kube-proxy-node1 true","shop/cart false","shop/web false","test/web false"]'
 
 docker rm -f "${cart[container]}" "${cart[sandbox]}" >/dev/null || bail "cannot remove shop/cart"

@@ -79,7 +79,8 @@ stream() {
 		family=-6
 		shift
 	fi
-	exec {fd}< <(exec "$lab" exec node2/api "$TOOLS/tcpstream" server "$family" -e "$2" -w 10 2>&1)
+	exec {fd}< <(exec "$lab" exec node2/api "$TOOLS/tcpstream" server "$family" -e "$2" \
+		-w 10 2>&1)
 	read -rt 10 line <&"$fd" # "ready"
 	"$lab" exec node1/web "$TOOLS/tcpstream" client -n "$2" -w 10 "$1" >/dev/null || return 1
 	read -rt 10 line <&"$fd"
@@ -106,10 +107,18 @@ longest() { frames "$@" | tail -n 1; }
 
 # shorter NAME LENGTH LIMIT, longer NAME LENGTH LIMIT
 shorter() {
-	if ((${2:-99999} <= $3)); then ok "$1"; else not_ok "$1" "${2:-none} bytes, at most $3 wanted"; fi
+	if ((${2:-99999} <= $3)); then
+		ok "$1"
+	else
+		not_ok "$1" "${2:-none} bytes, at most $3 wanted"
+	fi
 }
 longer() {
-	if ((${2:-0} > $3)); then ok "$1"; else not_ok "$1" "${2:-none} bytes, more than $3 wanted"; fi
+	if ((${2:-0} > $3)); then
+		ok "$1"
+	else
+		not_ok "$1" "${2:-none} bytes, more than $3 wanted"
+	fi
 }
 
 before=$(machine)

@@ -152,7 +152,8 @@ find_runtime() {
 		[[ -n $(type -P "$command") ]] || missing=$command
 	done
 	if [[ -n $missing ]]; then
-		[[ -n $(type -P apt-get) ]] || skip_all "$missing is missing and there is no apt-get"
+		[[ -n $(type -P apt-get) ]] ||
+			skip_all "$missing is missing and there is no apt-get"
 		mkdir -p "$into/deb" "$into/deb/partial"
 		# shellcheck disable=SC2086  # a list of packages
 		(cd "$into/deb" && with_lists apt-get download -q $packages) ||
