@@ -79,6 +79,26 @@ static int check_output(const struct options *o, struct err *err)
 	return 0;
 }
 
+/* Writing over a file that is still to be read would lose what it holds. */
+static int check_output(const struct options *o, struct err *err)
+{
+	const char *outputs[] = { o->write, o->report };
+	struct stat in, out;
+
+	for (unsigned k = 0; k < sizeof(outputs) / sizeof(outputs[0]); k++) {
+		if (!outputs[k] || strcmp(outputs[k], "-") == 0 || stat(outputs[k], &out) < 0 ||
+		    !S_ISREG(out.st_mode))
+			continue;
+		for (int i = 0; i < o->n_args; i++)
+			if (stat(o->args[i], &in) == 0 && in.st_dev == out.st_dev &&
+			    in.st_ino == out.st_ino)
+				return err_usage(err, EEXIST,
+						 "%s is an input as well: name another file",
+						 outputs[k]);
+	}
+	return 0;
+}
+
 static int open_inputs(struct inputs *in, const struct options *o, struct err *err)
 {
 	if ((unsigned)o->n_args > INPUTS_MAX)
