@@ -174,15 +174,15 @@ static int limit_system_calls(bool may_open, struct err *err)
 	/* SO_ATTACH_FILTER stops a ring; no other level can be reached but as below. */
 	if (!rc)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 1,
-				      SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET));
+				      SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET, 0));
 	/* pcap_close() takes its ring down this way, and dies of a refusal. */
 	if (!rc)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-				      SCMP_A1(SCMP_CMP_EQ, SOL_PACKET),
-				      SCMP_A2(SCMP_CMP_EQ, PACKET_RX_RING));
+				      SCMP_A1(SCMP_CMP_EQ, SOL_PACKET, 0),
+				      SCMP_A2(SCMP_CMP_EQ, PACKET_RX_RING, 0));
 	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]) && !rc; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+				      SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	if (!rc && may_open) {
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0);
 		if (!rc)
