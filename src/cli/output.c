@@ -219,7 +219,7 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 		return -ENOMEM;
 	rc = write_header(o, f, err);
 	if (rc < 0)
-		err_prefix(err, "write %s", path);
+		err_prefix(err, "%s", path);
 	return rc;
 }
 
@@ -523,7 +523,7 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 			};
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
 			if (rc < 0)
-				err_prefix(err, "write %s",
+				err_prefix(err, "%s",
 					   o->files[k].path ? o->files[k].path : "stdout");
 		}
 	}
