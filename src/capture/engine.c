@@ -417,8 +417,6 @@ static int drain(struct hop *hop, struct err *err)
 	}
 	if (got < want)
 		found_empty(hop, now, mono);
-	else if (hop->taken >= (uint64_t)hop->buffer_kib * 1024)
-		hop->ready = false; /* its share of this call; poll() will say it again */
 	return (int)(hop->counters.frames - before);
 }
 
@@ -520,8 +518,9 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 	c->sink = sink;
 	c->sink_arg = arg;
 	/*
-	 * Ends: each hop is emptied or has had a ring's worth. The hop that lags behind is
-	 * next, so that all advance together and whoever merges need not hold a whole ring.
+	 * Ends: all hops are emptied, or the one that lags behind has had a ring's worth.
+	 * That one is always next, so that all advance together and whoever merges need not
+	 * hold a whole ring.
 	 */
 	for (;;) {
 		struct hop *hop = NULL;
@@ -530,7 +529,7 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 			if (c->hops[i].ready &&
 			    (!hop || c->hops[i].last_frame_ns < hop->last_frame_ns))
 				hop = &c->hops[i];
-		if (!hop)
+		if (!hop || hop->taken >= (uint64_t)hop->buffer_kib * 1024)
 			break;
 		r = drain(hop, err);
 		if (r < 0)

@@ -459,7 +459,21 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 	else if (asks && p->cfg.direction)
 		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
 
-	uint32_t tail = (p->held_head + p->n_held++) & (HELD_MAX - 1);
+	/*
+	 * In order, but for a frame whose hop lagged behind further than the queues could
+	 * wait: it goes where it belongs as long as nothing newer has left.
+	 */
+	uint32_t at = p->n_held++;
+	while (at && p->held[(p->held_head + at - 1) & (HELD_MAX - 1)].tag.time_ns >
+			     it->obs.time_ns) {
+		uint32_t to = (p->held_head + at) & (HELD_MAX - 1);
+		uint32_t from = (p->held_head + at - 1) & (HELD_MAX - 1);
+		p->held[to] = p->held[from];
+		if (p->held_body)
+			p->held_body[to] = p->held_body[from];
+		at--;
+	}
+	uint32_t tail = (p->held_head + at) & (HELD_MAX - 1);
 	p->held[tail] = (struct held){ .tag = correlate_tag_of(&it->obs), .ref = ref };
 	if (p->held_body)
 		p->held_body[tail] = it->body;
