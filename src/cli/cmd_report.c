@@ -79,26 +79,6 @@ static int check_output(const struct options *o, struct err *err)
 	return 0;
 }
 
-/* Writing over a file that is still to be read would lose what it holds. */
-static int check_output(const struct options *o, struct err *err)
-{
-	const char *outputs[] = { o->write, o->report };
-	struct stat in, out;
-
-	for (unsigned k = 0; k < sizeof(outputs) / sizeof(outputs[0]); k++) {
-		if (!outputs[k] || strcmp(outputs[k], "-") == 0 || stat(outputs[k], &out) < 0 ||
-		    !S_ISREG(out.st_mode))
-			continue;
-		for (int i = 0; i < o->n_args; i++)
-			if (stat(o->args[i], &in) == 0 && in.st_dev == out.st_dev &&
-			    in.st_ino == out.st_ino)
-				return err_usage(err, EEXIST,
-						 "%s is an input as well: name another file",
-						 outputs[k]);
-	}
-	return 0;
-}
-
 static int open_inputs(struct inputs *in, const struct options *o, struct err *err)
 {
 	if ((unsigned)o->n_args > INPUTS_MAX)
@@ -146,7 +126,8 @@ int command_report(const struct options *o)
 		}
 		inputs_add_pod(s->net, "", "", &a);
 	}
-	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 || inputs_learn(&in, 1, &err) < 0)
+	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 ||
+	    inputs_learn(&in, 1, &err) < 0)
 		goto out;
 	inputs_names(in, session_add_name, s);
 	if (session_start(s, false, in->all_own && in->n_input == 1, NULL, &err) < 0)
