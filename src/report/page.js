@@ -312,6 +312,7 @@
 				const goneLabel = (gx, gy) => {
 					const cls = d.lost[i] ? "lostc" : "unknown";
 					labels.push(svg("g", { class: cls },
+						svg("circle", { class: "gap", cx: gx, cy: gy, r: 10 }),
 						svg("path", { class: "gone", d: "M" + (gx - 5) + " " + (gy - 5) + "l10 10m0 -10l-10 10" }),
 						text(gx, gy + 21, "strong halo", (narrow ? short(d.gone[i]) : count(d.gone[i])) +
 							(d.lost[i] ? " lost" : " missing"))));

@@ -56,6 +56,7 @@ int report_json_script(FILE *out, json_t *root)
 	return rc;
 }
 
+/* Takes over the value; false when it is NULL or memory is out. */
 static bool add(json_t *array, json_t *value)
 {
 	return json_array_append_new(array, value) == 0;
@@ -68,15 +69,14 @@ static json_t *context_pods(const struct model_net *net)
 
 	for (unsigned i = 0; ok && i < net->n_pods; i++) {
 		const struct model_pod *p = &net->pods[i];
-		json_t *o = json_object(), *ips = json_array();
+		json_t *o = json_object(), *ips = NULL;
 
-		ok = o && ips && add(array, o);
+		ok = add(array, o) &&
+		     report_json_set(o, "namespace", report_json_str(p->namespace_)) &&
+		     report_json_set(o, "name", report_json_str(p->name)) &&
+		     report_json_set(o, "ips", ips = json_array());
 		for (unsigned k = 0; ok && k < p->n_addrs; k++)
 			ok = add(ips, report_json_addr(&p->addrs[k]));
-		ok = ok && report_json_set(o, "namespace", report_json_str(p->namespace_)) &&
-		     report_json_set(o, "name", report_json_str(p->name)) &&
-		     report_json_set(o, "ips", json_incref(ips));
-		json_decref(ips);
 	}
 	if (ok)
 		return array;
@@ -93,7 +93,7 @@ static json_t *context_hops(const struct model_net *net)
 		const struct model_hop *h = &net->hops[i];
 		json_t *o = json_object();
 
-		ok = o && add(array, o) && report_json_set(o, "name", report_json_str(h->name)) &&
+		ok = add(array, o) && report_json_set(o, "name", report_json_str(h->name)) &&
 		     report_json_set(o, "role", report_json_role(h->role)) &&
 		     report_json_set(o, "mtu", report_json_nonzero(h->mtu)) &&
 		     report_json_set(o, "mac", report_json_mac(&h->mac)) &&
