@@ -69,7 +69,7 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-MODULES := base dissect pcapng resolve capture correlate doctor report pipeline sandbox names cli
+MODULES := base dissect pcapng resolve capture correlate doctor report pipeline sandbox names extcap cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))
@@ -182,8 +182,8 @@ tools: $(TOOL_BINS)
 
 RUN_TESTS := tests/lib/run-tests
 REPLAYS = $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),replay_$(f)="tests/lib/replay $(1)/tests/replay_$(f) tests/fuzz/seeds/$(f:fuzz_%=%)")
-STATIC_CHECKS := $(foreach c,layers headers files symbols,tests/lib/check-$(c)) \
-	check-clang="tests/lib/check-build clang" $(if $(NO_GCC),,check-gcc="tests/lib/check-build gcc")
+STATIC_CHECKS := $(foreach c,layers headers symbols,tests/lib/check-$(c)) \
+	check-clang="tests/lib/check-build clang" check-gcc="tests/lib/check-build gcc"
 
 .PHONY: check test
 check: ## build with gcc and clang, all tests but the long ones (lab tests need root)
@@ -268,7 +268,7 @@ lint: ## module layers, symbols, headers, clang-tidy, cppcheck, shellcheck, manu
 	@$(MAKE) --no-print-directory lint-run
 .PHONY: lint-run
 lint-run: all
-	@$(RUN_TESTS) -t 1200 $(STATIC_CHECKS) $(foreach c,tidy cppcheck shell man,check-$(c)="tests/lib/check-tools $(c)")
+	@$(RUN_TESTS) -t 1200 $(STATIC_CHECKS) tests/lib/check-files $(foreach c,tidy cppcheck shell man,check-$(c)="tests/lib/check-tools $(c)")
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: format format-check
