@@ -112,6 +112,7 @@ struct checker {
 	unsigned ports[PORTS_MAX], n_ports;		/* VXLAN */
 	unsigned only[PORTS_MAX], n_only;		/* L4 ports of interest; none: all */
 	const char *reference;
+	uint64_t together;				/* numbers that left in one super-frame */
 	struct fragment *fragments;
 	struct flow *flows;
 	uint64_t errors;
@@ -380,6 +381,9 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 		} else if (v.l4_len >= 16 && of_interest(c, &v)) {
 			s->kind = KIND_UDP;
 			s->key = be64(v.l4 + 8);
+			/* Replies bear the highest bit and are never sent together. */
+			if (c->together > 1 && !(s->key >> 63))
+				s->key /= c->together;
 			found = true;
 		}
 	} else if ((v.proto == 1 || v.proto == 58) && v.l4_len >= 8) {
@@ -819,6 +823,7 @@ static void usage(FILE *to)
 	      "  -n COUNT  so many different UDP numbers\n"
 	      "  -i COUNT  so many different echoes (requests and replies)\n"
 	      "  -b BYTES  so many different bytes of each TCP stream, at each interface\n"
+	      "  -g N      N datagrams in a row were given to the kernel at once: one packet\n"
 	      "  -r NAME   interface whose bytes the others are compared with\n"
 	      "Exit status: 0 all agrees, 1 something does not, 2 not to be checked.\n", to);
 }
@@ -832,7 +837,7 @@ int main(int argc, char **argv)
 	uint8_t *map;
 	int opt, fd;
 
-	while ((opt = getopt(argc, argv, "b:hH:i:n:o:p:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "b:g:hH:i:n:o:p:r:")) != -1) {
 		switch (opt) {
 		case 'b':
 			want_bytes = strtoull(optarg, NULL, 0);
@@ -856,6 +861,9 @@ int main(int argc, char **argv)
 		case 'p':
 			if (c.n_ports < PORTS_MAX)
 				c.ports[c.n_ports++] = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'g':
+			c.together = strtoull(optarg, NULL, 0);
 			break;
 		case 'r':
 			c.reference = optarg;

@@ -2,13 +2,14 @@
 /*
  * udpgen.c - sends numbered UDP datagrams, as fast as possible or paced.
  *
- * usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first] -p port dst
+ * usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first] [-G n] -p port dst
  *   -n  datagrams (default 100000)
  *   -s  payload bytes, fixed or evenly random (default 18: a 60-byte frame; least 8)
  *   -r  datagrams a second, 0: as fast as possible (default)
  *   -f  flows: that many sockets, each its own source port, taken in turn (default 1)
  *   -S  seed of the random sizes (default 1)
  *   -o  number of the first datagram (default 0)
+ *   -G  give the kernel n datagrams at once, as one frame that it cuts (UDP_SEGMENT); -s fixed
  * Each payload begins with its number, 64 bits in network byte order; the rest
  * is filled with 'Z'. Prints one line of JSON at the end.
  * Exit 0 when everything was sent.
@@ -17,6 +18,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,10 @@
 #define SIZE_MAX_BYTES 65507 /* UDP over IPv4 */
 #define FLOWS_MAX 60000
 #define NUMBER_BYTES 8
+#define GSO_SEGMENTS_MAX 64 /* net/ipv4/udp.c: UDP_MAX_SEGMENTS, before 6.9 */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 static void die(const char *what)
 {
@@ -40,7 +46,7 @@ static void die(const char *what)
 static void usage(void)
 {
 	fputs("usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first] "
-	      "-p port dst\n",
+	      "[-G n] -p port dst\n",
 	      stderr);
 	exit(2);
 }
@@ -99,13 +105,14 @@ int main(int argc, char **argv)
 	struct addrinfo *ai = NULL;
 	uint64_t count = 100000, first = 0, sent = 0, bytes = 0, refused = 0, random_state = 1;
 	unsigned long min = 18, max = 18, flows = 1, seed = 1;
+	unsigned long segments = 1;
 	const char *port = NULL;
 	double rate = 0, start, seconds;
 	struct rusage ru;
 	char *end;
 	int *fds, opt;
 
-	while ((opt = getopt(argc, argv, "n:s:r:f:S:o:p:")) >= 0) {
+	while ((opt = getopt(argc, argv, "n:s:r:f:S:o:p:G:")) >= 0) {
 		switch (opt) {
 		case 'n':
 			count = strtoull(optarg, NULL, 10);
@@ -130,12 +137,17 @@ int main(int argc, char **argv)
 		case 'p':
 			port = optarg;
 			break;
+		case 'G':
+			segments = strtoul(optarg, NULL, 10);
+			break;
 		default:
 			usage();
 		}
 	}
 	if (optind != argc - 1 || !port || min < NUMBER_BYTES || max < min ||
-	    max > SIZE_MAX_BYTES || !flows || flows > FLOWS_MAX)
+	    max > SIZE_MAX_BYTES || !flows || flows > FLOWS_MAX || !segments ||
+	    segments > GSO_SEGMENTS_MAX || (segments > 1 && (max > min || flows > 1 ||
+	    min * segments > SIZE_MAX_BYTES || count % segments)))
 		usage();
 	if (getaddrinfo(argv[optind], port, &hints, &ai) || !ai) {
 		fprintf(stderr, "udpgen: %s port %s is no address\n", argv[optind], port);
@@ -151,6 +163,12 @@ int main(int argc, char **argv)
 	for (unsigned long i = 0; i < flows; i++)
 		fds[i] = open_flow(ai);
 	freeaddrinfo(ai);
+	if (segments > 1) {
+		int size = (int)min;
+
+		if (setsockopt(fds[0], IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
+			die("UDP_SEGMENT");
+	}
 	random_state = seed * 0x9e3779b97f4a7c15ull + 1;
 	memset(msgs, 0, sizeof(msgs));
 	for (unsigned i = 0; i < BATCH; i++) {
@@ -161,6 +179,24 @@ int main(int argc, char **argv)
 	}
 
 	start = now_s();
+	while (segments > 1 && sent < count) {
+		for (unsigned i = 0; i < segments; i++) {
+			uint64_t number = htobe64(first + sent + i);
+
+			memcpy(data[0] + i * min, &number, sizeof(number));
+		}
+		ssize_t r = send(fds[0], data[0], min * segments, 0);
+		if (r < 0) {
+			if (errno != ENOBUFS && errno != ECONNREFUSED && errno != EINTR)
+				die("send");
+			refused++;
+			continue;
+		}
+		sent += segments;
+		bytes += (uint64_t)r;
+		if (rate > 0)
+			pace(start, rate, sent);
+	}
 	while (sent < count) {
 		/* with several flows a batch is one datagram each: sockets cannot be mixed */
 		unsigned batch = flows > 1 || (rate > 0 && rate < 64000) ? 1 : BATCH;

@@ -1,0 +1,294 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# truth.sh - everything a node does to a packet, judged by what the payload says.
+#
+# Labs in several variants (offload, br_netfilter, masquerade order, IPv4 and IPv6), in
+# each one all the ways a packet can take. Generators put identity into the payload;
+# groundtruth reads podhop's file with a decoder of its own and compares the packet ids
+# with it. A row is right when precision and recall are 1.000000, nothing is ambiguous and
+# nothing is called incomplete or lost.
+#
+# usage: truth.sh [-t] [-k DIR] [VARIANT[/CASE[/FAMILY]]...]
+#   -t       print the table instead of TAP
+#   -k DIR   keep captures and reports there
+# Needs root; BUILD is where podhop and the tools were built (default build).
+set -u
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
+here=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD:-build}
+[[ $build == /* ]] || build=$here/$build
+tools=$build/tools
+podhop=$build/podhop
+lab=$here/samples/lab/lab
+
+table=0 keep=''
+while getopts tk: opt; do
+	case $opt in
+	t) table=1 ;;
+	k) keep=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+wanted=("$@")
+
+work=$(mktemp -d)
+export PODHOP_LAB=truth$$ PODHOP_LAB_DIR=$work/labs
+# shellcheck disable=SC2317  # called by the trap
+cleanup() {
+	trap - EXIT INT TERM HUP
+	[[ -n ${capture_pid:-} ]] && kill "$capture_pid" 2>/dev/null
+	[[ -n ${server_pid:-} ]] && kill "$server_pid" 2>/dev/null
+	"$lab" down >/dev/null 2>&1
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+out=${keep:-$work/out}
+mkdir -p "$out"
+count=0 failed=0 rows=()
+
+say() { ((table)) || printf '%s\n' "$*"; }
+
+is_wanted() { # VARIANT CASE FAMILY
+	local w
+	((${#wanted[@]})) || return 0
+	for w in "${wanted[@]}"; do
+		[[ "$1/$2/$3/" == "$w/"* ]] && return 0
+	done
+	return 1
+}
+
+# wait_for FILE TEXT: at most 5 s
+wait_for() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		grep -q -- "$2" "$1" 2>/dev/null && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# ---- traffic: all end with the client's status ---------------------------------
+
+# server NS TOOL ARGUMENTS...
+server() {
+	local ns=$1 tool=$2
+	shift 2
+	: >"$out/server"
+	ip netns exec "$ns" timeout 30 "$tools/$tool" server "$@" >"$out/server" 2>&1 &
+	server_pid=$!
+	wait_for "$out/server" ready
+}
+
+end_server() {
+	kill "$server_pid" 2>/dev/null
+	wait "$server_pid" 2>/dev/null
+	server_pid=''
+}
+
+# SERVERNS CLIENTNS ADDRESS PORT SERVERPORT
+tcp() {
+	server "$1" tcpstream "-${family#v}" -p "$5" -n 300K -k 3
+	ip netns exec "$2" timeout 20 "$tools/tcpstream" client -p "$4" -n 3M -e 300K -k 3 "$3"
+	local rc=$?
+	end_server
+	return $rc
+}
+
+udp() {
+	server "$1" udpecho "-${family#v}" -p "$5"
+	ip netns exec "$2" timeout 20 "$tools/udpecho" client -p "$4" -n 200 -s "${sizes:-16-4000}" \
+		-i 100 -w 2000 "$3"
+	local rc=$?
+	end_server
+	return $rc
+}
+
+udp_gso() {
+	server "$1" udpecho "-${family#v}" -p "$5" -o
+	ip netns exec "$2" timeout 20 "$tools/udpgen" -n 3400 -s 1000 -G 17 -r 30000 -p "$4" "$3"
+	local rc=$?
+	end_server
+	return $rc
+}
+
+icmp() {
+	ip netns exec "$2" timeout 20 ping -q -c 20 -i 0.01 -s 1000 "$3" &&
+		ip netns exec "$2" timeout 20 ping -q -c 20 -i 0.01 -s 5000 "$3"
+}
+
+both_ways() {
+	tcp "$2" "$1" "$6" "$5" "$5" && tcp "$1" "$2" "$3" "$4" "$5"
+}
+
+# ---- one case ---------------------------------------------------------------------
+
+# run CASE FAMILY NODE POD OPTIONS -- TRAFFIC...
+run() {
+	local case=$1 family=$2 node=$3 pod=$4 options=$5
+	local ns=${node^^}_NS root=${node^^}_ROOT name precision recall ambiguous incomplete lost
+	local traffic=0 agrees=0 verdict='not ok'
+	shift 6
+	is_wanted "$variant" "$case" "$family" || return 0
+	make_lab
+	name=$out/$variant-$case-$family
+	: >"$name.err"
+	# shellcheck disable=SC2086  # options are many words
+	ip netns exec "${!ns}" "$podhop" capture "$pod" --host-root "${!root}" -w "$name.pcapng" \
+		-T json --report "$name.json" $options >/dev/null 2>"$name.err" &
+	capture_pid=$!
+	wait_for "$name.err" capturing
+	"$@" >"$name.traffic" 2>&1 || traffic=$?
+	sleep 0.4
+	kill -INT "$capture_pid" 2>/dev/null
+	wait "$capture_pid"
+	capture_pid=''
+	# shellcheck disable=SC2086  # options are many words
+	"$tools/groundtruth" ${truth_options:-} "$name.pcapng" >"$name.truth" 2>&1 && agrees=1
+	read -r precision recall < <(awk '
+		/ precision=/ { for (i = 1; i <= NF; i++) { split($i, a, "=")
+			if (a[1] == "precision" && (p == "" || a[2] < p)) p = a[2]
+			if (a[1] == "recall" && (r == "" || a[2] < r)) r = a[2] } }
+		END { print p == "" ? "-" : p, r == "" ? "-" : r }' "$name.truth")
+	read -r ambiguous incomplete lost < <(jq -r '"\(.packets.ambiguous) \(.packets.incomplete +
+		.packets.edge) \([.losses[] | select(.verdict == "lost") | .packets] | add // 0)"' \
+		"$name.json" 2>/dev/null || echo - - -)
+	if ((traffic == 0 && agrees)) && [[ "$precision $recall $ambiguous $incomplete $lost" == \
+		"1.000000 1.000000 0 0 0" ]]; then
+		verdict=ok
+	else
+		((failed++))
+	fi
+	((count++))
+	say "$verdict $count - $variant $case $family: precision $precision recall $recall ambiguous $ambiguous incomplete $incomplete lost $lost"
+	rows+=("| $case | $variant | $family | $precision | $recall | $ambiguous | $((incomplete + lost)) |")
+	if [[ $verdict != ok ]]; then
+		say "# traffic $traffic, groundtruth $(tail -n 1 "$name.truth")"
+		{ grep -E '^(split|merged|gap|overlap)' "$name.truth" | head -n 3
+		  jq -c '.paths[] | [.path, .direction, .packets]' "$name.json"
+		  jq -c '.losses[] | [.last_seen, .next_expected, .direction, .packets, .reason]' \
+			"$name.json"; } 2>/dev/null | while read -r line; do say "#   $line"; done
+	fi
+	[[ -n $keep ]] || rm -f "$name".*
+}
+
+# ---- variants -----------------------------------------------------------------------
+
+lab_options='' lab_is_up=0
+make_lab() {
+	((lab_is_up)) && return
+	# shellcheck disable=SC2086  # options are many words
+	"$lab" up -q --outside --service 10.96.0.10:80=node2/api:8080 \
+		--service 10.96.0.11:80=node1/client:8080 --service 10.96.0.12:80=node1/web:8080 \
+		--service '[fd00:10:96::10]:80=node2/api:8080' \
+		--service '[fd00:10:96::11]:80=node1/client:8080' \
+		--service '[fd00:10:96::12]:80=node1/web:8080' \
+		--nodeport 30080=node1/web:8080 --nodeport 30081=node2/api:8080 $lab_options ||
+		{ echo "Bail out! no lab"; exit 1; }
+	eval "$("$lab" env)"
+	lab_is_up=1
+	# Neighbours are found before anything is judged: packets that wait for them get lost.
+	local warm
+	for warm in "$NODE1_NS" "$NODE2_NS"; do
+		ip netns exec "$warm" ping -q -c 1 -w 2 "$OUTSIDE_IP" >/dev/null
+		ip netns exec "$warm" ping -q -c 1 -w 2 "$OUTSIDE_IP6" >/dev/null
+	done
+}
+
+# variant NAME LAB-OPTIONS...
+variant() {
+	if ((lab_is_up)); then
+		"$lab" down >/dev/null 2>&1
+		lab_is_up=0
+	fi
+	variant=$1
+	shift
+	lab_options=$*
+}
+
+# v FAMILY NAME: the address NAME of a family; evaluated when the lab is up
+v() {
+	local name=$2
+	[[ $1 == v6 ]] && name+=6
+	printf '%s' "${!name}"
+}
+
+all_paths() {
+	local f br=$1
+	# shellcheck disable=SC2016  # evaluated later, when the lab is up
+	for f in v4 v6; do
+		run pod-pod-tcp $f node1 default/web '' -- later both_ways POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080 @POD_WEB_IP
+		run pod-pod-udp $f node1 default/web '' -- later udp POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
+		run pod-pod-icmp $f node1 default/web '' -- later icmp POD_API_NS POD_WEB_NS @POD_API_IP
+		truth_options='-g 17'
+		run udp-gso $f node1 default/web '' -- later udp_gso POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
+		[[ $variant == off || $variant == gro || $variant == outer* ]] && truth_options=''
+		run udp-gso-in $f node2 default/api '' -- later udp_gso POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
+		truth_options=''
+		run same-node-tcp $f node1 default/web '--and default/client' -- later tcp POD_CLIENT_NS POD_WEB_NS @POD_CLIENT_IP 8080 8080
+		run same-node-udp $f node1 default/web '' -- later udp POD_CLIENT_NS POD_WEB_NS @POD_CLIENT_IP 8080 8080
+		run pod-node-tcp $f node1 default/web '' -- later tcp NODE1_NS POD_WEB_NS @NODE1_IP 8080 8080
+		run node-pod-udp $f node1 default/web '' -- later udp POD_WEB_NS NODE1_NS @POD_WEB_IP 8080 8080
+		run host-pod-tcp $f node2 default/api '' -- later tcp POD_API_NS NODE1_NS @POD_API_IP 8080 8080
+		run service-tcp $f node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS "$(vip $f 10)" 80 8080
+		run service-udp $f node1 default/web '' -- later udp POD_API_NS POD_WEB_NS "$(vip $f 10)" 80 8080
+		if ((br)); then
+			# Without br_netfilter the answers go around the translation (D 5.4).
+			run service-local-tcp $f node1 default/web '' -- later tcp POD_CLIENT_NS POD_WEB_NS "$(vip $f 11)" 80 8080
+			run service-local-udp $f node1 default/web '--and default/client' -- later udp POD_CLIENT_NS POD_WEB_NS "$(vip $f 11)" 80 8080
+		fi
+		run hairpin-tcp $f node1 default/web '' -- later tcp POD_WEB_NS POD_WEB_NS "$(vip $f 12)" 80 8080
+		run hairpin-udp $f node1 default/web '' -- later udp POD_WEB_NS POD_WEB_NS "$(vip $f 12)" 80 8080
+		run outside-tcp $f node1 default/web '' -- later tcp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
+		run outside-udp $f node1 default/web '' -- later udp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
+		run nodeport-tcp $f node1 default/web '' -- later tcp POD_WEB_NS OUTSIDE_NS @NODE1_IP 30080 8080
+		run nodeport-udp $f node1 default/web '' -- later udp POD_WEB_NS OUTSIDE_NS @NODE1_IP 30080 8080
+		run nodeport-far-tcp $f node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS @NODE1_IP 30081 8080
+		run nodeport-far-udp $f node1 default/web '' -- later udp POD_API_NS POD_WEB_NS @NODE2_IP 30081 8080
+		run nodeport-snat-tcp $f node2 default/api '' -- later tcp POD_API_NS OUTSIDE_NS @NODE1_IP 30081 8080
+	done
+}
+
+vip() { [[ $1 == v6 ]] && printf 'fd00:10:96::%s' "$2" || printf '10.96.0.%s' "$2"; }
+
+# later TRAFFIC ARGUMENTS...: names of namespaces and @addresses become what the lab says
+later() {
+	local traffic=$1 args=() a name
+	shift
+	for a; do
+		if [[ $a == *_NS ]]; then
+			args+=("${!a}")
+		elif [[ $a == @* ]]; then
+			name=${a#@}
+			[[ $family == v6 ]] && name+=6
+			args+=("${!name}")
+		else
+			args+=("$a")
+		fi
+	done
+	"$traffic" "${args[@]}"
+}
+
+[[ $EUID == 0 ]] || { echo "1..0 # SKIP needs root"; exit 0; }
+
+variant on --ipv6 --masq iptables
+all_paths 1
+variant off --ipv6 --masq nft --offload off --br-netfilter 0
+all_paths 0
+variant gro --ipv6 --masq iptables --gro
+all_paths 1
+variant outer-fragments --ipv6 --masq iptables --underlay-mtu 1450 --offload off
+all_paths 1
+variant direct --ipv6 --masq iptables --direct-routing
+all_paths 1
+
+if ((table)); then
+	echo '| case | lab | family | precision | recall | ambiguous | not complete |'
+	echo '|---|---|---|---|---|---|---|'
+	printf '%s\n' "${rows[@]}"
+else
+	echo "1..$count"
+fi
+((failed == 0))
