@@ -108,6 +108,7 @@ int command_list(const struct options *o);
 int command_resolve(const struct options *o);
 int command_capture(const struct options *o);
 int command_report(const struct options *o);
+int command_extcap(int argc, char **argv);	/* called by Wireshark */
 int command_doctor(const struct options *o);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */

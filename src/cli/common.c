@@ -10,10 +10,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "podhop/extcap.h"
+
 /* Names in a sentence come from files and devices: they must not steer the terminal. */
 static void put_safe(FILE *out, const char *s)
 {
-	for (; *s; s++) {
+	for (unsigned n = 0; *s && n < EXTCAP_ERROR_MAX; s++, n++) {
 		unsigned char c = (unsigned char)*s;
 		fputc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, out);
 	}

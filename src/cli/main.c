@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "podhop/extcap.h"
 #include "podhop/log.h"
 
 int main(int argc, char **argv)
@@ -18,6 +19,8 @@ int main(int argc, char **argv)
 	int status = EXIT_DONE;
 
 	setlocale(LC_CTYPE, "");
+	if (extcap_is_call(argc, argv))
+		return command_extcap(argc, argv);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("podhop %s\n", PODHOP_VERSION);
 		return EXIT_DONE;
