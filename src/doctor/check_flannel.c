@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLANNEL_PORT 8472		/* the kernel's default, which flannel leaves as it is */
+#define FLANNEL_PORT 8472 /* the kernel's default, which flannel leaves as it is */
 #define FLANNEL_WINDOWS_PORT 4789
-#define FLANNEL_WINDOWS_VNI 4096	/* from here on clusters have Windows nodes */
+#define FLANNEL_WINDOWS_VNI 4096 /* from here on clusters have Windows nodes */
 
 #define RESTART "restart flanneld on this node, it makes the device anew"
 
@@ -75,8 +75,9 @@ void doctor_check_flannel(struct doctor *d)
 
 	if (!v->env_rc) {
 		char s4[PREFIX_STR_MAX] = "", s6[PREFIX_STR_MAX] = "";
-		bool inside = (!v->env.subnet4.len || doctor_in_networks(v, &v->env.subnet4.addr)) &&
-			      (!v->env.subnet6.len || doctor_in_networks(v, &v->env.subnet6.addr));
+		bool inside =
+			(!v->env.subnet4.len || doctor_in_networks(v, &v->env.subnet4.addr)) &&
+			(!v->env.subnet6.len || doctor_in_networks(v, &v->env.subnet6.addr));
 
 		if (v->env.subnet4.len)
 			prefix_str(&v->env.subnet4, s4);
@@ -90,7 +91,8 @@ void doctor_check_flannel(struct doctor *d)
 	} else if (v->env_rc == -ENOENT) {
 		/* frames of running pods do not need it, new pods do */
 		doctor_add(d, count_vteps(v) ? DOCTOR_FAIL : DOCTOR_WARN, "flannel.subnet", path,
-			   "the file that flanneld writes", "no such file: the CNI plugin cannot set up pods",
+			   "the file that flanneld writes",
+			   "no such file: the CNI plugin cannot set up pods",
 			   "# start flanneld on this node, it writes the file");
 	} else if (v->env_rc == -EBADMSG) {
 		doctor_add(d, DOCTOR_FAIL, "flannel.subnet", path, "what flanneld writes",
@@ -101,12 +103,15 @@ void doctor_check_flannel(struct doctor *d)
 			   doctor_text(d, "cannot be read: %s", strerror(-v->env_rc)), "");
 	}
 	if (other_backend(v))
-		doctor_add(d, DOCTOR_WARN, "flannel.backend", v->conf.path ? doctor_text(d, "%s", v->conf.path) : "",
-			   "vxlan", doctor_text(d, "%s: what is said of VXLAN does not apply",
-						v->conf.backend), "");
+		doctor_add(
+			d, DOCTOR_WARN, "flannel.backend",
+			v->conf.path ? doctor_text(d, "%s", v->conf.path) : "", "vxlan",
+			doctor_text(d, "%s: what is said of VXLAN does not apply", v->conf.backend),
+			"");
 	doctor_judge(d, v->cni_conf != NULL, DOCTOR_WARN, "flannel.cni",
 		     v->cni_conf ? doctor_text(d, "%s", v->cni_conf) : "/etc/cni/net.d",
-		     "a CNI configuration with flannel's plugin", v->cni_conf ? "it is there" : "none",
+		     "a CNI configuration with flannel's plugin",
+		     v->cni_conf ? "it is there" : "none",
 		     "# the kube-flannel DaemonSet's init container copies it there");
 }
 
@@ -123,9 +128,10 @@ static void check_vni(struct doctor *d, const struct doctor_link *l)
 	}
 	if (want < 0)
 		return;
-	doctor_judge(d, (long)l->vni == want, DOCTOR_FAIL, "vtep.vni", l->name,
-		     doctor_text(d, "VNI %ld, %s", want, why), doctor_text(d, "VNI %u", l->vni),
-		     doctor_text(d, "ip link del dev %s  # then " RESTART, doctor_word(d, l->name)));
+	doctor_judge(
+		d, (long)l->vni == want, DOCTOR_FAIL, "vtep.vni", l->name,
+		doctor_text(d, "VNI %ld, %s", want, why), doctor_text(d, "VNI %u", l->vni),
+		doctor_text(d, "ip link del dev %s  # then " RESTART, doctor_word(d, l->name)));
 }
 
 static const struct doctor_link *sibling(const struct doctor_view *v, const struct doctor_link *l)
@@ -145,10 +151,11 @@ static const struct doctor_link *sibling(const struct doctor_view *v, const stru
 static void check_port(struct doctor *d, const struct doctor_link *l)
 {
 	const struct doctor_link *other = sibling(d->v, l);
-	uint16_t usual = l->vni >= FLANNEL_WINDOWS_VNI && l->vxlan_port == FLANNEL_WINDOWS_PORT ?
-			 FLANNEL_WINDOWS_PORT : FLANNEL_PORT;
-	const char *advice = doctor_text(d, "ip link del dev %s  # then " RESTART,
-					 doctor_word(d, l->name));
+	uint16_t usual = l->vni >= FLANNEL_WINDOWS_VNI && l->vxlan_port == FLANNEL_WINDOWS_PORT
+				 ? FLANNEL_WINDOWS_PORT
+				 : FLANNEL_PORT;
+	const char *advice =
+		doctor_text(d, "ip link del dev %s  # then " RESTART, doctor_word(d, l->name));
 	const char *found = doctor_text(d, "UDP port %u", l->vxlan_port);
 
 	if (d->v->conf.path && !other_backend(d->v)) {
@@ -157,21 +164,24 @@ static void check_port(struct doctor *d, const struct doctor_link *l)
 		doctor_judge(d, l->vxlan_port == want, DOCTOR_FAIL, "vtep.port", l->name,
 			     doctor_text(d, "UDP port %u, as flannel's configuration says", want),
 			     found, advice);
-	} else if (other && other->vxlan_port != l->vxlan_port) {
+	} else if (other && other->vxlan_port != l->vxlan_port && l->vxlan_port != usual) {
+		/* both families have one port: the unusual one is the one to doubt */
 		doctor_add(d, DOCTOR_FAIL, "vtep.port", l->name,
 			   doctor_text(d, "UDP port %u, as %s has", other->vxlan_port, other->name),
-			   found, l->vxlan_port == usual ? "" : advice);
+			   found, advice);
 	} else {
 		doctor_judge(d, l->vxlan_port == usual, DOCTOR_WARN, "vtep.port", l->name,
 			     doctor_text(d, "UDP port %u, flannel's default", usual), found,
-			     doctor_text(d, "# right when flannel's configuration sets Port to %u "
+			     doctor_text(d,
+					 "# right when flannel's configuration sets Port to %u "
 					 "on all nodes; else delete %s and restart flanneld",
 					 l->vxlan_port, l->name));
 	}
 }
 
 /* A UDP socket bound to the port, in /proc/net/udp or udp6. */
-static bool port_is_taken(const struct doctor_view *v, bool v6, uint16_t port, unsigned long *ret_inode)
+static bool port_is_taken(const struct doctor_view *v, bool v6, uint16_t port,
+			  unsigned long *ret_inode)
 {
 	struct buf b;
 	bool taken = false;
@@ -188,7 +198,8 @@ static bool port_is_taken(const struct doctor_view *v, bool v6, uint16_t port, u
 		line++;
 		/* sl local:port remote:port st queues timer retransmits uid timeout inode */
 		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*u %*u %lu", &local,
-			   &inode) == 2 && local == port) {
+			   &inode) == 2 &&
+		    local == port) {
 			taken = true;
 			*ret_inode = inode;
 		}
@@ -220,14 +231,18 @@ static void check_socket(struct doctor *d, const struct doctor_link *l)
 	if (l->flags & IFF_UP) {
 		doctor_judge(d, taken, DOCTOR_WARN, "vtep.socket", l->name, expected,
 			     taken ? "it does" : "no socket has that port",
-			     doctor_text(d, "ip link set dev %s down; ip link set dev %s up  # then restart flanneld, "
-					 "routes and neighbours go with it", doctor_word(d, l->name),
-					 doctor_word(d, l->name)));
+			     doctor_text(d,
+					 "ip link set dev %s down; ip link set dev %s up  # then "
+					 "restart flanneld, "
+					 "routes and neighbours go with it",
+					 doctor_word(d, l->name), doctor_word(d, l->name)));
 	} else if (taken && !port_is_shared(d->v, l)) {
 		/* this is why it cannot come up: its own socket would be closed now */
 		doctor_add(d, DOCTOR_FAIL, "vtep.socket", l->name, expected,
 			   doctor_text(d, "another program has the port (socket inode %lu)", inode),
-			   doctor_text(d, "ss -uanp 'sport = %u'  # shows which; end it or give it another port",
+			   doctor_text(d,
+				       "ss -uanp 'sport = %u'  # shows which; end it or give it "
+				       "another port",
 				       l->vxlan_port));
 	}
 }
@@ -236,32 +251,35 @@ static void check_local(struct doctor *d, const struct doctor_link *l)
 {
 	const struct doctor_link *under = doctor_underlay(d->v, l);
 	const struct doctor_link *owner = doctor_addr_owner(d->v, &l->vxlan_local);
-	const char *again = doctor_text(d, "ip link del dev %s  # then " RESTART,
-					doctor_word(d, l->name));
+	const char *again =
+		doctor_text(d, "ip link del dev %s  # then " RESTART, doctor_word(d, l->name));
 
 	if (!addr_is_none(&l->vxlan_local)) {
-		const char *expected = under ? doctor_text(d, "%s is an address of %s",
-							   doctor_addr(d, &l->vxlan_local), under->name)
-					     : doctor_text(d, "%s is an address of this node",
-							   doctor_addr(d, &l->vxlan_local));
+		const char *expected =
+			under ? doctor_text(d, "%s is an address of %s",
+					    doctor_addr(d, &l->vxlan_local), under->name)
+			      : doctor_text(d, "%s is an address of this node",
+					    doctor_addr(d, &l->vxlan_local));
 
-		doctor_judge(d, owner && (!under || owner == under), owner ? DOCTOR_WARN : DOCTOR_FAIL,
-			     "vtep.local", l->name, expected,
-			     owner ? doctor_text(d, "it is of %s", owner->name)
-				   : "no device has it: datagrams cannot leave, replies go elsewhere",
-			     again);
+		doctor_judge(
+			d, owner && (!under || owner == under), owner ? DOCTOR_WARN : DOCTOR_FAIL,
+			"vtep.local", l->name, expected,
+			owner ? doctor_text(d, "it is of %s", owner->name)
+			      : "no device has it: datagrams cannot leave, replies go elsewhere",
+			again);
 	}
 	if (!under) {
 		doctor_add(d, l->vxlan_link ? DOCTOR_FAIL : DOCTOR_SKIP, "vtep.underlay", l->name,
-			   "a device below it", l->vxlan_link ? "it is gone" : "bound to none", again);
+			   "a device below it", l->vxlan_link ? "it is gone" : "bound to none",
+			   again);
 		return;
 	}
 	doctor_judge(d, device_up(under), DOCTOR_FAIL, "vtep.underlay", under->name,
 		     doctor_text(d, "up, it carries the datagrams of %s", l->name),
-		     device_state(under), doctor_text(d, "ip link set dev %s up%s",
-						      doctor_word(d, under->name),
-						      under->flags & IFF_UP ?
-						      "  # it is: look at the cable or its peer" : ""));
+		     device_state(under),
+		     doctor_text(d, "ip link set dev %s up%s", doctor_word(d, under->name),
+				 under->flags & IFF_UP ? "  # it is: look at the cable or its peer"
+						       : ""));
 }
 
 static bool has_addr(const struct doctor_view *v, uint32_t ifindex, const struct addr *a)
@@ -294,9 +312,12 @@ static void check_address(struct doctor *d, const struct doctor_link *l)
 
 static void check_vtep(struct doctor *d, const struct doctor_link *l)
 {
-	doctor_judge(d, l->flags & IFF_UP, DOCTOR_FAIL, "vtep.state", l->name, "up", device_state(l),
-		     doctor_text(d, "ip link set dev %s up  # then restart flanneld: the remote nodes' "
-				 "routes and neighbours went with it", doctor_word(d, l->name)));
+	doctor_judge(
+		d, l->flags & IFF_UP, DOCTOR_FAIL, "vtep.state", l->name, "up", device_state(l),
+		doctor_text(d,
+			    "ip link set dev %s up  # then restart flanneld: the remote nodes' "
+			    "routes and neighbours went with it",
+			    doctor_word(d, l->name)));
 	check_vni(d, l);
 	check_port(d, l);
 	check_socket(d, l);
@@ -330,7 +351,8 @@ static void check_missing(struct doctor *d, bool v6)
 		doctor_add(d, DOCTOR_SKIP, "vtep.kind", object, expected,
 			   doctor_text(d, "none, and none needed: %s goes out of %s",
 				       doctor_prefix(d, &other->dst),
-				       doctor_link_by_index(d->v, other->oif)->name), "");
+				       doctor_link_by_index(d->v, other->oif)->name),
+			   "");
 	else
 		doctor_add(d, DOCTOR_FAIL, "vtep.kind", object, expected, "there is none",
 			   "# restart flanneld on this node, it makes the device");
@@ -346,7 +368,8 @@ void doctor_check_vteps(struct doctor *d)
 
 		if (doctor_is_vtep(v, l)) {
 			*(l->vxlan_v6 ? &has6 : &has4) = true;
-			doctor_add(d, DOCTOR_OK, "vtep.kind", l->name, "a VXLAN device", "it is one", "");
+			doctor_add(d, DOCTOR_OK, "vtep.kind", l->name, "a VXLAN device",
+				   "it is one", "");
 			check_vtep(d, l);
 		} else if (name_vni(l->name) >= 0) {
 			doctor_add(d, DOCTOR_FAIL, "vtep.kind", l->name, "a VXLAN device",

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNTRACK_NEARLY_FULL 90	/* percent; then bursts are what fills it */
+#define CONNTRACK_NEARLY_FULL 90 /* percent; then bursts are what fills it */
 
 /* -------------------------------------------------------------------- bridge */
 
@@ -53,30 +53,37 @@ static void check_subnet(struct doctor *d, const struct doctor_link *br, const s
 		has |= doctor_prefix_eq(&a->prefix, own);
 		found = a->prefix;
 	}
-	doctor_judge(d, has, DOCTOR_FAIL, "bridge.address", br->name,
-		     doctor_text(d, "%s, as subnet.env says: the pods' gateway", want),
-		     has ? "it has it" : found.len ? doctor_prefix(d, &found) : "no address",
-		     found.len ? doctor_text(d, "ip addr add %s dev %s; ip addr del %s dev %s  # pods with "
-					     "addresses of the old subnet have to be made anew", want, dev,
-					     doctor_prefix(d, &found), dev)
-			       : doctor_text(d, "ip addr add %s dev %s%s", want, dev, v4 ? "" : " nodad"));
+	doctor_judge(
+		d, has, DOCTOR_FAIL, "bridge.address", br->name,
+		doctor_text(d, "%s, as subnet.env says: the pods' gateway", want),
+		has	    ? "it has it"
+		: found.len ? doctor_prefix(d, &found)
+			    : "no address",
+		found.len
+			? doctor_text(d,
+				      "ip addr add %s dev %s; ip addr del %s dev %s  # pods with "
+				      "addresses of the old subnet have to be made anew",
+				      want, dev, doctor_prefix(d, &found), dev)
+			: doctor_text(d, "ip addr add %s dev %s%s", want, dev, v4 ? "" : " nodad"));
 	if (!(br->flags & IFF_UP))
-		return;		/* its routes went with it */
+		return; /* its routes went with it */
 	if (has_route(d->v, &base, br->ifindex)) {
 		doctor_add(d, DOCTOR_OK, "bridge.route", br->name,
-			   doctor_text(d, "%s is on it", doctor_prefix(d, &base)), "the route is there", "");
+			   doctor_text(d, "%s is on it", doctor_prefix(d, &base)),
+			   "the route is there", "");
 	} else {
 		const struct doctor_route *r = doctor_route_to(d->v, &base.addr, 0);
 		const struct doctor_link *dev2 = r ? doctor_link_by_index(d->v, r->oif) : NULL;
 
-		doctor_add(d, DOCTOR_FAIL, "bridge.route", br->name,
-			   doctor_text(d, "%s is on it", doctor_prefix(d, &base)),
-			   dev2 && r->dst.len && r->type == RTN_UNICAST ?
-			   doctor_text(d, "the route leads to %s", dev2->name) :
-			   "no route: packets to this node's pods go elsewhere or nowhere",
-			   doctor_text(d, "ip route replace %s dev %s proto kernel%s%s",
-				       doctor_prefix(d, &base), dev, v4 ? " scope link src " : "",
-				       v4 ? doctor_addr(d, &own->addr) : ""));
+		doctor_add(
+			d, DOCTOR_FAIL, "bridge.route", br->name,
+			doctor_text(d, "%s is on it", doctor_prefix(d, &base)),
+			dev2 && r->dst.len && r->type == RTN_UNICAST
+				? doctor_text(d, "the route leads to %s", dev2->name)
+				: "no route: packets to this node's pods go elsewhere or nowhere",
+			doctor_text(d, "ip route replace %s dev %s proto kernel%s%s",
+				    doctor_prefix(d, &base), dev, v4 ? " scope link src " : "",
+				    v4 ? doctor_addr(d, &own->addr) : ""));
 	}
 }
 
@@ -121,12 +128,17 @@ static void check_vtep_mtu(struct doctor *d, const struct doctor_link *l)
 	 * The outer packet may be fragmented, so most of them pass: until a switch or a
 	 * firewall drops fragments. It is a fault of configuration all the same.
 	 */
-	doctor_judge(d, l->mtu <= most, DOCTOR_FAIL, "mtu.vtep", l->name,
-		     doctor_text(d, "at most %u: %s has %u, encapsulation takes %u", most, under->name,
-				 under->mtu, overhead),
-		     doctor_text(d, "%u%s", l->mtu, l->mtu <= most ? "" :
-				 ": every full-sized packet leaves as two fragments"),
-		     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, l->name), most));
+	doctor_judge(
+		d, l->mtu <= most, DOCTOR_FAIL, "mtu.vtep", l->name,
+		doctor_text(d, "at most %u: %s has %u, encapsulation takes %u", most, under->name,
+			    under->mtu, overhead),
+		doctor_text(d, "%u%s", l->mtu,
+			    l->mtu <= most ? ""
+					   : ": every full-sized packet leaves as two fragments"),
+		doctor_text(
+			d,
+			"ip link set dev %s mtu %u  # or give %s %u, where the network carries it",
+			doctor_word(d, l->name), most, under->name, l->mtu + overhead));
 }
 
 /* The smallest MTU of the IPv4 VTEPs, else of all; 0: none. flannel's IPv6 device may be smaller. */
@@ -156,16 +168,20 @@ void doctor_check_mtu(struct doctor *d)
 			check_vtep_mtu(d, &v->links[i]);
 	}
 	if (!v->env_rc && v->env.mtu && tunnel)
-		doctor_judge(d, v->env.mtu <= tunnel, DOCTOR_FAIL, "mtu.flannel", "/run/flannel/subnet.env",
+		doctor_judge(d, v->env.mtu <= tunnel, DOCTOR_FAIL, "mtu.flannel",
+			     "/run/flannel/subnet.env",
 			     doctor_text(d, "at most %u, what the tunnel takes", tunnel),
 			     doctor_text(d, "FLANNEL_MTU=%u%s", v->env.mtu,
-					 v->env.mtu <= tunnel ? "" : ": new pods send packets that are too long"),
+					 v->env.mtu <= tunnel
+						 ? ""
+						 : ": new pods send packets that are too long"),
 			     "# restart flanneld on this node, then make the pods anew");
 	if (br && tunnel)
 		doctor_judge(d, br->mtu <= tunnel, DOCTOR_WARN, "mtu.bridge", br->name,
 			     doctor_text(d, "at most %u, what the tunnel takes", tunnel),
 			     doctor_text(d, "%u", br->mtu),
-			     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, br->name), tunnel));
+			     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, br->name),
+					 tunnel));
 }
 
 /* ------------------------------------------------------------------- sysctls */
@@ -216,11 +232,14 @@ static void check_forwarding4(struct doctor *d, const struct doctor_link *const 
 			   doctor_text(d, "cannot be read: %s", strerror(-rc)), "");
 		return;
 	}
-	doctor_judge(d, value, DOCTOR_FAIL, "sysctl.forwarding", object, "1", doctor_text(d, "%ld%s", value,
-		     value ? "" : ": this node forwards nothing between pods and the network"),
-		     "sysctl -w net.ipv4.ip_forward=1");
+	doctor_judge(
+		d, value, DOCTOR_FAIL, "sysctl.forwarding", object, "1",
+		doctor_text(d, "%ld%s", value,
+			    value ? ""
+				  : ": this node forwards nothing between pods and the network"),
+		"sysctl -w net.ipv4.ip_forward=1");
 	if (!value)
-		return;		/* and with it every device's own */
+		return; /* and with it every device's own */
 	for (unsigned i = 0; i < n; i++) {
 		rc = doctor_sysctl_dev(d->v, "ipv4", dev[i]->name, "forwarding", &value);
 		if (rc)
@@ -228,14 +247,16 @@ static void check_forwarding4(struct doctor *d, const struct doctor_link *const 
 		/* only in the slash form can a device have a dot in its name */
 		doctor_judge(d, value, DOCTOR_FAIL, "sysctl.forwarding",
 			     doctor_text(d, "net/ipv4/conf/%s/forwarding", dev[i]->name), "1",
-			     doctor_text(d, "%ld%s", value, value ? "" : ": what comes in there is not forwarded"),
+			     doctor_text(d, "%ld%s", value,
+					 value ? "" : ": what comes in there is not forwarded"),
 			     doctor_text(d, "sysctl -w net/ipv4/conf/%s/forwarding=1",
 					 doctor_word(d, dev[i]->name)));
 	}
 }
 
 /* A remote subnet whose packets come through the tunnel, but whose replies leave elsewhere. */
-static const struct doctor_route *asymmetric(const struct doctor_view *v, const struct doctor_link *vtep)
+static const struct doctor_route *asymmetric(const struct doctor_view *v,
+					     const struct doctor_link *vtep)
 {
 	for (unsigned i = 0; i < v->n_neighs; i++) {
 		const struct doctor_neigh *n = &v->neighs[i];
@@ -303,7 +324,8 @@ static void check_rp_filter(struct doctor *d, const struct doctor_link *l)
 	const struct doctor_route *r = asymmetric(d->v, l);
 	const struct doctor_link *other = r ? doctor_link_by_index(d->v, r->oif) : NULL;
 	const char *object = doctor_text(d, "net/ipv4/conf/%s/rp_filter", l->name), *found;
-	const char *advice = doctor_text(d, "sysctl -w net/ipv4/conf/%s/rp_filter=2", doctor_word(d, l->name));
+	const char *advice =
+		doctor_text(d, "sysctl -w net/ipv4/conf/%s/rp_filter=2", doctor_word(d, l->name));
 	uint64_t dropped;
 
 	if (doctor_sysctl(d->v, "ipv4/conf/all/rp_filter", &all) != 0 ||
@@ -317,18 +339,24 @@ static void check_rp_filter(struct doctor *d, const struct doctor_link *l)
 	}
 	dropped = netstat_value(d->v, "IPReversePathFilter");
 	if (other) {
-		found = doctor_text(d, "1, strict, but %s leads to %s: what comes in from there is dropped",
-				    doctor_prefix(d, &r->dst), other->name);
-		doctor_add(d, DOCTOR_FAIL, "sysctl.rp_filter", object, "not strict where routes are asymmetric",
-			   found, advice);
+		found = doctor_text(
+			d, "1, strict, but %s leads to %s: what comes in from there is dropped",
+			doctor_prefix(d, &r->dst), other->name);
+		doctor_add(d, DOCTOR_FAIL, "sysctl.rp_filter", object,
+			   "not strict where routes are asymmetric", found, advice);
 	} else if (strcmp(l->kind, "bridge") == 0 || !dropped) {
 		/* pods' own addresses are on the bridge, so strict is right there */
-		doctor_add(d, DOCTOR_OK, "sysctl.rp_filter", object, "not strict where routes are asymmetric",
+		doctor_add(d, DOCTOR_OK, "sysctl.rp_filter", object,
+			   "not strict where routes are asymmetric",
 			   "1, strict, and no route is asymmetric", "");
 	} else {
 		doctor_add(d, DOCTOR_WARN, "sysctl.rp_filter", object, "not strict",
-			   doctor_text(d, "1, strict; the node has dropped %llu packets for it on all its devices "
-				       "(IPReversePathFilter)", (unsigned long long)dropped), advice);
+			   doctor_text(d,
+				       "1, strict; the node has dropped %llu packets for it on all "
+				       "its devices "
+				       "(IPReversePathFilter)",
+				       (unsigned long long)dropped),
+			   advice);
 	}
 }
 
@@ -337,19 +365,24 @@ static void check_br_netfilter(struct doctor *d, bool v6)
 	const char *name = v6 ? "bridge-nf-call-ip6tables" : "bridge-nf-call-iptables";
 	const char *object = doctor_text(d, "net.bridge.%s", name);
 	long value = 0;
-	int rc = doctor_sysctl(d->v, v6 ? "bridge/bridge-nf-call-ip6tables"
-					: "bridge/bridge-nf-call-iptables", &value);
+	int rc = doctor_sysctl(
+		d->v, v6 ? "bridge/bridge-nf-call-ip6tables" : "bridge/bridge-nf-call-iptables",
+		&value);
 
 	if (rc == -ENOENT)
-		doctor_add(d, DOCTOR_WARN, "sysctl.br_netfilter", object, "1",
-			   "br_netfilter is not loaded: replies of a Service's pod on the same node are not translated back",
-			   doctor_text(d, "modprobe br_netfilter && sysctl -w net.bridge.%s=1", name));
+		doctor_add(
+			d, DOCTOR_WARN, "sysctl.br_netfilter", object, "1",
+			"br_netfilter is not loaded: replies of a Service's pod on the same node "
+			"are not translated back",
+			doctor_text(d, "modprobe br_netfilter && sysctl -w net.bridge.%s=1", name));
 	else if (rc)
 		doctor_add(d, DOCTOR_SKIP, "sysctl.br_netfilter", object, "1",
 			   doctor_text(d, "cannot be read: %s", strerror(-rc)), "");
 	else
 		doctor_judge(d, value, DOCTOR_WARN, "sysctl.br_netfilter", object, "1",
-			     value ? "1" : "0: replies of a Service's pod on the same node are not translated back",
+			     value ? "1"
+				   : "0: replies of a Service's pod on the same node are not "
+				     "translated back",
 			     doctor_text(d, "sysctl -w net.bridge.%s=1", name));
 }
 
@@ -369,9 +402,12 @@ void doctor_check_sysctls(struct doctor *d)
 		return;
 	/* for IPv6 only "all" decides (net/ipv6/ip6_output.c, ip6_forward) */
 	if (doctor_sysctl(d->v, "ipv6/conf/all/forwarding", &value) == 0)
-		doctor_judge(d, value, DOCTOR_FAIL, "sysctl.forwarding", "net.ipv6.conf.all.forwarding", "1",
-			     doctor_text(d, "%ld%s", value, value ? "" :
-					 ": this node forwards no IPv6 between pods and the network"),
+		doctor_judge(d, value, DOCTOR_FAIL, "sysctl.forwarding",
+			     "net.ipv6.conf.all.forwarding", "1",
+			     doctor_text(d, "%ld%s", value,
+					 value ? ""
+					       : ": this node forwards no IPv6 between pods and "
+						 "the network"),
 			     "sysctl -w net.ipv6.conf.all.forwarding=1");
 	check_br_netfilter(d, true);
 }
@@ -430,11 +466,18 @@ static void check_conntrack(struct doctor *d)
 	    doctor_sysctl(d->v, "netfilter/nf_conntrack_max", &max) == 0 && max > 0) {
 		bool full = count >= max, nearly = count >= max / 100 * CONNTRACK_NEARLY_FULL;
 		const char *found = doctor_text(d, "%ld of %ld", count, max);
-		const char *advice = doctor_text(d, "sysctl -w net.netfilter.nf_conntrack_max=%ld  # on the host: "
-						 "it is one limit for the machine", 2 * max);
+		const char *advice =
+			doctor_text(d,
+				    "sysctl -w net.netfilter.nf_conntrack_max=%ld  # on the host: "
+				    "it is one limit for the machine",
+				    2 * max);
 
-		doctor_add(d, full ? DOCTOR_FAIL : nearly ? DOCTOR_WARN : DOCTOR_OK, "conntrack.table",
-			   "connections tracked", "room in the table", found, advice);
+		doctor_add(d,
+			   full	    ? DOCTOR_FAIL
+			   : nearly ? DOCTOR_WARN
+				    : DOCTOR_OK,
+			   "conntrack.table", "connections tracked", "room in the table", found,
+			   advice);
 	}
 	buf_init(&b, DOCTOR_FILE_MAX);
 	if (doctor_proc_read(d->v, "self/net/stat/nf_conntrack", &b) == 0 &&
@@ -442,14 +485,18 @@ static void check_conntrack(struct doctor *d)
 		conntrack_stat(buf_str(&b), "drop", &drop);
 		conntrack_stat(buf_str(&b), "early_drop", &early);
 		/* since boot: no failure by itself, but the first thing to know about lost DNS answers */
-		doctor_judge(d, !failed && !drop && !early, DOCTOR_WARN, "conntrack.drops", "packets so far",
-			     "none dropped by connection tracking",
-			     failed || drop || early ?
-			     doctor_text(d, "insert_failed %llu, drop %llu, early_drop %llu",
-					 (unsigned long long)failed, (unsigned long long)drop,
-					 (unsigned long long)early) : "none",
-			     failed ? "# insert_failed: two packets of one socket raced through a Service's translation (DNS: A and AAAA); use NodeLocal DNSCache, or single-request-reopen in resolv.conf" :
-			     "# see conntrack.table: the table was full");
+		doctor_judge(
+			d, !failed && !drop && !early, DOCTOR_WARN, "conntrack.drops",
+			"packets so far", "none dropped by connection tracking",
+			failed || drop || early
+				? doctor_text(d, "insert_failed %llu, drop %llu, early_drop %llu",
+					      (unsigned long long)failed, (unsigned long long)drop,
+					      (unsigned long long)early)
+				: "none",
+			failed ? "# insert_failed: two packets of one socket raced through a "
+				 "Service's translation (DNS: A and AAAA); use NodeLocal DNSCache, "
+				 "or single-request-reopen in resolv.conf"
+			       : "# see conntrack.table: the table was full");
 	}
 	buf_done(&b);
 }
@@ -493,7 +540,8 @@ static void check_netfilter(struct doctor *d)
 	unsigned policies = 0, counted = 0;
 
 	if (v->netfilter) {
-		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables", "no rule that drops pods' packets",
+		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables",
+			   "no rule that drops pods' packets",
 			   doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)), "");
 		return;
 	}
@@ -503,36 +551,45 @@ static void check_netfilter(struct doctor *d)
 		if (!c->drop)
 			continue;
 		policies++;
-		doctor_add(d, DOCTOR_WARN, "netfilter.policy",
-			   doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table, c->chain),
-			   doctor_text(d, "%s accepts what no rule names", hook_name(c->hook)),
-			   "policy drop: each kind of packet needs a rule (docker sets FORWARD so)",
-			   c->hook == NF_INET_FORWARD && strcmp(c->chain, "FORWARD") == 0 ?
-			   doctor_text(d, "%s -P FORWARD ACCEPT  # or start flanneld with --iptables-forward-rules",
-				       c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables") : "");
+		doctor_add(
+			d, DOCTOR_WARN, "netfilter.policy",
+			doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table,
+				    c->chain),
+			doctor_text(d, "%s accepts what no rule names", hook_name(c->hook)),
+			"policy drop: each kind of packet needs a rule (docker sets FORWARD so)",
+			c->hook == NF_INET_FORWARD && strcmp(c->chain, "FORWARD") == 0
+				? doctor_text(d,
+					      "%s -P FORWARD ACCEPT  # or start flanneld with "
+					      "--iptables-forward-rules",
+					      c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables")
+				: "");
 	}
 	for (unsigned i = 0; i < v->n_rules && counted < DOCTOR_LISTED_MAX; i++) {
 		const struct doctor_rule *r = &v->rules[i];
 
 		/* kube-proxy's own rules are right, and there are many without a counter */
-		if (r->has_counter ? !r->packets : strncmp(r->chain, "KUBE-", 5) == 0 ||
-						   strcmp(r->table, "kube-proxy") == 0)
+		if (r->has_counter ? !r->packets
+				   : strncmp(r->chain, "KUBE-", 5) == 0 ||
+					     strcmp(r->table, "kube-proxy") == 0)
 			continue;
 		counted++;
 		doctor_add(d, DOCTOR_WARN, "netfilter.drops",
-			   doctor_text(d, "%s %s %s handle %llu", doctor_family_name(r->family), r->table,
-				       r->chain, (unsigned long long)r->handle),
+			   doctor_text(d, "%s %s %s handle %llu", doctor_family_name(r->family),
+				       r->table, r->chain, (unsigned long long)r->handle),
 			   "no rule that drops pods' packets",
 			   r->has_counter ? doctor_text(d, "%s %llu packets so far",
 							r->reject ? "rejected" : "dropped",
 							(unsigned long long)r->packets)
-					  : doctor_text(d, "%s, without a counter", r->reject ? "rejects" : "drops"),
-			   doctor_text(d, "nft -a list chain %s %s %s  # shows which packets it means",
+					  : doctor_text(d, "%s, without a counter",
+							r->reject ? "rejects" : "drops"),
+			   doctor_text(d,
+				       "nft -a list chain %s %s %s  # shows which packets it means",
 				       doctor_family_name(r->family), doctor_word(d, r->table),
 				       doctor_word(d, r->chain)));
 	}
 	if (!policies && !counted)
-		doctor_add(d, DOCTOR_OK, "netfilter.drops", "nftables", "no rule that drops pods' packets",
+		doctor_add(d, DOCTOR_OK, "netfilter.drops", "nftables",
+			   "no rule that drops pods' packets",
 			   v->n_chains ? "none has dropped any" : "no rules", "");
 }
 
@@ -542,7 +599,8 @@ static void check_legacy(struct doctor *d)
 	struct buf b;
 
 	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_proc_read(d->v, "self/net/ip_tables_names", &b) == 0 && strstr(buf_str(&b), "filter"))
+	if (doctor_proc_read(d->v, "self/net/ip_tables_names", &b) == 0 &&
+	    strstr(buf_str(&b), "filter"))
 		doctor_add(d, DOCTOR_SKIP, "netfilter.legacy", "iptables-legacy",
 			   "no rule that drops pods' packets", "rules exist and are not read",
 			   "iptables-legacy -nvL FORWARD  # a policy of DROP needs rules for pods");
@@ -572,8 +630,8 @@ static void check_offload(struct doctor *d)
 	const struct doctor_view *v = d->v;
 	const char *kernel = doctor_text(d, "Linux %u.%u", v->kernel_major, v->kernel_minor);
 	/* fixed in 5.7: "netfilter: nat: never update the UDP checksum when it's 0" */
-	bool old = v->kernel_major && (v->kernel_major < 5 ||
-				       (v->kernel_major == 5 && v->kernel_minor < 7));
+	bool old = v->kernel_major &&
+		   (v->kernel_major < 5 || (v->kernel_major == 5 && v->kernel_minor < 7));
 
 	for (unsigned i = 0; i < v->n_links; i++) {
 		const struct doctor_link *l = &v->links[i];
@@ -584,16 +642,26 @@ static void check_offload(struct doctor *d)
 			continue;
 		if (!old) {
 			doctor_add(d, DOCTOR_OK, "offload.checksum", l->name,
-				   "a kernel without the masqueraded-checksum fault (5.7 or later)", kernel, "");
+				   "a kernel without the masqueraded-checksum fault (5.7 or later)",
+				   kernel, "");
 			continue;
 		}
 		rc = tx_checksum(l->name, &on);
-		doctor_add(d, rc ? DOCTOR_SKIP : on ? DOCTOR_WARN : DOCTOR_OK, "offload.checksum", l->name,
+		doctor_add(d,
+			   rc	? DOCTOR_SKIP
+			   : on ? DOCTOR_WARN
+				: DOCTOR_OK,
+			   "offload.checksum", l->name,
 			   "transmit checksum offload off before Linux 5.7",
-			   rc ? doctor_text(d, "%s; the feature cannot be read: %s", kernel, strerror(-rc))
-			      : on ? doctor_text(d, "%s, and it is on: masqueraded packets may leave with a wrong checksum", kernel)
-				   : doctor_text(d, "%s, and it is off", kernel),
-			   doctor_text(d, "ethtool -K %s tx-checksum-ip-generic off", doctor_word(d, l->name)));
+			   rc	? doctor_text(d, "%s; the feature cannot be read: %s", kernel,
+					      strerror(-rc))
+			   : on ? doctor_text(d,
+					      "%s, and it is on: masqueraded packets may leave "
+					      "with a wrong checksum",
+					      kernel)
+				: doctor_text(d, "%s, and it is off", kernel),
+			   doctor_text(d, "ethtool -K %s tx-checksum-ip-generic off",
+				       doctor_word(d, l->name)));
 	}
 }
 

@@ -21,15 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDRESSES_NEARLY_USED 90	/* percent */
+#define ADDRESSES_NEARLY_USED 90 /* percent */
 
 #define NEW_POD "delete the pod, its controller makes a new one"
 
 static const char *state_name(uint8_t state)
 {
 	static const char *const names[] = {
-		[BR_STATE_DISABLED] = "disabled",     [BR_STATE_LISTENING] = "listening",
-		[BR_STATE_LEARNING] = "learning",     [BR_STATE_FORWARDING] = "forwarding",
+		[BR_STATE_DISABLED] = "disabled", [BR_STATE_LISTENING] = "listening",
+		[BR_STATE_LEARNING] = "learning", [BR_STATE_FORWARDING] = "forwarding",
 		[BR_STATE_BLOCKING] = "blocking",
 	};
 
@@ -40,16 +40,17 @@ static const char *state_name(uint8_t state)
 struct ends {
 	const struct chain_pod *pod;
 	const struct chain_interface *ifc;
-	const struct doctor_link *veth;		/* the host's end */
-	const struct doctor_link *bridge;	/* where it should hang; NULL when not known */
-	const char *label;			/* "default/web" */
-	const char *inside;			/* runs a command in its network namespace; "" without pid */
+	const struct doctor_link *veth; /* the host's end */
+	const struct doctor_link *bridge; /* where it should hang; NULL when not known */
+	const char *label; /* "default/web" */
+	const char *inside; /* runs a command in its network namespace; "" without pid */
 };
 
 static const char *pod_label(struct doctor *d, const struct chain_pod *p)
 {
 	if (p->name[0])
-		return doctor_text(d, "%s%s%s", p->namespace_, p->namespace_[0] ? "/" : "", p->name);
+		return doctor_text(d, "%s%s%s", p->namespace_, p->namespace_[0] ? "/" : "",
+				   p->name);
 	if (p->n_containers)
 		return doctor_text(d, "container:%.12s", p->containers[0].id);
 	return doctor_text(d, "pid:%d", (int)p->pid);
@@ -85,8 +86,11 @@ static void check_state(struct doctor *d, const struct ends *e)
 	}
 	up = l->flags & IFF_UP;
 	doctor_judge(d, up, DOCTOR_FAIL, "pod.interface", e->label,
-		     doctor_text(d, "%s in the pod is up", l->name), up ? "up" : "down, and its routes are gone with it",
-		     e->inside[0] ? doctor_text(d, "%sip link set dev %s up  # then pod.route; IPv6 addresses are gone: " NEW_POD,
+		     doctor_text(d, "%s in the pod is up", l->name),
+		     up ? "up" : "down, and its routes are gone with it",
+		     e->inside[0] ? doctor_text(d,
+						"%sip link set dev %s up  # then pod.route; IPv6 "
+						"addresses are gone: " NEW_POD,
 						e->inside, doctor_word(d, l->name))
 				  : "# " NEW_POD);
 }
@@ -95,37 +99,53 @@ static void check_port(struct doctor *d, const struct ends *e)
 {
 	const struct doctor_link *now = doctor_link_by_index(d->v, e->veth->master);
 	const char *veth = doctor_word(d, e->veth->name);
-	const char *hairpin = d->v->cni_conf && !d->v->cni_hairpin ? "" :
-			      doctor_text(d, " && bridge link set dev %s hairpin on", veth);
+	const char *hairpin =
+		d->v->cni_conf && !d->v->cni_hairpin
+			? ""
+			: doctor_text(d, " && bridge link set dev %s hairpin on", veth);
 
 	if (!e->bridge)
 		return;
 	if (now != e->bridge) {
 		doctor_add(d, DOCTOR_FAIL, "pod.bridge", e->label,
 			   doctor_text(d, "%s is a port of %s", e->veth->name, e->bridge->name),
-			   now ? doctor_text(d, "it hangs on %s", now->name) : "it hangs on no bridge",
+			   now ? doctor_text(d, "it hangs on %s", now->name)
+			       : "it hangs on no bridge",
 			   doctor_text(d, "ip link set dev %s master %s%s", veth,
 				       doctor_word(d, e->bridge->name), hairpin));
 		return;
 	}
 	doctor_add(d, DOCTOR_OK, "pod.bridge", e->label,
-		   doctor_text(d, "%s is a port of %s", e->veth->name, e->bridge->name), "it is", "");
+		   doctor_text(d, "%s is a port of %s", e->veth->name, e->bridge->name), "it is",
+		   "");
 	if (!e->veth->is_port)
 		return;
 	/* a port of a bridge or veth that is down is disabled by that alone */
-	if ((e->veth->flags & IFF_UP) && (e->bridge->flags & IFF_UP) && (e->veth->flags & IFF_LOWER_UP))
-		doctor_judge(d, e->veth->port_state == BR_STATE_FORWARDING, DOCTOR_FAIL, "pod.port", e->label,
-			     doctor_text(d, "port %s is forwarding", e->veth->name),
+	if ((e->veth->flags & IFF_UP) && (e->bridge->flags & IFF_UP) &&
+	    (e->veth->flags & IFF_LOWER_UP))
+		doctor_judge(d, e->veth->port_state == BR_STATE_FORWARDING, DOCTOR_FAIL, "pod.port",
+			     e->label, doctor_text(d, "port %s is forwarding", e->veth->name),
 			     state_name(e->veth->port_state),
-			     doctor_text(d, "bridge link set dev %s state 3", veth));
+			     e->bridge->stp
+				     ? doctor_text(d,
+						   "ip link set dev %s type bridge stp_state 0  # "
+						   "a bridge of pods "
+						   "needs no spanning tree; then: bridge link set "
+						   "dev %s state 3",
+						   doctor_word(d, e->bridge->name), veth)
+				     : doctor_text(d, "bridge link set dev %s state 3", veth));
 	if (e->veth->isolated)
-		doctor_add(d, DOCTOR_WARN, "pod.isolated", e->label, "a port that may talk to other ports",
+		doctor_add(d, DOCTOR_WARN, "pod.isolated", e->label,
+			   "a port that may talk to other ports",
 			   "isolated: pods of this node do not reach it",
 			   doctor_text(d, "bridge link set dev %s isolated off", veth));
 	if (d->v->cni_conf && d->v->cni_hairpin)
 		doctor_judge(d, e->veth->hairpin, DOCTOR_WARN, "pod.hairpin", e->label,
-			     doctor_text(d, "hairpin on at %s, as CNI's configuration says", e->veth->name),
-			     e->veth->hairpin ? "on" : "off: the pod does not reach itself through its Service",
+			     doctor_text(d, "hairpin on at %s, as CNI's configuration says",
+					 e->veth->name),
+			     e->veth->hairpin
+				     ? "on"
+				     : "off: the pod does not reach itself through its Service",
 			     doctor_text(d, "bridge link set dev %s hairpin on", veth));
 }
 
@@ -152,29 +172,42 @@ static void check_mtu(struct doctor *d, const struct ends *e)
 	if (!e->ifc->link.name[0] || !own)
 		return;
 	/* a veth drops what is longer than the receiving end's MTU, without a word */
-	doctor_judge(d, own == e->veth->mtu, DOCTOR_FAIL, "pod.mtu", e->label,
-		     doctor_text(d, "%u at %s, as at %s in the pod", own, e->veth->name, e->ifc->link.name),
-		     doctor_text(d, "%u%s", e->veth->mtu, own == e->veth->mtu ? "" :
-				 ": longer packets vanish in the veth pair"),
-		     own > e->veth->mtu && (!tunnel || own <= tunnel) ?
-		     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, e->veth->name), own) :
-		     e->inside[0] && own > e->veth->mtu ?
-		     doctor_text(d, "%sip link set dev %s mtu %u", e->inside, name, e->veth->mtu) :
-		     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, e->veth->name), own));
+	doctor_judge(
+		d, own == e->veth->mtu, DOCTOR_FAIL, "pod.mtu", e->label,
+		doctor_text(d, "%u at %s, as at %s in the pod", own, e->veth->name,
+			    e->ifc->link.name),
+		doctor_text(d, "%u%s", e->veth->mtu,
+			    own == e->veth->mtu ? "" : ": longer packets vanish in the veth pair"),
+		own > e->veth->mtu && (!tunnel || own <= tunnel)
+			? doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, e->veth->name),
+				      own)
+		: e->inside[0] && own > e->veth->mtu
+			? doctor_text(d, "%sip link set dev %s mtu %u", e->inside, name,
+				      e->veth->mtu)
+			: doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, e->veth->name),
+				      own));
 	if (e->bridge && e->bridge->mtu && (!most || e->bridge->mtu < most)) {
 		most = e->bridge->mtu;
 		what = doctor_text(d, "%s takes", e->bridge->name);
 	}
 	if (most)
-		doctor_judge(d, own <= most, DOCTOR_FAIL, "pod.mtu", e->label,
-			     doctor_text(d, "at most %u, what %s", most, what),
-			     doctor_text(d, "%u%s", own, own <= most ? "" :
-					 ": full-sized packets depend on ICMP coming back"),
-			     tunnel && e->bridge && e->bridge->mtu < own && own <= tunnel ?
-			     doctor_text(d, "ip link set dev %s mtu %u", doctor_word(d, e->bridge->name), own) :
-			     e->inside[0] ? doctor_text(d, "ip link set dev %s mtu %u; %sip link set dev %s mtu %u",
-							doctor_word(d, e->veth->name), most, e->inside, name, most)
-					  : "# " NEW_POD);
+		doctor_judge(
+			d, own <= most, DOCTOR_FAIL, "pod.mtu", e->label,
+			doctor_text(d, "at most %u, what %s", most, what),
+			doctor_text(d, "%u%s", own,
+				    own <= most
+					    ? ""
+					    : ": full-sized packets depend on ICMP coming back"),
+			tunnel && e->bridge && e->bridge->mtu < own && own <= tunnel
+				? doctor_text(d, "ip link set dev %s mtu %u",
+					      doctor_word(d, e->bridge->name), own)
+			: e->inside[0]
+				? doctor_text(
+					  d,
+					  "ip link set dev %s mtu %u; %sip link set dev %s mtu %u",
+					  doctor_word(d, e->veth->name), most, e->inside, name,
+					  most)
+				: "# " NEW_POD);
 }
 
 /* ----------------------------------------------------------------- addresses */
@@ -214,7 +247,8 @@ static const struct chain_pod *other_with(const struct doctor_view *v, const str
 	for (unsigned i = 0; i < v->chain->n_pods; i++) {
 		const struct chain_pod *o = &v->chain->pods[i];
 
-		if (!doctor_pod_same(o, p) && !doctor_pod_gone(o) && !o->host_network && pod_has_ip(o, ip))
+		if (!doctor_pod_same(o, p) && !doctor_pod_gone(o) && !o->host_network &&
+		    pod_has_ip(o, ip))
 			return o;
 	}
 	return NULL;
@@ -222,8 +256,8 @@ static const struct chain_pod *other_with(const struct doctor_view *v, const str
 
 static const char *remove_address(struct doctor *d, const struct ends *e, const struct prefix *a)
 {
-	return e->inside[0] ? doctor_text(d, "%sip addr del %s dev %s", e->inside, doctor_prefix(d, a),
-					  doctor_word(d, e->ifc->link.name))
+	return e->inside[0] ? doctor_text(d, "%sip addr del %s dev %s", e->inside,
+					  doctor_prefix(d, a), doctor_word(d, e->ifc->link.name))
 			    : "# " NEW_POD;
 }
 
@@ -242,16 +276,19 @@ static void check_address(struct doctor *d, const struct ends *e, const struct p
 		struct prefix base = doctor_prefix_base(*own);
 
 		if (!prefix_has(own, &a->addr)) {
-			doctor_add(d, DOCTOR_FAIL, "pod.address", e->label,
-				   doctor_text(d, "addresses of this node's subnet %s", doctor_prefix(d, &base)),
-				   doctor_text(d, "%s, which is another node's: replies go there", ip),
-				   remove_address(d, e, a));
+			doctor_add(
+				d, DOCTOR_FAIL, "pod.address", e->label,
+				doctor_text(d, "addresses of this node's subnet %s",
+					    doctor_prefix(d, &base)),
+				doctor_text(d, "%s, which is another node's: replies go there", ip),
+				remove_address(d, e, a));
 			return;
 		}
 	}
 	if (host) {
 		doctor_add(d, DOCTOR_FAIL, "pod.address", e->label, expected,
-			   doctor_text(d, "%s of this node has it too", host->name), remove_address(d, e, a));
+			   doctor_text(d, "%s of this node has it too", host->name),
+			   remove_address(d, e, a));
 		return;
 	}
 	if (other) {
@@ -261,20 +298,25 @@ static void check_address(struct doctor *d, const struct ends *e, const struct p
 		doctor_add(d, DOCTOR_FAIL, "pod.address", e->label, expected,
 			   doctor_text(d, "%s has %s too%s", pod_label(d, other), ip,
 				       mine ? ", without an address file" : ""),
-			   mine ? "# it is this pod's: see the other pod's pod.address" : remove_address(d, e, a));
+			   mine ? "# it is this pod's: see the other pod's pod.address"
+				: remove_address(d, e, a));
 		return;
 	}
 	doctor_add(d, DOCTOR_OK, "pod.address", e->label, expected, "nobody else here has it", "");
 	if (v->n_leases && !lease && doctor_in_networks(v, &a->addr))
-		doctor_add(d, DOCTOR_WARN, "pod.lease", e->label, doctor_text(d, "host-local has an address file for %s", ip),
+		doctor_add(d, DOCTOR_WARN, "pod.lease", e->label,
+			   doctor_text(d, "host-local has an address file for %s", ip),
 			   "none: the next pod may get the same address", "# " NEW_POD);
 	n = e->bridge ? doctor_neigh_of(v, e->bridge->ifindex, &a->addr) : NULL;
 	if (doctor_neigh_valid(n) && !mac_is_none(&e->ifc->link.mac))
-		doctor_judge(d, mac_eq(&n->mac, &e->ifc->link.mac), DOCTOR_FAIL, "pod.neighbour", e->label,
+		doctor_judge(d, mac_eq(&n->mac, &e->ifc->link.mac), DOCTOR_FAIL, "pod.neighbour",
+			     e->label,
 			     doctor_text(d, "%s knows %s by the pod's MAC %s", e->bridge->name, ip,
 					 doctor_mac(d, &e->ifc->link.mac)),
 			     doctor_mac(d, &n->mac),
-			     doctor_text(d, "ip neigh del %s dev %s  # if it comes back, another machine there has the address",
+			     doctor_text(d,
+					 "ip neigh del %s dev %s  # if it comes back, another "
+					 "machine there has the address",
 					 ip, doctor_word(d, e->bridge->name)));
 }
 
@@ -292,7 +334,8 @@ static void check_addresses(struct doctor *d, const struct ends *e)
 		check_address(d, e, &l->addrs[i]);
 	}
 	if (!n)
-		doctor_add(d, DOCTOR_FAIL, "pod.address", e->label, "an address", "none", "# " NEW_POD);
+		doctor_add(d, DOCTOR_FAIL, "pod.address", e->label, "an address", "none",
+			   "# " NEW_POD);
 	for (unsigned i = 0; i < d->v->chain->n_pods; i++) {
 		const struct chain_pod *o = &d->v->chain->pods[i];
 
@@ -301,7 +344,8 @@ static void check_addresses(struct doctor *d, const struct ends *e)
 		    o->interfaces[0].bridge_ifindex == e->ifc->bridge_ifindex &&
 		    mac_eq(&o->interfaces[0].link.mac, &l->mac))
 			doctor_add(d, DOCTOR_FAIL, "pod.mac", e->label, "a MAC of its own",
-				   doctor_text(d, "%s, which %s has too", doctor_mac(d, &l->mac), pod_label(d, o)),
+				   doctor_text(d, "%s, which %s has too", doctor_mac(d, &l->mac),
+					       pod_label(d, o)),
 				   "# " NEW_POD);
 	}
 }
@@ -328,8 +372,9 @@ static int default_gateway(const struct doctor_view *v, pid_t pid, struct addr *
 	for (line = strchr(buf_str(&b), '\n'); line && rc; line = strchr(line + 1, '\n')) {
 		uint8_t bytes[4];
 
-		if (sscanf(line + 1, "%31s %" SCNx32 " %" SCNx32 " %x %*d %*d %*d %x", name, &dst, &gw,
-			   &flags, &mask) != 5 || dst || mask || !gw)
+		if (sscanf(line + 1, "%31s %" SCNx32 " %" SCNx32 " %x %*d %*d %*d %x", name, &dst,
+			   &gw, &flags, &mask) != 5 ||
+		    dst || mask || !gw)
 			continue;
 		memcpy(bytes, &gw, sizeof(bytes));
 		*ret = addr_from_v4(bytes);
@@ -356,9 +401,10 @@ static void check_route(struct doctor *d, const struct ends *e)
 	want = doctor_addr(d, &own->addr);
 	rc = default_gateway(d->v, e->pod->pid, &gw);
 	if (rc && rc != -ENOENT)
-		return;		/* the process is gone, or /proc of another pid namespace */
+		return; /* the process is gone, or /proc of another pid namespace */
 	good = !rc && addr_eq(&gw, &own->addr);
-	found = rc ? "no default route: nothing leaves the pod" : doctor_text(d, "via %s", doctor_addr(d, &gw));
+	found = rc ? "no default route: nothing leaves the pod"
+		   : doctor_text(d, "via %s", doctor_addr(d, &gw));
 	doctor_judge(d, good, rc ? DOCTOR_FAIL : DOCTOR_WARN, "pod.route", e->label,
 		     doctor_text(d, "a default route via %s", want), found,
 		     doctor_text(d, "%sip route replace default via %s", e->inside, want));
@@ -384,7 +430,8 @@ static void check_pod(struct doctor *d, const struct chain_pod *p)
 			   doctor_text(d, "%s has just gone", e.ifc->host_veth.name), "");
 		return;
 	}
-	e.bridge = of_flannel(d->v, p) ? doctor_bridge(d->v) : doctor_link_by_index(d->v, e.veth->master);
+	e.bridge = of_flannel(d->v, p) ? doctor_bridge(d->v)
+				       : doctor_link_by_index(d->v, e.veth->master);
 	/* ptp and the like: a route a pod, straight to its veth */
 	if (e.bridge && !e.veth->master && p->n_ips) {
 		const struct doctor_route *r = doctor_route_to(d->v, &p->ips[0], 0);
@@ -433,12 +480,14 @@ static const char *left_file(struct doctor *d, const char *problem)
 
 	if (strncmp(problem, lead, strlen(lead)) != 0 || !end || problem[strlen(lead)] != '/')
 		return "";
-	return doctor_text(d, "%.*s", (int)(end - problem - (long)strlen(lead)), problem + strlen(lead));
+	return doctor_text(d, "%.*s", (int)(end - problem - (long)strlen(lead)),
+			   problem + strlen(lead));
 }
 
 static const char *remove_file(struct doctor *d, const char *path)
 {
-	return doctor_text(d, "rm -f %s", doctor_word(d, doctor_text(d, "%s%s", d->v->host_root, path)));
+	return doctor_text(d, "rm -f %s",
+			   doctor_word(d, doctor_text(d, "%s%s", d->v->host_root, path)));
 }
 
 static void check_results(struct doctor *d)
@@ -453,14 +502,16 @@ static void check_results(struct doctor *d)
 			continue;
 		file = left_file(d, p->problem);
 		doctor_add(d, DOCTOR_WARN, "cni.result", pod_label(d, p), "files of pods that run",
-			   doctor_text(d, "%s", p->problem),
-			   file[0] ? remove_file(d, file) : "");
+			   doctor_text(d, "%s", p->problem), file[0] ? remove_file(d, file) : "");
 	}
 	if (n > DOCTOR_LISTED_MAX)
 		doctor_add(d, DOCTOR_WARN, "cni.result", "more pods", "files of pods that run",
-			   doctor_text(d, "%u more are gone and have left files", n - DOCTOR_LISTED_MAX), "");
+			   doctor_text(d, "%u more are gone and have left files",
+				       n - DOCTOR_LISTED_MAX),
+			   "");
 	if (!n)
-		doctor_add(d, DOCTOR_OK, "cni.result", "CNI's files", "files of pods that run", "no others", "");
+		doctor_add(d, DOCTOR_OK, "cni.result", "CNI's files", "files of pods that run",
+			   "no others", "");
 }
 
 /* Addresses of a subnet that host-local gives out: not the network, gateway, broadcast. */
@@ -481,7 +532,8 @@ void doctor_check_leftovers(struct doctor *d)
 	for (unsigned i = 0; i < v->n_leases; i++) {
 		const struct doctor_lease *l = &v->leases[i];
 
-		in_subnet += !v->env_rc && v->env.subnet4.len && prefix_has(&v->env.subnet4, &l->ip);
+		in_subnet +=
+			!v->env_rc && v->env.subnet4.len && prefix_has(&v->env.subnet4, &l->ip);
 		if (id_lives(v, l->id) || leaked++ >= DOCTOR_LISTED_MAX)
 			continue;
 		doctor_add(d, DOCTOR_WARN, "ipam.lease", doctor_text(d, "%s", l->path),
@@ -490,19 +542,25 @@ void doctor_check_leftovers(struct doctor *d)
 			   remove_file(d, l->path));
 	}
 	if (leaked > DOCTOR_LISTED_MAX)
-		doctor_add(d, DOCTOR_WARN, "ipam.lease", "more addresses", "addresses of pods that run",
-			   doctor_text(d, "%u more are given to pods that do not", leaked - DOCTOR_LISTED_MAX), "");
+		doctor_add(d, DOCTOR_WARN, "ipam.lease", "more addresses",
+			   "addresses of pods that run",
+			   doctor_text(d, "%u more are given to pods that do not",
+				       leaked - DOCTOR_LISTED_MAX),
+			   "");
 	if (!leaked)
-		doctor_add(d, v->n_leases ? DOCTOR_OK : DOCTOR_SKIP, "ipam.lease", "/var/lib/cni/networks",
-			   "addresses of pods that run", v->n_leases ? "no others" : "no address files", "");
+		doctor_add(d, v->n_leases ? DOCTOR_OK : DOCTOR_SKIP, "ipam.lease",
+			   "/var/lib/cni/networks", "addresses of pods that run",
+			   v->n_leases ? "no others" : "no address files", "");
 	if (v->env_rc || !v->env.subnet4.len)
 		return;
 	room = usable(&v->env.subnet4);
 	if (room)
-		doctor_add(d, in_subnet >= room ? DOCTOR_FAIL :
-			   in_subnet * 100 >= room * ADDRESSES_NEARLY_USED ? DOCTOR_WARN : DOCTOR_OK,
+		doctor_add(d,
+			   in_subnet >= room				     ? DOCTOR_FAIL
+			   : in_subnet * 100 >= room * ADDRESSES_NEARLY_USED ? DOCTOR_WARN
+									     : DOCTOR_OK,
 			   "ipam.free", doctor_prefix(d, &v->env.subnet4), "free addresses",
 			   doctor_text(d, "%" PRIu64 " of %" PRIu64 " are given", in_subnet, room),
-			   leaked ? "# see ipam.lease: some are given to pods that do not run" :
-			   "# the node has as many pods as its subnet has addresses");
+			   leaked ? "# see ipam.lease: some are given to pods that do not run"
+				  : "# the node has as many pods as its subnet has addresses");
 }

@@ -29,10 +29,10 @@
 /* One VTEP and what is known of those behind it. */
 struct tunnel {
 	const struct doctor_link *vtep, *under;
-	const char *dev;			/* the VTEP's name for the shell */
-	const struct doctor_neigh *spare_fdb;	/* the only FDB entry nothing leads to; NULL */
+	const char *dev; /* the VTEP's name for the shell */
+	const struct doctor_neigh *spare_fdb; /* the only FDB entry nothing leads to; NULL */
 	unsigned n_spare;
-	unsigned n_broken;			/* remote nodes that lack the way to an FDB entry */
+	unsigned n_broken; /* remote nodes that lack the way to an FDB entry */
 	unsigned n_remotes;
 };
 
@@ -171,19 +171,22 @@ static const char *fdb_advice(struct doctor *d, const struct tunnel *t, const st
 
 	if (!c)
 		return "# " RESTART;
-	return doctor_text(d, "bridge fdb replace %s dev %s dst %s self permanent  # if that is the node: "
-			   "the only neighbour on %s that no entry leads to; else " RESTART,
-			   doctor_mac(d, mac), t->dev, doctor_addr(d, &c->dst), t->under->name);
+	return doctor_text(
+		d,
+		"bridge fdb replace %s dev %s dst %s self permanent  # if that is the node: "
+		"the only neighbour on %s that no entry leads to; else " RESTART,
+		doctor_mac(d, mac), t->dev, doctor_addr(d, &c->dst), t->under->name);
 }
 
 static const char *route_words(struct doctor *d, const struct doctor_route *r)
 {
 	const struct doctor_link *dev = doctor_link_by_index(d->v, r->oif);
-	const char *kind = r->type == RTN_BLACKHOLE ? "blackhole " :
-			   r->type == RTN_UNREACHABLE ? "unreachable " :
-			   r->type == RTN_PROHIBIT ? "prohibit " :
-			   r->type == RTN_LOCAL ? "local " :
-			   r->type == RTN_THROW ? "throw " : "";
+	const char *kind = r->type == RTN_BLACKHOLE	? "blackhole "
+			   : r->type == RTN_UNREACHABLE ? "unreachable "
+			   : r->type == RTN_PROHIBIT	? "prohibit "
+			   : r->type == RTN_LOCAL	? "local "
+			   : r->type == RTN_THROW	? "throw "
+							: "";
 	const char *dst = r->dst.len ? doctor_prefix(d, &r->dst) : "default";
 
 	if (!addr_is_none(&r->gw))
@@ -203,9 +206,9 @@ static void check_node(struct doctor *d, const struct tunnel *t, const struct do
 	const struct doctor_route *r;
 	const struct doctor_neigh *n;
 	const struct addr *next;
-	const char *expected = doctor_text(d, "%s can be reached%s%s", where,
-					   t->under ? " through " : "",
-					   t->under ? t->under->name : "");
+	const char *expected =
+		doctor_text(d, "%s can be reached%s%s", where, t->under ? " through " : "",
+			    t->under ? t->under->name : "");
 
 	if (own) {
 		doctor_add(d, DOCTOR_FAIL, "remote.node", object, "the address of another node",
@@ -221,13 +224,16 @@ static void check_node(struct doctor *d, const struct tunnel *t, const struct do
 		if (addr_eq(&f->dst, node) && is_claimed(d, t, &f->mac)) {
 			doctor_add(d, DOCTOR_FAIL, "remote.node", object, "a node of its own",
 				   doctor_text(d, "%s, where the FDB entry of %s leads too", where,
-					       doctor_mac(d, &f->mac)), fdb_advice(d, t, &fdb->mac));
+					       doctor_mac(d, &f->mac)),
+				   fdb_advice(d, t, &fdb->mac));
 			return;
 		}
 		if (mac_eq(&f->mac, &fdb->mac) && f < fdb) {
-			doctor_add(d, DOCTOR_FAIL, "remote.node", object, "one destination for one MAC",
+			doctor_add(d, DOCTOR_FAIL, "remote.node", object,
+				   "one destination for one MAC",
 				   doctor_text(d, "%s and %s: each frame is sent to both",
-					       doctor_addr(d, &f->dst), where), "# " RESTART);
+					       doctor_addr(d, &f->dst), where),
+				   "# " RESTART);
 			return;
 		}
 	}
@@ -239,8 +245,10 @@ static void check_node(struct doctor *d, const struct tunnel *t, const struct do
 		doctor_add(d, DOCTOR_FAIL, "remote.node", object, expected,
 			   any ? doctor_text(d, "%s: the route is %s", where, route_words(d, any))
 			       : doctor_text(d, "no route to %s", where),
-			   candidate(d, t) ? fdb_advice(d, t, &fdb->mac) :
-			   doctor_text(d, "# give this node a route to %s, or " RESTART, where));
+			   candidate(d, t)
+				   ? fdb_advice(d, t, &fdb->mac)
+				   : doctor_text(d, "# give this node a route to %s, or " RESTART,
+						 where));
 		return;
 	}
 	next = addr_is_none(&r->gw) ? node : &r->gw;
@@ -251,11 +259,15 @@ static void check_node(struct doctor *d, const struct tunnel *t, const struct do
 		doctor_add(d, DOCTOR_FAIL, "remote.node", object, expected,
 			   doctor_text(d, "%s does not answer %s on %s", doctor_addr(d, next),
 				       addr_is_v4(next) ? "ARP" : "neighbour discovery",
-				       doctor_link_by_index(d->v, r->oif) ?
-				       doctor_link_by_index(d->v, r->oif)->name : "?"),
-			   c && next == node ? fdb_advice(d, t, &fdb->mac) :
-			   doctor_text(d, "# see whether %s is up and its address is still that one; "
-				       "if not, " RESTART, where));
+				       doctor_link_by_index(d->v, r->oif)
+					       ? doctor_link_by_index(d->v, r->oif)->name
+					       : "?"),
+			   c && next == node ? fdb_advice(d, t, &fdb->mac)
+					     : doctor_text(d,
+							   "# see whether %s is up and its address "
+							   "is still that one; "
+							   "if not, " RESTART,
+							   where));
 		return;
 	}
 	doctor_add(d, DOCTOR_OK, "remote.node", object, expected,
@@ -270,23 +282,29 @@ static void check_beyond(struct doctor *d, const struct tunnel *t, const struct 
 {
 	const struct doctor_neigh *n = doctor_neigh_of(d->v, t->vtep->ifindex, gw), *f;
 	const char *ip = doctor_addr(d, gw);
-	const char *to_spare = t->spare_fdb ?
-		doctor_text(d, "ip neigh replace %s lladdr %s dev %s nud permanent  # the MAC of the only "
-			    "FDB entry without a neighbour", ip, doctor_mac(d, &t->spare_fdb->mac), t->dev)
-		: "# " RESTART;
-	const char *expected = doctor_text(d, "a permanent neighbour %s on %s with the remote VTEP's MAC",
-					   ip, t->vtep->name);
+	const char *to_spare = t->spare_fdb
+				       ? doctor_text(d,
+						     "ip neigh replace %s lladdr %s dev %s nud "
+						     "permanent  # the MAC of the only "
+						     "FDB entry without a neighbour",
+						     ip, doctor_mac(d, &t->spare_fdb->mac), t->dev)
+				       : "# " RESTART;
+	const char *expected = doctor_text(
+		d, "a permanent neighbour %s on %s with the remote VTEP's MAC", ip, t->vtep->name);
 
 	if (!doctor_neigh_valid(n)) {
 		doctor_add(d, DOCTOR_FAIL, "remote.neighbour", object, expected,
-			   n && (n->state & (NUD_FAILED | NUD_INCOMPLETE)) ?
-			   "none: ARP found nothing, and cannot through this device" : "none", to_spare);
+			   n && (n->state & (NUD_FAILED | NUD_INCOMPLETE))
+				   ? "none: ARP found nothing, and cannot through this device"
+				   : "none",
+			   to_spare);
 		return;
 	}
 	if (mac_eq(&n->mac, &t->vtep->mac)) {
-		doctor_add(d, DOCTOR_FAIL, "remote.neighbour", object, expected,
-			   doctor_text(d, "%s, which is this node's own VTEP", doctor_mac(d, &n->mac)),
-			   to_spare);
+		doctor_add(
+			d, DOCTOR_FAIL, "remote.neighbour", object, expected,
+			doctor_text(d, "%s, which is this node's own VTEP", doctor_mac(d, &n->mac)),
+			to_spare);
 		return;
 	}
 	f = fdb_of(d, t, &n->mac);
@@ -305,9 +323,10 @@ static void check_beyond(struct doctor *d, const struct tunnel *t, const struct 
 		     doctor_text(d, "ip neigh replace %s lladdr %s dev %s nud permanent", ip,
 				 doctor_mac(d, &n->mac), t->dev));
 	doctor_judge(d, f != NULL, DOCTOR_FAIL, "remote.fdb", object,
-		     doctor_text(d, "an FDB entry of %s for %s that leads to the node", t->vtep->name,
-				 doctor_mac(d, &n->mac)),
-		     f ? doctor_text(d, "%s", doctor_addr(d, &f->dst)) : "none: frames to it are dropped",
+		     doctor_text(d, "an FDB entry of %s for %s that leads to the node",
+				 t->vtep->name, doctor_mac(d, &n->mac)),
+		     f ? doctor_text(d, "%s", doctor_addr(d, &f->dst))
+		       : "none: frames to it are dropped",
 		     fdb_advice(d, t, &n->mac));
 	if (f)
 		check_node(d, t, f, object);
@@ -320,15 +339,20 @@ static void check_duplicates(struct doctor *d, const struct tunnel *t)
 
 		if (!is_remote_neigh(t, a))
 			continue;
-		for (unsigned j = 0; j < i; j++) {
+		for (unsigned j = 0; j < d->v->n_neighs; j++) {
 			const struct doctor_neigh *b = &d->v->neighs[j];
 
-			if (is_remote_neigh(t, b) && mac_eq(&a->mac, &b->mac))
-				doctor_add(d, DOCTOR_FAIL, "remote.mac", doctor_addr(d, &a->dst),
-					   "a VTEP MAC of its own",
-					   doctor_text(d, "%s, which %s has too: one of them gets the other's packets",
-						       doctor_mac(d, &a->mac), doctor_addr(d, &b->dst)),
-					   "# restart flanneld on both of those nodes, or delete flannel's device there: it gets a new MAC");
+			if (j == i || !is_remote_neigh(t, b) || !mac_eq(&a->mac, &b->mac))
+				continue;
+			doctor_add(d, DOCTOR_FAIL, "remote.mac", doctor_addr(d, &a->dst),
+				   "a VTEP MAC of its own",
+				   doctor_text(d,
+					       "%s, which %s has too: one of them gets the other's "
+					       "packets",
+					       doctor_mac(d, &a->mac), doctor_addr(d, &b->dst)),
+				   "# restart flanneld on both of those nodes, or delete flannel's "
+				   "device there: it gets a new MAC");
+			break;
 		}
 	}
 }
@@ -344,15 +368,20 @@ static void check_route(struct doctor *d, const struct tunnel *t, const struct d
 {
 	struct prefix base = doctor_prefix_base(r->dst);
 	const char *object = object_of(d, &r->dst, t);
-	const char *command = doctor_text(d, "ip route replace %s via %s dev %s onlink",
-					  doctor_prefix(d, &r->dst), doctor_addr(d, &base.addr), t->dev);
-	bool onlink = r->nh_flags & RTNH_F_ONLINK, dead = r->nh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN);
+	const char *command =
+		doctor_text(d, "ip route replace %s via %s dev %s onlink",
+			    doctor_prefix(d, &r->dst), doctor_addr(d, &base.addr), t->dev);
+	bool onlink = r->nh_flags & RTNH_F_ONLINK,
+	     dead = r->nh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN);
 	bool first = addr_eq(&base.addr, &r->gw);
 
-	doctor_judge(d, onlink && first && !dead, dead ? DOCTOR_FAIL : DOCTOR_WARN, "remote.route", object,
-		     doctor_text(d, "via the subnet's first address %s, onlink", doctor_addr(d, &base.addr)),
-		     doctor_text(d, "%s%s%s", route_words(d, r), onlink ? " onlink" : ", not onlink",
-				 dead ? ", dead" : ""), command);
+	doctor_judge(d, onlink && first && !dead, dead ? DOCTOR_FAIL : DOCTOR_WARN, "remote.route",
+		     object,
+		     doctor_text(d, "via the subnet's first address %s, onlink",
+				 doctor_addr(d, &base.addr)),
+		     doctor_text(d, "%s%s%s", route_words(d, r),
+				 onlink ? " onlink" : ", not onlink", dead ? ", dead" : ""),
+		     command);
 	check_beyond(d, t, &r->gw, object);
 }
 
@@ -366,18 +395,22 @@ static void check_bare_route(struct doctor *d, const struct tunnel *t, const str
 	    r->protocol == RTPROT_KERNEL || !doctor_in_networks(d->v, &r->dst.addr))
 		return;
 	doctor_add(d, DOCTOR_FAIL, "remote.route", object_of(d, &r->dst, t),
-		   doctor_text(d, "via the subnet's first address %s, onlink", doctor_addr(d, &base.addr)),
-		   doctor_text(d, "%s: without a gateway every pod there needs a neighbour", route_words(d, r)),
-		   doctor_text(d, "ip route replace %s via %s dev %s onlink", doctor_prefix(d, &r->dst),
-			       doctor_addr(d, &base.addr), t->dev));
+		   doctor_text(d, "via the subnet's first address %s, onlink",
+			       doctor_addr(d, &base.addr)),
+		   doctor_text(d, "%s: without a gateway every pod there needs a neighbour",
+			       route_words(d, r)),
+		   doctor_text(d, "ip route replace %s via %s dev %s onlink",
+			       doctor_prefix(d, &r->dst), doctor_addr(d, &base.addr), t->dev));
 }
 
 /* A neighbour tells of a remote node that no route leads to. */
 static void check_no_route(struct doctor *d, const struct tunnel *t, const struct doctor_neigh *n)
 {
 	const struct prefix *own = t->vtep->vxlan_v6 ? &d->v->env.subnet6 : &d->v->env.subnet4;
-	struct prefix subnet = { .addr = n->dst, .len = own->len ? own->len :
-				 t->vtep->vxlan_v6 ? 64 : 24 };	/* flannel's defaults */
+	struct prefix subnet = { .addr = n->dst,
+				 .len = own->len	    ? own->len
+					: t->vtep->vxlan_v6 ? 64
+							    : 24 }; /* flannel's defaults */
 	struct prefix base = doctor_prefix_base(subnet);
 	const struct doctor_route *r = doctor_route_to(d->v, &n->dst, 0);
 	const char *object, *advice, *found;
@@ -385,16 +418,19 @@ static void check_no_route(struct doctor *d, const struct tunnel *t, const struc
 
 	if (!addr_eq(&base.addr, &n->dst)) {
 		/* not a subnet's first address, so not one of flannel's */
-		doctor_add(d, DOCTOR_WARN, "remote.route", object_of(d, &subnet, t),
-			   "neighbours that a route leads to", "none leads to this one",
-			   doctor_text(d, "ip neigh del %s dev %s", doctor_addr(d, &n->dst), t->dev));
+		doctor_add(
+			d, DOCTOR_WARN, "remote.route", object_of(d, &subnet, t),
+			"neighbours that a route leads to", "none leads to this one",
+			doctor_text(d, "ip neigh del %s dev %s", doctor_addr(d, &n->dst), t->dev));
 		return;
 	}
 	object = object_of(d, &subnet, t);
-	advice = doctor_text(d, "ip route replace %s via %s dev %s onlink", doctor_prefix(d, &subnet),
-			     doctor_addr(d, &n->dst), t->dev);
-	if (!r || !r->dst.len || (d->v->env.n_networks && r->dst.len <= d->v->env.networks[0].len)) {
-		found = r ? doctor_text(d, "none of its own, so %s applies", route_words(d, r)) : "none";
+	advice = doctor_text(d, "ip route replace %s via %s dev %s onlink",
+			     doctor_prefix(d, &subnet), doctor_addr(d, &n->dst), t->dev);
+	if (!r || !r->dst.len ||
+	    (d->v->env.n_networks && r->dst.len <= d->v->env.networks[0].len)) {
+		found = r ? doctor_text(d, "none of its own, so %s applies", route_words(d, r))
+			  : "none";
 	} else if (r->type == RTN_UNICAST) {
 		/* DirectRouting turned on or off leaves this behind; packets pass, the other way */
 		found = doctor_text(d, "%s: replies take another way than %s", route_words(d, r),
@@ -404,12 +440,13 @@ static void check_no_route(struct doctor *d, const struct tunnel *t, const struc
 		found = doctor_text(d, "%s: packets are dropped", route_words(d, r));
 		/* another prefix or metric is not replaced by the new route */
 		if (r->dst.len != subnet.len || r->metric != (r->v6 ? 1024u : 0u))
-			advice = doctor_text(d, "ip route del %s metric %u; %s", doctor_prefix(d, &r->dst),
-					     r->metric, advice);
+			advice = doctor_text(d, "ip route del %s metric %u; %s",
+					     doctor_prefix(d, &r->dst), r->metric, advice);
 	}
 	doctor_add(d, status, "remote.route", object,
 		   doctor_text(d, "a route via %s dev %s onlink, since it is a neighbour there",
-			       doctor_addr(d, &n->dst), t->vtep->name), found, advice);
+			       doctor_addr(d, &n->dst), t->vtep->name),
+		   found, advice);
 	check_beyond(d, t, &n->dst, object);
 }
 
@@ -425,15 +462,16 @@ static void check_spare(struct doctor *d, const struct tunnel *t)
 		for (unsigned j = 0; j < d->v->n_fdb && !known; j++)
 			known = is_fdb(t, &d->v->fdb[j]) && addr_eq(&d->v->fdb[j].dst, &f->dst) &&
 				is_claimed(d, t, &d->v->fdb[j].mac);
-		doctor_add(d, known ? DOCTOR_WARN : DOCTOR_FAIL, "remote.neighbour",
-			   doctor_text(d, "%s dev %s", doctor_addr(d, &f->dst), t->vtep->name),
-			   doctor_text(d, "a route and a neighbour that lead to the FDB entry of %s",
-				       doctor_mac(d, &f->mac)),
-			   known ? "none: the node has another entry, this one is left over" :
-			   "none: nothing is sent to this node",
-			   known ? doctor_text(d, "bridge fdb del %s dev %s dst %s self",
-					       doctor_mac(d, &f->mac), t->dev, doctor_addr(d, &f->dst)) :
-			   "# " RESTART);
+		doctor_add(
+			d, known ? DOCTOR_WARN : DOCTOR_FAIL, "remote.neighbour",
+			doctor_text(d, "%s dev %s", doctor_addr(d, &f->dst), t->vtep->name),
+			doctor_text(d, "a route and a neighbour that lead to the FDB entry of %s",
+				    doctor_mac(d, &f->mac)),
+			known ? "none: the node has another entry, this one is left over"
+			      : "none: nothing is sent to this node",
+			known ? doctor_text(d, "bridge fdb del %s dev %s dst %s self",
+					    doctor_mac(d, &f->mac), t->dev, doctor_addr(d, &f->dst))
+			      : "# " RESTART);
 	}
 }
 
@@ -455,13 +493,18 @@ static unsigned check_direct(struct doctor *d, bool v6)
 			continue;
 		n++;
 		nb = doctor_neigh_of(v, r->oif, &r->gw);
-		failed = (nb && (nb->state & NUD_FAILED)) || (r->nh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN));
-		doctor_judge(d, !failed, DOCTOR_FAIL, "remote.route",
-			     doctor_text(d, "%s dev %s", doctor_prefix(d, &r->dst), dev->name),
-			     "a route to a node that can be reached",
-			     doctor_text(d, "%s%s", route_words(d, r), failed ? ": it does not answer" : ""),
-			     doctor_text(d, "# see whether %s is up; if its address is another now, " RESTART,
-					 doctor_addr(d, &r->gw)));
+		failed = (nb && (nb->state & NUD_FAILED)) ||
+			 (r->nh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN));
+		doctor_judge(
+			d, !failed, DOCTOR_FAIL, "remote.route",
+			doctor_text(d, "%s dev %s", doctor_prefix(d, &r->dst), dev->name),
+			"a route to a node that can be reached",
+			doctor_text(d, "%s%s", route_words(d, r),
+				    failed ? ": it does not answer" : ""),
+			doctor_text(
+				d,
+				"# see whether %s is up; if its address is another now, " RESTART,
+				doctor_addr(d, &r->gw)));
 	}
 	return n;
 }
@@ -490,18 +533,22 @@ static void check_blackholes(struct doctor *d)
 	for (unsigned i = 0; i < v->n_routes; i++) {
 		const struct doctor_route *r = &v->routes[i];
 
-		if ((r->type != RTN_BLACKHOLE && r->type != RTN_UNREACHABLE && r->type != RTN_PROHIBIT) ||
+		if ((r->type != RTN_BLACKHOLE && r->type != RTN_UNREACHABLE &&
+		     r->type != RTN_PROHIBIT) ||
 		    !subnet_is_cluster(d, r))
 			continue;
 		n++;
 		doctor_add(d, DOCTOR_FAIL, "route.blackhole", doctor_prefix(d, &r->dst),
 			   "no route that drops packets to pods", route_words(d, r),
 			   doctor_text(d, "ip route del %s %s%s%s",
-				       r->type == RTN_BLACKHOLE ? "blackhole" :
-				       r->type == RTN_UNREACHABLE ? "unreachable" : "prohibit",
+				       r->type == RTN_BLACKHOLE	    ? "blackhole"
+				       : r->type == RTN_UNREACHABLE ? "unreachable"
+								    : "prohibit",
 				       doctor_prefix(d, &r->dst),
 				       r->metric ? doctor_text(d, " metric %u", r->metric) : "",
-				       r->table != RT_TABLE_MAIN ? doctor_text(d, " table %u", r->table) : ""));
+				       r->table != RT_TABLE_MAIN
+					       ? doctor_text(d, " table %u", r->table)
+					       : ""));
 	}
 	if (!n)
 		doctor_add(d, DOCTOR_OK, "route.blackhole", "routes of the cluster's network",
@@ -515,7 +562,8 @@ static void check_tunnel(struct doctor *d, const struct doctor_link *vtep)
 
 	t.dev = doctor_word(d, vtep->name);
 	if (!(vtep->flags & IFF_UP)) {
-		doctor_add(d, DOCTOR_SKIP, "remote.route", vtep->name, "entries for each remote node",
+		doctor_add(d, DOCTOR_SKIP, "remote.route", vtep->name,
+			   "entries for each remote node",
 			   "the device is down, and its routes and neighbours went with it", "");
 		return;
 	}
@@ -535,7 +583,8 @@ static void check_tunnel(struct doctor *d, const struct doctor_link *vtep)
 	check_duplicates(d, &t);
 	direct = check_direct(d, vtep->vxlan_v6);
 	if (!t.n_remotes && !t.n_spare && !direct)
-		doctor_add(d, DOCTOR_WARN, "remote.route", vtep->name, "entries for each remote node",
+		doctor_add(d, DOCTOR_WARN, "remote.route", vtep->name,
+			   "entries for each remote node",
 			   "none: right for a cluster of one node only",
 			   "# look at flanneld's log: does it see the other nodes' subnets?");
 }

@@ -26,9 +26,9 @@
 
 #include "doctor_dump.h"
 
-#define COUNTERS_MAX (1u << 20)		/* 24 a link, 2 a queue, 1 a rule, 300 of protocols */
+#define COUNTERS_MAX (1u << 20) /* 24 a link, 2 a queue, 1 a rule, 300 of protocols */
 #define COUNTERS_FILE_MAX (1u << 20)
-#define COUNTERS_COLUMNS_MAX 512	/* of one line; TcpExt has 140 */
+#define COUNTERS_COLUMNS_MAX 512 /* of one line; TcpExt has 140 */
 
 /* ------------------------------------------------------------- what they mean */
 
@@ -39,10 +39,12 @@ struct meaning {
 
 /* Those that say something about a lost packet; all others are traffic. */
 static const struct meaning meanings[] = {
-	{ "link", "rx_dropped", "received and thrown away by the device or the stack", DOCTOR_COUNTER_DROP },
+	{ "link", "rx_dropped", "received and thrown away by the device or the stack",
+	  DOCTOR_COUNTER_DROP },
 	{ "link", "tx_dropped", "not sent: the device refused it", DOCTOR_COUNTER_DROP },
 	{ "link", "rx_errors", "broken frames", DOCTOR_COUNTER_DROP },
-	{ "link", "tx_errors", "not sent: on a VXLAN device no route, no FDB entry or no room", DOCTOR_COUNTER_DROP },
+	{ "link", "tx_errors", "not sent: on a VXLAN device no route, no FDB entry or no room",
+	  DOCTOR_COUNTER_DROP },
 	{ "link", "rx_crc_errors", "frames with a wrong checksum", DOCTOR_COUNTER_DROP },
 	{ "link", "rx_fifo_errors", "the NIC's ring was full", DOCTOR_COUNTER_DROP },
 	{ "link", "rx_missed_errors", "the NIC's ring was full", DOCTOR_COUNTER_DROP },
@@ -50,13 +52,15 @@ static const struct meaning meanings[] = {
 	{ "link", "rx_length_errors", "frames longer than the device takes", DOCTOR_COUNTER_DROP },
 	{ "link", "rx_frame_errors", "broken frames", DOCTOR_COUNTER_DROP },
 	{ "link", "rx_nohandler", "nobody wanted them", DOCTOR_COUNTER_DROP },
-	{ "link", "tx_carrier_errors", "no carrier, or no route for the outer packet", DOCTOR_COUNTER_DROP },
+	{ "link", "tx_carrier_errors", "no carrier, or no route for the outer packet",
+	  DOCTOR_COUNTER_DROP },
 	{ "link", "tx_aborted_errors", "given up", DOCTOR_COUNTER_DROP },
 	{ "link", "tx_fifo_errors", "the transmit queue was full", DOCTOR_COUNTER_DROP },
 	{ "link", "collisions", "a VXLAN device's routes lead into itself", DOCTOR_COUNTER_DROP },
 	{ "qdisc", "drops", "the queue was full, or a policer", DOCTOR_COUNTER_DROP },
 	{ "qdisc", "overlimits", "the queue's rate was reached", DOCTOR_COUNTER_HINT },
-	{ "ip", "InDiscards", "thrown away by the IP layer: no memory, or a filter", DOCTOR_COUNTER_DROP },
+	{ "ip", "InDiscards", "thrown away by the IP layer: no memory, or a filter",
+	  DOCTOR_COUNTER_DROP },
 	{ "ip", "InHdrErrors", "bad headers, or TTL at its end", DOCTOR_COUNTER_DROP },
 	{ "ip", "InAddrErrors", "not for this node, which does not forward", DOCTOR_COUNTER_DROP },
 	{ "ip", "InUnknownProtos", "no such protocol here", DOCTOR_COUNTER_DROP },
@@ -71,9 +75,11 @@ static const struct meaning meanings[] = {
 	{ "ip", "InCsumErrors", "a wrong checksum", DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6InDiscards", "thrown away by the IPv6 layer", DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6InHdrErrors", "bad headers, or hop limit at its end", DOCTOR_COUNTER_DROP },
-	{ "ip6", "Ip6InAddrErrors", "not for this node, which does not forward", DOCTOR_COUNTER_DROP },
+	{ "ip6", "Ip6InAddrErrors", "not for this node, which does not forward",
+	  DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6InNoRoutes", "no route for what should be forwarded", DOCTOR_COUNTER_DROP },
-	{ "ip6", "Ip6InTooBigErrors", "longer than the next MTU: Packet Too Big was sent", DOCTOR_COUNTER_DROP },
+	{ "ip6", "Ip6InTooBigErrors", "longer than the next MTU: Packet Too Big was sent",
+	  DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6OutDiscards", "thrown away on the way out", DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6OutNoRoutes", "no route", DOCTOR_COUNTER_DROP },
 	{ "ip6", "Ip6ReasmFails", "fragments that never became whole", DOCTOR_COUNTER_DROP },
@@ -92,22 +98,30 @@ static const struct meaning meanings[] = {
 	{ "tcp", "RetransSegs", "sent again by this node's own connections", DOCTOR_COUNTER_HINT },
 	{ "tcp", "InErrs", "broken segments", DOCTOR_COUNTER_DROP },
 	{ "tcp", "InCsumErrors", "a wrong checksum", DOCTOR_COUNTER_DROP },
-	{ "icmp", "InDestUnreachs", "somebody said: cannot be delivered, or too long", DOCTOR_COUNTER_HINT },
-	{ "icmp", "OutDestUnreachs", "this node said: cannot be delivered, or too long", DOCTOR_COUNTER_HINT },
+	{ "icmp", "InDestUnreachs", "somebody said: cannot be delivered, or too long",
+	  DOCTOR_COUNTER_HINT },
+	{ "icmp", "OutDestUnreachs", "this node said: cannot be delivered, or too long",
+	  DOCTOR_COUNTER_HINT },
 	{ "icmp", "OutTimeExcds", "TTL at its end here: a routing loop", DOCTOR_COUNTER_HINT },
-	{ "icmp6", "Icmp6OutDestUnreachs", "this node said: cannot be delivered", DOCTOR_COUNTER_HINT },
+	{ "icmp6", "Icmp6OutDestUnreachs", "this node said: cannot be delivered",
+	  DOCTOR_COUNTER_HINT },
 	{ "icmp6", "Icmp6OutPktTooBigs", "this node said: too long", DOCTOR_COUNTER_HINT },
 	{ "icmp6", "Icmp6InPktTooBigs", "somebody said: too long", DOCTOR_COUNTER_HINT },
-	{ "tcpext", "IPReversePathFilter", "rp_filter: the way back leads elsewhere", DOCTOR_COUNTER_DROP },
+	{ "tcpext", "IPReversePathFilter", "rp_filter: the way back leads elsewhere",
+	  DOCTOR_COUNTER_DROP },
 	{ "tcpext", "ListenOverflows", "a listener's queue was full", DOCTOR_COUNTER_DROP },
 	{ "tcpext", "ListenDrops", "a listener's queue was full", DOCTOR_COUNTER_DROP },
 	{ "tcpext", "TCPBacklogDrop", "a socket's backlog was full", DOCTOR_COUNTER_DROP },
 	{ "tcpext", "LockDroppedIcmps", "ICMP for a busy socket", DOCTOR_COUNTER_HINT },
-	{ "softnet", "dropped", "a CPU's receive backlog was full (netdev_max_backlog)", DOCTOR_COUNTER_DROP },
-	{ "softnet", "time_squeeze", "a CPU ran out of its time for receiving", DOCTOR_COUNTER_HINT },
-	{ "conntrack", "insert_failed", "two packets raced to make one connection: one was dropped", DOCTOR_COUNTER_DROP },
+	{ "softnet", "dropped", "a CPU's receive backlog was full (netdev_max_backlog)",
+	  DOCTOR_COUNTER_DROP },
+	{ "softnet", "time_squeeze", "a CPU ran out of its time for receiving",
+	  DOCTOR_COUNTER_HINT },
+	{ "conntrack", "insert_failed", "two packets raced to make one connection: one was dropped",
+	  DOCTOR_COUNTER_DROP },
 	{ "conntrack", "drop", "the table of connections was full", DOCTOR_COUNTER_DROP },
-	{ "conntrack", "early_drop", "connections thrown out of a full table", DOCTOR_COUNTER_HINT },
+	{ "conntrack", "early_drop", "connections thrown out of a full table",
+	  DOCTOR_COUNTER_HINT },
 	{ "conntrack", "invalid", "packets that fit no connection", DOCTOR_COUNTER_HINT },
 	{ "conntrack", "entries", "", DOCTOR_COUNTER_GAUGE },
 	{ "conntrack", "max", "", DOCTOR_COUNTER_GAUGE },
@@ -183,14 +197,14 @@ static int parse_stats(struct nlmsghdr *h, void *to)
 struct qdisc_stats {
 	uint32_t ifindex, handle;
 	char kind[16];
-	struct {		/* struct gnet_stats_queue, linux/gen_stats.h */
+	struct { /* struct gnet_stats_queue, linux/gen_stats.h */
 		uint32_t qlen, backlog, drops, requeues, overlimits;
 	} q;
 };
 
 static int parse_qdisc(struct nlmsghdr *h, void *to)
 {
-	enum { STATS_QUEUE = 3 };	/* TCA_STATS_QUEUE */
+	enum { STATS_QUEUE = 3 }; /* TCA_STATS_QUEUE */
 	struct nlattr *a[TCA_MAX + 1], *s[8];
 	struct qdisc_stats *q = to;
 	struct tcmsg tc;
@@ -213,11 +227,16 @@ static void put_link(struct reading *r, const struct link_stats *l)
 		const char *name;
 		uint64_t value;
 	} v[] = {
-		{ "rx_packets", l->s.rx_packets }, { "tx_packets", l->s.tx_packets },
-		{ "rx_bytes", l->s.rx_bytes }, { "tx_bytes", l->s.tx_bytes },
-		{ "rx_errors", l->s.rx_errors }, { "tx_errors", l->s.tx_errors },
-		{ "rx_dropped", l->s.rx_dropped }, { "tx_dropped", l->s.tx_dropped },
-		{ "multicast", l->s.multicast }, { "collisions", l->s.collisions },
+		{ "rx_packets", l->s.rx_packets },
+		{ "tx_packets", l->s.tx_packets },
+		{ "rx_bytes", l->s.rx_bytes },
+		{ "tx_bytes", l->s.tx_bytes },
+		{ "rx_errors", l->s.rx_errors },
+		{ "tx_errors", l->s.tx_errors },
+		{ "rx_dropped", l->s.rx_dropped },
+		{ "tx_dropped", l->s.tx_dropped },
+		{ "multicast", l->s.multicast },
+		{ "collisions", l->s.collisions },
 		{ "rx_length_errors", l->s.rx_length_errors },
 		{ "rx_over_errors", l->s.rx_over_errors },
 		{ "rx_crc_errors", l->s.rx_crc_errors },

@@ -48,7 +48,8 @@ void *doctor_grow(void *array_ptr, unsigned *n, size_t size, unsigned max)
 static const char *text_keep(struct doctor *d, char *s)
 {
 	char **slot = s ? doctor_grow(&d->r->strings, &d->r->n_strings, sizeof(*slot),
-				      16 * DOCTOR_CHECKS_MAX) : NULL;
+				      16 * DOCTOR_CHECKS_MAX)
+			: NULL;
 
 	if (!slot) {
 		free(s);
@@ -119,8 +120,8 @@ const char *doctor_mac(struct doctor *d, const struct mac *m)
 void doctor_add(struct doctor *d, enum doctor_status status, const char *id, const char *object,
 		const char *expected, const char *found, const char *advice)
 {
-	struct doctor_check *c = doctor_grow(&d->r->checks, &d->r->n_checks, sizeof(*c),
-					     DOCTOR_CHECKS_MAX);
+	struct doctor_check *c =
+		doctor_grow(&d->r->checks, &d->r->n_checks, sizeof(*c), DOCTOR_CHECKS_MAX);
 
 	if (!c) {
 		d->oom |= d->r->n_checks < DOCTOR_CHECKS_MAX;
@@ -186,9 +187,13 @@ int doctor_run(const struct doctor_config *config, struct doctor_report **ret, s
 		doctor_check_sysctls, doctor_check_kernel,  doctor_check_leftovers,
 	};
 	struct doctor_view v = {
-		.root = -1, .proc = -1, .chain = config->chain, .only = config->pod,
-		.host_root = config->host_root && strcmp(config->host_root, "/") != 0 ?
-			     config->host_root : "",
+		.root = -1,
+		.proc = -1,
+		.chain = config->chain,
+		.only = config->pod,
+		.host_root = config->host_root && strcmp(config->host_root, "/") != 0
+				     ? config->host_root
+				     : "",
 	};
 	struct doctor d = { .v = &v };
 	int rc = -ENOMEM;

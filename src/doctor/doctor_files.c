@@ -289,7 +289,8 @@ static void conf_read(struct doctor_view *v, struct buf *b)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", kubelet, e->d_name, volumes);
 		vol = files_opendir(v, path);
-		for (unsigned m = 0; vol && m < DOCTOR_NETWORKS_MAX * 8 && (f = readdir(vol)); m++) {
+		for (unsigned m = 0; vol && m < DOCTOR_NETWORKS_MAX * 8 && (f = readdir(vol));
+		     m++) {
 			/* the volume is called flannel-cfg; a name of its own is not likely to lack "flannel" */
 			if (!strstr(f->d_name, "flannel"))
 				continue;
@@ -324,7 +325,8 @@ int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin)
 	} else {
 		json_incref(plugins);
 	}
-	json_array_foreach(plugins, i, p) {
+	json_array_foreach(plugins, i, p)
+	{
 		const char *type = json_string_value(json_object_get(p, "type"));
 		json_t *delegate = json_object_get(p, "delegate");
 

@@ -37,8 +37,8 @@
 #include "doctor_dump.h"
 
 #define NL_RETRIES 8
-#define NL_MSG_BUF 65536	/* the kernel fills at most 32 KiB */
-#define NL_TIMEOUT_S 10		/* the kernel answers at once; this only ends a hang */
+#define NL_MSG_BUF 65536 /* the kernel fills at most 32 KiB */
+#define NL_TIMEOUT_S 10 /* the kernel answers at once; this only ends a hang */
 
 struct dump {
 	int (*parse)(struct nlmsghdr *h, void *to);
@@ -276,8 +276,10 @@ static void parse_link_info(struct nlattr *info, struct doctor_link *l)
 	if (a[IFLA_INFO_DATA] && strcmp(l->kind, "bridge") == 0) {
 		struct nlattr *b[IFLA_BR_MAX + 1];
 
-		if (nla_parse_nested(b, IFLA_BR_MAX, a[IFLA_INFO_DATA], NULL) >= 0)
+		if (nla_parse_nested(b, IFLA_BR_MAX, a[IFLA_INFO_DATA], NULL) >= 0) {
 			l->vlan_filtering = get_u8(b[IFLA_BR_VLAN_FILTERING]) != 0;
+			l->stp = get_u32(b[IFLA_BR_STP_STATE]) != 0;
+		}
 	}
 	if (a[IFLA_INFO_SLAVE_DATA] && strcmp(slave, "bridge") == 0)
 		parse_port(a[IFLA_INFO_SLAVE_DATA], l);
@@ -289,8 +291,7 @@ static int parse_link(struct nlmsghdr *h, void *to)
 	struct doctor_link *l = to;
 	struct ifinfomsg ifi;
 
-	if (h->nlmsg_type != RTM_NEWLINK ||
-	    nlmsg_parse(h, sizeof(ifi), a, IFLA_MAX, NULL) < 0)
+	if (h->nlmsg_type != RTM_NEWLINK || nlmsg_parse(h, sizeof(ifi), a, IFLA_MAX, NULL) < 0)
 		return -EBADMSG;
 	memcpy(&ifi, nlmsg_data(h), sizeof(ifi));
 	l->ifindex = (uint32_t)ifi.ifi_index;
@@ -418,7 +419,7 @@ static int parse_chain(struct nlmsghdr *h, void *to)
 		return -EBADMSG;
 	if (!a[NFTA_CHAIN_HOOK] ||
 	    nla_parse_nested(hook, NFTA_HOOK_MAX, a[NFTA_CHAIN_HOOK], NULL) < 0)
-		return -EBADMSG;	/* no base chain */
+		return -EBADMSG; /* no base chain */
 	memcpy(&g, nlmsg_data(h), sizeof(g));
 	c->family = g.nfgen_family;
 	doctor_attr_str(a[NFTA_CHAIN_TABLE], c->table, sizeof(c->table));
@@ -432,8 +433,7 @@ static bool expr_drops(struct nlattr *data)
 {
 	struct nlattr *a[NFTA_IMMEDIATE_MAX + 1], *d[NFTA_DATA_MAX + 1], *v[NFTA_VERDICT_MAX + 1];
 
-	return nla_parse_nested(a, NFTA_IMMEDIATE_MAX, data, NULL) >= 0 &&
-	       a[NFTA_IMMEDIATE_DATA] &&
+	return nla_parse_nested(a, NFTA_IMMEDIATE_MAX, data, NULL) >= 0 && a[NFTA_IMMEDIATE_DATA] &&
 	       nla_parse_nested(d, NFTA_DATA_MAX, a[NFTA_IMMEDIATE_DATA], NULL) >= 0 &&
 	       d[NFTA_DATA_VERDICT] &&
 	       nla_parse_nested(v, NFTA_VERDICT_MAX, d[NFTA_DATA_VERDICT], NULL) >= 0 &&
@@ -486,8 +486,7 @@ static int parse_rule(struct nlmsghdr *h, void *to)
 	if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) ||
 	    nlmsg_parse(h, sizeof(g), a, NFTA_RULE_MAX, NULL) < 0 || !a[NFTA_RULE_EXPRESSIONS])
 		return -EBADMSG;
-	nla_for_each_nested(e, a[NFTA_RULE_EXPRESSIONS], left)
-		drops |= parse_expr(e, r);
+	nla_for_each_nested(e, a[NFTA_RULE_EXPRESSIONS], left) drops |= parse_expr(e, r);
 	if (!drops)
 		return -EBADMSG;
 	memcpy(&g, nlmsg_data(h), sizeof(g));
@@ -534,7 +533,7 @@ int doctor_nl_read(struct doctor_view *v, struct err *err)
 		.ifi = { .ifi_family = AF_UNSPEC },
 		/* counters are half of a link message, and not asked for here */
 		.mask = { .nla_len = sizeof(struct nlattr) + 4, .nla_type = IFLA_EXT_MASK },
-		.value = 1 << 3,	/* RTEXT_FILTER_SKIP_STATS */
+		.value = 1 << 3, /* RTEXT_FILTER_SKIP_STATS */
 	};
 	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
 	struct rtmsg rtm = { .rtm_family = AF_UNSPEC };
@@ -559,8 +558,8 @@ int doctor_nl_read(struct doctor_view *v, struct err *err)
 	}
 	if (!rc) {
 		what = "neighbours";
-		rc = doctor_dump(sk, RTM_GETNEIGH, &nd, sizeof(nd), parse_neigh,
-				 sizeof(*v->neighs), &v->neighs, &v->n_neighs);
+		rc = doctor_dump(sk, RTM_GETNEIGH, &nd, sizeof(nd), parse_neigh, sizeof(*v->neighs),
+				 &v->neighs, &v->n_neighs);
 	}
 	if (!rc) {
 		what = "forwarding database";

@@ -24,28 +24,28 @@
 #include "podhop/doctor.h"
 #include "podhop/err.h"
 
-#define DOCTOR_ENTRIES_MAX 65536	/* of one netlink table or directory */
-#define DOCTOR_CHECKS_MAX 65536		/* 10 a pod, 4 a remote node, and a few */
-#define DOCTOR_FILE_MAX (1u << 20)	/* /proc/net/udp of a busy node; conf files are small */
-#define DOCTOR_NETWORKS_MAX 8		/* FLANNEL_NETWORK is a list */
-#define DOCTOR_LISTED_MAX 64		/* stale files named one by one; the rest is counted */
+#define DOCTOR_ENTRIES_MAX 65536 /* of one netlink table or directory */
+#define DOCTOR_CHECKS_MAX 65536 /* 10 a pod, 4 a remote node, and a few */
+#define DOCTOR_FILE_MAX (1u << 20) /* /proc/net/udp of a busy node; conf files are small */
+#define DOCTOR_NETWORKS_MAX 8 /* FLANNEL_NETWORK is a list */
+#define DOCTOR_LISTED_MAX 64 /* stale files named one by one; the rest is counted */
 
-#define DOCTOR_OVERHEAD_V4 50		/* outer Ethernet of the inner frame 14, IPv4 20, UDP 8, VXLAN 8 */
+#define DOCTOR_OVERHEAD_V4 50 /* outer Ethernet of the inner frame 14, IPv4 20, UDP 8, VXLAN 8 */
 #define DOCTOR_OVERHEAD_V6 70
 
 /* --------------------------------------------------------------------- view */
 
 struct doctor_link {
-	uint32_t ifindex, master, iflink, mtu, flags;	/* flags: IFF_* */
-	int32_t link_netnsid;		/* -1: none */
+	uint32_t ifindex, master, iflink, mtu, flags; /* flags: IFF_* */
+	int32_t link_netnsid; /* -1: none */
 	char name[16], kind[16];
 	struct mac mac;
-	bool is_port;			/* of a bridge; then: */
-	uint8_t port_state;		/* BR_STATE_* */
+	bool is_port; /* of a bridge; then: */
+	uint8_t port_state; /* BR_STATE_* */
 	bool hairpin, isolated;
-	bool vlan_filtering;		/* of a bridge */
+	bool vlan_filtering, stp; /* of a bridge */
 	uint32_t vni, vxlan_link;
-	uint16_t vxlan_port;		/* host order */
+	uint16_t vxlan_port; /* host order */
 	struct addr vxlan_local;
 	bool vxlan_v6, vxlan_external;
 };
@@ -58,49 +58,49 @@ struct doctor_ifaddr {
 struct doctor_route {
 	struct prefix dst;
 	bool v6;
-	uint8_t type;		/* RTN_* */
-	uint8_t protocol;	/* RTPROT_* */
+	uint8_t type; /* RTN_* */
+	uint8_t protocol; /* RTPROT_* */
 	uint32_t table, oif, metric;
-	uint32_t nh_flags;	/* RTNH_F_* */
-	struct addr gw;		/* none: on the link */
+	uint32_t nh_flags; /* RTNH_F_* */
+	struct addr gw; /* none: on the link */
 };
 
-struct doctor_neigh {		/* ARP, ND and FDB entries alike */
+struct doctor_neigh { /* ARP, ND and FDB entries alike */
 	uint32_t ifindex, master;
-	uint16_t state;		/* NUD_* */
-	uint8_t flags;		/* NTF_* */
-	struct addr dst;	/* the address; FDB: the remote VTEP's, none for a bridge's own */
+	uint16_t state; /* NUD_* */
+	uint8_t flags; /* NTF_* */
+	struct addr dst; /* the address; FDB: the remote VTEP's, none for a bridge's own */
 	struct mac mac;
 };
 
 /* subnet.env as flanneld writes it. */
 struct doctor_env {
-	struct prefix networks[DOCTOR_NETWORKS_MAX];	/* both families */
+	struct prefix networks[DOCTOR_NETWORKS_MAX]; /* both families */
 	unsigned n_networks;
-	struct prefix subnet4, subnet6;			/* len 0: absent; the address is cni0's */
-	uint32_t mtu;					/* 0: absent */
+	struct prefix subnet4, subnet6; /* len 0: absent; the address is cni0's */
+	uint32_t mtu; /* 0: absent */
 	char ipmasq[8];
 };
 
 /* flannel's net-conf.json, where a copy lies on the node. */
 struct doctor_conf {
-	char *path;		/* NULL: none found */
+	char *path; /* NULL: none found */
 	char backend[32];
 	uint32_t vni;
-	uint16_t port;		/* 0: not set */
+	uint16_t port; /* 0: not set */
 	bool direct_routing;
 };
 
-struct doctor_lease {		/* one host-local address file */
+struct doctor_lease { /* one host-local address file */
 	char *path, *id;
 	struct addr ip;
 };
 
-struct doctor_base_chain {	/* of netfilter, with a policy */
+struct doctor_base_chain { /* of netfilter, with a policy */
 	char table[64], chain[64];
-	uint8_t family;		/* NFPROTO_* */
-	uint32_t hook;		/* NF_INET_* */
-	bool drop;		/* policy */
+	uint8_t family; /* NFPROTO_* */
+	uint32_t hook; /* NF_INET_* */
+	bool drop; /* policy */
 };
 
 /* A netfilter rule that does nothing but drop or reject what it matches. */
@@ -113,8 +113,8 @@ struct doctor_rule {
 };
 
 struct doctor_view {
-	const char *host_root;	/* "" for / */
-	int root;		/* directory that stands for /; -1: the real one */
+	const char *host_root; /* "" for / */
+	int root; /* directory that stands for /; -1: the real one */
 	int proc;
 	struct doctor_link *links;
 	unsigned n_links;
@@ -130,17 +130,17 @@ struct doctor_view {
 	unsigned n_chains;
 	struct doctor_rule *rules;
 	unsigned n_rules;
-	int netfilter;		/* 0: read; -errno: why not */
-	int env_rc;		/* of subnet.env: 0, -errno, -EBADMSG */
+	int netfilter; /* 0: read; -errno: why not */
+	int env_rc; /* of subnet.env: 0, -errno, -EBADMSG */
 	struct doctor_env env;
 	struct doctor_conf conf;
-	char *cni_conf;		/* path of flannel's CNI configuration; NULL: none found */
+	char *cni_conf; /* path of flannel's CNI configuration; NULL: none found */
 	bool cni_hairpin;
 	struct doctor_lease *leases;
 	unsigned n_leases;
 	unsigned kernel_major, kernel_minor;
 	const struct chain *chain;
-	const struct chain_pod *only;	/* NULL: all pods */
+	const struct chain_pod *only; /* NULL: all pods */
 };
 
 /* Room for one more element, zeroed and counted; NULL: no memory, or max reached. */
@@ -166,7 +166,7 @@ int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char 
 /* -EBADMSG: a line that flanneld would not write. */
 int doctor_parse_env(const char *text, struct doctor_env *ret);
 int doctor_parse_conf(const char *text, size_t len, struct doctor_conf *ret);
-int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin);	/* -ENOENT: not flannel's */
+int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin); /* -ENOENT: not flannel's */
 
 const struct doctor_link *doctor_link_by_index(const struct doctor_view *v, uint32_t ifindex);
 const struct doctor_link *doctor_link_by_name(const struct doctor_view *v, const char *name);
@@ -176,7 +176,7 @@ const struct doctor_route *doctor_route_to(const struct doctor_view *v, const st
 const struct doctor_neigh *doctor_neigh_of(const struct doctor_view *v, uint32_t ifindex,
 					   const struct addr *ip);
 const struct doctor_link *doctor_addr_owner(const struct doctor_view *v, const struct addr *a);
-bool doctor_neigh_valid(const struct doctor_neigh *n);	/* it can be sent to */
+bool doctor_neigh_valid(const struct doctor_neigh *n); /* it can be sent to */
 /* The prefix without host bits. */
 struct prefix doctor_prefix_base(struct prefix p);
 bool doctor_prefix_eq(const struct prefix *a, const struct prefix *b);
@@ -215,18 +215,18 @@ void doctor_add(struct doctor *d, enum doctor_status status, const char *id, con
 void doctor_judge(struct doctor *d, bool good, enum doctor_status otherwise, const char *id,
 		  const char *object, const char *expected, const char *found, const char *advice);
 
-const char *doctor_family_name(uint8_t family);	/* NFPROTO_*: as nft writes it */
+const char *doctor_family_name(uint8_t family); /* NFPROTO_*: as nft writes it */
 
 /* ------------------------------------------------------------------- checks */
 
-void doctor_check_flannel(struct doctor *d);	/* files */
+void doctor_check_flannel(struct doctor *d); /* files */
 void doctor_check_vteps(struct doctor *d);
 void doctor_check_remotes(struct doctor *d);
 void doctor_check_bridge(struct doctor *d);
 void doctor_check_mtu(struct doctor *d);
 void doctor_check_sysctls(struct doctor *d);
-void doctor_check_kernel(struct doctor *d);	/* conntrack, offload, netfilter */
+void doctor_check_kernel(struct doctor *d); /* conntrack, offload, netfilter */
 void doctor_check_pods(struct doctor *d);
-void doctor_check_leftovers(struct doctor *d);	/* stale CNI results, leaked addresses */
+void doctor_check_leftovers(struct doctor *d); /* stale CNI results, leaked addresses */
 
 #endif

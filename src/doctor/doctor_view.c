@@ -75,8 +75,8 @@ const struct doctor_link *doctor_addr_owner(const struct doctor_view *v, const s
 
 bool doctor_neigh_valid(const struct doctor_neigh *n)
 {
-	const uint16_t valid = NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE |
-			       NUD_DELAY;
+	const uint16_t valid =
+		NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
 
 	return n && (n->state & valid) && !mac_is_none(&n->mac);
 }

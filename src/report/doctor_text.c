@@ -10,9 +10,9 @@
 
 #include "podhop/doctor.h"
 
-#define DOCTOR_LABEL 10		/* "expected" and two blanks */
-#define DOCTOR_INDENT 6		/* below the status */
-#define DOCTOR_ID 20		/* "sysctl.br_netfilter" and a blank */
+#define DOCTOR_LABEL 10 /* "expected" and two blanks */
+#define DOCTOR_INDENT 6 /* below the status */
+#define DOCTOR_ID 20 /* "sysctl.br_netfilter" and a blank */
 
 static enum report_color doctor_color(enum doctor_status s)
 {
@@ -34,7 +34,7 @@ static enum report_color doctor_color(enum doctor_status s)
 static void doctor_head(struct report_out *o, const struct doctor_check *c)
 {
 	static const char *const names[DOCTOR_STATUS_COUNT] = {
-		[DOCTOR_NONE] = "?", [DOCTOR_OK] = "ok", [DOCTOR_WARN] = "warn",
+		[DOCTOR_NONE] = "?",	[DOCTOR_OK] = "ok",	[DOCTOR_WARN] = "warn",
 		[DOCTOR_FAIL] = "FAIL", [DOCTOR_SKIP] = "skip",
 	};
 	const char *name = names[c->status];
