@@ -392,13 +392,13 @@
 					", " + bytes(i.bytes)).join("; ") + hop.map((k) => (k.mtu ? "; MTU " + k.mtu : "") +
 					(k.vni !== null ? "; VNI " + k.vni : "")).join("")),
 				svg("rect", { class: "box", x: x[r] - boxW / 2, y: 0.5, width: boxW, height: 53, rx: 6 }),
-				text(x[r], 17, "strong", r), text(x[r], 32, "dev", (shown(name).length > max ? shown(name).slice(0, max - 1) +
+				text(x[r], 17, "strong", r), text(x[r], 32, narrow ? "dev tiny" : "dev", (shown(name).length > max ? shown(name).slice(0, max - 1) +
 					"\u2026" : name) + tail),
 				text(x[r], 47, "soft", (narrow ? short : count)(sum(devs, "observations")) + (narrow ? "" : " frames"))));
 		}
 		if (!narrow)
 			back.append(text(0, 17, "strong", C.pods.length > 1 ? "pods" : "pod", "start"),
-				text(width, 17, "strong", "network", "end"));
+				text(width - 2, 17, "strong", "network", "end"));
 		const said = list.map((d) => d.row.direction + ", " + d.roles.map((r, i) => r + " " + count(d.at[i]) +
 			(d.gone[i] ? ", " + count(d.gone[i]) + (d.lost[i] ? " lost" : " missing") : "")).join(", then ")).join(". ");
 		return svg("svg", { viewBox: "0 0 " + width + " " + Math.max(y - 4, top), role: "img",
@@ -489,7 +489,7 @@
 		}
 		const col = (key, label) => ({ label, num: true, sort: (l) => l[key], cell: (l) => ns(l[key]) });
 		section("latency", "Latency", about, known.length ? table("Latency", [
-			{ label: "Hops", wide: true, cell: (l) => [arrow(l.from, l.to), h("small", { class: l.direction }, l.direction)] },
+			{ label: "Hops", wide: true, cls: "whole", cell: (l) => [arrow(l.from, l.to), h("small", { class: l.direction }, l.direction)] },
 			{ label: "", cls: "chart", wide: true, axis, cell: chart },
 			col("p50_ns", "p50"), col("p90_ns", "p90"), col("p99_ns", "p99"), col("max_ns", "max"),
 			{ label: "Samples", num: true, sort: (l) => l.samples, cell: (l) => count(l.samples) },
@@ -529,14 +529,14 @@
 		e.fragmented_outer ? h("span", { class: "unknown" }, plural(e.fragmented_outer, "datagram") + " fragmented, " +
 			bytes(e.fragment_bytes) + " of extra headers") : null)] : null,
 		e.sizes.length ? [h("h3", {}, "By packet length"), table("Overhead by packet length", [
-			{ label: "Length", cell: span, wide: true },
+			{ label: "Length", cell: span, wide: true, cls: "whole" },
 			{ label: "", cls: "chart", wide: true, cell: (s) => meter(share(s), most) },
 			{ label: "Overhead", num: true, sort: share, cell: (s) => pct(s.overhead_bytes, s.inner_bytes) },
 			{ label: "Bytes added", num: true, sort: (s) => s.overhead_bytes, cell: (s) => bytes(s.overhead_bytes) },
 			{ label: "Datagrams", num: true, sort: (s) => s.outer_datagrams, cell: (s) => count(s.outer_datagrams) },
 			{ label: "Packets", num: true, sort: (s) => s.packets, cell: (s) => count(s.packets) },
 		], e.sizes)] : null,
-		e.tunnels.length ? [h("h3", {}, "Tunnels"), table("Tunnels", [
+		e.tunnels.length ? [h("h3", {}, "Tunnels"), h("div", { class: "scroll" }, table("Tunnels", [
 			{ label: "From", cls: "end", wide: true, cell: (t) => end(t.outer_src, null) },
 			{ label: "To", cls: "end", wide: true, cell: (t) => end(t.outer_dst, t.port) },
 			{ label: "VNI", num: true, sort: (t) => t.vni, cell: (t) => String(t.vni) },
@@ -545,7 +545,7 @@
 			{ label: "Inner bytes", num: true, sort: (t) => t.inner_bytes, cell: (t) => bytes(t.inner_bytes) },
 			{ label: "Overhead", num: true, sort: (t) => t.overhead_bytes, cell: (t) => bytes(t.overhead_bytes) },
 			{ label: "Basis", cell: (t) => t.basis || "\u2013" },
-		], e.tunnels)] : null);
+		], e.tunnels))] : null);
 	}
 
 	// --------------------------------------------------------------- flows
@@ -574,11 +574,11 @@
 		const cols = [
 			{ label: "Protocol", sort: (f) => String(f.protocol), cell: (f) => typeof f.protocol === "number"
 				? "protocol " + f.protocol : f.protocol },
+			{ label: "Direction", sort: (f) => f.direction, cell: (f) => h("span", { class: f.direction }, f.direction) },
 			{ label: "Source", cls: "end", wide: true, sort: (f) => addrKey(f.src, f.sport),
 				cell: (f) => end(f.src, f.sport, changed(f, "src", "sport")) },
 			{ label: "Destination", cls: "end", wide: true, sort: (f) => addrKey(f.dst, f.dport),
 				cell: (f) => end(f.dst, f.dport, changed(f, "dst", "dport")) },
-			{ label: "Direction", sort: (f) => f.direction, cell: (f) => h("span", { class: f.direction }, f.direction) },
 			{ label: "Path", wide: true, sort: (f) => f.path || "", cls: "way", cell: (f) => h("span", { class: "none" },
 				(f.path || "\u2013").split(">").join("\u200a\u203a\u200a")) },
 			num("Packets", "packets", count), num("Bytes", "bytes", bytes), num("Payload", "payload_bytes", bytes),
@@ -633,7 +633,8 @@
 				(list.length > limit ? "; " + count(limit) + " shown" : "") + (omitted ? "; " + count(omitted) + " left out of the report" : "");
 		}
 		section("flows", "Flows", "One direction each, as the pod sees it; translation by a Service stands below the address.",
-			h("div", { class: "tools", role: "search" }, h("label", {}, "Search", search), h("label", {}, "Show", way), said), t, more);
+			h("div", { class: "tools", role: "search" }, h("label", {}, "Search", search), h("label", {}, "Show", way), said),
+			h("div", { class: "scroll" }, t), more);
 		show();
 	}
 
