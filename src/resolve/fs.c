@@ -134,7 +134,9 @@ int resolve_fs_walk(int base, const char *path, int flags)
 			return -errno;
 		}
 		target[n] = 0;
-		if (++links > FS_LINKS_MAX)
+		/* A link to itself (what only means something outside this root) needs no 40 rounds. */
+		if (++links > FS_LINKS_MAX ||
+		    (target[0] == '/' && strcmp(target + strspn(target, "/"), done) == 0))
 			return -ELOOP;
 		done_len = target[0] == '/' ? 0 : before;
 		done[done_len] = 0;
