@@ -84,7 +84,6 @@ enum packet_flag {
 	PACKET_DONE = 16,		/* whole at its last hop: closes after the look-ahead */
 	PACKET_TIED = 32,		/* look-alikes: see struct tie */
 	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
-	PACKET_SUPER = 128,		/* indexed by SUPER_BLOCKs */
 	PACKET_QUEUED = 256,		/* in the queue of packets that close after the look-ahead */
 	PACKET_EARLY = 512,		/* closed before its window had passed: the table was full */
 	PACKET_INDEXED = 1024,		/* is in its primary bucket */

@@ -121,6 +121,28 @@ static struct sighting *sighting_at(struct packet *p, uint16_t place)
 	return NULL;
 }
 
+/*
+ * Kept in time order: a whole is seen after its parts, and a capture that was late with a frame
+ * delivers it behind others. NULL when the path has more places than are kept.
+ */
+static struct sighting *sighting_new(struct packet *p, int64_t first_ns, uint16_t place,
+				     unsigned role)
+{
+	unsigned at = p->n_sightings;
+
+	if (at == SIGHTINGS_MAX) {
+		p->path_cut = true;
+		return NULL;
+	}
+	p->n_sightings++;
+	while (at && p->s[at - 1].first_ns > first_ns) {
+		p->s[at] = p->s[at - 1];
+		at--;
+	}
+	p->s[at] = (struct sighting){ .first_ns = first_ns, .place = place, .role = (uint8_t)role };
+	return &p->s[at];
+}
+
 static bool has_place(const struct packet *p, uint16_t place)
 {
 	for (unsigned i = 0; i < p->n_sightings; i++)
@@ -295,14 +317,11 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 	bool large = is_super(c, o), encap = role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP);
 	struct sighting *s = sighting_at(p, place);
 
-	if (!s && p->n_sightings < SIGHTINGS_MAX) {
-		s = &p->s[p->n_sightings++];
-		*s = (struct sighting){ .first_ns = o->time_ns, .place = place,
-					.role = (uint8_t)role };
-	} else if (!s) {
-		p->path_cut = true;
-	}
+	if (!s)
+		s = sighting_new(p, o->time_ns, place, role);
 	if (s) {
+		if (o->time_ns < s->first_ns)
+			s->first_ns = o->time_ns;
 		s->covered += size;
 		if (!part)
 			s->whole = 1;
@@ -336,7 +355,7 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 	if (c->n_seen)
 		seen_add(c, p, o, start, size, part);
 	p->observations++;
-	if (!(p->flags & PACKET_DONE) && s && path_is_done(c, p, s)) {
+	if (!(p->flags & PACKET_DONE) && s && path_is_done(c, p, &p->s[p->n_sightings - 1])) {
 		p->flags |= PACKET_DONE;
 		close_queue(c, i, o->time_ns);
 	} else if (p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other &&
@@ -474,6 +493,20 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 
 /* ------------------------------------------------------------------ segment */
 
+/* Keys under which any of its segments finds a super-frame. */
+static void super_index(struct correlate *c, uint32_t i, uint64_t flow_key)
+{
+	const struct packet *p = &c->packet[i];
+	uint32_t last = (p->start + p->size - 1) >> SUPER_BLOCK_SHIFT;
+
+	for (uint32_t b = p->start >> SUPER_BLOCK_SHIFT;;
+	     b = (b + 1) & (UINT32_MAX >> SUPER_BLOCK_SHIFT)) {
+		alias_add(c, i, hash_mix(flow_key, b, KEY_SUPER), 0);
+		if (b == last)
+			break;
+	}
+}
+
 static bool contains(const struct correlate *c, uint32_t i, const struct correlate_obs *o,
 		     uint64_t flow_key, uint16_t place)
 {
@@ -565,20 +598,10 @@ static void absorb(struct correlate *c, uint32_t parent, uint32_t child)
 		const struct sighting *from = &q->s[k];
 		struct sighting *to = sighting_at(p, from->place);
 
-		if (!to && p->n_sightings < SIGHTINGS_MAX) {
-			/* Kept in time order: the parts were seen before the whole. */
-			unsigned at = p->n_sightings++;
-			while (at && p->s[at - 1].first_ns > from->first_ns) {
-				p->s[at] = p->s[at - 1];
-				at--;
-			}
-			to = &p->s[at];
-			*to = (struct sighting){ .first_ns = from->first_ns, .place = from->place,
-						 .role = from->role };
-		} else if (!to) {
-			p->path_cut = true;
+		if (!to)
+			to = sighting_new(p, from->first_ns, from->place, from->role);
+		if (!to)
 			continue;
-		}
 		to->covered += from->covered;
 		if (from->whole)
 			range_add(c, p, from->place, base, base + q->size, false);
@@ -694,6 +717,8 @@ static uint32_t rule_merge(struct correlate *c, const struct correlate_obs *o, u
 		if (!(c->packet[parts[k]].flags & PACKET_CLOSED))
 			absorb(c, i, parts[k]);
 	packet_index(c, i, key_primary(o, flow_key));
+	/* A frame that GRO merged bears the time of its first segment: the others come later. */
+	super_index(c, i, flow_key);
 	return i;
 }
 
@@ -1135,16 +1160,8 @@ static uint32_t rule_new(struct correlate *c, const struct correlate_obs *o, uin
 	case KIND_TCP_DATA:
 		if (flow_note_range(f, o->seq, o->size))
 			p->flags |= PACKET_RETRANSMISSION;
-		if (is_large(c, o)) {
-			uint32_t last = (o->seq + o->size - 1) >> SUPER_BLOCK_SHIFT;
-			p->flags |= PACKET_SUPER;
-			for (uint32_t b = o->seq >> SUPER_BLOCK_SHIFT;;
-			     b = (b + 1) & (UINT32_MAX >> SUPER_BLOCK_SHIFT)) {
-				alias_add(c, i, hash_mix(c->flow[flow].key, b, KEY_SUPER), 0);
-				if (b == last)
-					break;
-			}
-		}
+		if (is_large(c, o))
+			super_index(c, i, c->flow[flow].key);
 		break;
 	case KIND_FRAGMENT:
 		p->size = o->frag_off + o->size;

@@ -134,6 +134,8 @@ run() {
 	is_wanted "$variant" "$case" "$family" || return 0
 	make_lab
 	name=$out/$variant-$case-$family
+	# Once before: path MTUs and neighbours are then known, nothing is lost on their account.
+	"$@" >"$name.warm" 2>&1
 	: >"$name.err"
 	# shellcheck disable=SC2086  # options are many words
 	ip netns exec "${!ns}" "$podhop" capture "$pod" --host-root "${!root}" -w "$name.pcapng" \
