@@ -21,7 +21,7 @@ libjansson-dev              | build demo check lint long |
 libxxhash-dev               | build demo check lint long |
 libseccomp-dev              | build demo check lint long |
 libcap-ng-dev               | build demo check lint long |
-libcmocka-dev               | build check lint long      |
+libcmocka-dev               | check lint long            |
 iproute2                    | demo check long            | ip
 ethtool                     | demo check long            | ethtool
 nftables                    | demo check long            | nft
