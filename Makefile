@@ -38,7 +38,7 @@ $(error podhop needs the development files of $(PKGS): run `make deps`)
 endif
 endif
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -69,7 +69,7 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-MODULES := base dissect pcapng resolve capture correlate doctor report pipeline sandbox names extcap cli
+MODULES := base dissect pcapng resolve capture correlate verify doctor report pipeline sandbox names extcap cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))

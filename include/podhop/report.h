@@ -18,6 +18,7 @@
 #include "podhop/err.h"
 #include "podhop/model.h"
 #include "podhop/result.h"
+#include "podhop/verify.h"
 
 struct report_style {
 	bool color;		/* ANSI colours */
@@ -50,5 +51,20 @@ int report_packet_text(FILE *out, const struct result_packet *p, const struct mo
 int report_packet_json(FILE *out, const struct result_packet *p, const struct model_net *net);
 int report_doctor_text(FILE *out, const struct doctor_report *r, const struct report_style *style);
 int report_doctor_json(FILE *out, const struct doctor_report *r);
+
+struct report_verify {
+	const struct verify_result *result;
+	const char *const *nodes;	/* names, in the order of the config */
+	unsigned n_nodes;
+	/* The file of the node's that has the lost packet's frame; may give NULL. */
+	const char *(*file)(void *arg, unsigned node, const struct verify_lost *l);
+	void *arg;
+};
+#define REPORT_SENTENCE_MAX 512
+/* The verdict in one sentence, printable. Returns out. */
+const char *report_verify_sentence(const struct report_verify *r, const struct report_style *style,
+				   char out[static REPORT_SENTENCE_MAX]);
+int report_verify_text(FILE *out, const struct report_verify *r, const struct report_style *style);
+int report_verify_json(FILE *out, const struct report_verify *r);
 
 #endif

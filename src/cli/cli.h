@@ -35,6 +35,7 @@ enum command {
 	COMMAND_RESOLVE,
 	COMMAND_CAPTURE,
 	COMMAND_REPORT,
+	COMMAND_VERIFY,
 	COMMAND_DOCTOR,
 	COMMAND_HELP,
 	COMMAND_COUNT,
@@ -89,6 +90,8 @@ struct options {
 	const char *node, *host_root;
 	const char *user;		/* -Z */
 	int64_t window_ns;
+	bool has_clock_offset;		/* --clock-offset */
+	int64_t clock_offset_ns;
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -109,6 +112,7 @@ int command_resolve(const struct options *o);
 int command_capture(const struct options *o);
 int command_report(const struct options *o);
 int command_extcap(int argc, char **argv);	/* called by Wireshark */
+int command_verify(const struct options *o);
 int command_doctor(const struct options *o);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */

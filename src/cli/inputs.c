@@ -771,6 +771,46 @@ int64_t inputs_time(const struct inputs *in)
 	return time == INT64_MAX ? INT64_MIN : time;
 }
 
+void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last)
+{
+	int64_t first = in->all_own ? INT64_MAX : INT64_MIN, last = INT64_MIN, least = INT64_MAX;
+	bool any = false;
+
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		if (in->hop_first_ns[i] == INT64_MAX)
+			continue;
+		any = true;
+		if (in->all_own ? in->hop_first_ns[i] < first : in->hop_first_ns[i] > first)
+			first = in->hop_first_ns[i];
+		if (in->hop_last_ns[i] > last)
+			last = in->hop_last_ns[i];
+		if (in->hop_last_ns[i] < least)
+			least = in->hop_last_ns[i];
+	}
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->last_ns > last)
+			last = in->input[i]->last_ns;
+	*ret_first = any ? first : INT64_MAX;
+	*ret_last = end && !in->all_own && any ? least : last;
+}
+
+const char *inputs_file_of(const struct inputs *in, unsigned hop, int64_t time_ns)
+{
+	const char *path = NULL;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			if (one->hop[k] != (int)hop)
+				continue;
+			if (time_ns >= one->first_ns && time_ns <= one->last_ns)
+				return one->path;
+			path = path ? path : one->path;
+		}
+	}
+	return path;
+}
+
 bool inputs_live(const struct inputs *in)
 {
 	for (unsigned i = 0; i < in->n_input; i++)

@@ -71,6 +71,13 @@ int64_t inputs_next_ns(const struct inputs *in);	/* of the frame that inputs_fet
 int inputs_take(struct inputs *in);
 /* How far time has come in all inputs that are not over; INT64_MIN: not known yet. */
 int64_t inputs_time(const struct inputs *in);
+/*
+ * From when to when all its hops were captured, by their frames. end: all has been read; what
+ * podhop wrote was captured at all hops to the end, others to where the first of them ended.
+ */
+void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last);
+/* The file that has the hop's frame of that time; NULL when none has. */
+const char *inputs_file_of(const struct inputs *in, unsigned hop, int64_t time_ns);
 bool inputs_live(const struct inputs *in);	/* one of them is a pipe */
 
 /* Waits until one of the open inputs can be read, a signal came, or a short while. */

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 		[COMMAND_RESOLVE] = command_resolve,
 		[COMMAND_CAPTURE] = command_capture,
 		[COMMAND_REPORT] = command_report,
+		[COMMAND_VERIFY] = command_verify,
 		[COMMAND_DOCTOR] = command_doctor,
 	};
 	status = run[o.command](&o);

@@ -25,7 +25,7 @@
 #define FOR(c) (1u << COMMAND_##c)
 #define FOR_RUN (FOR(CAPTURE) | FOR(REPORT))
 #define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE) | FOR(DOCTOR))
-#define FOR_ALL (FOR_NODE | FOR(REPORT))
+#define FOR_ALL (FOR_NODE | FOR(REPORT) | FOR(VERIFY))
 
 struct command_row {
 	const char *name, *args, *summary;
@@ -39,6 +39,8 @@ static const struct command_row commands[COMMAND_COUNT] = {
 			      "capture at all hops at once, correlate, write, report" },
 	[COMMAND_REPORT] = { "report", "FILE...",
 			     "the same on captures of one node already taken" },
+	[COMMAND_VERIFY] = { "verify", "[NAME=]FILE...",
+			     "captures of two or more nodes: what was delivered, lost, late" },
 	[COMMAND_DOCTOR] = { "doctor", "[POD]",
 			     "is the node's flannel datapath configured so that packets can pass?" },
 	[COMMAND_HELP] = { "help", "[COMMAND]", "this text, or a command's options" },
@@ -53,6 +55,7 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
+	OPT_CLOCK_OFFSET,
 };
 
 struct option_row {
@@ -79,28 +82,31 @@ static const struct option_row options[] = {
 	  "next file after so many seconds; FILE is a strftime template" },
 	{ OPT_FILES, "rotate-files", "N", FOR_RUN,
 	  "with -C keep N files in a ring, with -G end after N" },
-	{ OPT_FILTER, "filter", "FILTER", FOR_RUN,
+	{ OPT_FILTER, "filter", "FILTER", FOR_RUN | FOR(VERIFY),
 	  "libpcap filter on the pod's own packets as its veth shows them" },
 	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN, "packets to the pod, from it, both" },
 	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
 	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
 	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report goes there" },
 	{ OPT_HTML, "html", "FILE", FOR_RUN, "the report also as one page for a browser" },
-	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN,
+	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN | FOR(VERIFY),
 	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
-	{ OPT_POD, "pod", "ADDR", FOR(REPORT), "a pod's address, for files that do not say" },
+	{ OPT_POD, "pod", "ADDR", FOR(REPORT) | FOR(VERIFY),
+	  "a pod's address, for files that do not say; verify: also NAME=ADDR" },
 	{ OPT_AND, "and", "POD", FOR(CAPTURE), "one more pod of this node" },
 	{ OPT_PODS, "pods", "FILE", FOR_RUN,
 	  "names: what `kubectl get pods,services,nodes -A -o json` prints" },
 	{ OPT_SPLIT, "split", NULL, FOR_RUN, "with -w f.pcapng also one file a hop" },
-	{ OPT_NODE, "node", "NAME", FOR_ALL, "the node's name" },
+	{ OPT_NODE, "node", "NAME", FOR_NODE | FOR(REPORT), "the node's name" },
 	{ OPT_HOST_ROOT, "host-root", "DIR", FOR_NODE,
 	  "where the node's /proc, /run, /var and /etc are" },
-	{ OPT_WINDOW, "window", "MS", FOR_RUN, "how long a packet stays open (2000)" },
+	{ OPT_WINDOW, "window", "MS", FOR_RUN | FOR(VERIFY), "how long a packet stays open (2000)" },
 	{ OPT_NANO, "nano", NULL, FOR(CAPTURE),
 	  "nanosecond stamps; the kernel then stamps received frames once for all hops" },
 	{ OPT_PRINT, "print", NULL, FOR_RUN, "a line a packet also with -w" },
-	{ OPT_NO_NAT, "no-nat", NULL, FOR_RUN, "do not follow address translation" },
+	{ OPT_NO_NAT, "no-nat", NULL, FOR_RUN | FOR(VERIFY), "do not follow address translation" },
+	{ OPT_CLOCK_OFFSET, "clock-offset", "NS", FOR(VERIFY),
+	  "the other nodes' clocks less the first one's, where traffic cannot tell" },
 	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
 	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
 	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
@@ -219,6 +225,18 @@ static int parse_u64(const char *what, const char *text, uint64_t min, uint64_t 
 	if (text[0] < '0' || text[0] > '9' || *end || errno || v < min || v > max)
 		return err_usage(err, EINVAL, "%s %s: a number from %" PRIu64 " to %" PRIu64
 				 " is needed", what, text, min, max);
+	*ret = v;
+	return 0;
+}
+
+static int parse_i64(const char *what, const char *text, int64_t *ret, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	long long v = strtoll(text, &end, 10);
+	if (end == text || *end || errno)
+		return err_usage(err, EINVAL, "%s %s: a whole number is needed", what, text);
 	*ret = v;
 	return 0;
 }
@@ -384,6 +402,10 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		rc = parse_u64("--window", v, 1, 3600000, &n, err);
 		o->window_ns = (int64_t)n * NS_PER_MS;
 		break;
+	case OPT_CLOCK_OFFSET:
+		rc = parse_i64("--clock-offset", v, &o->clock_offset_ns, err);
+		o->has_clock_offset = true;
+		break;
 	case OPT_NANO:
 		o->nano = true;
 		break;
@@ -458,6 +480,10 @@ static int check(struct options *o, struct err *err)
 		if (o->n_args > 1)
 			return join_filter(o, 1, err);
 		break;
+	case COMMAND_VERIFY:
+		if (!o->n_args)
+			return err_usage(err, EINVAL, "verify needs captures: [NAME=]FILE...");
+		break;
 	case COMMAND_DOCTOR:
 		if (o->n_args > 1)
 			return err_usage(err, EINVAL, "doctor takes one POD, or none");
@@ -470,7 +496,7 @@ static int check(struct options *o, struct err *err)
 		break;
 	}
 	if ((o->command == COMMAND_LIST || o->command == COMMAND_RESOLVE ||
-	     o->command == COMMAND_DOCTOR) &&
+	     o->command == COMMAND_DOCTOR || o->command == COMMAND_VERIFY) &&
 	    o->format == FORMAT_JSONL)
 		return err_usage(err, EINVAL, "-T jsonl: %s prints text or json",
 				 options_command_name(o->command));

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * clock.c - offset and drift between two nodes' clocks, from their traffic.
+ *
+ * Theory of operation
+ *
+ * No packet arrives before it was sent. One that went from the reference to the node
+ * shows delta = node_ns - ref_ns = offset + delay: an upper bound of the offset; one
+ * that came back shows offset - delay: a lower bound. With a drift the offset is a line
+ * over time, and the true line runs below all forward points and above all backward ones:
+ *
+ *     delta  .   .  . .   .  forward: offset + delay
+ *              .____._______   lower convex hull of the forward points
+ *            - - - - - - - -   the line in the middle: our estimate
+ *              __.______.___   upper convex hull of the backward points
+ *            .  .    .  .      backward: offset - delay
+ *
+ * Queueing and loss only move points away from the line or leave some out; neither can
+ * bring a point to the wrong side. So the two hulls enclose the truth. Where they are
+ * nearest to each other, at time t0, the middle between them is the offset, half
+ * their distance its uncertainty: no guess, a bound. That distance equals the widest
+ * gap that any two parallel lines can keep between the hulls (duality), which is
+ * the smallest round trip, plus the drift's error times the time between the two
+ * packets that make up that round trip. The slope of these lines is the drift.
+ *
+ * Points are kept as the best of each stretch of time; when the stretches are used
+ * up, they become twice as long. Leaving a point out loosens the bound, never breaks it.
+ */
+#include "podhop/verify.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 4096u
+#define BUCKET_NS 1000000LL	/* at first: 4 s in all */
+#define STAMP_NS 1000		/* pcap's usual resolution; stamps are cut off, not rounded */
+#define DRIFT_MAX 1e-3		/* quartz is within 100 ppm, NTP slews by 500 */
+#define DRIFT_USUAL 1e-4	/* assumed where the traffic does not tell */
+#define DRIFT_STEPS 120		/* of the search: 2e-3 x (2/3)^120 is far below a ppt */
+
+struct point {
+	int64_t x, y;		/* reference's time less base_x; delta less base_y */
+	bool used;
+};
+
+struct side {
+	struct point best[BUCKETS];
+	uint64_t n;
+	int64_t extreme;	/* least (forward) or largest (backward) delta */
+};
+
+struct verify_clock {
+	struct side forward, backward;
+	struct point hull[2][BUCKETS];
+	unsigned n_hull[2];
+	int64_t base_x, base_y;
+	int64_t width;
+	double drift;		/* as estimated last: what "best" means within a long stretch */
+	bool begun;
+};
+
+struct verify_clock *verify_clock_new(struct err *err)
+{
+	struct verify_clock *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_sys(err, ENOMEM, "clock");
+		return NULL;
+	}
+	c->width = BUCKET_NS;
+	return c;
+}
+
+void verify_clock_free(struct verify_clock *c)
+{
+	free(c);
+}
+
+/* Lower is better for forward points, higher for backward ones. */
+static bool is_better(const struct verify_clock *c, const struct point *a, const struct point *b,
+		      bool forward)
+{
+	double ya = (double)a->y - c->drift * (double)a->x;
+	double yb = (double)b->y - c->drift * (double)b->x;
+
+	return forward ? ya < yb : ya > yb;
+}
+
+static void halve(struct verify_clock *c, struct side *s, bool forward)
+{
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		struct point *to = &s->best[i], p = { 0 };
+
+		for (unsigned k = 2 * i; k < 2 * i + 2 && k < BUCKETS; k++)
+			if (s->best[k].used && (!p.used || is_better(c, &s->best[k], &p, forward)))
+				p = s->best[k];
+		*to = p;
+	}
+}
+
+static void add(struct verify_clock *c, int64_t ref_ns, int64_t node_ns, bool forward)
+{
+	struct side *s = forward ? &c->forward : &c->backward;
+	int64_t delta = node_ns - ref_ns;
+
+	if (!c->begun) {
+		/* Packets close out of order: room for some that are older. */
+		c->base_x = ref_ns - 16 * BUCKET_NS;
+		c->base_y = delta;
+		c->begun = true;
+	}
+	struct point p = { .x = ref_ns - c->base_x, .y = delta - c->base_y, .used = true };
+
+	while (p.x / c->width >= (int64_t)BUCKETS) {
+		struct verify_clock_line l;
+
+		verify_clock_line(c, &l);
+		if (l.known)
+			c->drift = l.drift;
+		c->width *= 2;
+		halve(c, &c->forward, true);
+		halve(c, &c->backward, false);
+	}
+	struct point *b = &s->best[p.x < 0 ? 0 : p.x / c->width];
+	if (!b->used || is_better(c, &p, b, forward))
+		*b = p;
+	if (!s->n || (forward ? delta < s->extreme : delta > s->extreme))
+		s->extreme = delta;
+	s->n++;
+}
+
+void verify_clock_forward(struct verify_clock *c, int64_t ref_ns, int64_t node_ns)
+{
+	add(c, ref_ns, node_ns, true);
+}
+
+void verify_clock_backward(struct verify_clock *c, int64_t ref_ns, int64_t node_ns)
+{
+	add(c, ref_ns, node_ns, false);
+}
+
+/* ------------------------------------------------------------------- hulls */
+
+static int by_x(const void *a, const void *b)
+{
+	const struct point *p = a, *q = b;
+
+	return (p->x > q->x) - (p->x < q->x);
+}
+
+/* Lower (forward) or upper (backward) convex hull: Andrew's monotone chain. */
+static void make_hull(struct verify_clock *c, bool forward)
+{
+	const struct side *s = forward ? &c->forward : &c->backward;
+	struct point *h = c->hull[forward];
+	unsigned n = 0, top = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		if (s->best[i].used)
+			h[n++] = s->best[i];
+	qsort(h, n, sizeof(*h), by_x);
+	for (unsigned i = 0; i < n; i++) {
+		struct point p = h[i];
+
+		while (top >= 1) {
+			const struct point *a = &h[top - 1];
+			if (a->x == p.x) {
+				if (forward ? a->y <= p.y : a->y >= p.y)
+					goto skip;
+				top--;
+				continue;
+			}
+			if (top < 2)
+				break;
+			const struct point *b = &h[top - 2];
+			long double cross = (long double)(a->x - b->x) * (long double)(p.y - b->y) -
+					    (long double)(a->y - b->y) * (long double)(p.x - b->x);
+			if (forward ? cross > 0 : cross < 0)
+				break;
+			top--;
+		}
+		h[top++] = p;
+skip:
+		;
+	}
+	c->n_hull[forward] = top;
+}
+
+/* The hull's height at x, which lies in its range. */
+static double height(const struct point *h, unsigned n, double x)
+{
+	unsigned lo = 0, hi = n - 1;
+
+	while (hi - lo > 1) {
+		unsigned mid = (lo + hi) / 2;
+		if ((double)h[mid].x <= x)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	if (lo == hi || h[lo].x == h[hi].x)
+		return (double)h[lo].y;
+	return (double)h[lo].y + (double)(h[hi].y - h[lo].y) * (x - (double)h[lo].x) /
+					 (double)(h[hi].x - h[lo].x);
+}
+
+/* The widest strip of slope d between the hulls. */
+static double strip(const struct verify_clock *c, double d, double *ret_middle)
+{
+	double f = INFINITY, b = -INFINITY;
+
+	for (unsigned i = 0; i < c->n_hull[1]; i++)
+		f = fmin(f, (double)c->hull[1][i].y - d * (double)c->hull[1][i].x);
+	for (unsigned i = 0; i < c->n_hull[0]; i++)
+		b = fmax(b, (double)c->hull[0][i].y - d * (double)c->hull[0][i].x);
+	*ret_middle = (f + b) / 2;
+	return f - b;
+}
+
+/* strip() is concave in d. */
+static double best_drift(const struct verify_clock *c)
+{
+	double lo = -DRIFT_MAX, hi = DRIFT_MAX, unused;
+
+	for (unsigned i = 0; i < DRIFT_STEPS; i++) {
+		double a = lo + (hi - lo) / 3, b = hi - (hi - lo) / 3;
+		double ga = strip(c, a, &unused), gb = strip(c, b, &unused);
+
+		if (ga < gb)
+			lo = a;
+		else if (ga > gb)
+			hi = b;
+		else {
+			lo = a;
+			hi = b;
+		}
+	}
+	return (lo + hi) / 2;
+}
+
+static double nearest(const struct verify_clock *c, double from, double to, double *ret_gap)
+{
+	const struct point *f = c->hull[1], *b = c->hull[0];
+	double at = from, gap = INFINITY;
+
+	/* The distance of two piecewise linear curves is least at one of their corners. */
+	for (unsigned i = 0; i < c->n_hull[0] + c->n_hull[1] + 2; i++) {
+		unsigned k = i - 2;
+		double x = i == 0 ? from : i == 1 ? to
+			 : k < c->n_hull[0] ? (double)b[k].x : (double)f[k - c->n_hull[0]].x;
+
+		if (x < from || x > to)
+			continue;
+		double g = height(f, c->n_hull[1], x) - height(b, c->n_hull[0], x);
+		if (g < gap) {
+			gap = g;
+			at = x;
+		}
+	}
+	*ret_gap = gap;
+	return at;
+}
+
+void verify_clock_line(struct verify_clock *c, struct verify_clock_line *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->uncertainty_ns = -1;
+	if (!c->forward.n && !c->backward.n)
+		return;
+	l->rough = true;
+	l->at_ns = c->base_x;
+	if (!c->forward.n || !c->backward.n) {
+		l->offset_ns = c->forward.n ? c->forward.extreme : c->backward.extreme;
+		return;
+	}
+	l->known = true;
+	make_hull(c, true);
+	make_hull(c, false);
+
+	const struct point *f = c->hull[1], *b = c->hull[0];
+	unsigned nf = c->n_hull[1], nb = c->n_hull[0];
+	double from = fmax((double)f[0].x, (double)b[0].x);
+	double to = fmin((double)f[nf - 1].x, (double)b[nb - 1].x);
+	double gap, middle, at, residual = 0;
+
+	if (from <= to) {
+		at = nearest(c, from, to, &gap);
+		middle = (height(f, nf, at) + height(b, nb, at)) / 2;
+		l->drift = best_drift(c);
+		/* Too short for a slope: any usual drift fits as well. */
+		if (fabs(gap) > 2 * DRIFT_USUAL * (to - from))
+			l->drift = 0;
+	} else {
+		/* One way first, then the other: what lies between is bridged by what clocks do. */
+		gap = strip(c, 0, &middle);
+		at = (from + to) / 2;
+		residual = DRIFT_USUAL * (from - to) / 2;
+	}
+	if (gap < 0) {
+		/* No line fits: a clock was stepped or slewed. Half a round trip at that time, and the misfit. */
+		double trip = INFINITY;
+
+		for (unsigned i = 0; i < BUCKETS; i++)
+			if (c->forward.best[i].used && c->backward.best[i].used)
+				trip = fmin(trip, fabs((double)(c->forward.best[i].y -
+								c->backward.best[i].y)));
+		gap = -gap + (isinf(trip) ? 0 : trip);
+	}
+	l->at_ns = c->base_x + (int64_t)llround(at);
+	l->offset_ns = c->base_y + (int64_t)llround(middle);
+	l->uncertainty_ns = (int64_t)ceil(gap / 2 + residual) + STAMP_NS;
+}
+
+int64_t verify_clock_offset(const struct verify_clock_line *l, int64_t ref_ns)
+{
+	return l->offset_ns + (int64_t)llround(l->drift * (double)(ref_ns - l->at_ns));
+}

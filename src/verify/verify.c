@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * verify.c - nodes, clocks between them, and what is told at the end.
+ *
+ * Theory of operation
+ *
+ * Nodes' packets come as their pipelines close them; verify_time() says how far each node
+ * has come, in its own clock. As soon as one packet is known on both sides the clocks' offset
+ * is known to within its delay, and time can be converted; with packets both ways it
+ * is bounded (clock.c). From then on both nodes are read at the same pace and everything is
+ * decided a window later (deliver.c), so that memory stays bounded however long the captures.
+ *
+ * Delays are kept as differences of two clocks, a fair sample of them, and corrected
+ * at the end with the offset that all the traffic has told by then.
+ */
+#include "verify_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "podhop/hash.h"
+
+#define LOST_FIRST 64u
+
+const char *verify_verdict_name(enum verify_verdict v)
+{
+	switch (v) {
+	case VERIFY_DELIVERED:
+		return "delivered";
+	case VERIFY_LOST:
+		return "lost";
+	case VERIFY_INCONCLUSIVE:
+		break;
+	}
+	return "inconclusive";
+}
+
+uint64_t verify_tuple_hash(const struct result_tuple *t)
+{
+	uint64_t w[4];
+
+	memcpy(&w[0], t->src.b, 16);
+	memcpy(&w[2], t->dst.b, 16);
+	return hash_mix(hash_mix(w[0] ^ w[3], w[1], 31),
+			hash_mix(w[3], w[2], (uint64_t)t->protocol << 32 |
+						     (uint32_t)t->sport << 16 | t->dport), 37);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = 1;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+static uint32_t *buckets(uint32_t n)
+{
+	uint32_t *b = malloc(n * sizeof(*b));
+
+	if (b)
+		memset(b, 0xff, n * sizeof(*b)); /* NONE */
+	return b;
+}
+
+static bool make_pairs(struct verify *v, struct err *err)
+{
+	unsigned n = v->cfg.n_nodes;
+
+	for (unsigned a = 0; a < n; a++)
+		for (unsigned b = a + 1; b < n; b++) {
+			struct pair *p = &v->pair[a * n + b];
+
+			p->line.uncertainty_ns = -1;
+			if (v->cfg.has_offset) {
+				/* Told for the first node; between two others it is the same. */
+				p->line.known = p->line.rough = true;
+				p->line.offset_ns = a == 0 ? v->cfg.offset_ns : 0;
+			}
+			p->clock = verify_clock_new(err);
+			if (!p->clock)
+				return false;
+		}
+	return true;
+}
+
+static void read_roles(struct node *n)
+{
+	n->roles = 0;
+	n->last = MODEL_ROLE_NONE;
+	for (unsigned i = 0; i < n->net->n_hops; i++)
+		if (n->net->hops[i].role != MODEL_ROLE_NONE)
+			n->roles |= 1u << n->net->hops[i].role;
+	for (unsigned role = MODEL_ROLE_COUNT - 1; role > 0; role--)
+		if (n->roles & 1u << role)
+			n->last = (uint8_t)role;
+}
+
+struct verify *verify_new(const struct verify_config *config, struct err *err)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	size_t pairs = (size_t)config->n_nodes * config->n_nodes;
+
+	if (!v)
+		goto fail;
+	v->cfg = *config;
+	if (!v->cfg.window_ns)
+		v->cfg.window_ns = WINDOW_NS;
+	v->n_packets = power_of_two(config->packets_max ? config->packets_max
+							: PACKETS_MAX_DEFAULT);
+	v->mask = v->n_packets - 1;
+	v->link_mask = LINKS_A_PACKET * v->n_packets - 1;
+	v->sent_free = v->received_free = v->link_free = v->piece_free = NONE;
+	v->random = 0x9e3779b97f4a7c15u;
+	v->node = calloc(config->n_nodes, sizeof(*v->node));
+	v->direction = calloc(pairs + 1, sizeof(*v->direction)); /* alone: two ways */
+	v->pair = calloc(pairs, sizeof(*v->pair));
+	v->sent = calloc(v->n_packets, sizeof(*v->sent));
+	v->received = calloc(v->n_packets, sizeof(*v->received));
+	v->link = calloc((size_t)LINKS_A_PACKET * v->n_packets, sizeof(*v->link));
+	v->piece = calloc(PIECES_MAX, sizeof(*v->piece));
+	v->sent_bucket = buckets(v->n_packets);
+	v->received_bucket = buckets(v->n_packets);
+	v->same_bucket = buckets(v->n_packets);
+	v->link_bucket = buckets(LINKS_A_PACKET * v->n_packets);
+	if (!v->node || !v->direction || !v->pair || !v->sent || !v->received || !v->link ||
+	    !v->piece || !v->sent_bucket || !v->received_bucket || !v->same_bucket ||
+	    !v->link_bucket)
+		goto fail;
+	for (unsigned k = 0; k < config->n_nodes; k++) {
+		struct node *n = &v->node[k];
+
+		n->net = config->net[k];
+		n->name = config->name[k];
+		n->first_ns = INT64_MAX;
+		n->last_ns = n->frontier_ns = INT64_MIN;
+		read_roles(n);
+	}
+	for (unsigned a = 0; a < config->n_nodes; a++)
+		for (unsigned b = 0; b < config->n_nodes; b++) {
+			struct direction *d = &v->direction[a * config->n_nodes + b];
+
+			d->d.from = (int)a;
+			d->d.to = (int)b;
+			d->unclaimed_first = d->unclaimed_last = NONE;
+			d->done_ns = INT64_MIN;
+		}
+	if (!make_pairs(v, err) || (config->n_nodes == 1 && solo_new(v, err) < 0)) {
+		verify_free(v);
+		return NULL;
+	}
+	return v;
+fail:
+	verify_free(v);
+	err_sys(err, ENOMEM, "verify");
+	return NULL;
+}
+
+void verify_free(struct verify *v)
+{
+	size_t pairs;
+
+	if (!v)
+		return;
+	pairs = (size_t)v->cfg.n_nodes * v->cfg.n_nodes;
+	solo_free(v);
+	for (size_t k = 0; v->direction && k < pairs + 1; k++) {
+		struct direction *d = &v->direction[k];
+
+		free(d->sent.at);
+		free(d->received.at);
+		free(d->delay);
+		free(d->order);
+		free(d->sport);
+		free(d->sport_flows);
+		free(d->d.lost_packets);
+	}
+	for (size_t k = 0; v->pair && k < pairs; k++)
+		verify_clock_free(v->pair[k].clock);
+	free(v->node);
+	free(v->direction);
+	free(v->pair);
+	free(v->sent);
+	free(v->received);
+	free(v->link);
+	free(v->piece);
+	free(v->sent_bucket);
+	free(v->received_bucket);
+	free(v->same_bucket);
+	free(v->link_bucket);
+	free(v);
+}
+
+/* ------------------------------------------------------------------ clocks */
+
+struct pair *verify_pair_of(const struct verify *v, unsigned a, unsigned b)
+{
+	return &v->pair[a < b ? a * v->cfg.n_nodes + b : b * v->cfg.n_nodes + a];
+}
+
+bool verify_has_offset(const struct verify *v, unsigned a, unsigned b)
+{
+	return verify_pair_of(v, a, b)->line.rough;
+}
+
+int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t t)
+{
+	const struct verify_clock_line *l;
+
+	if (a == b)
+		return t;
+	l = &verify_pair_of(v, a, b)->line;
+	if (a < b)
+		return t + verify_clock_offset(l, t);
+	/* The line is over the reference's time: first guess, then look. */
+	return t - verify_clock_offset(l, t - l->offset_ns);
+}
+
+/* ------------------------------------------------------------------ input */
+
+void verify_packet(struct verify *v, unsigned node, const struct result_packet *p)
+{
+	if (v->solo)
+		solo_packet(v, p);
+	else
+		deliver_packet(v, node, p);
+}
+
+void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
+		  uint64_t count)
+{
+	struct node *n = &v->node[node];
+	unsigned role = n->net->hops[hop].role, k = n->n_drops[role];
+	struct drop_span *d = n->drops[role];
+
+	if (!count)
+		return;
+	n->dropped[role] += count;
+	if (from_ns == INT64_MIN) {
+		n->dropped_any_time[role] = true;
+		return;
+	}
+	if (k && d[k - 1].to_ns >= from_ns) {
+		if (to_ns > d[k - 1].to_ns)
+			d[k - 1].to_ns = to_ns;
+		if (from_ns < d[k - 1].from_ns)
+			d[k - 1].from_ns = from_ns;
+		return;
+	}
+	if (k == DROP_SPANS_MAX) {
+		/* Join the two oldest: their packets were decided long ago. */
+		d[1].from_ns = d[0].from_ns;
+		memmove(&d[0], &d[1], (DROP_SPANS_MAX - 1) * sizeof(d[0]));
+		k = --n->n_drops[role];
+	}
+	d[k] = (struct drop_span){ from_ns, to_ns };
+	n->n_drops[role]++;
+}
+
+void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last_ns,
+		 int64_t frontier_ns)
+{
+	struct node *n = &v->node[node];
+
+	if (first_ns != INT64_MAX && last_ns != INT64_MIN) {
+		n->told = true;
+		n->first_ns = first_ns;
+		n->last_ns = last_ns;
+	}
+	if (frontier_ns > n->frontier_ns)
+		n->frontier_ns = frontier_ns;
+	if (v->solo)
+		solo_pump(v, n->frontier_ns);
+	else
+		deliver_pump(v);
+}
+
+#define SAME_CLOCK_NS 3600000000000LL	/* NTP or not: clocks of a cluster are not an hour apart */
+
+int verify_next(const struct verify *v, const bool ready[], const int64_t next_ns[])
+{
+	int best = -1;
+	int64_t best_ns = 0;
+
+	for (unsigned k = 0; k < v->cfg.n_nodes; k++) {
+		int64_t t = next_ns[k];
+
+		if (!ready[k])
+			continue;
+		if (k && verify_has_offset(v, 0, k)) {
+			t = verify_convert(v, k, 0, t);
+		} else if (k && v->node[k].told && v->node[0].told) {
+			/* Nothing matched yet: in raw time, or, when that makes no sense, side by side. */
+			int64_t apart = v->node[k].first_ns - v->node[0].first_ns;
+			if (apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS)
+				t -= apart;
+		}
+		if (best < 0 || t < best_ns) {
+			best = (int)k;
+			best_ns = t;
+		}
+	}
+	return best;
+}
+
+/* ------------------------------------------------------------------- losses */
+
+static void count_place(struct verify_direction *d, const struct verify_lost *l, int64_t n)
+{
+	unsigned i = 0;
+
+	while (i < d->n_places &&
+	       (d->places[i].last_node != l->last_node || d->places[i].last_role != l->last_role ||
+		d->places[i].next_node != l->next_node || d->places[i].next_role != l->next_role))
+		i++;
+	if (i == d->n_places) {
+		if (i == VERIFY_PLACES_MAX)
+			return;
+		d->places[d->n_places++] = (struct verify_place){
+			.last_node = l->last_node, .last_role = l->last_role,
+			.next_node = l->next_node, .next_role = l->next_role };
+	}
+	d->places[i].packets += (uint64_t)n;
+}
+
+void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
+		       const struct verify_lost *l)
+{
+	struct verify_direction *r = &d->d;
+
+	(void)v;
+	r->lost++;
+	r->bytes_missing += l->bytes_missing;
+	count_place(r, l, 1);
+	if (l->next_node == s->to)
+		d->lost_at[l->next_role]++;
+	else
+		d->lost_inside[l->next_role]++;
+	if (r->n_lost_packets == RESULT_LIST_MAX) {
+		r->lost_omitted++;
+		return;
+	}
+	/* Room for 64, 128, ... up to the list's limit. */
+	uint32_t n = r->n_lost_packets;
+	if (!(n & (n - 1)) && (n >= LOST_FIRST || !n)) {
+		struct verify_lost *grown = realloc(r->lost_packets,
+						    (n ? 2 * n : LOST_FIRST) * sizeof(*grown));
+		if (!grown) {
+			r->lost_omitted++;
+			return;
+		}
+		r->lost_packets = grown;
+	}
+	r->lost_packets[r->n_lost_packets++] = *l;
+}
+
+/* Drops whose time nobody knows, told at the end of a file: what was lost there is unknown. */
+static bool is_excused_late(const struct verify *v, const struct verify_direction *d,
+			    int next_node, enum model_role next_role)
+{
+	const struct node *from = &v->node[d->from], *to = &v->node[d->to];
+
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
+		if (to->dropped_any_time[role] && (next_node == d->from || role <= next_role))
+			return true;
+		if (next_node == d->from && role >= next_role && from->dropped_any_time[role])
+			return true;
+	}
+	return false;
+}
+
+static void excuse(struct verify *v, struct direction *d)
+{
+	struct verify_direction *r = &d->d;
+	uint32_t kept = 0;
+	unsigned places = 0;
+
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
+		uint64_t n = 0;
+
+		if (is_excused_late(v, r, r->to, role)) {
+			n += d->lost_at[role];
+			d->lost_at[role] = 0;
+		}
+		if (is_excused_late(v, r, r->from, role)) {
+			n += d->lost_inside[role];
+			d->lost_inside[role] = 0;
+		}
+		r->lost -= n;
+		r->unknown += n;
+	}
+	for (uint32_t i = 0; i < r->n_lost_packets; i++) {
+		const struct verify_lost *l = &r->lost_packets[i];
+
+		if (is_excused_late(v, r, l->next_node, l->next_role))
+			r->bytes_missing -= l->bytes_missing;
+		else
+			r->lost_packets[kept++] = *l;
+	}
+	r->n_lost_packets = kept;
+	if (!r->lost)
+		r->bytes_missing = r->lost_omitted = 0;
+	for (unsigned i = 0; i < r->n_places; i++)
+		if (!is_excused_late(v, r, r->places[i].next_node, r->places[i].next_role))
+			r->places[places++] = r->places[i];
+	r->n_places = places;
+}
+
+void verify_finish(struct verify *v)
+{
+	unsigned n = v->cfg.n_nodes;
+
+	if (v->solo) {
+		solo_finish(v);
+		return;
+	}
+	for (unsigned k = 0; k < n * n; k++) {
+		struct pair *p = &v->pair[k];
+		if (p->samples && !v->cfg.has_offset)
+			verify_clock_line(p->clock, &p->line);
+	}
+	deliver_finish(v);
+	for (unsigned k = 0; k < n * n; k++) {
+		struct pair *p = &v->pair[k];
+		if (p->samples && !v->cfg.has_offset)
+			verify_clock_line(p->clock, &p->line);
+		if (v->direction[k].d.lost)
+			excuse(v, &v->direction[k]);
+	}
+}
+
+/* -------------------------------------------------------------------- result */
+
+static int by_value(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int fill_delays(const struct verify *v, const struct direction *d, struct verify_delays *ret,
+		       struct err *err)
+{
+	uint64_t n = d->n_delays < DELAYS_KEPT ? d->n_delays : DELAYS_KEPT;
+	const struct pair *p = verify_pair_of(v, (unsigned)d->d.from, (unsigned)d->d.to);
+	int64_t *value;
+
+	ret->samples = d->n_delays;
+	if (!n || !p->line.known)
+		return 0;
+	value = malloc(n * sizeof(*value));
+	if (!value)
+		return err_sys(err, ENOMEM, "delays");
+	for (uint64_t i = 0; i < n; i++) {
+		int64_t there = verify_convert(v, (unsigned)d->d.from, (unsigned)d->d.to,
+					       d->delay[i].sent_ns);
+		value[i] = d->delay[i].sent_ns + d->delay[i].delta_ns - there;
+	}
+	qsort(value, n, sizeof(*value), by_value);
+	ret->known = true;
+	ret->min_ns = value[0];
+	ret->max_ns = value[n - 1];
+	ret->p50_ns = value[(n - 1) * 50 / 100];
+	ret->p90_ns = value[(n - 1) * 90 / 100];
+	ret->p99_ns = value[(n - 1) * 99 / 100];
+	free(value);
+	return 0;
+}
+
+__attribute__((format(printf, 2, 3)))
+static void reason(struct verify_result *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->n_reasons == VERIFY_REASONS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(r->reasons[r->n_reasons++], VERIFY_REASON_MAX, fmt, ap);
+	va_end(ap);
+}
+
+static const char *name_of(const struct verify *v, int node)
+{
+	return node < 0 ? "peers" : v->node[node].name;
+}
+
+static void reason_of_direction(const struct verify *v, const struct direction *d,
+				struct verify_result *r)
+{
+	const struct verify_direction *f = &d->d;
+	const char *from = name_of(v, f->from), *to = name_of(v, f->to);
+
+	for (unsigned i = 0; i < f->n_places; i++) {
+		const struct verify_place *p = &f->places[i];
+		reason(r, "%" PRIu64 " of %" PRIu64 " lost between %s:%s and %s:%s", p->packets,
+		       f->sent, name_of(v, p->last_node), model_role_name(p->last_role),
+		       name_of(v, p->next_node), model_role_name(p->next_role));
+	}
+	if (f->altered)
+		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
+		       f->sent, from, to);
+	if (f->unknown)
+		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s", f->unknown, f->sent,
+		       from, to,
+		       v->solo ? "an answer was due and is not in the capture"
+		       : d->evicted == f->unknown ? "the table was full"
+						  : "a capture lost frames that would tell");
+	if (d->vni_differs)
+		reason(r, "VNI differs between %s and %s: %" PRIu64 " packets", from, to,
+		       d->vni_differs);
+	if (d->dst_differs)
+		reason(r, "outer destination differs between %s and %s: %" PRIu64 " packets", from,
+		       to, d->dst_differs);
+	if (d->ttl_differs)
+		reason(r, "inner TTL changed between %s and %s: %" PRIu64 " packets", from, to,
+		       d->ttl_differs);
+	if (d->outer_df)
+		reason(r, "outer DF is set on %" PRIu64 " of %" PRIu64 " packets from %s to %s",
+		       d->outer_df, d->encapsulated, from, to);
+	if (d->outer_fragmented)
+		reason(r, "%" PRIu64 " packets from %s to %s left in outer fragments: the underlay's "
+		       "MTU is below what VTEP and encapsulation need", d->outer_fragmented, from, to);
+	if (d->fragmented_between)
+		reason(r, "%" PRIu64 " packets from %s to %s were fragmented between the nodes",
+		       d->fragmented_between, from, to);
+	if (d->unsummed)
+		reason(r, "outer UDP checksum is 0 over IPv6: %" PRIu64 " packets from %s to %s",
+		       d->unsummed, from, to);
+	if (d->n_flows >= 16 && d->n_sports == 1)
+		reason(r, "all %u flows from %s to %s have one outer source port: links and queues "
+		       "cannot share the load", d->n_flows, from, to);
+}
+
+static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struct verify_result *r)
+{
+	const struct pair *p = verify_pair_of(v, a, b);
+
+	if (v->cfg.has_offset || p->line.known)
+		return;
+	if (!p->line.rough)
+		reason(r, "no packet of %s was found at %s, nor the other way", v->node[a].name,
+		       v->node[b].name);
+	else
+		reason(r, "packets between %s and %s went one way only: the clocks' offset cannot be "
+		       "known (--clock-offset tells it)", v->node[a].name, v->node[b].name);
+}
+
+static void drop_reasons(const struct verify *v, struct verify_result *r)
+{
+	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
+		for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++)
+			if (v->node[k].dropped[role])
+				reason(r, "the capture of %s dropped %" PRIu64 " frames at %s",
+				       v->node[k].name, v->node[k].dropped[role],
+				       model_role_name(role));
+	if (v->evicted_sent || v->evicted_received)
+		reason(r, "tables were full: %" PRIu64 " packets decided early",
+		       v->evicted_sent + v->evicted_received);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct verify_place *x = a, *y = b;
+
+	return (x->packets < y->packets) - (x->packets > y->packets);
+}
+
+static bool add_direction(const struct verify *v, const struct direction *d,
+			  struct verify_result *r, struct err *err)
+{
+	struct verify_direction *out = &r->directions[r->n_directions++];
+
+	*out = d->d;
+	out->lost_packets = NULL;
+	if (d->d.n_lost_packets) {
+		size_t bytes = d->d.n_lost_packets * sizeof(*out->lost_packets);
+		out->lost_packets = malloc(bytes);
+		if (!out->lost_packets) {
+			out->n_lost_packets = 0;
+			err_sys(err, ENOMEM, "lost packets");
+			return false;
+		}
+		memcpy(out->lost_packets, d->d.lost_packets, bytes);
+	}
+	qsort(out->places, out->n_places, sizeof(out->places[0]), by_place);
+	return v->solo || fill_delays(v, d, &out->delays, err) == 0;
+}
+
+static void add_clock(const struct verify *v, unsigned a, unsigned b, struct verify_result *r)
+{
+	const struct pair *p = verify_pair_of(v, a, b);
+	struct verify_pair *out = &r->clocks[r->n_clocks++];
+
+	*out = (struct verify_pair){ .node = (int)b, .reference = (int)a, .line = p->line };
+	if (v->cfg.has_offset) {
+		out->method = "given";
+		out->line.uncertainty_ns = -1;
+	} else if (p->line.known) {
+		out->method = "least delays of both directions";
+	} else if (p->line.rough) {
+		out->method = "one direction only";
+	} else {
+		out->method = "nothing matched";
+	}
+}
+
+int verify_get(struct verify *v, struct verify_result *r, struct err *err)
+{
+	unsigned n = v->cfg.n_nodes;
+	uint64_t lost = 0, unknown = 0, delivered = 0;
+
+	memset(r, 0, sizeof(*r));
+	r->directions = calloc((size_t)n * n + 1, sizeof(*r->directions));
+	r->clocks = calloc((size_t)n * n, sizeof(*r->clocks));
+	r->reasons = calloc(VERIFY_REASONS_MAX, sizeof(*r->reasons));
+	if (!r->directions || !r->clocks || !r->reasons)
+		goto no_memory;
+	for (unsigned k = 0; k < (v->solo ? 2 : n * n); k++) {
+		struct direction *d = &v->direction[k];
+
+		if (!v->solo && d->d.from == d->d.to)
+			continue;
+		/* Of many nodes, those that talked to each other. */
+		if (n > 2 && !d->d.sent && !d->d.out_of_scope && !d->n_delays)
+			continue;
+		if (!add_direction(v, d, r, err))
+			goto failed;
+		lost += d->d.lost + d->d.altered;
+		unknown += d->d.unknown;
+		delivered += d->d.delivered;
+		reason_of_direction(v, d, r);
+	}
+	for (unsigned a = 0; a < n; a++)
+		for (unsigned b = a + 1; b < n; b++) {
+			if (n > 2 && !v->pair[a * n + b].samples)
+				continue;
+			add_clock(v, a, b, r);
+			reason_of_pair(v, a, b, r);
+		}
+	drop_reasons(v, r);
+	if (!lost && !unknown && !delivered)
+		reason(r, v->solo ? "nothing in this capture proves a delivery"
+				  : "nothing matched: were both captures made at the same time, of "
+				    "pods that talk to each other?");
+	r->verdict = lost ? VERIFY_LOST : unknown || !delivered ? VERIFY_INCONCLUSIVE
+								: VERIFY_DELIVERED;
+	return 0;
+no_memory:
+	err_sys(err, ENOMEM, "verify");
+failed:
+	verify_result_free(r);
+	return -ENOMEM;
+}
+
+void verify_result_free(struct verify_result *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; r->directions && i < r->n_directions; i++)
+		free(r->directions[i].lost_packets);
+	free(r->directions);
+	free(r->clocks);
+	free(r->reasons);
+	memset(r, 0, sizeof(*r));
+}

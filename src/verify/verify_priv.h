@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * verify_priv.h - the tables of verify. See deliver.c for how they are used.
+ *
+ * All are sized once (verify_new) and taken from calloc, so that what was never needed
+ * is never resident; they refer to each other by 32-bit index (NONE: nothing).
+ */
+#ifndef VERIFY_PRIV_H
+#define VERIFY_PRIV_H
+
+#include "podhop/hist.h"
+#include "podhop/verify.h"
+
+#define NONE 0xffffffffu
+
+/* 524,288 packets each way: window and look-ahead (2.5 s) of 200,000 packets a second. */
+#define PACKETS_MAX_DEFAULT (1u << 19)
+#define LINKS_A_PACKET 2u
+#define PIECES_MAX (1u << 18)		/* of packets that were not seen as a whole */
+#define BLOCK_SHIFT 14			/* streams are indexed by 16 KiB of sequence space */
+#define BLOCKS_MAX 64u			/* of one packet: a BIG TCP frame has 33 */
+#define DELAYS_KEPT (1u << 18)		/* a direction; beyond that a fair sample is kept */
+#define FLOWS (1u << 14)		/* whose order is watched, a direction */
+#define SPORTS (1u << 16)
+#define DROP_SPANS_MAX 512
+#define CHAIN_MAX 4096u			/* look-alikes compared before giving up */
+#define WINDOW_NS 2000000000LL
+#define SLACK_NS 1000000LL		/* between nodes, on top of the offset's uncertainty */
+
+/* A growing array of table indices, the oldest first (a binary heap). */
+struct heap {
+	uint32_t *at;
+	uint32_t n, size;
+};
+
+struct piece {
+	uint32_t start, end, next;
+};
+
+enum sent_flag {
+	SENT_USED = 1,
+	SENT_ALTERED = 2,
+	SENT_DUPLICATED = 4,
+	SENT_DOUBT = 8,		/* a capture lost frames of it, or closed it early */
+	SENT_LATE = 16,		/* came when its receivers had been gone through */
+	SENT_V4 = 32,
+	SENT_STRONG = 64,	/* no other packet looks like it */
+	SENT_TIMED = 128,	/* its delay is counted */
+	SENT_HAS_ID = 256,
+	SENT_ENCAP = 512,
+	SENT_OUTER_DF = 1024,
+	SENT_OUTER_FRAGMENTED = 2048,
+	SENT_OUTER_UNSUMMED = 4096,
+	SENT_RETRANSMISSION = 8192,
+	SENT_ANSWER = 16384,	/* solo.c: not sent but received */
+};
+
+/* A packet that left a node. */
+struct sent {
+	int64_t time_ns;	/* at its first captured hop */
+	int64_t wire_ns;	/* at its last: nearest the wire */
+	uint64_t key;		/* exact: tuple, and first byte or header hash */
+	uint64_t tuple_hash, head, body;
+	uint64_t id, frame;
+	uint32_t next, prev;	/* bucket */
+	uint32_t link;		/* its links; deliver.c */
+	uint32_t pieces;	/* seen at the receiver's last hop; NONE: all or nothing */
+	uint32_t start, size, sig, ip_id, segment, body_len, length;
+	uint32_t got;		/* bytes seen at the receiver's last hop */
+	uint32_t taken;		/* bytes that received packets claimed */
+	uint32_t covered[MODEL_ROLE_COUNT];	/* bytes seen at the receiver's hops */
+	struct result_tuple tuple;	/* as the sender's pod knows it */
+	uint16_t flags, hop;
+	uint16_t outer_sport, l4_flags;
+	uint32_t ack;		/* solo.c */
+	uint32_t newer, older;	/* solo.c: pending packets of a flow */
+	uint8_t kind, from, to, ttl;
+	uint8_t last_role;	/* the furthest hop of the sender that saw all of it */
+	uint8_t wire_role;
+	uint32_t vni;
+	struct addr outer_dst;
+};
+
+/* A packet that a node received. */
+struct received {
+	int64_t time_ns;	/* at the last hop, else where it was seen last */
+	int64_t first_ns;	/* at its first hop: nearest the wire */
+	uint64_t key, tuple_hash, head, body, id;
+	uint64_t fragments;	/* key of a datagram that was cut on one side */
+	uint32_t next, prev;	/* bucket */
+	uint32_t same_next, same_prev;	/* unclaimed ones of the same tuple */
+	uint32_t older;		/* unclaimed ones, in order of time */
+	uint32_t pieces;	/* seen at the last hop, when that was not all */
+	uint32_t start, size, sig, ip_id, body_len;
+	uint32_t covered[MODEL_ROLE_COUNT];
+	uint32_t vni;
+	struct addr outer_dst;
+	uint16_t whole;		/* mask of roles that saw all of it */
+	uint8_t kind, from, to, ttl;
+	uint8_t wire_role, last_role;
+	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
+};
+
+/* A sent packet under one more key. */
+struct link {
+	uint64_t key;
+	uint32_t sent, next, prev, sibling;
+};
+
+struct drop_span {
+	int64_t from_ns, to_ns;
+};
+
+struct node {
+	const struct model_net *net;
+	const char *name;
+	uint32_t roles;		/* captured: mask of 1 << role */
+	uint8_t last;		/* the captured role nearest the pod */
+	int64_t first_ns, last_ns, frontier_ns;
+	bool told;
+	struct drop_span drops[MODEL_ROLE_COUNT][DROP_SPANS_MAX];
+	unsigned n_drops[MODEL_ROLE_COUNT];
+	uint64_t dropped[MODEL_ROLE_COUNT];
+	bool dropped_any_time[MODEL_ROLE_COUNT];
+};
+
+struct delay_sample {
+	int64_t sent_ns;	/* sender's clock */
+	int64_t delta_ns;	/* receiver's stamp less the sender's */
+};
+
+struct flow_order {
+	uint64_t tuple_hash, newest_id;
+};
+
+struct direction {
+	struct verify_direction d;	/* counts; lists are filled here too */
+	struct heap sent, received;	/* received: not gone through yet */
+	uint32_t unclaimed_first, unclaimed_last;
+	int64_t done_ns;	/* receiver's clock: gone through up to here */
+	struct delay_sample *delay;
+	uint64_t n_delays;
+	struct flow_order *order;
+	uint8_t *sport;		/* bit set of outer source ports */
+	unsigned n_sports;
+	uint64_t *sport_flows;	/* bit set over hashes of flows that left inside VXLAN */
+	unsigned n_flows;
+	uint64_t lost_at[MODEL_ROLE_COUNT];	/* by the role of the receiver that was first to miss it */
+	uint64_t lost_inside[MODEL_ROLE_COUNT];	/* the same, of the sender */
+	uint64_t encapsulated, vni_differs, dst_differs, ttl_differs, outer_df;
+	uint64_t outer_fragmented, fragmented_between, unsummed, evicted;
+};
+
+struct pair {
+	struct verify_clock *clock;
+	struct verify_clock_line line;
+	uint64_t samples, next_estimate;
+	bool forward, backward;
+	/* Delivered packets prove that both captures ran: reference's clock. */
+	int64_t proof_from, proof_to;
+	bool proof;
+};
+
+struct solo;
+
+struct verify {
+	struct verify_config cfg;
+	struct node *node;
+	struct direction *direction;	/* [from * n + to] */
+	struct pair *pair;		/* [reference * n + node], reference < node */
+	struct solo *solo;		/* one node alone */
+
+	struct sent *sent;
+	uint32_t sent_top, sent_free, n_sent;
+	uint32_t *sent_bucket, mask;
+	struct link *link;
+	uint32_t link_top, link_free;
+	uint32_t *link_bucket, link_mask;
+	struct received *received;
+	uint32_t received_top, received_free, n_received;
+	uint32_t *received_bucket, *same_bucket;
+	struct piece *piece;
+	uint32_t piece_top, piece_free;
+	uint32_t n_packets;		/* capacity of sent, and of received */
+	uint64_t random;
+	uint64_t matched, evicted_sent, evicted_received;
+};
+
+static inline bool verify_same_family(const struct addr *a, const struct addr *b)
+{
+	return addr_is_v4(a) == addr_is_v4(b);
+}
+
+/* ---- verify.c */
+struct pair *verify_pair_of(const struct verify *v, unsigned a, unsigned b);
+/* Is the pair's offset known, to within a packet's delay at least? */
+bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
+/* A time of node a's clock, as node b's shows it then. */
+int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
+void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
+		       const struct verify_lost *l);
+uint64_t verify_tuple_hash(const struct result_tuple *t);
+
+/* ---- heap.c: time_ns and id of a heap's elements come from `before` */
+typedef bool (*heap_before)(const struct verify *v, uint32_t a, uint32_t b);
+bool heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before);
+uint32_t heap_pop(struct verify *v, struct heap *h, heap_before before);
+
+/* ---- deliver.c */
+void deliver_packet(struct verify *v, unsigned node, const struct result_packet *p);
+void deliver_pump(struct verify *v);
+void deliver_finish(struct verify *v);
+
+/* ---- solo.c */
+int solo_new(struct verify *v, struct err *err);
+void solo_free(struct verify *v);
+void solo_packet(struct verify *v, const struct result_packet *p);
+void solo_pump(struct verify *v, int64_t frontier_ns);
+void solo_finish(struct verify *v);
+
+#endif
