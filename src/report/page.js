@@ -385,8 +385,8 @@
 		for (const r of used) {
 			const devs = R.capture.interfaces.filter((i) => i.role === r);
 			const hop = C.hops.filter((i) => i.role === r);
-			const name = devs.length ? devs[0].name || "?" : "not captured", fits = narrow ? 12 : 20;
-			const tail = devs.length > 1 ? " +" + (devs.length - 1) : "", max = fits - tail.length;
+			const name = devs.length ? devs[0].name || "?" : "not captured", fits = Math.floor((boxW - 4) / (narrow ? 5.8 : 6.8));
+			const tail = devs.length > 1 ? " +" + (devs.length - 1) : "", max = Math.max(4, fits - tail.length);
 			back.append(svg("line", { class: "guide", x1: x[r], x2: x[r], y1: top - 8, y2: y - 8 }),
 				svg("g", {}, svg("title", {}, devs.map((i) => (i.name || "?") + ": " + plural(i.observations, "frame") +
 					", " + bytes(i.bytes)).join("; ") + hop.map((k) => (k.mtu ? "; MTU " + k.mtu : "") +
@@ -427,7 +427,7 @@
 			last = w;
 			box.replaceChildren(drawing(w));
 		};
-		const fit = () => draw(Math.max(300, Math.min(1240, Math.round(box.clientWidth) || 900)));
+		const fit = () => draw(Math.max(260, Math.min(1240, Math.round(box.clientWidth) || 900)));
 		fit();
 		if (window.ResizeObserver)
 			new ResizeObserver(() => requestAnimationFrame(fit)).observe(box);
