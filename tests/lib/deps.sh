@@ -27,6 +27,7 @@ ethtool                     | demo check long            | ethtool
 nftables                    | demo check long            | nft
 containernetworking-plugins | demo check long            |
 jq                          | demo check long            | jq
+bsdextrautils               | demo check long            | column
 procps                      | demo check long            | sysctl
 iputils-ping                | demo check long            | ping
 iptables                    | check long                 | iptables
