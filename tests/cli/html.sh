@@ -31,7 +31,7 @@ cp "$capture" "$dir/$(printf 'x<!--<script>\033[2J\342\200\256.pcapng')"
 "$podhop" report "$capture" -f "host 192.0.2.1" --html "$dir/empty.html" --json >"$dir/empty.json"
 export SHOTS="${SHOTS:-}"
 "$PYTHON" -B - "$dir" "$evil" <<'PY'
-import base64, http.client, json, os, re, subprocess, sys, threading, time
+import base64, http.client, json, os, re, signal, subprocess, sys, threading
 
 DIR, EVIL = sys.argv[1:3]
 DEADLINE = 120  # seconds for all of it
@@ -61,6 +61,13 @@ class Browser:
         self.timer = threading.Timer(DEADLINE, self.driver.kill)
         self.timer.daemon = True
         self.timer.start()
+        try:
+            self.begin()
+        except BaseException:
+            self.driver.kill()
+            raise
+
+    def begin(self):
         for line in self.driver.stdout:
             m = re.search(r"successfully on port (\d+)", line)
             if m:
@@ -306,6 +313,7 @@ def access(b):
     b.size(1400, 1000)
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the browser ends with us
 b = Browser()
 try:
     doc = load("page.json")
