@@ -2,10 +2,11 @@
 /*
  * check_flannel.c - flannel's files and its VXLAN devices.
  *
- * What is expected of a device follows from what flannel does (pkg/backend/vxlan/
- * device.go): its name is flannel.<VNI> or flannel-v6.<VNI>, both families use one VNI
- * and one port, the first address of the node's subnet is on it with a host mask, and
- * it is bound to the underlay device and to an address of it.
+ * Theory of operation. What is expected of a device follows from what flannel does
+ * (pkg/backend/vxlan/device.go): its name is flannel.<VNI> or flannel-v6.<VNI>, both
+ * families use one VNI and one port, the first address of the node's subnet is on it with
+ * a host mask, and it is bound to the underlay device and to an address of it. A copy of
+ * flannel's own configuration, where one lies on the node, goes before all that.
  */
 #include "doctor_priv.h"
 

@@ -291,7 +291,7 @@ static void conf_read(struct doctor_view *v, struct buf *b)
 		vol = files_opendir(v, path);
 		for (unsigned m = 0; vol && m < DOCTOR_NETWORKS_MAX * 8 && (f = readdir(vol));
 		     m++) {
-			/* the volume is called flannel-cfg; a name of its own is not likely to lack "flannel" */
+			/* flannel-cfg in flannel's own manifests and chart */
 			if (!strstr(f->d_name, "flannel"))
 				continue;
 			snprintf(path, sizeof(path), "%s/%s/%s/%s/net-conf.json", kubelet,

@@ -110,7 +110,7 @@ static void doctor_summary(struct report_out *o, const struct doctor_report *r)
 		report_out_str(o, looked == 1 ? " check failed" : " checks failed");
 	} else {
 		report_out_color(o, REPORT_GREEN);
-		report_out_str(o, "all ");
+		report_out_str(o, looked == 1 ? "" : "all ");
 		report_out_u64(o, looked);
 		report_out_str(o, looked == 1 ? " check passed" : " checks passed");
 	}

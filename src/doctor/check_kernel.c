@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * check_kernel.c - connection tracking, netfilter, checksum offload.
+ *
+ * Theory of operation. Connection tracking is judged by its own counters: a full
+ * table and failed insertions lose packets that no configuration explains. Of rules
+ * it is not worked out which packets they mean (podhop would have to be nft for
+ * that): chains that drop by default and rules that have dropped something are
+ * named, and the reader judges. Offload faults are known by kernel version.
+ */
+#include "doctor_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h> /* before linux/, which then leaves its own out */
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/netfilter.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNTRACK_NEARLY_FULL 90 /* percent; then bursts are what fills it */
+
+/* Sum of a column of /proc/net/stat/nf_conntrack: a line of hexadecimals a CPU. */
+static bool conntrack_stat(const char *text, const char *name, uint64_t *ret)
+{
+	char want[32], title[32];
+	unsigned column = 0, at = 0;
+	const char *p = text;
+	bool hit = false;
+	uint64_t sum = 0;
+	int n = 0;
+
+	snprintf(want, sizeof(want), "%s", name);
+	for (; sscanf(p, " %31s%n", title, &n) == 1; p += n) {
+		const char *eol = strchr(text, '\n');
+
+		if (eol && p > eol)
+			break;
+		if (strcmp(title, want) == 0) {
+			hit = true;
+			break;
+		}
+		column++;
+	}
+	if (!hit)
+		return false;
+	for (p = strchr(text, '\n'); p && p[1]; p = strchr(p + 1, '\n')) {
+		const char *q = p + 1;
+		char *end;
+
+		for (at = 0; at <= column; at++) {
+			unsigned long long v = strtoull(q, &end, 16);
+
+			if (end == q)
+				break;
+			if (at == column)
+				sum += v;
+			q = end;
+		}
+	}
+	*ret = sum;
+	return true;
+}
+
+static void check_conntrack(struct doctor *d)
+{
+	long count = 0, max = 0;
+	uint64_t drop = 0, early = 0, failed = 0;
+	struct buf b;
+
+	if (doctor_sysctl(d->v, "netfilter/nf_conntrack_count", &count) == 0 &&
+	    doctor_sysctl(d->v, "netfilter/nf_conntrack_max", &max) == 0 && max > 0) {
+		bool full = count >= max, nearly = count >= max / 100 * CONNTRACK_NEARLY_FULL;
+		const char *found = doctor_text(d, "%ld of %ld", count, max);
+		const char *advice =
+			doctor_text(d,
+				    "sysctl -w net.netfilter.nf_conntrack_max=%ld  # on the host: "
+				    "it is one limit for the machine",
+				    2 * max);
+
+		doctor_add(d,
+			   full	    ? DOCTOR_FAIL
+			   : nearly ? DOCTOR_WARN
+				    : DOCTOR_OK,
+			   "conntrack.table", "connections tracked", "room in the table", found,
+			   advice);
+	}
+	buf_init(&b, DOCTOR_FILE_MAX);
+	if (doctor_proc_read(d->v, "self/net/stat/nf_conntrack", &b) == 0 &&
+	    conntrack_stat(buf_str(&b), "insert_failed", &failed)) {
+		conntrack_stat(buf_str(&b), "drop", &drop);
+		conntrack_stat(buf_str(&b), "early_drop", &early);
+		/* since boot: no failure by itself, but the first thing to know of lost DNS */
+		doctor_judge(
+			d, !failed && !drop && !early, DOCTOR_WARN, "conntrack.drops",
+			"packets so far", "none dropped by connection tracking",
+			failed || drop || early
+				? doctor_text(d, "insert_failed %llu, drop %llu, early_drop %llu",
+					      (unsigned long long)failed, (unsigned long long)drop,
+					      (unsigned long long)early)
+				: "none",
+			failed ? "# insert_failed: two packets of one socket raced through a "
+				 "Service's translation (DNS: A and AAAA); use NodeLocal DNSCache, "
+				 "or single-request-reopen in resolv.conf"
+			       : "# see conntrack.table: the table was full");
+	}
+	buf_done(&b);
+}
+
+static const char *hook_name(uint32_t hook)
+{
+	static const char *const names[] = {
+		"prerouting", "input", "forward", "output", "postrouting",
+	};
+
+	return hook < sizeof(names) / sizeof(names[0]) ? names[hook] : "ingress";
+}
+
+const char *doctor_family_name(uint8_t family)
+{
+	switch (family) {
+	case NFPROTO_INET:
+		return "inet";
+	case NFPROTO_IPV4:
+		return "ip";
+	case NFPROTO_IPV6:
+		return "ip6";
+	case NFPROTO_ARP:
+		return "arp";
+	case NFPROTO_NETDEV:
+		return "netdev";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	default:
+		return "?";
+	}
+}
+
+/*
+ * Which packets a rule means is not worked out: podhop would have to be nft for that. What
+ * is certain is reported: chains that drop by default, rules that have dropped something.
+ */
+static void check_netfilter(struct doctor *d)
+{
+	const struct doctor_view *v = d->v;
+	unsigned policies = 0, counted = 0;
+
+	if (v->netfilter) {
+		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables",
+			   "no rule that drops pods' packets",
+			   doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)), "");
+		return;
+	}
+	for (unsigned i = 0; i < v->n_chains; i++) {
+		const struct doctor_base_chain *c = &v->chains[i];
+
+		if (!c->drop)
+			continue;
+		policies++;
+		doctor_add(
+			d, DOCTOR_WARN, "netfilter.policy",
+			doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table,
+				    c->chain),
+			doctor_text(d, "%s accepts what no rule names", hook_name(c->hook)),
+			"policy drop: each kind of packet needs a rule (docker sets FORWARD so)",
+			c->hook == NF_INET_FORWARD && strcmp(c->chain, "FORWARD") == 0
+				? doctor_text(d,
+					      "%s -P FORWARD ACCEPT  # or start flanneld with "
+					      "--iptables-forward-rules",
+					      c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables")
+				: "");
+	}
+	for (unsigned i = 0; i < v->n_rules && counted < DOCTOR_LISTED_MAX; i++) {
+		const struct doctor_rule *r = &v->rules[i];
+
+		/* kube-proxy's own rules are right, and there are many without a counter */
+		if (r->has_counter ? !r->packets
+				   : strncmp(r->chain, "KUBE-", 5) == 0 ||
+					     strcmp(r->table, "kube-proxy") == 0)
+			continue;
+		counted++;
+		doctor_add(d, DOCTOR_WARN, "netfilter.drops",
+			   doctor_text(d, "%s %s %s handle %llu", doctor_family_name(r->family),
+				       r->table, r->chain, (unsigned long long)r->handle),
+			   "no rule that drops pods' packets",
+			   r->has_counter ? doctor_text(d, "%s %llu packets so far",
+							r->reject ? "rejected" : "dropped",
+							(unsigned long long)r->packets)
+					  : doctor_text(d, "%s, without a counter",
+							r->reject ? "rejects" : "drops"),
+			   doctor_text(d,
+				       "nft -a list chain %s %s %s  # shows which packets it means",
+				       doctor_family_name(r->family), doctor_word(d, r->table),
+				       doctor_word(d, r->chain)));
+	}
+	if (!policies && !counted)
+		doctor_add(d, DOCTOR_OK, "netfilter.drops", "nftables",
+			   "no rule that drops pods' packets",
+			   v->n_chains ? "none has dropped any" : "no rules", "");
+}
+
+/* Rules of the old interface are seen by no nftables request. */
+static void check_legacy(struct doctor *d)
+{
+	struct buf b;
+
+	buf_init(&b, DOCTOR_FILE_MAX);
+	if (doctor_proc_read(d->v, "self/net/ip_tables_names", &b) == 0 &&
+	    strstr(buf_str(&b), "filter"))
+		doctor_add(d, DOCTOR_SKIP, "netfilter.legacy", "iptables-legacy",
+			   "no rule that drops pods' packets", "rules exist and are not read",
+			   "iptables-legacy -nvL FORWARD  # a policy of DROP needs rules for pods");
+	buf_done(&b);
+}
+
+/* The transmit checksum feature of a device; -errno. Reading it needs no rights. */
+static int tx_checksum(const char *dev, bool *ret)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GTXCSUM };
+	struct ifreq ifr = { .ifr_data = (void *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
+	if (ioctl(fd, SIOCETHTOOL, &ifr) != 0)
+		rc = -errno;
+	else
+		*ret = value.data != 0;
+	close(fd);
+	return rc;
+}
+
+static void check_offload(struct doctor *d)
+{
+	const struct doctor_view *v = d->v;
+	const char *kernel = doctor_text(d, "Linux %u.%u", v->kernel_major, v->kernel_minor);
+	/* fixed in 5.7: "netfilter: nat: never update the UDP checksum when it's 0" */
+	bool old = v->kernel_major &&
+		   (v->kernel_major < 5 || (v->kernel_major == 5 && v->kernel_minor < 7));
+
+	for (unsigned i = 0; i < v->n_links; i++) {
+		const struct doctor_link *l = &v->links[i];
+		bool on = false;
+		int rc;
+
+		if (!doctor_is_vtep(v, l))
+			continue;
+		if (!old) {
+			doctor_add(d, DOCTOR_OK, "offload.checksum", l->name,
+				   "a kernel without the masqueraded-checksum fault (5.7 or later)",
+				   kernel, "");
+			continue;
+		}
+		rc = tx_checksum(l->name, &on);
+		doctor_add(d,
+			   rc	? DOCTOR_SKIP
+			   : on ? DOCTOR_WARN
+				: DOCTOR_OK,
+			   "offload.checksum", l->name,
+			   "transmit checksum offload off before Linux 5.7",
+			   rc	? doctor_text(d, "%s; the feature cannot be read: %s", kernel,
+					      strerror(-rc))
+			   : on ? doctor_text(d,
+					      "%s, and it is on: masqueraded packets may leave "
+					      "with a wrong checksum",
+					      kernel)
+				: doctor_text(d, "%s, and it is off", kernel),
+			   doctor_text(d, "ethtool -K %s tx-checksum-ip-generic off",
+				       doctor_word(d, l->name)));
+	}
+}
+
+void doctor_check_kernel(struct doctor *d)
+{
+	check_conntrack(d);
+	check_netfilter(d);
+	check_legacy(d);
+	check_offload(d);
+}
