@@ -56,6 +56,7 @@ enum obs_flag {
 	OBS_ROUTED = 128,	/* seen with the bridge's MAC as destination: the node routes it */
 	OBS_MAY_FRAGMENT = 256,	/* large enough to be cut, or to have been, on the way */
 	OBS_ERROR = 512,	/* ICMP error that quotes a packet */
+	OBS_DF = 1024,
 };
 
 /* Of the outer datagram. */

@@ -270,11 +270,17 @@ static bool counts_outer(const struct packet *p, uint16_t place)
 	return false;
 }
 
-/* Many wire frames in one: TCP behind or before segmentation, or UDP_SEGMENT's datagrams. */
+/*
+ * Many wire frames in one: TCP behind or before segmentation, or UDP_SEGMENT's datagrams. On
+ * the bridge a large datagram may as well be one that br_netfilter put together (D 5.7).
+ */
 static bool is_super(const struct correlate *c, const struct correlate_obs *o)
 {
-	return is_large(c, o) && (o->kind == KIND_TCP_DATA ||
-				  (o->kind == KIND_WHOLE && o->tuple.protocol == MODEL_PROTO_UDP));
+	if (!is_large(c, o))
+		return false;
+	if (o->kind == KIND_WHOLE && o->tuple.protocol == MODEL_PROTO_UDP)
+		return c->hop[o->hop].role != MODEL_ROLE_BRIDGE || (o->flags & OBS_DF);
+	return o->kind == KIND_TCP_DATA;
 }
 
 /*
@@ -1340,6 +1346,7 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 	uint64_t flow_key = c->flow[flow].key, key;
 	uint32_t i, start = 0, size = o->size, cut = 0;
 	bool origin = is_origin(c, o);
+	bool sent_by_pod = origin && c->hop[o->hop].role == MODEL_ROLE_VETH;
 
 	if (o->kind == KIND_OUTER_FRAGMENT)
 		return match_outer_fragment(c, o, flow);
@@ -1386,7 +1393,9 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 			flow_key = c->flow[flow].key;
 			f = flow_root(c, flow);
 		}
-		i = rule_segment(c, o, flow_key, f, place);
+		/* What the pod sends was not cut before: the same bytes are sent again. */
+		if (!sent_by_pod)
+			i = rule_segment(c, o, flow_key, f, place);
 		if (i != NONE)
 			start = o->seq - c->packet[i].start;
 		else
@@ -1394,7 +1403,7 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 	}
 	if (i == NONE && o->kind == KIND_WHOLE) {
 		i = rule_defragment(c, o, flow, place);
-		if (i == NONE && o->tuple.protocol == MODEL_PROTO_UDP)
+		if (i == NONE && o->tuple.protocol == MODEL_PROTO_UDP && !sent_by_pod)
 			i = rule_datagram(c, o, flow_key, place, &start, &size);
 	}
 	if (i == NONE)

@@ -359,10 +359,11 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	}
 	o->order = order_of(c, o);
 
+	if (v->ip.dont_fragment)
+		o->flags |= OBS_DF;
 	/* TCP is never cut by IP: it asks for path MTU discovery (and IPv6 routers do not cut). */
 	if (v->ip.protocol != MODEL_PROTO_TCP &&
-	    ((o->flags & OBS_IPV4) ? o->ip_id && !v->ip.dont_fragment &&
-				     v->ip.len > FRAGMENT_MTU_MIN
+	    ((o->flags & OBS_IPV4) ? !v->ip.dont_fragment && v->ip.len > FRAGMENT_MTU_MIN
 				   : v->ip.len > FRAGMENT_MTU_MIN6))
 		o->flags |= OBS_MAY_FRAGMENT;
 

@@ -1,0 +1,750 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_correlate_rules.c - each matching rule, and what it must not match.
+ */
+#include "correlate_bench.h"
+
+static struct wire tcp_out(uint32_t seq, uint32_t len)
+{
+	return (struct wire){ .src = POD, .dst = REMOTE, .sport = 40000, .dport = 80, .df = true,
+			      .id = (uint16_t)(seq / 1000 + 1), .seq = seq, .ack = 1, .len = len,
+			      .data = seq };
+}
+
+static struct wire udp_out(uint16_t id, uint32_t len, uint32_t data)
+{
+	return (struct wire){ .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP, .sport = 5000,
+			      .dport = 53, .id = id, .len = len, .data = data };
+}
+
+static int setup(void **state)
+{
+	*state = bench_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_free(*state);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ same */
+
+static void test_same_out(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	unsigned a = out(b, 0, tcp_out(1000, 100)), k = out(b, MS, tcp_out(1100, 100));
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_packet(b, k, 4);
+	assert_apart(b, a, k);
+	assert_path(b, a, "veth>bridge>vtep>underlay");
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, a)->direction, MODEL_DIRECTION_EGRESS);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 1);
+	assert_int_equal(packet_of(b, a)->overhead_bytes, 50);
+	assert_int_equal(b->result.packets.complete, 2);
+	/* ids count from 1 in order of first observation; hops are counted */
+	assert_int_equal(id_of(b, a), 1);
+	assert_int_equal(id_of(b, k), 2);
+	assert_int_equal(b->mark[a + 3].hop, 4);
+	assert_int_equal(b->mark[a + 3].dt_ns, 10 * US);
+	assert_int_equal(b->mark[a].dt_ns, -1);
+}
+
+static void test_same_in(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = tcp_out(1000, 100);
+
+	w.src = REMOTE;
+	w.dst = POD;
+	bench_start(b);
+	unsigned a = in(b, 0, w);
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_path(b, a, "underlay>vtep>bridge>veth");
+	assert_int_equal(packet_of(b, a)->direction, MODEL_DIRECTION_INGRESS);
+	assert_int_equal(b->result.packets.complete, 1);
+}
+
+/* Anything that no hop may change keeps two packets apart. */
+static void test_same_not(void **state)
+{
+	struct bench *b = *state;
+	struct wire base = tcp_out(1000, 100), w[8];
+	unsigned first, seen[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		w[i] = base;
+	w[0].seq++;
+	w[1].ack++;
+	w[2].id++;
+	w[3].len++;
+	w[3].id += 7; /* with the id of the other it could be merged from it */
+	w[4].data++;
+	w[5].sport++;
+	w[6].flags = MODEL_TCP_ACK | MODEL_TCP_PSH;
+	w[7].tsval = 5;
+	b->cfg.nat = false;
+	bench_start(b);
+	first = see(b, VETH, MODEL_WAY_IN, 0, base);
+	for (unsigned i = 0; i < 8; i++)
+		seen[i] = see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w[i]);
+	unsigned match = see(b, BRIDGE, MODEL_WAY_IN, 20 * US, base);
+	bench_end(b);
+	for (unsigned i = 0; i < 8; i++)
+		assert_apart(b, first, seen[i]);
+	assert_same(b, first, match);
+}
+
+/* ------------------------------------------------- segment, merge, numbers */
+
+static void segments(struct bench *b, uint32_t base)
+{
+	struct wire super = tcp_out(base, 4000), part;
+	unsigned a, k, seg[3];
+
+	super.id = 100;
+	super.flags = MODEL_TCP_ACK | MODEL_TCP_PSH;
+	bench_start(b);
+	a = see(b, VETH, MODEL_WAY_IN, 0, super);
+	k = see(b, VTEP, MODEL_WAY_OUT, 10 * US, super);
+	for (unsigned i = 0; i < 3; i++) {
+		part = super;
+		part.seq = base + i * 1400;
+		part.data_off = i * 1400;
+		part.len = i < 2 ? 1400 : 1200;
+		part.id = (uint16_t)(100 + i);
+		part.flags = i < 2 ? MODEL_TCP_ACK : super.flags;
+		seg[i] = see_vxlan(b, MODEL_WAY_OUT, (20 + i) * US, part,
+				   (struct outer){ .id = (uint16_t)(7 + i) });
+	}
+	bench_end(b);
+	assert_same(b, a, k);
+	for (unsigned i = 0; i < 3; i++)
+		assert_same(b, a, seg[i]);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+	assert_int_equal(packet_of(b, a)->basis, RESULT_BASIS_OBSERVED);
+	assert_int_equal(packet_of(b, a)->overhead_bytes, 150);
+	assert_int_equal(packet_of(b, a)->inner_bytes, 4000 + 3 * 54);
+}
+
+static void test_segment(void **state)
+{
+	((struct bench *)*state)->net.hops[BRIDGE].role = MODEL_ROLE_BRIDGE;
+	segments(*state, 1000);
+}
+
+static void test_segment_seq_wrap(void **state)
+{
+	segments(*state, UINT32_MAX - 2000);
+}
+
+static void test_segment_id_wrap(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 2800), part = super;
+
+	bench_start(b);
+	super.id = 0xffff;
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, super), k;
+	part.len = 1400;
+	part.id = 0xffff;
+	k = see_vxlan(b, MODEL_WAY_OUT, 10 * US, part, (struct outer){ .id = 1 });
+	part.seq += 1400;
+	part.data_off = 1400;
+	part.id = 0;
+	unsigned l = see_vxlan(b, MODEL_WAY_OUT, 11 * US, part, (struct outer){ .id = 2 });
+	bench_end(b);
+	assert_same(b, a, k);
+	assert_same(b, a, l);
+}
+
+/* A segment sent again is no segment of the first super-frame. */
+static void test_segment_retransmitted(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 2800), again = super;
+
+	again.len = 1400;
+	again.id = 500;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, super);
+	unsigned k = out(b, 300 * MS, again);
+	bench_end(b);
+	assert_packet(b, k, 4);
+	assert_apart(b, a, k);
+	assert_true(packet_of(b, k)->retransmission);
+	assert_false(packet_of(b, a)->retransmission);
+}
+
+static void merged(struct bench *b, bool whole_first)
+{
+	struct wire super = tcp_out(1000, 4200), part;
+	unsigned seg[3], w = 0;
+
+	super.src = REMOTE;
+	super.dst = POD;
+	super.id = 100;
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++) {
+		part = super;
+		part.seq = 1000 + i * 1400;
+		part.data_off = i * 1400;
+		part.len = 1400;
+		part.id = (uint16_t)(100 + i);
+		seg[i] = see_vxlan(b, MODEL_WAY_IN, (int)(10 * i) * US, part,
+				   (struct outer){ .in = true, .id = (uint16_t)(7 + i) });
+		if (whole_first && !i)
+			w = see(b, VTEP, MODEL_WAY_IN, 5 * US, super);
+	}
+	if (!whole_first)
+		w = see(b, VTEP, MODEL_WAY_IN, 25 * US, super);
+	see(b, BRIDGE, MODEL_WAY_OUT, 30 * US, super);
+	see(b, VETH, MODEL_WAY_OUT, 31 * US, super);
+	bench_end(b);
+	for (unsigned i = 0; i < 3; i++)
+		assert_same(b, w, seg[i]);
+	assert_packet(b, w, 1);
+	assert_path(b, w, "underlay>vtep>bridge>veth");
+	assert_int_equal(b->result.packets.complete, 1);
+	assert_int_equal(b->result.packets.total, 1);
+	assert_int_equal(packet_of(b, w)->outer_datagrams, 3);
+}
+
+static void test_merge(void **state)
+{
+	merged(*state, false);
+}
+
+/* GRO stamps the merged frame with the time of its first segment. */
+static void test_merge_before_parts(void **state)
+{
+	merged(*state, true);
+}
+
+static void test_udp_super(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = udp_out(9, 3000, 1), part;
+	unsigned seg[3];
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, super);
+	see(b, BRIDGE, MODEL_WAY_IN, US, super);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, super);
+	for (unsigned i = 0; i < 3; i++) {
+		part = super;
+		part.len = 1000;
+		part.data_off = i * 1000;
+		part.id = (uint16_t)(9 + i);
+		seg[i] = see_vxlan(b, MODEL_WAY_OUT, (3 + i) * US, part,
+				   (struct outer){ .id = (uint16_t)(7 + i) });
+	}
+	bench_end(b);
+	for (unsigned i = 0; i < 3; i++)
+		assert_same(b, a, seg[i]);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+}
+
+/* ---------------------------------------------------------------- fragments */
+
+/* Sees a datagram of 3008 transport bytes in three fragments. */
+static unsigned fragments(struct bench *b, enum bench_hop hop, enum model_way way, int64_t at,
+			  struct wire w, const unsigned order[3])
+{
+	const uint32_t l4 = 8 + w.len, step = 1424;
+	unsigned first = b->n;
+
+	for (unsigned k = 0; k < 3; k++) {
+		unsigned i = order[k];
+		struct wire f = w;
+
+		f.frag_off = i * step;
+		f.more = i < 2;
+		f.len = i == 0 ? step - 8 : i == 1 ? step : l4 - 2 * step;
+		f.data_off = i ? i * step - 8 : 0;
+		f.udp_len = l4;
+		if (hop == UNDERLAY)
+			see_vxlan(b, way, at + (int)k * US, f,
+				  (struct outer){ .id = (uint16_t)(b->n + 1) });
+		else
+			see(b, hop, way, at + (int)k * US, f);
+	}
+	return first;
+}
+
+static const unsigned in_order[3] = { 0, 1, 2 }, reversed[3] = { 2, 1, 0 };
+
+static void test_fragments(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1);
+
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	fragments(b, BRIDGE, MODEL_WAY_IN, 10 * US, w, reversed);
+	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, w, in_order);
+	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, w, in_order);
+	bench_end(b);
+	assert_packet(b, a, 12);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, a)->length, 14 + 20 + 8 + 3000);
+	assert_int_equal(packet_of(b, a)->payload_len, 3000);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+}
+
+/* br_netfilter puts it together at the bridge, and the VTEP cuts it again. */
+static void test_defragment(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1);
+
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, reversed);
+	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
+	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, w, in_order);
+	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, w, in_order);
+	bench_end(b);
+	assert_packet(b, a, 10);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+}
+
+/* IPv6: the datagram that was put together is cut under another identification. */
+static void test_defragment_v6(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 3000, 1), again;
+
+	w.src = POD6;
+	w.dst = REMOTE6;
+	w.frag_id = 1;
+	again = w;
+	again.frag_id = 2;
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
+	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, again, in_order);
+	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, again, in_order);
+	bench_end(b);
+	assert_packet(b, a, 10);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+}
+
+/* An IP id that has come round to 0 is an id; the next datagram is no part of this one. */
+static void test_defragment_id_zero(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 3000, 1), next = udp_out(1, 900, 2);
+
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	unsigned k = see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
+	unsigned n = see(b, VETH, MODEL_WAY_IN, 20 * US, next);
+	bench_end(b);
+	assert_same(b, a, k);
+	assert_apart(b, a, n);
+}
+
+/* A large datagram that only the bridge showed is not cut into the next ones. */
+static void test_bridge_is_no_super(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	unsigned a = see(b, BRIDGE, MODEL_WAY_IN, 0, udp_out(5, 3000, 1));
+	unsigned k = see(b, VETH, MODEL_WAY_IN, US, udp_out(6, 900, 2));
+	unsigned l = see(b, VTEP, MODEL_WAY_OUT, 2 * US, udp_out(6, 900, 2));
+	bench_end(b);
+	assert_same(b, k, l);
+	assert_apart(b, a, k);
+}
+
+static void test_fragments_translated(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1), far = w;
+
+	w.dst = VIP;
+	far.dport = 5353;
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, far);
+	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, far, in_order);
+	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, far, in_order);
+	bench_end(b);
+	assert_packet(b, a, 10);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_true(packet_of(b, a)->translated);
+	assert_int_equal(packet_of(b, a)->tuple.dport, 53);
+	assert_int_equal(packet_of(b, a)->translation.dport, 5353);
+}
+
+/* A datagram with one fragment missing at a hop is incomplete there, whatever the rest. */
+static void test_fragment_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1), f = w;
+
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	fragments(b, BRIDGE, MODEL_WAY_IN, 10 * US, w, in_order);
+	f.len = 1416;
+	f.more = true;
+	f.udp_len = 3008;
+	see(b, VTEP, MODEL_WAY_OUT, 20 * US, f);
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_VTEP);
+	assert_string_equal(packet_of(b, a)->reason, "not all of its fragments were seen");
+}
+
+/* Outer fragments: 1000 payload bytes, inner frame 1042, outer IP payload 1058, cut at 800. */
+static void outer_fragments(struct bench *b, bool later_first)
+{
+	struct wire w = udp_out(77, 1000, 1);
+	struct outer o = { .id = 99, .cut = 800 };
+	unsigned a, k, l;
+
+	bench_start(b);
+	a = see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, w);
+	if (later_first)
+		l = see_outer_fragment(b, MODEL_WAY_OUT, 3 * US, o, 800, 258, false);
+	k = see_vxlan(b, MODEL_WAY_OUT, 4 * US, w, o);
+	if (!later_first)
+		l = see_outer_fragment(b, MODEL_WAY_OUT, 5 * US, o, 800, 258, false);
+	bench_end(b);
+	assert_same(b, a, k);
+	assert_same(b, a, l);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(b->result.encapsulation.fragmented_outer, 1);
+	assert_int_equal(b->result.encapsulation.fragment_bytes, 34);
+	assert_int_equal(b->result.encapsulation.outer_datagrams, 1);
+	assert_int_equal(b->result.packets.total, 1);
+}
+
+static void test_outer_fragments(void **state)
+{
+	outer_fragments(*state, false);
+}
+
+static void test_outer_fragments_later_first(void **state)
+{
+	outer_fragments(*state, true);
+}
+
+static void test_outer_fragment_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 1000, 1);
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, w);
+	see_vxlan(b, MODEL_WAY_OUT, 4 * US, w, (struct outer){ .id = 99, .cut = 800 });
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_UNDERLAY);
+}
+
+/* Each segment of a super-frame in an outer datagram of its own, each of them cut. */
+static void test_outer_fragments_of_segments(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 2800), part;
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, super);
+	see(b, BRIDGE, MODEL_WAY_IN, US, super);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, super);
+	for (unsigned i = 0; i < 2; i++) {
+		struct outer o = { .id = (uint16_t)(50 + i), .cut = 1400 };
+
+		part = super;
+		part.len = 1400;
+		part.seq += i * 1400;
+		part.data_off = i * 1400;
+		part.id = (uint16_t)(super.id + i);
+		see_vxlan(b, MODEL_WAY_OUT, (3 + 2 * i) * US, part, o);
+		see_outer_fragment(b, MODEL_WAY_OUT, (4 + 2 * i) * US, o, 1400, 70, false);
+	}
+	bench_end(b);
+	assert_packet(b, a, 7);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(b->result.encapsulation.fragmented_outer, 2);
+	assert_int_equal(b->result.encapsulation.outer_datagrams, 2);
+}
+
+/* Plain UDP fragments on the underlay look like outer ones, and are not. */
+static void test_plain_fragments(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1);
+	unsigned n;
+
+	w.dst = OUTSIDE;
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	fragments(b, BRIDGE, MODEL_WAY_IN, 10 * US, w, in_order);
+	for (unsigned i = 0; i < 3; i++) {
+		struct wire f = w;
+
+		n = reversed[i];
+		f.src = NODE; /* masqueraded */
+		f.sport = 6000;
+		if (i == 0)
+			n = 0;
+		else
+			n = i;
+		f.frag_off = n * 1424;
+		f.more = n < 2;
+		f.len = n == 0 ? 1416 : n == 1 ? 1424 : 160;
+		f.data_off = n ? n * 1424 - 8 : 0;
+		f.udp_len = 3008;
+		see(b, UNDERLAY, MODEL_WAY_OUT, (20 + i) * US, f);
+	}
+	bench_end(b);
+	assert_packet(b, a, 9);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_path(b, a, "veth>bridge>underlay");
+	assert_int_equal(b->result.encapsulation.fragment_bytes, 0);
+}
+
+/* -------------------------------------------------------------- look-alikes */
+
+/* Equal datagrams without id, all delivered: order is enough. */
+static void test_equal_in_order(void **state)
+{
+	struct bench *b = *state;
+	unsigned v[5], u[5];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 5; i++)
+		v[i] = see(b, VETH, MODEL_WAY_IN, i * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 5; i++)
+		see(b, BRIDGE, MODEL_WAY_IN, (10 + i) * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 5; i++)
+		see(b, VTEP, MODEL_WAY_OUT, (20 + i) * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 5; i++)
+		u[i] = see_vxlan(b, MODEL_WAY_OUT, (30 + i) * US, udp_out(0, 100, 1),
+				 (struct outer){ .id = (uint16_t)(i + 1) });
+	bench_end(b);
+	for (unsigned i = 0; i < 5; i++)
+		assert_same(b, v[i], u[i]);
+	assert_int_equal(b->result.packets.complete, 5);
+	assert_int_equal(b->result.packets.ambiguous, 0);
+}
+
+/* One of them lost: nobody can say which; none is called complete or lost. */
+static void test_equal_with_loss(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	for (unsigned i = 0; i < 5; i++)
+		see(b, VETH, MODEL_WAY_IN, i * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 5; i++)
+		see(b, BRIDGE, MODEL_WAY_IN, (10 + i) * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 4; i++)
+		see(b, VTEP, MODEL_WAY_OUT, (20 + i) * US, udp_out(0, 100, 1));
+	for (unsigned i = 0; i < 4; i++)
+		see_vxlan(b, MODEL_WAY_OUT, (30 + i) * US, udp_out(0, 100, 1),
+			  (struct outer){ .id = (uint16_t)(i + 1) });
+	bench_end(b);
+	assert_int_equal(b->result.packets.ambiguous, 5);
+	assert_int_equal(b->result.packets.complete, 0);
+	assert_int_equal(b->result.n_losses, 0);
+}
+
+/* The same without interleaving: each is gone before the next one comes. */
+static void test_equal_one_by_one(void **state)
+{
+	struct bench *b = *state;
+	unsigned first[3];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++)
+		first[i] = out(b, i * MS, udp_out(0, 100, 1));
+	bench_end(b);
+	for (unsigned i = 0; i < 3; i++)
+		assert_packet(b, first[i], 4);
+	assert_int_equal(b->result.packets.complete, 3);
+}
+
+/* Two groups of look-alikes that meet are judged as one. */
+static void test_ties_meet(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 100, 1);
+
+	bench_start(b);
+	for (unsigned i = 0; i < 2; i++)
+		see(b, VETH, MODEL_WAY_IN, i * US, w);
+	see(b, BRIDGE, MODEL_WAY_IN, 3 * US, w);	/* ties 0 and 1 */
+	see(b, BRIDGE, MODEL_WAY_IN, 4 * US, w);
+	for (unsigned i = 0; i < 2; i++)
+		see(b, VETH, MODEL_WAY_IN, (5 + i) * US, w);
+	see(b, BRIDGE, MODEL_WAY_IN, 7 * US, w);	/* ties 2 and 3 */
+	see(b, BRIDGE, MODEL_WAY_IN, 8 * US, w);
+	for (unsigned i = 0; i < 3; i++) {		/* one of four is lost */
+		see(b, VTEP, MODEL_WAY_OUT, (10 + i) * US, w);
+		see_vxlan(b, MODEL_WAY_OUT, (10 + i) * US, w, (struct outer){ .id = (uint16_t)i });
+	}
+	bench_end(b);
+	assert_int_equal(b->result.packets.ambiguous, 4);
+}
+
+/* The same bytes twice at the same hop: two packets, each followed to the end. */
+static void test_duplicate(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = tcp_out(1000, 100);
+
+	bench_start(b);
+	unsigned a = out(b, 0, w), k = out(b, 5 * MS, w);
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_packet(b, k, 4);
+	assert_apart(b, a, k);
+	assert_false(packet_of(b, a)->retransmission);
+	assert_true(packet_of(b, k)->retransmission);
+}
+
+/* Sent again is marked, out of order is not; also where the numbers wrap. */
+static void test_retransmission(void **state)
+{
+	struct bench *b = *state;
+	static const uint32_t starts[] = { 1000, UINT32_MAX - 150 };
+	unsigned n[8];
+
+	bench_start(b);
+	for (unsigned k = 0; k < 2; k++) {
+		struct wire w = tcp_out(starts[k], 100);
+
+		w.sport = (uint16_t)(40000 + k);
+		n[0] = out(b, (int)(10 * k) * MS, w);
+		w.seq += 200; /* a hole */
+		n[1] = out(b, (int)(10 * k) * MS + MS, w);
+		w.seq -= 100; /* fills it */
+		n[2] = out(b, (int)(10 * k) * MS + 2 * MS, w);
+		w.id = 999; /* the same again */
+		n[3] = out(b, (int)(10 * k) * MS + 3 * MS, w);
+		n[4 * k] = n[0];
+		if (k == 0)
+			for (unsigned i = 0; i < 4; i++)
+				n[4 + i] = n[i];
+	}
+	bench_end(b);
+	for (unsigned k = 0; k < 8; k++) {
+		/* n[0..3] are the second run's, n[4..7] the first's */
+		if (k == 4)
+			continue;
+		assert_int_equal(packet_of(b, n[k])->retransmission, k % 4 == 3);
+	}
+}
+
+/* Keepalives and pure ACKs with equal numbers are packets of their own. */
+static void test_keepalive(void **state)
+{
+	struct bench *b = *state;
+	struct wire ack = tcp_out(1000, 0), data = tcp_out(1000, 10);
+	unsigned n[3];
+
+	bench_start(b);
+	unsigned d = out(b, 0, data);
+	ack.seq = 1009;
+	for (unsigned i = 0; i < 3; i++) {
+		ack.id = (uint16_t)(i + 20);
+		n[i] = out(b, (int)(i + 1) * 300 * MS, ack);
+	}
+	bench_end(b);
+	assert_packet(b, d, 4);
+	for (unsigned i = 0; i < 3; i++)
+		assert_packet(b, n[i], 4);
+	assert_int_equal(b->result.packets.complete, 4);
+}
+
+/* The IP id runs out and begins again while packets are open: payloads tell them apart. */
+static void test_ip_id_wrap(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, udp_out(7, 100, 1));
+	unsigned k = see(b, VETH, MODEL_WAY_IN, US, udp_out(7, 100, 2));
+	unsigned l = see(b, BRIDGE, MODEL_WAY_IN, 2 * US, udp_out(7, 100, 2));
+	unsigned m = see(b, BRIDGE, MODEL_WAY_IN, 3 * US, udp_out(7, 100, 1));
+	bench_end(b);
+	assert_same(b, a, m);
+	assert_same(b, k, l);
+}
+
+/* Many packets with whatever removed: nothing leaks, every observation is marked once. */
+static void test_conservation(void **state)
+{
+	struct bench *b = *state;
+	uint32_t r = 12345;
+
+	b->cfg.packets_max = 64; /* the table is always full */
+	b->cfg.flows_max = 16;
+	b->cfg.observations = true;
+	bench_start(b);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct wire w = i % 3 ? udp_out((uint16_t)(i % 5), 200 + i % 7 * 300, i % 4)
+				      : tcp_out(i * 500, 3000 + i % 4000);
+		static const enum model_way ways[] = { MODEL_WAY_IN, MODEL_WAY_IN, MODEL_WAY_OUT,
+						       MODEL_WAY_OUT };
+
+		w.sport = (uint16_t)(w.sport + i % 40);
+		if (w.proto == MODEL_PROTO_UDP && w.len > 1500)
+			w.len = 3000;
+		for (unsigned h = 0; h < 4; h++) {
+			r = r * 1103515245u + 12345;
+			if (r >> 16 & 3)
+				continue;
+			if (h == 3)
+				see_vxlan(b, ways[h], (int64_t)i * 20 * US + h, w,
+					  (struct outer){ .id = (uint16_t)i,
+							  .cut = r >> 20 & 1 ? 160 : 0 });
+			else if (w.proto == MODEL_PROTO_UDP && w.len > 1500)
+				fragments(b, h, ways[h], (int64_t)i * 20 * US + h, w,
+					  r >> 20 & 1 ? in_order : reversed);
+			else
+				see(b, h, ways[h], (int64_t)i * 20 * US + h, w);
+		}
+	}
+	bench_end(b);
+	assert_true(b->result.capture.closed_early > 0);
+	assert_int_equal(b->result.capture.foreign, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_same_out), T(test_same_in), T(test_same_not),
+		T(test_segment), T(test_segment_seq_wrap), T(test_segment_id_wrap),
+		T(test_segment_retransmitted), T(test_merge), T(test_merge_before_parts),
+		T(test_udp_super),
+		T(test_fragments), T(test_defragment), T(test_defragment_v6),
+		T(test_defragment_id_zero), T(test_bridge_is_no_super),
+		T(test_fragments_translated), T(test_fragment_missing),
+		T(test_outer_fragments), T(test_outer_fragments_later_first),
+		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
+		T(test_plain_fragments),
+		T(test_equal_in_order), T(test_equal_with_loss), T(test_equal_one_by_one),
+		T(test_ties_meet), T(test_duplicate), T(test_retransmission), T(test_keepalive),
+		T(test_ip_id_wrap), T(test_conservation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
