@@ -39,8 +39,8 @@ lab_up
 capture node1 default/web -w "$dir/udp.pcapng" --json -B 65536
 start udp_server "$dir/udp.server" on api "$TOOLS/udpecho" server -p 5301 -o -w 600000
 wait_for "$dir/udp.server" '^ready' "$udp_server"
-# At this rate two busy processors still lose nothing in kernel rings of 64 MB.
-if on web "$TOOLS/udpgen" -n 100000 -s 8:1400 -r 20000 -f 4 -p 5301 "$POD_API_IP" >"$dir/udpgen" 2>&1; then
+# 40,000 frames a second over all hops: two processors that do other things too keep up.
+if on web "$TOOLS/udpgen" -n 100000 -s 8:1400 -r 10000 -f 4 -p 5301 "$POD_API_IP" >"$dir/udpgen" 2>&1; then
 	ok "100,000 datagrams of random size were sent"
 else
 	not_ok "100,000 datagrams of random size were sent" "$(cat "$dir/udpgen")"
@@ -50,7 +50,7 @@ kill "$udp_server" 2>/dev/null
 is "capture ends with 0 on SIGTERM" "$status" 0
 report=$dir/node1.out
 json "all complete" "$report" '.packets | [.incomplete, .ambiguous, .edge]' '[0,0,0]'
-json "one path" "$report" '[.paths[] | select(.packets >= 100000) | [.path, .direction, .packets]]' \
+json "one path" "$report" '[.paths[] | select(.encapsulated) | [.path, .direction, .packets]]' \
 	"[[\"$OUT\",\"egress\",100000]]"
 json "nothing dropped" "$report" \
 	'[.capture.interfaces[] | .dropped_kernel, .dropped_podhop] | add' 0
