@@ -125,7 +125,7 @@ struct result_packet {
 	uint32_t sig;				/* TCP: equal for all segments of a super-frame */
 	uint32_t seq, ack;			/* TCP; ICMP echo: seq */
 	uint16_t l4_flags;			/* TCP flags; ICMP: type */
-	uint8_t ttl;				/* at the hop seen last */
+	uint8_t ttl;				/* on the wire: at VTEP or underlay */
 	bool outer_df, outer_fragmented, outer_unsummed;	/* unsummed: UDP checksum 0 */
 	struct result_sighting sightings[RESULT_SIGHTINGS_MAX];
 	unsigned n_sightings;

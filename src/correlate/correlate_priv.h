@@ -131,6 +131,8 @@ struct packet {
 	uint32_t payload_len;
 	uint32_t seq, ack;	/* wire.c: as the transport header has them */
 	uint16_t l4_flags;	/* TCP flags; ICMP: type */
+	uint8_t wire_ttl;	/* at VTEP or underlay, or what it would be there */
+	bool ttl_from_wire;
 	uint32_t tunnel;	/* row of the tunnel table, NONE: not encapsulated */
 	uint32_t small_outer;	/* datagrams counted one by one at the encapsulated underlay hop */
 	uint32_t small_payload;	/* their payload bytes together */

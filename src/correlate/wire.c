@@ -9,9 +9,30 @@
  */
 #include "correlate_priv.h"
 
+/*
+ * Each node's routing step takes one off the TTL, between bridge and VTEP: what the wire
+ * shows can be told from either side of it.
+ */
+static void note_ttl(struct packet *p, const struct correlate_obs *o)
+{
+	unsigned role = MODEL_ROLE_NONE;
+
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (PLACE_HOP(p->s[i].place) == o->hop)
+			role = p->s[i].role;
+	if (role == MODEL_ROLE_VTEP || role == MODEL_ROLE_UNDERLAY) {
+		p->wire_ttl = o->ttl;
+		p->ttl_from_wire = true;
+	} else if (!p->ttl_from_wire) {
+		p->wire_ttl = (uint8_t)(o->direction == MODEL_DIRECTION_INGRESS ? o->ttl + 1
+										 : o->ttl - 1);
+	}
+}
+
 void wire_note(struct packet *p, const struct correlate_obs *o, bool part)
 {
 	p->obs_flags |= o->flags & (OBS_OUTER_DF | OBS_OUTER_UNSUMMED);
+	note_ttl(p, o);
 	/* A segment has neither the first sequence number nor the last flags. */
 	if (part && o->kind == KIND_TCP_DATA)
 		return;
@@ -35,7 +56,7 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 	r->seq = p->seq;
 	r->ack = p->ack;
 	r->l4_flags = p->l4_flags;
-	r->ttl = p->ttl_last;
+	r->ttl = p->wire_ttl;
 	r->outer_df = p->obs_flags & OBS_OUTER_DF;
 	r->outer_unsummed = p->obs_flags & OBS_OUTER_UNSUMMED;
 	r->outer_fragmented = p->fragment_bytes != 0;
