@@ -300,12 +300,11 @@ static int start(struct run *run, struct err *err)
 		return -EINVAL;
 	for (unsigned k = 0; k < run->n_nodes; k++) {
 		struct member *m = &run->node[k];
-		bool sorted = m->inputs->all_own && m->inputs->n_input == 1;
 		struct pipeline_config pc = {
 			.net = m->net,
 			.window_ns = run->opt->window_ns,
-			.lookahead_ns = CORRELATE_LOOKAHEAD_NS + (sorted ? 0 : SORT_FILE_NS),
-			.sort_ns = sorted ? 0 : SORT_FILE_NS,
+			.lookahead_ns = CORRELATE_LOOKAHEAD_NS + SORT_FILE_NS,
+			.sort_ns = SORT_FILE_NS,
 			.nat = !run->opt->no_nat,
 			.keep_other = !m->net->n_pods,
 			.hash_seed = seed,

@@ -292,22 +292,15 @@ static void prove(struct verify *v, const struct sent *s)
 
 /* -------------------------------------------------------------- outer headers */
 
-static unsigned routed_behind(uint8_t role)
-{
-	return role == MODEL_ROLE_VETH || role == MODEL_ROLE_BRIDGE;
-}
-
 static void compare_outer(struct direction *d, const struct sent *s, const struct received *r)
 {
-	unsigned hops = routed_behind(s->last_role) + routed_behind(r->last_role);
-
 	if (!(s->flags & SENT_ENCAP))
 		return;
 	if (r->vni && s->vni != r->vni)
 		d->vni_differs++;
 	if (!addr_is_none(&r->outer_dst) && !addr_eq(&s->outer_dst, &r->outer_dst))
 		d->dst_differs++;
-	if ((uint8_t)(s->ttl - hops) != r->ttl)
+	if (s->ttl != r->ttl)
 		d->ttl_differs++;
 	if (r->outer_fragmented && !(s->flags & SENT_OUTER_FRAGMENTED))
 		d->fragmented_between++;

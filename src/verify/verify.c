@@ -248,6 +248,11 @@ void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns
 		n->dropped_any_time[role] = true;
 		return;
 	}
+	/*
+	 * A capture counts drops when it looks, with frames still in its ring that are older than
+	 * those it could not take: these may lie as far behind the mark as the ring is deep.
+	 */
+	to_ns += v->cfg.window_ns;
 	if (k && d[k - 1].to_ns >= from_ns) {
 		if (to_ns > d[k - 1].to_ns)
 			d[k - 1].to_ns = to_ns;
