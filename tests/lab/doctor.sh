@@ -10,6 +10,9 @@
 # run as it stands, up to three times (a device that comes up shows what it lost); after
 # that doctor finds nothing and the packet passes. Where a part of it is flanneld's work,
 # which the lab does not have, the test does what flanneld would do.
+#
+# shellcheck disable=SC2154  # NODE1_IP and the like come from lab env
+# shellcheck disable=SC2317  # traps and cases call what looks unreachable
 set -u
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
