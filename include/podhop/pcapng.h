@@ -104,6 +104,13 @@ uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 
+/*
+ * When the capture in a regular file began and ended, from the statistics blocks at its
+ * end, without reading the rest. For files whose times are nanoseconds, as podhop's are; -ENODATA
+ * when the file does not say (cut short, foreign, classic pcap). May be asked of any path.
+ */
+int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns);
+
 /* Names from name resolution blocks: calls fn for each name read so far, 65536 at most. */
 void pcapng_reader_names(const struct pcapng_reader *r,
 			 void (*fn)(void *arg, const struct addr *addr, const char *name), void *arg);

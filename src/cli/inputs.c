@@ -51,6 +51,7 @@ struct input {
 	bool for_good;		/* read to be taken: what is wrong with it is told now */
 	int64_t last_ns;	/* how far its time has come */
 	int64_t first_ns;
+	int64_t began_ns, ended_ns;	/* of the capture as the file tells; 0: it does not */
 	uint64_t frames;
 	int error;
 	char *reason;
@@ -737,12 +738,16 @@ int inputs_take(struct inputs *in)
 	one->has_head = false;
 	if (f->time_ns > one->last_ns)
 		one->last_ns = f->time_ns;
+	if (one->first_ns == INT64_MAX && !one->is_pipe &&
+	    pcapng_reader_section_comment(one->reader)[0])
+		(void)pcapng_read_span(one->path, &one->began_ns, &one->ended_ns);
 	if (f->time_ns < one->first_ns) {
 		one->first_ns = f->time_ns;
 		/* The hop's capture began with its file: nothing before it can be missed. */
 		for (unsigned k = 0; k < one->n_hop; k++)
 			if (one->hop[k] >= 0)
-				correlate_hop_span(c, (unsigned)one->hop[k], one->first_ns,
+				correlate_hop_span(c, (unsigned)one->hop[k],
+						   one->began_ns ? one->began_ns : one->first_ns,
 						   INT64_MAX);
 	}
 	if (f->drops) {
@@ -834,7 +839,12 @@ int inputs_wait(struct inputs *const *nodes, unsigned n)
 void inputs_totals(struct inputs *in)
 {
 	struct correlate *c = pipeline_correlator(in->pipeline);
+	int64_t began[MODEL_HOPS_MAX], ended[MODEL_HOPS_MAX];
 
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++) {
+		began[i] = INT64_MAX;
+		ended[i] = INT64_MIN;
+	}
 	for (unsigned i = 0; i < in->n_input; i++) {
 		struct input *one = in->input[i];
 		for (unsigned k = 0; k < one->n_hop; k++) {
@@ -850,10 +860,15 @@ void inputs_totals(struct inputs *in)
 					in->drops_total[hop] = 0;
 				in->drops_total[hop] += drop;
 			}
-			correlate_hop_span(c, (unsigned)hop, one->first_ns, one->last_ns);
+			int64_t first = one->began_ns ? one->began_ns : one->first_ns;
+			int64_t last = one->began_ns ? one->ended_ns : one->last_ns;
+			began[hop] = first < began[hop] ? first : began[hop];
+			ended[hop] = last > ended[hop] ? last : ended[hop];
 		}
 	}
 	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		if (ended[i] != INT64_MIN)
+			correlate_hop_span(c, i, began[i], ended[i]);
 		if (in->drops_total[i] <= (int64_t)in->drops_spanned[i])
 			continue;
 		uint64_t rest = (uint64_t)in->drops_total[i] - in->drops_spanned[i];

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_pcapng_span.c - start and end of a capture from the end of its file.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "podhop/pcapng.h"
+
+#define START 1700000000000000000LL
+#define END 1700000007500000000LL
+
+static char path[] = "/tmp/podhop-span-XXXXXX";
+static int fd;
+
+static int set_up(void **state)
+{
+	(void)state;
+	fd = mkstemp(path);
+	return fd < 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	close(fd);
+	return unlink(path);
+}
+
+/* A capture of two interfaces and one frame, with or without statistics at its end. */
+static off_t write_capture(bool statistics)
+{
+	static const uint8_t frame[60];
+	struct err err = ERR_INIT;
+	struct pcapng_writer_config config = { .comment = "podhop node=n pods= filter=" };
+	struct pcapng_writer_interface eth = { .name = "eth0", .linktype = 1 };
+	struct pcapng_writer_packet packet = { .time_ns = START + 5, .caplen = 60, .len = 60,
+					       .data = frame };
+	struct pcapng_writer *w;
+
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	w = pcapng_writer_new(fd, 0, &err);
+	assert_non_null(w);
+	assert_int_equal(pcapng_writer_header(w, &config, &err), 0);
+	assert_int_equal(pcapng_writer_interface(w, &eth, &err), 0);
+	assert_int_equal(pcapng_writer_interface(w, &eth, &err), 0);
+	assert_int_equal(pcapng_writer_packet(w, &packet, &err), 0);
+	for (uint32_t i = 0; statistics && i < 2; i++) {
+		/* The second interface's capture began later and ended earlier. */
+		struct pcapng_statistics s = { .interface = i, .time_ns = END,
+					       .start_ns = START + i, .end_ns = END - i,
+					       .if_recv = 1, .if_drop = 0, .filter_accept = -1,
+					       .os_drop = 0, .user_deliv = 1 };
+		assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
+	}
+	assert_int_equal(pcapng_writer_flush(w, &err), 0);
+	pcapng_writer_free(w);
+	return lseek(fd, 0, SEEK_END);
+}
+
+static void test_span_of_a_whole_file(void **state)
+{
+	int64_t start = 0, end = 0;
+
+	(void)state;
+	write_capture(true);
+	assert_int_equal(pcapng_read_span(path, &start, &end), 0);
+	assert_true(start == START);
+	assert_true(end == END);
+}
+
+static void test_no_span(void **state)
+{
+	int64_t start = 1, end = 2;
+	off_t whole;
+
+	(void)state;
+	write_capture(false);
+	assert_int_equal(pcapng_read_span(path, &start, &end), -ENODATA);
+	whole = write_capture(true);
+	/* Cut short anywhere: the last block does not end where the file does. */
+	for (off_t cut = 1; cut < 40; cut++) {
+		assert_int_equal(ftruncate(fd, whole - cut), 0);
+		assert_int_equal(pcapng_read_span(path, &start, &end), -ENODATA);
+		whole = write_capture(true);
+	}
+	assert_int_equal(pcapng_read_span("/dev/null", &start, &end), -ENODATA);
+	assert_int_equal(pcapng_read_span("/nonexistent/f", &start, &end), -ENOENT);
+	assert_true(start == 1 && end == 2);
+}
+
+/* Every byte of the last two blocks set to other values: no crash, no endless walk. */
+static void test_damaged_statistics(void **state)
+{
+	off_t whole = write_capture(true);
+	int64_t start, end;
+
+	(void)state;
+	for (off_t at = whole - 200; at < whole; at++) {
+		uint8_t before, after;
+
+		assert_int_equal(pread(fd, &before, 1, at), 1);
+		for (unsigned v = 0; v < 256; v += 15) {
+			after = (uint8_t)v;
+			assert_int_equal(pwrite(fd, &after, 1, at), 1);
+			start = end = 0;
+			if (pcapng_read_span(path, &start, &end) == 0)
+				assert_true(start <= end);
+		}
+		assert_int_equal(pwrite(fd, &before, 1, at), 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_span_of_a_whole_file),
+		cmocka_unit_test(test_no_span),
+		cmocka_unit_test(test_damaged_statistics),
+	};
+
+	return cmocka_run_group_tests_name("pcapng span", tests, set_up, tear_down);
+}
