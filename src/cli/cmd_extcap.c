@@ -109,6 +109,13 @@ static int capture(const struct extcap_call *call)
 	    extcap_capture_args(call, buf_str(&pod), &args, &err) < 0 ||
 	    options_parse(args.argc, args.argv, &o, &help, &err) < 0)
 		goto out;
+	/* What is wrong with the command line is said before anybody waits. */
+	if (o.filter) {
+		struct capture_filter *f = capture_filter_new(o.filter, &err);
+		if (!f)
+			goto out;
+		capture_filter_free(f);
+	}
 	/* Waits until Wireshark has opened its end; it ends us if it gives up. */
 	fd = open(call->fifo, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
