@@ -28,7 +28,7 @@
  * Draining. One thread, one poll() over all rings. libpcap's pcap_dispatch(-1)
  * goes on for as long as the kernel closes blocks, and at full rate would
  * starve the other hops; so the hop that lags behind is asked for BATCH_FRAMES until
- * all are empty or a ring's worth of bytes was taken. poll() signals a ring as
+ * all are empty or CALL_BYTES were taken. poll() signals a ring as
  * long as any closed block is left (af_packet.c, packet_poll), also one that
  * was read in part, so nothing is forgotten between two calls.
  *
@@ -73,6 +73,7 @@
 
 /* Frames taken from one hop before the next has its turn: about one block of 64-byte frames. */
 #define BATCH_FRAMES 128
+#define CALL_BYTES (1u << 20) /* 4 blocks of a ring: a millisecond at 1 GB/s */
 #define BATCH_BYTES (256u << 10) /* super-frames: fewer at a time, so that hops stay side by side */
 
 /* What a frame takes in a block beside its bytes: tpacket3_hdr, sockaddr_ll, reserve, padding. */
@@ -518,9 +519,10 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 	c->sink = sink;
 	c->sink_arg = arg;
 	/*
-	 * Ends: all hops are emptied, or the one that lags behind has had a ring's worth.
-	 * That one is always next, so that all advance together and whoever merges need not
-	 * hold a whole ring.
+	 * Ends: all hops that poll() named are emptied, or the one that lags behind has had
+	 * CALL_BYTES. That one is always next, so that all advance together and whoever
+	 * merges need not hold a whole ring; and the call is short, because a hop whose
+	 * block was still open when poll() looked gets nothing until the next look.
 	 */
 	for (;;) {
 		struct hop *hop = NULL;
@@ -529,7 +531,7 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 			if (c->hops[i].ready &&
 			    (!hop || c->hops[i].last_frame_ns < hop->last_frame_ns))
 				hop = &c->hops[i];
-		if (!hop || hop->taken >= (uint64_t)hop->buffer_kib * 1024)
+		if (!hop || hop->taken >= CALL_BYTES)
 			break;
 		r = drain(hop, err);
 		if (r < 0)
@@ -538,7 +540,8 @@ int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_si
 			frames += r;
 	}
 	for (unsigned i = 0; i < c->n_hops; i++)
-		calm &= c->hops[i].taken <= (uint64_t)c->hops[i].buffer_kib * 1024 / GATHER_SHARE;
+		calm &= !c->hops[i].ready &&
+			c->hops[i].taken <= (uint64_t)c->hops[i].buffer_kib * 1024 / GATHER_SHARE;
 	c->gather = calm && frames > 0 && !c->stopped;
 	return failed ? failed : frames;
 }
