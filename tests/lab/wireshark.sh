@@ -124,7 +124,7 @@ is 'plugin and profile on a file of this lab' "$(grep '^not ok' "$dir/tap" || tr
 
 on node2 nft -f - <<'NFT'
 table ip podhop_test {
-	chain drop {
+	chain lose {
 		type filter hook forward priority 0
 		tcp flags & (syn|fin) == 0 meta length > 1000 numgen random mod 100 < 10 drop
 	}
