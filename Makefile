@@ -8,6 +8,9 @@ PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
 DATADIR  ?= $(PREFIX)/share
 MANDIR   ?= $(DATADIR)/man
+# Where Wireshark looks for plugins and extcaps: its own folder, whatever our PREFIX is when
+# that is /usr; below /usr/local the README says what to link.
+WIRESHARK_LIBDIR ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/wireshark
 PKG_CONFIG ?= pkg-config
 CC       ?= cc
 AR       ?= ar
@@ -155,14 +158,25 @@ install: all ## install podhop and its manual (PREFIX, DESTDIR)
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
 	for s in src/report/schema/*.json; do \
 		$(INSTALL) -D -m 644 $$s $(DESTDIR)$(DATADIR)/podhop/schema/$${s##*/} || exit 1; done
-	[ ! -d src/wireshark ] || for w in src/wireshark/*.lua; do [ ! -e $$w ] || \
-		$(INSTALL) -D -m 644 $$w $(DESTDIR)$(DATADIR)/podhop/wireshark/$${w##*/} || exit 1; done
+	$(INSTALL) -D -m 644 samples/wireshark/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua
+	for w in samples/wireshark/profile/*; do \
+		$(INSTALL) -D -m 644 $$w $(DESTDIR)$(DATADIR)/wireshark/profiles/podhop/$${w##*/} || exit 1; done
+	mkdir -p $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap
+	ln -sf $(SBINDIR)/podhop $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
+	$(INSTALL) -D -m 644 src/completion/podhop.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop
+	$(INSTALL) -D -m 644 src/completion/_podhop $(DESTDIR)$(DATADIR)/zsh/site-functions/_podhop
+	$(INSTALL) -D -m 644 src/completion/podhop.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(SBINDIR)/podhop
 	for m in src/man/*.[58]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	rm -rf $(DESTDIR)$(DATADIR)/podhop
+	rm -f $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
+	rm -rf $(DESTDIR)$(DATADIR)/wireshark/profiles/podhop
+	rm -f $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop \
+		$(DESTDIR)$(DATADIR)/zsh/site-functions/_podhop \
+		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
 
 .PHONY: deps
 deps: ## install the Debian packages that building, the demo and the tests need (root)
