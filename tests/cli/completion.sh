@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # completion.sh - what <Tab> offers, in bash (TAP); zsh and fish are parsed where they are.
+# Also: the manual page of each command lists the options that its help lists.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}
@@ -69,6 +70,14 @@ for command in list resolve capture report; do
 		"$(offers "podhop $command -" | tr ' ' '\n' | grep -v '^$' | sort)" \
 		"$("$PODHOP" help "$command" | sed -n 's/^  *\(-.*\)/\1/p' | sed 's/   *.*//' |
 			grep -o -e '--[a-z-]*' -e '^-[A-Za-z]' | sort)"
+done
+# The command's own page explains each of them too.
+for command in list resolve capture report; do
+	missing=''
+	while read -r long; do
+		grep -qF -e "${long//-/\\-}" "$root/src/man/podhop-$command.8" || missing+=" $long"
+	done < <("$PODHOP" help "$command" | grep -o -e '--[a-z][a-z-]*' | sort -u)
+	is "podhop-$command(8) has the options of its help" "$missing" ''
 done
 for shell in zsh:_podhop fish:podhop.fish; do
 	n=$((n + 1))
