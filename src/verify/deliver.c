@@ -45,6 +45,8 @@ enum key_kind {
 
 #define MAY_FRAGMENT 1200u	/* smaller datagrams are not cut: IPv6's least MTU is 1280 */
 
+#define TIME_MAX_NS 4000000000000000000LL	/* the year 2096 */
+
 #define ROLE_BIT(r) (1u << (r))
 
 /* ------------------------------------------------------------------- pieces */
@@ -270,11 +272,11 @@ static void watch_order(struct direction *d, struct sent *s)
 	struct flow_order *o = &d->order[s->tuple_hash % FLOWS];
 
 	if (o->tuple_hash != s->tuple_hash)
-		*o = (struct flow_order){ s->tuple_hash, 0 };
-	if (s->id < o->newest_id)
+		*o = (struct flow_order){ s->tuple_hash, INT64_MIN };
+	if (s->time_ns < o->newest_ns)
 		d->d.reordered++;
 	else
-		o->newest_id = s->id;
+		o->newest_ns = s->time_ns;
 }
 
 static void prove(struct verify *v, const struct sent *s)
@@ -629,7 +631,8 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 	return false;
 }
 
-static bool in_scope(const struct verify *v, const struct sent *s)
+/* evicted: before anybody could see what came of it. */
+static bool in_scope(const struct verify *v, const struct sent *s, bool evicted)
 {
 	const struct pair *p = verify_pair_of(v, s->from, s->to);
 	const struct node *to = &v->node[s->to];
@@ -641,6 +644,8 @@ static bool in_scope(const struct verify *v, const struct sent *s)
 		return true;
 	if (p->proof && t >= p->proof_from && t <= p->proof_to)
 		return true;
+	if (evicted)
+		return to->told && there >= to->first_ns && there <= to->last_ns;
 	return to->told && there - to->first_ns >= v->cfg.window_ns &&
 	       to->last_ns - there >= v->cfg.window_ns;
 }
@@ -752,7 +757,7 @@ static void judge(struct verify *v, uint32_t i, bool evicted)
 			d->d.altered++;
 		else
 			d->d.delivered++;
-	} else if (!verify_has_offset(v, s->from, s->to) || !in_scope(v, s)) {
+	} else if (!verify_has_offset(v, s->from, s->to) || !in_scope(v, s, evicted)) {
 		d->d.out_of_scope++;
 	} else {
 		d->d.sent++;
@@ -1081,7 +1086,9 @@ void deliver_packet(struct verify *v, unsigned node, const struct result_packet 
 	const struct model_net *net = v->node[node].net;
 	int other;
 
-	if (!p->n_sightings || addr_is_multicast(&wire->dst))
+	/* Times beyond a century are a damaged file's; sums of them would overflow. */
+	if (!p->n_sightings || addr_is_multicast(&wire->dst) || p->time_ns < 0 ||
+	    p->time_ns > TIME_MAX_NS)
 		return;
 	switch (course_of(&v->node[node], p)) {
 	case COURSE_LEAVES:

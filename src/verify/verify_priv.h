@@ -130,7 +130,8 @@ struct delay_sample {
 };
 
 struct flow_order {
-	uint64_t tuple_hash, newest_id;
+	uint64_t tuple_hash;
+	int64_t newest_ns;
 };
 
 struct direction {

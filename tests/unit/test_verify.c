@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_verify.c - verdicts over packets that are made up: two nodes, and one alone.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "podhop/verify.h"
+
+#define T0 1700000000000000000LL
+#define S 1000000000LL
+#define MS 1000000LL
+#define SHIFT (5 * S + 37123456)	/* node b's clock is ahead */
+#define TCP MODEL_PROTO_TCP
+#define A 0u
+#define B 1u
+
+static struct model_net net[2];
+static struct verify *v;
+static struct verify_result result;
+static uint64_t next_id[2];
+
+static void setup_net(unsigned k)
+{
+	struct model_net *n = &net[k];
+
+	memset(n, 0, sizeof(*n));
+	for (unsigned role = MODEL_ROLE_VETH; role <= MODEL_ROLE_UNDERLAY; role++) {
+		n->hops[n->n_hops].role = role;
+		n->hops[n->n_hops++].pod = role == MODEL_ROLE_VETH ? 0 : -1;
+	}
+	n->n_pods = 1;
+	n->pods[0].n_addrs = 1;
+	assert_int_equal(addr_parse(k ? "10.244.2.2" : "10.244.1.2", &n->pods[0].addrs[0]), 0);
+}
+
+static void begin(unsigned nodes, bool has_offset, int64_t offset_ns)
+{
+	struct verify_config c = { .n_nodes = nodes, .net = { &net[A], &net[B] },
+				   .name = { "a", "b" }, .packets_max = 4096,
+				   .has_offset = has_offset, .offset_ns = offset_ns };
+
+	setup_net(A);
+	setup_net(B);
+	next_id[A] = next_id[B] = 0;
+	v = verify_new(&c, NULL);
+	assert_non_null(v);
+}
+
+static const struct verify_direction *end(unsigned direction)
+{
+	verify_finish(v);
+	assert_int_equal(verify_get(v, &result, NULL), 0);
+	assert_true(direction < result.n_directions);
+	return &result.directions[direction];
+}
+
+static void done(void)
+{
+	verify_result_free(&result);
+	verify_free(v);
+}
+
+/* The captures' spans and that all was given, as the last thing before end(). */
+static void ran(int64_t from, int64_t to)
+{
+	verify_time(v, A, T0 + from, T0 + to, INT64_MAX);
+	verify_time(v, B, T0 + from + SHIFT, T0 + to + SHIFT, INT64_MAX);
+}
+
+struct spec {
+	uint8_t protocol;	/* 0: UDP */
+	uint32_t seq, size;	/* TCP: bytes of the stream */
+	uint32_t ip_id, sig;
+	uint64_t head, body;
+	bool back;		/* from b's pod */
+	unsigned hops;		/* at how many hops it was seen, in its direction; 0: all */
+	uint32_t segment;
+	bool retransmission;
+};
+
+/* time: by the clock that a has; a packet takes 10 us a hop, 100 us between the nodes. */
+static struct result_packet packet(unsigned node, int64_t time, const struct spec *s)
+{
+	bool leaves = (node == A) != s->back;
+	unsigned hops = s->hops ? s->hops : 4;
+	struct result_packet p = {
+		.id = ++next_id[node], .status = RESULT_COMPLETE, .frame_number = next_id[node],
+		.direction = leaves ? MODEL_DIRECTION_EGRESS : MODEL_DIRECTION_INGRESS,
+		.fingerprint = s->head, .body = s->body, .body_len = s->body ? 32 : 0,
+		.ip_id = s->ip_id, .has_ip_id = s->ip_id != 0, .sig = s->sig,
+		.size = s->size ? s->size : 100, .length = 142, .encapsulated = true, .vni = 1,
+		.ttl = 63, .outer_sport = 50000, .segment = s->segment,
+		.retransmission = s->retransmission,
+	};
+
+	p.tuple.src = net[s->back ? B : A].pods[0].addrs[0];
+	p.tuple.dst = net[s->back ? A : B].pods[0].addrs[0];
+	p.tuple.protocol = s->protocol ? s->protocol : MODEL_PROTO_UDP;
+	p.tuple.has_ports = true;
+	p.tuple.sport = s->back ? 80 : 4000;
+	p.tuple.dport = s->back ? 4000 : 80;
+	if (p.tuple.protocol == MODEL_PROTO_TCP) {
+		p.kind = RESULT_KIND_STREAM;
+		p.has_tcp_seq = true;
+		p.tcp_seq = p.seq = s->seq;
+		p.l4_flags = MODEL_TCP_ACK;
+	}
+	int64_t t = T0 + time + (node == B ? SHIFT : 0);
+	for (unsigned i = 0; i < hops; i++) {
+		struct result_sighting *g = &p.sightings[p.n_sightings++];
+		g->role = (uint8_t)(leaves ? MODEL_ROLE_VETH + i : MODEL_ROLE_UNDERLAY - i);
+		g->hop = (uint16_t)(g->role - MODEL_ROLE_VETH);
+		g->first_ns = t + i * 10000 + (leaves ? 0 : 130000);
+		g->whole = true;
+		g->covered = p.size;
+		g->encap = g->role == MODEL_ROLE_UNDERLAY;
+	}
+	p.time_ns = p.sightings[0].first_ns;
+	return p;
+}
+
+static void give(unsigned node, int64_t time, const struct spec *s)
+{
+	struct result_packet p = packet(node, time, s);
+
+	verify_packet(v, node, &p);
+}
+
+static void both(int64_t time, const struct spec *s)
+{
+	give(A, time, s);
+	give(B, time, s);
+}
+
+/* Delivered packets both ways around what a case is about: clocks and scope are known then. */
+static void frame_of(int64_t from, int64_t to)
+{
+	both(from, &(struct spec){ .head = 1, .body = 1, .ip_id = 9001 });
+	both(from + MS, &(struct spec){ .head = 2, .body = 2, .ip_id = 9002, .back = true });
+	both(to, &(struct spec){ .head = 3, .body = 3, .ip_id = 9003 });
+	both(to + MS, &(struct spec){ .head = 4, .body = 4, .ip_id = 9004, .back = true });
+}
+
+static void test_delivered(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		both(i * MS, &(struct spec){ .head = 100 + i, .body = 7 + i, .ip_id = 1 + i });
+		both(i * MS + 1000, &(struct spec){ .head = 5100 + i, .body = 7 + i,
+						    .ip_id = 1 + i, .back = true });
+	}
+	ran(0, 2 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_DELIVERED);
+	assert_int_equal(d->sent, 1000);
+	assert_int_equal(d->delivered, 1000);
+	assert_int_equal(d->reordered + d->duplicated + d->altered + d->out_of_scope, 0);
+	assert_int_equal(result.directions[1].delivered, 1000);
+	assert_int_equal(result.n_clocks, 1);
+	assert_true(result.clocks[0].line.known);
+	assert_true(llabs(result.clocks[0].line.offset_ns - SHIFT) <=
+		    result.clocks[0].line.uncertainty_ns);
+	/* Between the nodes 100 us: half of the round trip. */
+	assert_true(result.clocks[0].line.uncertainty_ns <= 102000);
+	assert_true(d->delays.known);
+	assert_in_range(d->delays.min_ns, 158000, 162000);
+	done();
+}
+
+static void test_lost_where(void **unused)
+{
+	const struct verify_direction *d;
+	static const struct {
+		unsigned a_hops, b_hops;	/* b_hops 0: b saw nothing */
+		unsigned last_node, last_role, next_node, next_role;
+	} cases[] = {
+		{ 4, 0, A, MODEL_ROLE_UNDERLAY, B, MODEL_ROLE_UNDERLAY },
+		{ 4, 1, B, MODEL_ROLE_UNDERLAY, B, MODEL_ROLE_VTEP },
+		{ 4, 3, B, MODEL_ROLE_BRIDGE, B, MODEL_ROLE_VETH },
+		{ 2, 0, A, MODEL_ROLE_BRIDGE, A, MODEL_ROLE_VTEP },
+	};
+
+	(void)unused;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(2, false, 0);
+		frame_of(0, S);
+		give(A, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50,
+					       .hops = cases[i].a_hops });
+		if (cases[i].b_hops)
+			give(B, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50,
+						       .hops = cases[i].b_hops });
+		ran(0, 5 * S);
+		d = end(0);
+		assert_int_equal(result.verdict, VERIFY_LOST);
+		assert_int_equal(d->sent, 3);
+		assert_int_equal(d->lost, 1);
+		assert_int_equal(d->n_lost_packets, 1);
+		assert_int_equal(d->lost_packets[0].last_node, cases[i].last_node);
+		assert_int_equal(d->lost_packets[0].last_role, cases[i].last_role);
+		assert_int_equal(d->lost_packets[0].next_node, cases[i].next_node);
+		assert_int_equal(d->lost_packets[0].next_role, cases[i].next_role);
+		assert_int_equal(d->lost_packets[0].ip_id, 50);
+		assert_int_equal(d->places[0].packets, 1);
+		done();
+	}
+}
+
+static void test_segments(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	/* Two super-frames; the receiver cuts the first and merges its tail with the second. */
+	give(A, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u, .size = 4000,
+					    .ip_id = 100, .sig = 5, .segment = 1000 });
+	give(A, 11 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 4000, .size = 4000,
+					    .ip_id = 104, .sig = 5, .segment = 1000 });
+	give(B, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u, .size = 1000,
+					    .ip_id = 100, .sig = 5 });
+	give(B, 10 * MS + 1, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 1000, .size = 2000,
+					    .ip_id = 101, .sig = 5 });
+	give(B, 10 * MS + 2, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 3000, .size = 5000,
+					    .ip_id = 103, .sig = 5 });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_DELIVERED);
+	assert_int_equal(d->delivered, 4);
+	assert_int_equal(d->duplicated, 0);
+	done();
+}
+
+/* A segment is lost, and sent again in a packet of its own that arrives. */
+static void test_retransmission_fills_no_gap(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	give(A, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 4000,
+					    .ip_id = 100, .sig = 5, .segment = 1000 });
+	give(A, 20 * MS, &(struct spec){ .protocol = TCP, .seq = 2000, .size = 1000,
+					    .ip_id = 150, .sig = 5, .retransmission = true });
+	give(B, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 1000,
+					    .ip_id = 100, .sig = 5 });
+	give(B, 10 * MS + 1, &(struct spec){ .protocol = TCP, .seq = 3000, .size = 2000,
+					    .ip_id = 102, .sig = 5 });
+	give(B, 20 * MS, &(struct spec){ .protocol = TCP, .seq = 2000, .size = 1000,
+					    .ip_id = 150, .sig = 5 });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(d->delivered, 3);
+	assert_int_equal(d->lost, 1);
+	assert_int_equal(d->lost_packets[0].bytes_missing, 1000);
+	assert_int_equal(d->lost_packets[0].last_role, MODEL_ROLE_UNDERLAY);
+	assert_int_equal(d->lost_packets[0].last_node, A);
+	done();
+}
+
+static void test_duplicated_reordered(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	for (unsigned i = 0; i < 5; i++)
+		give(A, (10 + i) * MS, &(struct spec){ .head = 50 + i, .body = 9, .ip_id = 50 + i });
+	static const unsigned order[] = { 0, 2, 1, 3, 3, 4 };
+	for (unsigned i = 0; i < 6; i++)
+		give(B, (20 + i) * MS, &(struct spec){ .head = 50 + order[i], .body = 9,
+						       .ip_id = 50 + order[i] });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_DELIVERED);
+	assert_int_equal(d->delivered, 7);
+	assert_int_equal(d->reordered, 1);
+	assert_int_equal(d->duplicated, 1);
+	done();
+}
+
+static void test_altered(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	/* payload changed; header changed; TCP payload changed; and one that is simply lost */
+	give(A, 10 * MS, &(struct spec){ .head = 50, .body = 60, .ip_id = 50 });
+	give(B, 10 * MS, &(struct spec){ .head = 50, .body = 61, .ip_id = 50 });
+	give(A, 11 * MS, &(struct spec){ .head = 51, .body = 70, .ip_id = 51 });
+	give(B, 11 * MS, &(struct spec){ .head = 52, .body = 70, .ip_id = 51 });
+	give(A, 12 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 500,
+					    .ip_id = 100, .sig = 5, .body = 80 });
+	give(B, 12 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 500,
+					    .ip_id = 100, .sig = 5, .body = 81 });
+	give(A, 13 * MS, &(struct spec){ .head = 54, .body = 90, .ip_id = 54 });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_LOST);
+	assert_int_equal(d->sent, 6);
+	assert_int_equal(d->altered, 3);
+	assert_int_equal(d->lost, 1);
+	assert_int_equal(d->delivered, 2);
+	done();
+}
+
+/* Equal in all that is seen: taken in order, and counted right. */
+static void test_lookalikes(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	for (unsigned i = 0; i < 100; i++)
+		give(A, (10 + i) * MS, &(struct spec){ .head = 50, .body = 60 });
+	for (unsigned i = 0; i < 100; i++)
+		if (i % 10 != 9)
+			give(B, (10 + i) * MS, &(struct spec){ .head = 50, .body = 60 });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(d->delivered, 92);
+	assert_int_equal(d->lost, 10);
+	assert_int_equal(d->duplicated, 0);
+	done();
+}
+
+static void test_scope(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	/* b's capture is shorter at both ends than a's */
+	frame_of(5 * S, 10 * S);
+	for (unsigned i = 0; i < 160; i++)
+		if (i <= 50 || i > 100)
+			give(A, i * 100 * MS + 2, &(struct spec){ .head = 500 + i, .body = 9,
+								  .ip_id = 500 + i });
+	verify_time(v, A, T0, T0 + 16 * S, INT64_MAX);
+	verify_time(v, B, T0 + 5 * S + SHIFT, T0 + 10 * S + SHIFT, INT64_MAX);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_LOST); /* the one in the middle, at 5 s */
+	assert_int_equal(d->lost, 1);
+	assert_int_equal(d->out_of_scope, 50 + 59);
+	assert_int_equal(d->sent, 3);
+	done();
+	/* not of the other's pods */
+	begin(2, false, 0);
+	frame_of(0, S);
+	struct result_packet p = packet(A, S / 2, &(struct spec){ .head = 77 });
+	assert_int_equal(addr_parse("192.0.2.1", &p.tuple.dst), 0);
+	verify_packet(v, A, &p);
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(d->out_of_scope, 1);
+	assert_int_equal(result.verdict, VERIFY_DELIVERED);
+	done();
+}
+
+static void test_unknown(void **unused)
+{
+	const struct verify_direction *d;
+	static const struct {
+		unsigned hop;		/* of b: veth, bridge, vtep, underlay */
+		int64_t from, to;	/* 0, 0: any time */
+		bool unknown;
+	} cases[] = {
+		{ 3, 400 * MS, 600 * MS, true },
+		{ 0, 400 * MS, 600 * MS, true },
+		{ 3, 0, 0, true },
+		{ 3, 9 * S, 10 * S, false },
+	};
+
+	(void)unused;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool any = !cases[i].to;
+
+		begin(2, false, 0);
+		frame_of(0, S);
+		give(A, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50 });
+		/* Drops whose time is known are told as they come, totals at the end. */
+		if (any)
+			ran(0, 10 * S);
+		verify_drops(v, B, cases[i].hop, any ? INT64_MIN : T0 + SHIFT + cases[i].from,
+			     any ? INT64_MAX : T0 + SHIFT + cases[i].to, 3);
+		ran(0, 10 * S);
+		d = end(0);
+		assert_int_equal(d->unknown, cases[i].unknown);
+		assert_int_equal(d->lost, !cases[i].unknown);
+		assert_int_equal(d->n_lost_packets, !cases[i].unknown);
+		assert_int_equal(d->n_places, !cases[i].unknown);
+		assert_int_equal(result.verdict, cases[i].unknown ? VERIFY_INCONCLUSIVE
+								  : VERIFY_LOST);
+		done();
+	}
+}
+
+static void test_nothing_matched(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 100; i++)
+		give(A, i * 100 * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
+	assert_int_equal(d->sent, 0);
+	assert_int_equal(d->out_of_scope, 100);
+	assert_false(result.clocks[0].line.known);
+	done();
+	/* Told the offset, the same is a loss. */
+	begin(2, true, SHIFT);
+	for (unsigned i = 0; i < 100; i++)
+		give(A, i * 100 * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_LOST);
+	assert_int_equal(d->lost, 61); /* two seconds at either end are edges */
+	assert_string_equal(result.clocks[0].method, "given");
+	done();
+}
+
+static void test_one_way(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 100; i++)
+		if (i != 50)
+			both(i * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+		else
+			give(A, i * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(d->delivered, 99);
+	assert_int_equal(d->lost, 1);
+	assert_false(result.clocks[0].line.known);
+	assert_false(d->delays.known);
+	done();
+}
+
+/* Much more than the tables hold, as it streams by: the counts stay exact. */
+static void test_streaming(void **unused)
+{
+	const struct verify_direction *d;
+	uint64_t lost = 0;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		int64_t t = i * MS;
+		struct spec s = { .head = 50 + i, .body = 50, .ip_id = 1 + i % 60000,
+				  .back = i % 2 };
+		give(i % 2 ? B : A, t, &s);
+		if (i % 1000 == 500)
+			lost++;
+		else
+			give(i % 2 ? A : B, t, &s);
+		if (i % 100 == 0) {
+			verify_time(v, A, T0, T0 + t, T0 + t);
+			verify_time(v, B, T0 + SHIFT, T0 + t + SHIFT, T0 + t + SHIFT);
+		}
+	}
+	ran(0, 110 * S);
+	d = end(0);
+	assert_int_equal(d->sent, 50000);
+	assert_int_equal(d->lost, lost);
+	assert_int_equal(d->delivered, 50000 - lost);
+	assert_int_equal(result.directions[1].delivered, 50000);
+	assert_int_equal(d->unknown + d->out_of_scope, 0);
+	done();
+}
+
+/* A table that is full decides early, and says so; a delivered packet stays delivered. */
+static void test_full(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, S);
+	verify_time(v, A, T0, T0 + S, T0);
+	verify_time(v, B, T0 + SHIFT, T0 + S + SHIFT, T0 + SHIFT);
+	for (unsigned i = 0; i < 10000; i++)
+		give(A, MS + i * 1000, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 10000 + i });
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(d->sent, 10002 - d->out_of_scope);
+	assert_true(d->unknown > 5000);
+	assert_int_equal(d->lost + d->unknown + d->delivered, d->sent);
+	done();
+}
+
+static void give_alone(int64_t time, bool back, uint8_t protocol, uint32_t seq, uint32_t size,
+		       uint32_t ack, uint16_t flags)
+{
+	struct result_packet p = packet(A, time, &(struct spec){ .protocol = protocol, .seq = seq,
+								 .size = size, .back = back });
+
+	p.ack = ack;
+	p.l4_flags = flags;
+	p.seq = seq;
+	if (protocol == TCP && !size) {
+		p.kind = RESULT_KIND_WHOLE;
+		p.has_tcp_seq = false;
+	}
+	if (protocol == MODEL_PROTO_ICMP)
+		p.tuple.sport = 7, p.tuple.dport = 0;
+	verify_packet(v, A, &p);
+}
+
+static void test_alone(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_alone(0, false, TCP, 1000, 0, 0, MODEL_TCP_SYN);
+	give_alone(1 * MS, true, TCP, 9000, 0, 1001, MODEL_TCP_SYN | MODEL_TCP_ACK);
+	give_alone(2 * MS, false, TCP, 1001, 0, 9001, MODEL_TCP_ACK);
+	give_alone(3 * MS, false, TCP, 1001, 500, 9001, MODEL_TCP_ACK);
+	give_alone(4 * MS, false, TCP, 1501, 500, 9001, MODEL_TCP_ACK);
+	give_alone(5 * MS, true, TCP, 9001, 0, 1501, MODEL_TCP_ACK); /* the first 500 only */
+	give_alone(6 * MS, false, MODEL_PROTO_ICMP, 1, 64, 0, 8);
+	give_alone(7 * MS, true, MODEL_PROTO_ICMP, 1, 64, 0, 0);
+	give_alone(8 * MS, false, MODEL_PROTO_ICMP, 2, 64, 0, 8);
+	give_alone(9 * MS, false, 0, 0, 40, 0, 0);
+	give_alone(10 * MS, true, 0, 0, 90, 0, 0);
+	give_alone(11 * MS, false, 0, 0, 40, 0, 0);
+	verify_time(v, A, T0, T0 + 10 * S, INT64_MAX);
+	d = end(0);
+	assert_int_equal(result.n_directions, 2);
+	assert_int_equal(d->from, A);
+	assert_int_equal(d->to, VERIFY_NONE);
+	assert_int_equal(d->delivered, 4);	/* SYN, 500 bytes, echo, request */
+	assert_int_equal(d->unknown, 2);	/* 500 bytes, echo */
+	assert_int_equal(d->unprovable, 2);	/* pure ACK, one-way UDP */
+	assert_int_equal(result.directions[1].delivered, 1);	/* the SYN-ACK */
+	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
+	done();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_delivered),
+		cmocka_unit_test(test_lost_where),
+		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_retransmission_fills_no_gap),
+		cmocka_unit_test(test_duplicated_reordered),
+		cmocka_unit_test(test_altered),
+		cmocka_unit_test(test_lookalikes),
+		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_nothing_matched),
+		cmocka_unit_test(test_one_way),
+		cmocka_unit_test(test_streaming),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
