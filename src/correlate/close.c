@@ -335,7 +335,9 @@ static void emit(struct correlate *c, const struct packet *p, enum result_status
 		.frame_number = p->number,
 	};
 
-	r.tuple = c->flow[f->far_view != NONE ? f->pod_view : p->flow].tuple;
+	/* As its veth showed it; else as others of its flow were seen there. */
+	bool use_view = f->far_view != NONE && p->len_rank != MODEL_ROLE_VETH;
+	r.tuple = c->flow[use_view ? f->pod_view : p->flow].tuple;
 	if (f->far_view != NONE) {
 		r.translated = true;
 		r.translation = c->flow[f->far_view].tuple;

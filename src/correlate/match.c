@@ -772,10 +772,10 @@ static uint32_t rule_datagram(struct correlate *c, const struct correlate_obs *o
 	unsigned n = 0;
 
 	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
-		uint32_t i = c->alias[a].packet;
+		uint32_t i = c->alias[a].packet, start, size;
 
 		if (is_candidate(&c->packet[i]) && c->flow[c->packet[i].flow].key == flow_key &&
-		    datagram_range(c, &c->packet[i], o, place, ret_start, ret_size))
+		    datagram_range(c, &c->packet[i], o, place, &start, &size))
 			choice_offer(c, &ch, i, o->time_ns);
 	}
 	if (ch.best == NONE)
@@ -864,7 +864,7 @@ static void learn_translation(struct correlate *c, uint32_t i, const struct corr
 {
 	struct packet *p = &c->packet[i];
 	uint32_t before = p->flow;
-	unsigned role = c->hop[o->hop].role, role_before = p->s[0].role;
+	unsigned role = c->hop[o->hop].role, role_before = p->len_rank;
 	bool hairpin = role == role_before; /* veth to veth */
 	/* The tuple seen nearest the pod is how the pod knows the flow. */
 	bool now_nearer = role < role_before;
@@ -1299,6 +1299,16 @@ static void outer_first(struct correlate *c, uint32_t i, const struct correlate_
 	absorb(c, i, early);
 }
 
+/* A packet's flow is the one that the hop nearest the pod shows: others may serve many pods. */
+static void note_nearer(struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			uint32_t flow)
+{
+	const struct packet *p = &c->packet[i];
+
+	if (p->flow != flow && c->hop[o->hop].role < p->len_rank && o->kind == p->kind)
+		packet_set_flow(c, i, flow);
+}
+
 /* Tells an ICMP error to the open packet that it quotes; errors are few, and come soon. */
 static void note_error(struct correlate *c, const struct correlate_obs *o)
 {
@@ -1412,6 +1422,7 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 		return NONE;
 	if (cut && cut < size)
 		size = cut;
+	note_nearer(c, i, o, flow);
 	attach(c, i, o, place, start, size);
 	if (o->flags & OBS_OUTER_FIRST)
 		outer_first(c, i, o, place, o->outer_base - start);

@@ -368,7 +368,7 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 		s->key = f->key;
 		s->from = s->to = 0;
 		s->first_fragment = false;
-		return true;
+		return f->kind != KIND_TCP; /* its bytes were counted with the first */
 	}
 	s->first_fragment = true;
 	s->from = s->to = 0;
@@ -377,7 +377,10 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 
 		if (depth == 0 && has_port(c->ports, c->n_ports, dport) && v.l4_len >= 16 + 14 &&
 		    (v.l4[8] & 0x08)) {
-			found = identify(c, v.l4 + 16, v.l4_len - 16, v.l4_wire - 16, 1, s);
+			/* A first outer fragment: UDP's length says how long the inner frame is. */
+			uint64_t all = v.fragment ? be16(v.l4 + 4) : v.l4_wire;
+
+			found = all > 16 && identify(c, v.l4 + 16, v.l4_len - 16, all - 16, 1, s);
 		} else if (v.l4_len >= 16 && of_interest(c, &v)) {
 			s->kind = KIND_UDP;
 			s->key = be64(v.l4 + 8);

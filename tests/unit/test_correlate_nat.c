@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_correlate_nat.c - packets whose addresses change between two hops.
+ */
+#include "correlate_bench.h"
+
+static struct wire tcp(const char *src, uint16_t sport, const char *dst, uint16_t dport,
+		       uint32_t seq, uint32_t len)
+{
+	return (struct wire){ .src = src, .dst = dst, .sport = sport, .dport = dport, .df = true,
+			      .id = (uint16_t)(seq / 1400 + 1), .seq = seq, .ack = 1, .len = len,
+			      .data = seq };
+}
+
+static struct wire with(struct wire w, const char *src, uint16_t sport, const char *dst,
+			uint16_t dport)
+{
+	w.src = src;
+	w.sport = sport;
+	w.dst = dst;
+	w.dport = dport;
+	return w;
+}
+
+static int setup(void **state)
+{
+	*state = bench_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_free(*state);
+	return 0;
+}
+
+/* Service: pod > VIP at the veth, pod > remote from `turn` on; and the answer. */
+static void service(struct bench *b, bool br_netfilter, bool syn)
+{
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100), f, r, rv;
+	unsigned a, k;
+
+	v.flags = syn ? MODEL_TCP_SYN : 0;
+	v.len = syn ? 0 : 100;
+	f = with(v, POD, 40000, REMOTE, 8080);
+	r = tcp(REMOTE, 8080, POD, 40000, 5000, 200);
+	rv = with(r, VIP, 80, POD, 40000);
+	bench_start(b);
+	a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, br_netfilter ? f : v);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, f);
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, f, (struct outer){ .id = 1 });
+	k = see_vxlan(b, MODEL_WAY_IN, MS, r, (struct outer){ .id = 2, .in = true });
+	see(b, VTEP, MODEL_WAY_IN, MS + US, r);
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + 2 * US, rv);
+	see(b, VETH, MODEL_WAY_OUT, MS + 3 * US, rv);
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_packet(b, k, 4);
+	assert_int_equal(b->result.packets.complete, 2);
+	assert_true(packet_of(b, a)->translated);
+	assert_int_equal(packet_of(b, a)->tuple.dport, 80);
+	assert_int_equal(packet_of(b, a)->translation.dport, 8080);
+	assert_true(packet_of(b, k)->translated);
+	assert_int_equal(packet_of(b, k)->tuple.sport, 80);
+	assert_int_equal(packet_of(b, k)->translation.sport, 8080);
+	assert_int_equal(b->result.n_flows, 2);
+}
+
+static void test_service(void **state) { service(*state, true, true); }
+static void test_service_nf0(void **state) { service(*state, false, true); }
+static void test_service_data(void **state) { service(*state, true, false); }
+
+/* The first packet seen of the flow is a super-frame, cut behind the translation. */
+static void test_service_segments(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1400, 2800), f = with(v, POD, 40000, REMOTE, 8080);
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	f.len = 1400;
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, f);
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, f, (struct outer){ .id = 1 });
+	f.seq += 1400;
+	f.id++;
+	f.data_off = 1400;
+	see(b, VTEP, MODEL_WAY_OUT, 4 * US, f);
+	see_vxlan(b, MODEL_WAY_OUT, 5 * US, f, (struct outer){ .id = 2 });
+	bench_end(b);
+	assert_packet(b, a, 6);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+}
+
+/* Segments from the wire, merged and translated back on their way to the pod. */
+static void test_service_merge(void **state)
+{
+	struct bench *b = *state;
+	struct wire r = tcp(REMOTE, 8080, POD, 40000, 1400, 1400), rv, s = r;
+
+	bench_start(b);
+	unsigned a = see_vxlan(b, MODEL_WAY_IN, 0, s, (struct outer){ .id = 1, .in = true });
+	s.seq += 1400;
+	s.id++;
+	s.data_off = 1400;
+	see_vxlan(b, MODEL_WAY_IN, US, s, (struct outer){ .id = 2, .in = true });
+	rv = with(r, VIP, 80, POD, 40000);
+	rv.len = 2800;
+	see(b, BRIDGE, MODEL_WAY_OUT, 2 * US, rv);
+	see(b, VETH, MODEL_WAY_OUT, 3 * US, rv);
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_int_equal(b->result.packets.total, 1);
+}
+
+static void test_masquerade(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, OUTSIDE, 443, 1000, 100), r, rv;
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	see(b, UNDERLAY, MODEL_WAY_OUT, 2 * US, with(v, NODE, 1234, OUTSIDE, 443));
+	r = tcp(OUTSIDE, 443, NODE, 1234, 5000, 10);
+	rv = with(r, OUTSIDE, 443, POD, 40000);
+	unsigned k = see(b, UNDERLAY, MODEL_WAY_IN, MS, r);
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + US, rv);
+	see(b, VETH, MODEL_WAY_OUT, MS + 2 * US, rv);
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 3);
+	assert_path(b, a, "veth>bridge>underlay");
+	assert_path(b, k, "underlay>bridge>veth");
+	assert_int_equal(packet_of(b, k)->direction, MODEL_DIRECTION_INGRESS);
+	assert_int_equal(packet_of(b, a)->translation.sport, 1234);
+	assert_int_equal(b->result.packets.complete, 2);
+}
+
+/* NodePort: both sides of the tuple change at once; three forms in the answer. */
+static void test_nodeport(void **state)
+{
+	struct bench *b = *state;
+	struct wire q = tcp(OUTSIDE, 5555, NODE, 30080, 1000, 100), r;
+
+	bench_start(b);
+	unsigned a = see(b, UNDERLAY, MODEL_WAY_IN, 0, q);
+	see(b, BRIDGE, MODEL_WAY_OUT, US, with(q, "10.244.1.1", 7777, POD, 8080));
+	see(b, VETH, MODEL_WAY_OUT, 2 * US, with(q, "10.244.1.1", 7777, POD, 8080));
+	r = tcp(POD, 8080, "10.244.1.1", 7777, 5000, 10);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, MS, r);
+	see(b, BRIDGE, MODEL_WAY_IN, MS + US, with(r, POD, 8080, OUTSIDE, 5555));
+	see(b, UNDERLAY, MODEL_WAY_OUT, MS + 2 * US, with(r, NODE, 30080, OUTSIDE, 5555));
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 3);
+	assert_int_equal(b->result.packets.complete, 2);
+	assert_int_equal(packet_of(b, a)->tuple.sport, 7777);
+	assert_int_equal(packet_of(b, a)->translation.dport, 30080);
+	assert_int_equal(packet_of(b, k)->translation.sport, 30080);
+}
+
+static void test_hairpin(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100), r;
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, VETH, MODEL_WAY_OUT, US, with(v, "10.244.1.1", 999, POD, 8080));
+	r = tcp(POD, 8080, "10.244.1.1", 999, 5000, 10);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, MS, r);
+	see(b, VETH, MODEL_WAY_OUT, MS + US, with(r, VIP, 80, POD, 40000));
+	bench_end(b);
+	assert_packet(b, a, 2);
+	assert_packet(b, k, 2);
+	assert_path(b, a, "veth>veth");
+	assert_int_equal(packet_of(b, a)->direction, MODEL_DIRECTION_EGRESS);
+	assert_int_equal(packet_of(b, k)->direction, MODEL_DIRECTION_EGRESS);
+	assert_int_equal(b->result.packets.complete, 2);
+	assert_int_equal(packet_of(b, k)->tuple.dport, 999);
+}
+
+/* A Service's pod of this node, seen by nobody but the veth: never called lost. */
+static void test_service_local_unseen(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100);
+	struct wire r = tcp(VIP, 80, POD, 40000, 5000, 10);
+
+	bench_start(b);
+	see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, VETH, MODEL_WAY_OUT, MS, r);
+	see(b, VETH, MODEL_WAY_IN, 5000 * MS, with(v, POD, 40001, "10.96.0.77", 80));
+	see(b, VETH, MODEL_WAY_IN, 9000 * MS, with(v, POD, 40002, "10.96.0.77", 80));
+	bench_end(b);
+	assert_int_equal(b->result.packets.complete, 2);
+	for (unsigned i = 0; i < b->result.n_losses; i++)
+		assert_false(b->result.losses[i].lost);
+}
+
+/* A port of the node serves one pod's flow, then another's: the two are not one flow. */
+static void test_port_reuse(void **state)
+{
+	struct bench *b = *state;
+	unsigned a[2], k[2];
+
+	bench_second_pod(b);
+	bench_start(b);
+	for (unsigned i = 0; i < 2; i++) {
+		int64_t at = (int64_t)i * 10 * MS;
+		struct wire v = tcp(i ? POD2 : POD, (uint16_t)(40000 + i), OUTSIDE, 443,
+				    1000 + 7000 * i, 0), r;
+
+		v.flags = MODEL_TCP_SYN;
+		a[i] = see(b, i ? VETH2 : VETH, MODEL_WAY_IN, at, v);
+		see(b, BRIDGE, MODEL_WAY_IN, at + US, v);
+		see(b, UNDERLAY, MODEL_WAY_OUT, at + 2 * US, with(v, NODE, 1234, OUTSIDE, 443));
+		r = tcp(OUTSIDE, 443, NODE, 1234, 50000 + i * 7000, 0);
+		r.flags = MODEL_TCP_SYN | MODEL_TCP_ACK;
+		k[i] = see(b, UNDERLAY, MODEL_WAY_IN, at + MS, r);
+		r = with(r, OUTSIDE, 443, v.src, v.sport);
+		see(b, BRIDGE, MODEL_WAY_OUT, at + MS + US, r);
+		see(b, i ? VETH2 : VETH, MODEL_WAY_OUT, at + MS + 2 * US, r);
+	}
+	bench_end(b);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_packet(b, a[i], 3);
+		assert_packet(b, k[i], 3);
+		assert_int_equal(packet_of(b, a[i])->tuple.sport, 40000 + i);
+		assert_int_equal(packet_of(b, k[i])->tuple.dport, 40000 + i);
+	}
+	assert_int_equal(b->result.packets.complete, 4);
+	assert_int_equal(b->result.n_flows, 4);
+}
+
+/* The pod's port again, another backend behind the Service. */
+static void test_backend_changes(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire v = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9,
+				  .dport = 53, .id = (uint16_t)(i + 1), .len = 50, .data = i };
+		struct wire f = with(v, POD, 9, i ? "10.244.2.3" : REMOTE, 5353);
+		int64_t at = (int64_t)i * 3000 * MS;
+		unsigned a = see(b, VETH, MODEL_WAY_IN, at, v);
+
+		see(b, BRIDGE, MODEL_WAY_IN, at + US, v);
+		see(b, VTEP, MODEL_WAY_OUT, at + 2 * US, f);
+		see_vxlan(b, MODEL_WAY_OUT, at + 3 * US, f, (struct outer){ .id = 1 });
+		(void)a;
+	}
+	bench_end(b);
+	assert_packet(b, 0, 4);
+	assert_packet(b, 4, 4);
+	assert_int_equal(b->result.packets.complete, 2);
+}
+
+/* Conntrack said it before the first frame. */
+static void test_learned(void **state)
+{
+	struct bench *b = *state;
+	struct result_tuple pod = { .sport = 9, .dport = 53, .protocol = MODEL_PROTO_UDP,
+				    .has_ports = true }, far = pod;
+	struct wire v = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 53, .len = 0 };
+
+	addr_parse(POD, &pod.src);
+	addr_parse(VIP, &pod.dst);
+	addr_parse(NODE, &far.src);
+	addr_parse(REMOTE, &far.dst);
+	far.sport = 77;
+	far.dport = 5353;
+	bench_start(b);
+	correlate_learn_translation(b->c, &pod, &far);
+	/* An empty datagram without id: nothing in it could tell. */
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, with(v, NODE, 77, REMOTE, 5353));
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, with(v, NODE, 77, REMOTE, 5353),
+		  (struct outer){ .id = 1 });
+	unsigned k = see_vxlan(b, MODEL_WAY_IN, MS, with(v, REMOTE, 5353, NODE, 77),
+			       (struct outer){ .id = 2, .in = true });
+	see(b, VTEP, MODEL_WAY_IN, MS + US, with(v, REMOTE, 5353, NODE, 77));
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + 2 * US, with(v, VIP, 53, POD, 9));
+	see(b, VETH, MODEL_WAY_OUT, MS + 3 * US, with(v, VIP, 53, POD, 9));
+	bench_end(b);
+	assert_packet(b, a, 4);
+	assert_packet(b, k, 4);
+	assert_int_equal(packet_of(b, a)->translation.sport, 77);
+	assert_int_equal(packet_of(b, k)->tuple.sport, 53);
+}
+
+/* ICMP errors: the quote is translated with them; two pods' errors do not become one flow. */
+static void test_icmp_error(void **state)
+{
+	struct bench *b = *state;
+	struct wire quote = tcp(NODE, 1234, OUTSIDE, 443, 1000, 100), inner;
+	struct wire e = { .src = "192.168.77.1", .dst = NODE, .proto = MODEL_PROTO_ICMP,
+			  .id = 5, .icmp_type = 3, .icmp_code = 4, .quote = &quote }, ev = e;
+	struct wire v = tcp(POD, 40000, OUTSIDE, 443, 1000, 100);
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	see(b, UNDERLAY, MODEL_WAY_OUT, 2 * US, quote);
+	unsigned k = see(b, UNDERLAY, MODEL_WAY_IN, MS, e);
+	inner = v;
+	ev.dst = POD;
+	ev.quote = &inner;
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + US, ev);
+	see(b, VETH, MODEL_WAY_OUT, MS + 2 * US, ev);
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 3);
+	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+}
+
+/* Equal packets of two flows are not taken for a translation of one another. */
+static void test_no_translation(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 53, .len = 40 };
+	struct wire o = with(v, POD, 9, "10.244.2.3", 53);
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, US, o);
+	unsigned l = see(b, BRIDGE, MODEL_WAY_IN, 2 * US, o);
+	unsigned m = see(b, BRIDGE, MODEL_WAY_IN, 3 * US, v);
+	unsigned n = see(b, VTEP, MODEL_WAY_OUT, 4 * US, o); /* v's was lost */
+	bench_end(b);
+	assert_same(b, a, m);
+	assert_same(b, k, l);
+	assert_same(b, k, n);
+	assert_apart(b, a, k);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_service), T(test_service_nf0), T(test_service_data),
+		T(test_service_segments), T(test_service_merge), T(test_masquerade),
+		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
+		T(test_port_reuse), T(test_backend_changes), T(test_learned),
+		T(test_icmp_error), T(test_no_translation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
