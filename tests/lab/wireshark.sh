@@ -4,7 +4,7 @@
 #
 # tshark starts podhop itself, from an extcap folder, inside the node's namespace.
 # shellcheck disable=SC2154  # set by start, or by lab env
-set -euo pipefail
+set -uo pipefail
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"
 need tshark awk
