@@ -25,10 +25,16 @@
 
 #define PIPELINE_BYTES_DEFAULT (16u << 20)	/* of held frames: 70 ms of 1.2 million a second at snap length 128 */
 
+#define PIPELINE_TOLD (INT64_MAX / 4)
+
 struct pipeline_config {
 	struct model_net *net;		/* borrowed; roles may be learned before the first frame */
 	int64_t window_ns, lookahead_ns;	/* 0: defaults */
-	int64_t sort_ns;		/* how much out of order frames may arrive; part of the look-ahead */
+	/*
+	 * How much out of order frames may arrive; part of the look-ahead. PIPELINE_TOLD: not
+	 * guessed from the frames, the source tells by pipeline_time() up to when it is complete.
+	 */
+	int64_t sort_ns;
 	bool nat;
 	bool observations;		/* packets list their observations */
 	bool keep_other;

@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SORT_NS 100000000LL		/* handles are drained every few ms, files lag up to this */
-#define SORT_PIPE_NS 25000000LL		/* -w -: look-ahead 50 ms, half of it for order */
 #define HEADERS_SNAPLEN 512u
 #define BYTES_FRAMES (64u << 20)	/* of whole frames held: 50 ms of 1.2 GB/s */
 #define LOOKAHEAD_PIPE_NS 50000000LL
@@ -202,7 +200,8 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.net = s->net,
 		.window_ns = o->window_ns,
 		.lookahead_ns = pipe ? LOOKAHEAD_PIPE_NS : CORRELATE_LOOKAHEAD_NS,
-		.sort_ns = sorted ? 0 : pipe ? SORT_PIPE_NS : SORT_NS,
+		/* Live, the rings tell how far they are read: even a starved podhop keeps order. */
+		.sort_ns = live ? PIPELINE_TOLD : 0,
 		.nat = !o->no_nat,
 		.observations = o->format == FORMAT_JSONL,
 		.keep_other = !live,

@@ -40,6 +40,7 @@
 #define PREFETCH_AHEAD 8u	/* frames: some 500 ns of work */
 #define CACHE_LINE 64u
 #define CHUNK_BYTES (256u << 10)
+#define SOURCE_DELAY_NS 40000000LL	/* capture_watermark_ns() trails an idle ring by this */
 #define CLOCK_STEP_NS 1000000000LL	/* stamps this far back are a stepped clock, not disorder */
 
 struct chunk {
@@ -388,7 +389,9 @@ static int release_oldest(struct pipeline *p)
 /* Frames whose look-ahead has passed leave. */
 static int release_due(struct pipeline *p, int64_t now_ns)
 {
-	int64_t hold = p->cfg.lookahead_ns - p->cfg.sort_ns;
+	/* A source that tells needs some of the look-ahead to be sure. */
+	int64_t hold = p->cfg.lookahead_ns -
+		       (p->cfg.sort_ns == PIPELINE_TOLD ? SOURCE_DELAY_NS : p->cfg.sort_ns);
 
 	if (hold < 0)
 		hold = 0;
