@@ -126,7 +126,7 @@ on node2 nft -f - <<'NFT'
 table ip podhop_test {
 	chain lose {
 		type filter hook forward priority 0
-		tcp flags & (syn|fin) == 0 meta length > 1000 numgen random mod 100 < 10 drop
+		tcp flags & (syn|fin) == 0 meta length > 1000 numgen inc mod 4 == 1 drop
 	}
 }
 NFT
