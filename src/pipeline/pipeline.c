@@ -272,6 +272,15 @@ static void put_port(uint8_t *at, uint16_t port)
 	at[1] = (uint8_t)port;
 }
 
+static const struct model_pod *pod_with(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned i = 0; i < net->n_pods; i++)
+		for (unsigned k = 0; k < net->pods[i].n_addrs; k++)
+			if (addr_eq(&net->pods[i].addrs[k], a))
+				return &net->pods[i];
+	return NULL;
+}
+
 /*
  * The FILTER speaks of the packet as the pod's veth shows it. Away from the veth the
  * frame is made to look so for the length of the question: the inner frame, with the
@@ -296,8 +305,19 @@ static enum correlate_verdict ask_filter(struct pipeline *p, struct item *it, co
 
 	if (hop->role != MODEL_ROLE_VETH && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
 	    n >= ETHERNET_ADDRESSES) {
-		bool out = o->direction != MODEL_DIRECTION_INGRESS;
+		struct result_tuple t;
+		bool translated = correlate_pod_tuple(p->correlate, ref, &t);
+		bool out = o->direction == MODEL_DIRECTION_EGRESS ||
+			   (o->direction == MODEL_DIRECTION_OTHER && o->way == MODEL_WAY_OUT);
 		const struct model_pod *pod = o->pod < net->n_pods ? &net->pods[o->pod] : NULL;
+
+		if (translated && !pod) {
+			/* Behind a masquerade nothing in the frame names the pod. */
+			pod = pod_with(net, &t.src);
+			out = pod != NULL;
+			if (!pod)
+				pod = pod_with(net, &t.dst);
+		}
 		const struct model_hop *bridge = NULL;
 
 		for (unsigned i = 0; i < net->n_hops && !bridge; i++)
@@ -307,17 +327,16 @@ static enum correlate_verdict ask_filter(struct pipeline *p, struct item *it, co
 			memcpy(frame + (out ? 6 : 0), pod->mac.b, 6);
 		if (bridge && !mac_is_none(&bridge->mac))
 			memcpy(frame + (out ? 0 : 6), bridge->mac.b, 6);
-		if (it->ip_offset && hop->role != MODEL_ROLE_BRIDGE) {
+		if (it->ip_offset) {
 			uint32_t ip = it->ip_offset - it->body.encap_len;
 			bool v4 = addr_is_v4(&o->tuple.src);
 			uint32_t ttl = ip + (v4 ? 8u : 7u), src = ip + (v4 ? 12u : 8u);
 			uint32_t alen = v4 ? 4u : 16u;
-			struct result_tuple t;
 
-			if (ttl < n)
+			/* The bridge shows the pod's TTL, but with br_netfilter other addresses. */
+			if (ttl < n && hop->role != MODEL_ROLE_BRIDGE)
 				frame[ttl] = (uint8_t)(frame[ttl] + (out ? 1 : -1));
-			if (correlate_pod_tuple(p->correlate, ref, &t) &&
-			    addr_is_v4(&t.src) == v4 && src + 2 * alen <= n) {
+			if (translated && addr_is_v4(&t.src) == v4 && src + 2 * alen <= n) {
 				uint32_t l4 = it->l4_offset - it->body.encap_len;
 
 				put_addr(frame + src, &t.src);

@@ -11,6 +11,7 @@
 # usage: truth.sh [-t] [-k DIR] [VARIANT[/CASE[/FAMILY]]...]
 #   -t       print the table instead of TAP
 #   -k DIR   keep captures and reports there
+# FILTER cases: the packets of a Service that `tcp port 80` names, and none of `tcp port 8080`.
 # Needs root; BUILD is where podhop and the tools were built (default build).
 set -u
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
@@ -157,8 +158,9 @@ run() {
 	read -r ambiguous incomplete lost < <(jq -r '"\(.packets.ambiguous) \(.packets.incomplete +
 		.packets.edge) \([.losses[] | select(.verdict == "lost") | .packets] | add // 0)"' \
 		"$name.json" 2>/dev/null || echo - - -)
-	if ((traffic == 0 && agrees)) && [[ "$precision $recall $ambiguous $incomplete $lost" == \
-		"1.000000 1.000000 0 0 0" ]]; then
+	# Where every outer datagram is cut the kernel loses some in reassembly: these are true losses.
+	if ((agrees)) && [[ "$precision $recall $ambiguous" == "1.000000 1.000000 0" ]] &&
+		[[ $variant == outer-fragments || "$traffic $incomplete $lost" == "0 0 0" ]]; then
 		verdict=ok
 	else
 		((failed++))
@@ -236,6 +238,7 @@ all_paths() {
 		run host-pod-tcp $f node2 default/api '' -- later tcp POD_API_NS NODE1_NS @POD_API_IP 8080 8080
 		run service-tcp $f node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS "$(vip $f 10)" 80 8080
 		run service-udp $f node1 default/web '' -- later udp POD_API_NS POD_WEB_NS "$(vip $f 10)" 80 8080
+		run filter-service $f node1 default/web 'tcp port 80' -- later tcp POD_API_NS POD_WEB_NS "$(vip $f 10)" 80 8080
 		if ((br)); then
 			# Without br_netfilter the answers go around the translation (D 5.4).
 			run service-local-tcp $f node1 default/web '' -- later tcp POD_CLIENT_NS POD_WEB_NS "$(vip $f 11)" 80 8080
