@@ -1042,11 +1042,21 @@ static uint32_t find_fragments(struct correlate *c, const struct correlate_obs *
 static uint32_t rule_fragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			      uint16_t place)
 {
-	uint32_t end = o->frag_off + o->size, i = find_fragments(c, o, place);
+	uint32_t end = o->frag_off + o->size, i = find_fragments(c, o, place), whole = NONE;
 	bool known = i != NONE;
 
-	if (i == NONE)
-		i = find_datagram(c, o, flow, place);
+	/*
+	 * Later fragments whose first one a hop did not show, behind a translation or under
+	 * another id, had nothing to be known by. This first one tells what they belong to.
+	 */
+	if (i == NONE || (!c->packet[i].token && c->packet[i].kind == KIND_FRAGMENT))
+		whole = find_datagram(c, o, flow, place);
+	if (whole != NONE && whole != i) {
+		if (i != NONE)
+			absorb(c, whole, i);
+		i = whole;
+		known = false;
+	}
 	if (i == NONE)
 		return NONE;
 

@@ -385,6 +385,37 @@ static void test_fragments_translated(void **state)
 	assert_int_equal(packet_of(b, a)->translation.dport, 5353);
 }
 
+/* Behind the translation the first fragment was not seen: the later ones are found all the same. */
+static void test_fragments_translated_without_first(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1), f;
+
+	w.src = REMOTE;
+	w.dst = POD;
+	w.sport = 5353;
+	w.dport = 9;
+	bench_start(b);
+	unsigned a = fragments(b, UNDERLAY, MODEL_WAY_IN, 0, w, in_order);
+	fragments(b, VTEP, MODEL_WAY_IN, 10 * US, w, in_order);
+	f = w;
+	f.src = VIP;
+	f.sport = 53;
+	struct wire later = f;
+	later.frag_off = 1424;
+	later.len = 1424;
+	later.more = true;
+	later.data_off = 1416;
+	unsigned k = see(b, BRIDGE, MODEL_WAY_OUT, 20 * US, later);
+	unsigned l = fragments(b, VETH, MODEL_WAY_OUT, 30 * US, f, in_order);
+	bench_end(b);
+	assert_same(b, a, k);
+	assert_packet(b, l, 3);
+	assert_same(b, a, l);
+	assert_int_equal(b->result.packets.total, 1);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_BRIDGE);
+}
+
 /* A datagram with one fragment missing at a hop is incomplete there, whatever the rest. */
 static void test_fragment_missing(void **state)
 {
@@ -737,7 +768,8 @@ int main(void)
 		T(test_udp_super),
 		T(test_fragments), T(test_defragment), T(test_defragment_v6),
 		T(test_defragment_id_zero), T(test_bridge_is_no_super),
-		T(test_fragments_translated), T(test_fragment_missing),
+		T(test_fragments_translated), T(test_fragments_translated_without_first),
+		T(test_fragment_missing),
 		T(test_outer_fragments), T(test_outer_fragments_later_first),
 		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
 		T(test_plain_fragments),
