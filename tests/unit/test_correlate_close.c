@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_correlate_close.c - what becomes of packets: complete, lost, unknown, edge.
+ */
+#include "correlate_bench.h"
+
+static struct wire udp(uint16_t id, const char *dst)
+{
+	return (struct wire){ .src = POD, .dst = dst, .proto = MODEL_PROTO_UDP, .sport = 5000,
+			      .dport = 53, .id = id, .len = 100, .data = id };
+}
+
+static int setup(void **state)
+{
+	*state = bench_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_free(*state);
+	return 0;
+}
+
+/* Where a packet stops, and what is said of it. */
+static void test_stops(void **state)
+{
+	static const struct {
+		const char *dst;
+		uint8_t ttl;
+		unsigned hops;		/* shown at so many, from the veth on */
+		enum result_status status;
+		enum model_role last, next;
+		bool lost;
+		const char *reason;
+	} cases[] = {
+		{ REMOTE, 64, 1, RESULT_INCOMPLETE, MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE, true,
+		  "not seen behind this hop" },
+		{ REMOTE, 64, 2, RESULT_INCOMPLETE, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, true,
+		  "not seen behind this hop" },
+		{ REMOTE, 1, 2, RESULT_INCOMPLETE, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, true,
+		  "its TTL ended here" },
+		{ REMOTE, 64, 3, RESULT_INCOMPLETE, MODEL_ROLE_VTEP, MODEL_ROLE_UNDERLAY, true,
+		  "the VTEP did not send it: no FDB or ARP entry, or no way to the other node" },
+		{ "10.244.9.9", 64, 2, RESULT_INCOMPLETE, MODEL_ROLE_BRIDGE, MODEL_ROLE_UNDERLAY,
+		  true, "the route to its destination is a blackhole" },
+		{ OUTSIDE, 64, 2, RESULT_INCOMPLETE, MODEL_ROLE_BRIDGE, MODEL_ROLE_UNDERLAY, true,
+		  "not seen behind this hop" },
+		/* perhaps a Service's pod of this node: nobody can know */
+		{ OUTSIDE, 64, 1, RESULT_INCOMPLETE, MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE, false,
+		  "not seen behind this hop: perhaps a Service's pod of this node" },
+		{ NODE, 64, 2, RESULT_COMPLETE, MODEL_ROLE_NONE, MODEL_ROLE_NONE, false, "" },
+		{ POD2, 64, 1, RESULT_COMPLETE, MODEL_ROLE_NONE, MODEL_ROLE_NONE, false, "" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bench *b = bench_new();
+		struct wire w = udp(1, cases[i].dst);
+
+		w.ttl = cases[i].ttl;
+		bench_route(b, "10.244.9.0/24", MODEL_ROUTE_BLACKHOLE);
+		bench_start(b);
+		see(b, VETH, MODEL_WAY_IN, 0, w);
+		if (cases[i].hops > 1)
+			see(b, BRIDGE, MODEL_WAY_IN, US, w);
+		if (cases[i].hops > 2)
+			see(b, VTEP, MODEL_WAY_OUT, 2 * US, w);
+		bench_end(b);
+		print_message("case %u: %s\n", i, b->packet[0].reason);
+		assert_int_equal(b->packet[0].status, cases[i].status);
+		assert_string_equal(b->packet[0].reason, cases[i].reason);
+		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		assert_int_equal(b->packet[0].last_seen, cases[i].last);
+		assert_int_equal(b->packet[0].next_expected, cases[i].next);
+		assert_int_equal(b->result.n_losses, cases[i].status == RESULT_INCOMPLETE);
+		bench_free(b);
+	}
+	(void)state;
+}
+
+/* Seen behind the gap: the capture missed it, the network did not. */
+static void test_gap_is_not_lost(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp(1, REMOTE);
+
+	bench_start(b);
+	see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, w);
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, w, (struct outer){ .id = 1 });
+	bench_end(b);
+	assert_int_equal(b->packet[0].status, RESULT_INCOMPLETE);
+	assert_int_equal(b->packet[0].next_expected, MODEL_ROLE_BRIDGE);
+	assert_false(b->packet[0].lost);
+}
+
+/* Drops at or behind the missing hop excuse it, in its time only; drops before it do not. */
+static void test_drops(void **state)
+{
+	static const struct {
+		enum bench_hop hop;
+		int64_t from, to;
+		bool lost;
+	} cases[] = {
+		{ VTEP, -MS, MS, false },
+		{ UNDERLAY, MS, 2 * MS, false },
+		{ BRIDGE, -MS, MS, true },
+		{ VTEP, -20 * MS, -10 * MS, true },
+		{ VTEP, 2100 * MS, 2200 * MS, true },
+		{ VTEP, 1900 * MS, 1950 * MS, false },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bench *b = bench_new();
+
+		bench_start(b);
+		correlate_drops(b->c, cases[i].hop, BENCH_START_NS + cases[i].from,
+				BENCH_START_NS + cases[i].to, 3);
+		see(b, VETH, MODEL_WAY_IN, 0, udp(1, REMOTE));
+		see(b, BRIDGE, MODEL_WAY_IN, US, udp(1, REMOTE));
+		bench_end(b);
+		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		bench_free(b);
+	}
+	(void)state;
+}
+
+/* A VTEP of the other family cannot excuse. */
+static void test_drops_of_other_family(void **state)
+{
+	struct bench *b = *state;
+
+	b->net.hops[VETH2] = b->net.hops[VTEP];
+	b->net.n_hops = BENCH_HOPS;
+	prefix_parse("10.244.1.0/32", &b->net.hops[VTEP].addrs[0]);
+	prefix_parse("fd00:1::/128", &b->net.hops[VETH2].addrs[0]);
+	b->net.hops[VTEP].n_addrs = b->net.hops[VETH2].n_addrs = 1;
+	bench_start(b);
+	correlate_drops(b->c, VETH2, BENCH_START_NS - MS, BENCH_START_NS + MS, 3);
+	see(b, VETH, MODEL_WAY_IN, 0, udp(1, REMOTE));
+	see(b, BRIDGE, MODEL_WAY_IN, US, udp(1, REMOTE));
+	bench_end(b);
+	assert_true(b->packet[0].lost);
+}
+
+/* Within one window of a hop's start or end: edge. After a hop went away: unknown there. */
+static void test_edges(void **state)
+{
+	static const struct {
+		int64_t at;
+		enum result_status status;
+		bool lost;
+	} cases[] = {
+		{ 500 * MS, RESULT_EDGE, false },
+		{ 5000 * MS, RESULT_INCOMPLETE, true },
+		{ 9000 * MS, RESULT_EDGE, false },
+		{ 11000 * MS, RESULT_EDGE, false },
+		{ 15000 * MS, RESULT_INCOMPLETE, false }, /* the VTEP ended at 10 s */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bench *b = bench_new();
+
+		bench_start(b);
+		correlate_hop_span(b->c, VETH, BENCH_START_NS, BENCH_START_NS + 20000 * MS);
+		correlate_hop_span(b->c, VTEP, BENCH_START_NS, BENCH_START_NS + 10000 * MS);
+		see(b, VETH, MODEL_WAY_IN, cases[i].at, udp(1, REMOTE));
+		see(b, BRIDGE, MODEL_WAY_IN, cases[i].at + US, udp(1, REMOTE));
+		bench_end(b);
+		assert_int_equal(b->packet[0].status, cases[i].status);
+		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		bench_free(b);
+	}
+	(void)state;
+}
+
+/* A full table closes its oldest, says so, and calls nothing lost on that account. */
+static void test_table_full(void **state)
+{
+	struct bench *b = *state;
+
+	b->cfg.packets_max = 8;
+	bench_start(b);
+	for (unsigned i = 0; i < 40; i++)
+		see(b, VETH, MODEL_WAY_IN, (int)i * MS, udp((uint16_t)(i + 1), REMOTE));
+	bench_end(b);
+	assert_int_equal(b->result.packets.total, 40);
+	assert_int_equal(b->result.capture.closed_early, 32);
+	uint64_t lost = 0, unknown = 0;
+	for (unsigned i = 0; i < b->result.n_losses; i++)
+		*(b->result.losses[i].lost ? &lost : &unknown) += b->result.losses[i].packets;
+	assert_int_equal(unknown, 32);
+	assert_int_equal(lost, 8);
+}
+
+/* Whole packets give way first: a full table of them closes nothing early. */
+static void test_table_full_of_whole(void **state)
+{
+	struct bench *b = *state;
+
+	b->cfg.packets_max = 8;
+	bench_start(b);
+	for (unsigned i = 0; i < 40; i++)
+		out(b, (int)i * MS, udp((uint16_t)(i + 1), REMOTE));
+	bench_end(b);
+	assert_int_equal(b->result.packets.complete, 40);
+	assert_int_equal(b->result.capture.closed_early, 0);
+}
+
+/* -c: the first packets, then until they close; later ones get no id. */
+static void test_count(void **state)
+{
+	struct bench *b = *state;
+
+	b->cfg.max_packets = 2;
+	bench_start(b);
+	for (unsigned i = 0; i < 5; i++)
+		out(b, (int)i * 100 * MS, udp((uint16_t)(i + 1), REMOTE));
+	see(b, VETH, MODEL_WAY_IN, 3000 * MS, udp(99, REMOTE));
+	assert_true(correlate_is_full(b->c));
+	bench_end(b);
+	assert_int_equal(b->result.packets.total, 2);
+	assert_int_equal(b->result.capture.foreign, 13);
+	assert_true(b->mark[0].keep);
+	assert_true(b->mark[7].keep);
+	assert_false(b->mark[8].keep);
+}
+
+/* What is of no captured pod is foreign live, and does not fill the table for a whole window. */
+static void test_foreign(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp(1, OUTSIDE);
+
+	w.src = NODE;
+	b->cfg.packets_max = 16;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, udp(7, REMOTE));
+	for (unsigned i = 0; i < 100; i++) {
+		w.id = (uint16_t)(i + 1);
+		see(b, UNDERLAY, MODEL_WAY_OUT, (int)(i + 1) * 15 * MS, w);
+	}
+	bench_end(b);
+	assert_int_equal(b->result.capture.foreign, 100);
+	assert_int_equal(b->result.packets.total, 1);
+	assert_int_equal(b->result.capture.closed_early, 0);
+	assert_int_not_equal(id_of(b, a), 0);
+}
+
+/* A path-MTU error names the packet that it is about. */
+static void test_too_big(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp(77, REMOTE), e = { .src = "10.244.1.1", .dst = POD,
+					       .proto = MODEL_PROTO_ICMP, .id = 3, .icmp_type = 3,
+					       .icmp_code = 4, .quote = &w };
+
+	w.len = 1400;
+	w.df = true;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	unsigned k = see(b, BRIDGE, MODEL_WAY_OUT, 2 * US, e);
+	see(b, VETH, MODEL_WAY_OUT, 3 * US, e);
+	bench_end(b);
+	assert_true(packet_of(b, a)->lost);
+	assert_string_equal(packet_of(b, a)->reason,
+			    "larger than the path allows: an ICMP error about it was sent");
+	assert_packet(b, k, 2);
+	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+}
+
+/* Late delivery within the look-ahead changes neither ids nor path. */
+static void test_late_frame(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp(1, REMOTE);
+
+	bench_start(b);
+	see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, VTEP, MODEL_WAY_OUT, 20 * US, w);
+	see_vxlan(b, MODEL_WAY_OUT, 30 * US, w, (struct outer){ .id = 1 });
+	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
+	bench_end(b);
+	assert_packet(b, 0, 4);
+	assert_path(b, 0, "veth>bridge>vtep>underlay");
+	assert_int_equal(b->result.packets.complete, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_stops), T(test_gap_is_not_lost), T(test_drops),
+		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
+		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
+		T(test_late_frame),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
