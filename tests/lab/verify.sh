@@ -1,0 +1,210 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# verify.sh - two nodes' captures against what is known of the traffic: nothing lost, exactly
+# known losses, offloads, another clock, one capture alone; from files and through FIFOs.
+LAB_PREFIX=vfy
+# shellcheck source=tests/lib/lab.sh
+. "$(dirname "$0")/../lib/lab.sh"
+need jq nft python3
+lab_test
+
+LOST=137 OF=50000
+WEB=node1/default/web API=node2/default/api
+
+# verify [options] FILE...: JSON in $dir/v.json, exit status in $status
+verify() {
+	timeout 120 "$PODHOP" verify -T json "$@" >"$dir/v.json" 2>"$dir/v.err"
+	status=$?
+	[[ ! -s $dir/v.err ]] || sed 's/^/# /' "$dir/v.err"
+}
+get() { jq -c "$1" "$dir/v.json"; }
+# counts FROM TO: sent delivered lost altered unknown
+counts() {
+	jq -r --arg f "$1" --arg t "$2" '.directions[] | select(.from == $f and .to == $t) |
+		"\(.sent) \(.delivered) \(.lost) \(.altered) \(.unknown)"' "$dir/v.json"
+}
+both_start() { # options of capture
+	capture node1 default/web -w "$dir/a.pcapng" "$@"
+	capture node2 default/api -w "$dir/b.pcapng" "$@"
+}
+both_end() {
+	sleep 0.3 # what is on its way arrives
+	capture_end node1
+	capture_end node2
+}
+udpgen() { # COUNT [options]
+	local n=$1 api_ns=$POD_API_NS
+	shift
+	: "$api_ns"
+	on $WEB "$TOOLS/udpgen" -n "$n" "$@" -p 5001 "$POD_API_IP" >"$dir/udpgen.out" 2>&1 ||
+		bail "udpgen: $(cat "$dir/udpgen.out")"
+}
+# The numbers in the payloads of the packets that verify lists as lost.
+lost_numbers() {
+	jq -r '.directions[].lost_packets[] | "\(.file) \(.frame)"' "$dir/v.json" |
+		"$ROOT/tests/lib/payload-numbers"
+}
+
+lab_up
+
+# ---- nothing lost
+
+both_start
+on $WEB ping -q -c 20 -i 0.01 "$POD_API_IP" >/dev/null || bail "ping"
+udp $WEB $API "$POD_API_IP" 500
+tcp $WEB $API "$POD_API_IP" -n 3000000
+both_end
+verify "$dir/a.pcapng" "$dir/b.pcapng"
+is "healthy: exit status" $status 0
+is "healthy: verdict" "$(get .verdict)" '"delivered"'
+is "healthy: nothing lost, altered or unknown" \
+	"$(get '[.directions[] | .lost + .altered + .unknown + .duplicated] | add')" 0
+is "healthy: all sent were delivered" \
+	"$(get '[.directions[] | .sent == .delivered and .sent > 500] | all')" true
+is "healthy: delays both ways" \
+	"$(get '[.directions[].one_way_delay_ns | .min > 0 and .p50 <= .p90 and .max < 1e9] | all')" true
+is "healthy: the offset of one clock against itself is within its uncertainty" \
+	"$(get '.clocks[0] | (.offset_ns | fabs) <= .uncertainty_ns and .uncertainty_ns < 500000')" true
+is "healthy: the text says so first" \
+	"$("$PODHOP" verify "$dir/a.pcapng" "$dir/b.pcapng" | head -n 1 | cut -d: -f1)" delivered
+if [[ -x /usr/bin/python3 ]] && /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then
+	succeeds "healthy: the JSON is what its schema says" /usr/bin/python3 -c '
+import json, jsonschema, sys
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+		"$dir/v.json" "$ROOT/src/report/schema/podhop.verify-1.schema.json"
+else
+	skip "healthy: the JSON is what its schema says" "no python3-jsonschema"
+fi
+"$PODHOP" verify -T jsonl "$dir/a.pcapng" >/dev/null 2>&1
+is "jsonl is no format of verify" $? 2
+
+# ---- one capture alone
+
+verify "$dir/a.pcapng"
+is "alone: exit status" $status 0
+is "alone: replies prove what was sent" \
+	"$(get '.directions[0] | .sent > 500 and .sent == .delivered and .unprovable > 0')" true
+
+# ---- another clock: +37.123456 ms, drifting 50 ppm
+
+"$TOOLS/retime" -s 37123456 -d 50 "$dir/b.pcapng" "$dir/c.pcapng" >"$dir/first" ||
+	bail "retime"
+verify "$dir/a.pcapng" "$dir/c.pcapng"
+is "clock: exit status" $status 0
+is "clock: the offset is within its uncertainty" "$(jq -c --argjson first "$(cat "$dir/first")" \
+	'.clocks[0] | (37123456 + 50e-6 * (.at_ns - $first) - .offset_ns | fabs) <= .uncertainty_ns' \
+	"$dir/v.json")" true
+is "clock: tight" "$(get '.clocks[0].uncertainty_ns < 200000')" true
+is "clock: delays come back" \
+	"$(get '[.directions[].one_way_delay_ns | .min > -100000 and .p50 < 5e6] | all')" true
+"$TOOLS/retime" -s -7200000000000 "$dir/b.pcapng" "$dir/c.pcapng" >/dev/null
+verify "$dir/a.pcapng" "$dir/c.pcapng"
+is "clock: two hours off" "$status $(get '.clocks[0].offset_ns + 7200000000000 | fabs < 1e6')" "0 true"
+
+# ---- exactly known losses: what the payload's number says is dropped on node2
+
+mapfile -t numbers < <(python3 -c "
+import random
+random.seed(137)
+print('\n'.join(map(str, sorted(random.sample(range(10, $OF - 10), $LOST)))))")
+printf '%s\n' "${numbers[@]}" >"$dir/numbers"
+on node2 nft -f - <<END || bail "nft"
+table ip t {
+	chain f {
+		type filter hook forward priority -300;
+		udp dport 5001 @th,64,64 { $(IFS=,; echo "${numbers[*]}") } drop
+	}
+}
+END
+both_start -s 256 -B 65536
+udpgen $OF -r 40000
+both_end
+verify "$dir/a.pcapng" "$dir/b.pcapng"
+is "137 of 50,000: exit status" $status 3
+is "137 of 50,000: counts" "$(counts node1 node2)" "$OF $((OF - LOST)) $LOST 0 0"
+is "137 of 50,000: exactly those" "$(lost_numbers | sort -n | diff - "$dir/numbers" | head -n 5)" ""
+is "137 of 50,000: where" \
+	"$(get '[.directions[].lost_packets[].last_seen] | unique')" '["node2:vtep"]'
+like "137 of 50,000: the sentence" "$("$PODHOP" verify "$dir/a.pcapng" "$dir/b.pcapng" | head -n 1)" \
+	'^lost 137 of 50,000 between node2:vtep and node2:bridge'
+verify a="$dir/b.pcapng" b="$dir/a.pcapng"
+is "named the other way round: the same" "$(counts b a)" "$OF $((OF - LOST)) $LOST 0 0"
+# The other way went ICMP errors (port unreachable); without them nothing tells the offset.
+verify -f 'udp port 5001' "$dir/a.pcapng" "$dir/b.pcapng"
+is "one way only: counts" "$(counts node1 node2)" "$OF $((OF - LOST)) $LOST 0 0"
+is "one way only: no offset, no delays" \
+	"$(get '[.clocks[0].offset_ns, .clocks[0].uncertainty_ns, .directions[].one_way_delay_ns]')" \
+	"[null,null,null,null]"
+verify -f 'udp port 5001' --clock-offset 0 "$dir/a.pcapng" "$dir/b.pcapng"
+is "one way only, told the offset: delays" \
+	"$(get '.directions[] | select(.sent > 0) | .one_way_delay_ns.min > 0')" true
+
+# ---- the same live, through FIFOs
+
+mkfifo "$dir/a.fifo" "$dir/b.fifo"
+start pid "$dir/live.json" timeout 120 "$PODHOP" verify -T json "$dir/a.fifo" "$dir/b.fifo"
+"$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -s 256 -B 65536 -w - \
+	>"$dir/a.fifo" 2>"$dir/node1.err" </dev/null &
+capture_pid[node1]=$!
+jobs_started+=("$!")
+"$lab" exec node2 "$PODHOP" capture default/api --host-root "$NODE2_ROOT" -s 256 -B 65536 -w - \
+	>"$dir/b.fifo" 2>"$dir/node2.err" </dev/null &
+capture_pid[node2]=$!
+jobs_started+=("$!")
+wait_for "$dir/node1.err" 'capturing on' "${capture_pid[node1]}"
+wait_for "$dir/node2.err" 'capturing on' "${capture_pid[node2]}"
+on $WEB ping -q -c 5 -i 0.05 "$POD_API_IP" >/dev/null
+udpgen $OF -r 20000
+# A window later all is decided, while the captures go on.
+for _ in {1..100}; do
+	pkill -USR1 -P "$pid"
+	sleep 0.1
+	! grep -q 'so far: lost 137' "$dir/live.json" || break
+done
+like "live: the verdict while captures run" "$(tail -n 1 "$dir/live.json")" 'so far: lost 137 of'
+both_end
+wait "$pid"
+is "live: exit status" $? 3
+grep -v '^podhop:' "$dir/live.json" >"$dir/v.json"
+is "live: counts" "$(counts node1 node2)" "$((OF + 5)) $((OF + 5 - LOST)) $LOST 0 0"
+on node2 nft delete table ip t
+
+# ---- a capture that lost frames cannot tell
+
+both_start -s 256
+udpgen 2000 -r 10000
+both_end
+"$TOOLS/holes" "$dir/b.pcapng" "$dir/c.pcapng" 1000 5 || bail "holes"
+verify "$dir/a.pcapng" "$dir/c.pcapng"
+is "drops in a capture: exit status" $status 4
+is "drops in a capture: unknown, not lost" \
+	"$(get '[.directions[].lost, (.directions[0].unknown > 0)]')" "[0,0,true]"
+
+# ---- nothing matches
+
+verify "$dir/a.pcapng" x="$dir/a.pcapng"
+is "nothing matched: exit status" $status 4
+
+# ---- big TCP streams, in every way that offloads cut them
+
+lab_down
+for variant in ${VARIANTS:-"--offload on" "--offload off" "--gro"}; do
+	# shellcheck disable=SC2086  # words
+	lab_up $variant
+	both_start -s 128 -B 131072
+	tcp $WEB $API "$POD_API_IP" -n 200000000
+	both_end
+	verify "$dir/a.pcapng" "$dir/b.pcapng"
+	drops=$(get '[.reasons[] | select(test("dropped"))] | length')
+	if ((drops)); then
+		# What this machine could not capture is not lost on the way.
+		is "200 MB, $variant: what was not captured is not called lost" \
+			"$(get '[.directions[].lost] | add')" 0
+	else
+		is "200 MB, $variant: exit status" $status 0
+		is "200 MB, $variant: all delivered" \
+			"$(get '[.directions[] | .sent == .delivered] | all')" true
+	fi
+	lab_down
+done
+done_testing
