@@ -223,6 +223,12 @@ lab: ## the lab tests alone (root); TESTS="tests/lab/x.sh ..." chooses
 lab-run: all tools
 	@$(RUN_TESTS) $(or $(TESTS),$(LAB_TESTS))
 
+.PHONY: truth
+truth: ## every way of a packet against ground truth, as a table (root, a quarter of an hour)
+	@tests/lib/deps.sh build demo
+	@$(MAKE) --no-print-directory all tools
+	@BUILD=$(BUILD) tests/lab/truth.sh -t
+
 .PHONY: asan ubsan tsan
 asan: ## unit tests and seeds under the address and undefined sanitizers
 	@tests/lib/deps.sh build check
