@@ -142,6 +142,7 @@ is "one way only, told the offset: delays" \
 # ---- the same live, through FIFOs
 
 mkfifo "$dir/a.fifo" "$dir/b.fifo"
+rm -f "$dir/node1.err" "$dir/node2.err"
 start pid "$dir/live.json" timeout 120 "$PODHOP" verify -T json "$dir/a.fifo" "$dir/b.fifo"
 "$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -s 256 -B 65536 -w - \
 	>"$dir/a.fifo" 2>"$dir/node1.err" </dev/null &
@@ -154,7 +155,7 @@ jobs_started+=("$!")
 wait_for "$dir/node1.err" 'capturing on' "${capture_pid[node1]}"
 wait_for "$dir/node2.err" 'capturing on' "${capture_pid[node2]}"
 on $WEB ping -q -c 5 -i 0.05 "$POD_API_IP" >/dev/null
-udpgen $OF -r 20000
+udpgen $OF -r 15000
 # A window later all is decided, while the captures go on.
 for _ in {1..100}; do
 	pkill -USR1 -P "$pid"
@@ -166,7 +167,11 @@ both_end
 wait "$pid"
 is "live: exit status" $? 3
 grep -v '^podhop:' "$dir/live.json" >"$dir/v.json"
-is "live: counts" "$(counts node1 node2)" "$((OF + 5)) $((OF + 5 - LOST)) $LOST 0 0"
+if [[ $(get '[.reasons[] | select(test("dropped"))] | length') == 0 ]]; then
+	is "live: counts" "$(counts node1 node2)" "$((OF + 5)) $((OF + 5 - LOST)) $LOST 0 0"
+else
+	skip "live: counts" "this machine could not capture all: $(get .reasons)"
+fi
 on node2 nft delete table ip t
 
 # ---- a capture that lost frames cannot tell
