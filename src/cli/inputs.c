@@ -792,9 +792,16 @@ void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t 
 		if (in->hop_last_ns[i] < least)
 			least = in->hop_last_ns[i];
 	}
-	for (unsigned i = 0; i < in->n_input; i++)
-		if (in->input[i]->last_ns > last)
-			last = in->input[i]->last_ns;
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		/* podhop's captures ran at all hops together, also where nothing came by. */
+		if (in->all_own && one->began_ns && one->began_ns < first)
+			first = one->began_ns;
+		if (one->began_ns && one->ended_ns > last)
+			last = one->ended_ns;
+		if (one->last_ns > last)
+			last = one->last_ns;
+	}
 	*ret_first = any ? first : INT64_MAX;
 	*ret_last = end && !in->all_own && any ? least : last;
 }
