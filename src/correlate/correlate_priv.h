@@ -14,7 +14,7 @@
 
 #define NONE 0xffffffffu
 
-/* 131,072 open packets of 232 bytes: 2 s of 65,000 packets a second that all vanish, or the
+/* 131,072 open packets of 328 bytes: 2 s of 65,000 packets a second that all vanish, or the
  * 200 ms look-ahead of 650,000 a second that all arrive. */
 #define PACKETS_MAX_DEFAULT 131072u
 #define FLOWS_MAX_DEFAULT 262144u	/* touched only when there are so many */
@@ -72,7 +72,8 @@ struct sighting {
 	uint8_t role;		/* of the hop */
 };
 
-#define PLACE(hop, way, encap) ((uint16_t)((unsigned)(hop) << 3 | (unsigned)(way) << 1 | ((encap) ? 1u : 0u)))
+#define PLACE(hop, way, encap) \
+	((uint16_t)((unsigned)(hop) << 3 | (unsigned)(way) << 1 | ((encap) ? 1u : 0u)))
 #define PLACE_HOP(place) ((unsigned)(place) >> 3)
 #define PLACE_WAY(place) (((unsigned)(place) >> 1) & 3u)
 #define PLACE_ENCAP(place) (((place) & 1u) != 0)
@@ -350,7 +351,8 @@ struct correlate {
 /* ---- pool.c: packets, their keys and ranges */
 int pool_init(struct correlate *c, struct err *err);
 void pool_done(struct correlate *c);
-uint32_t packet_new(struct correlate *c, int64_t now_ns);	/* never fails: closes the oldest when full */
+/* NONE only when all packets of a full table wait for their marks: correlate_make_room(). */
+uint32_t packet_new(struct correlate *c, int64_t now_ns);
 void packet_index(struct correlate *c, uint32_t p, uint64_t key);
 void packet_unindex(struct correlate *c, uint32_t p);	/* primary and secondary keys */
 void packet_unlist(struct correlate *c, uint32_t p);	/* out of the open list */
@@ -382,7 +384,7 @@ uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t);
 struct flow *flow_root(const struct correlate *c, uint32_t flow);
 void flow_link(struct correlate *c, uint32_t a, uint32_t b);
-void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again; figures stay with the others */
+void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again, without its figures */
 bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b);
 /* Notes a TCP range; true when all of it was seen before (a retransmission). */
 bool flow_note_range(struct flow *f, uint32_t start, uint32_t len);
