@@ -9,7 +9,6 @@
  */
 #include "resolve_priv.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,8 @@
 #include <unistd.h>
 
 #define PROC_CGROUP_MAX 8192 /* some 14 lines in version 1, one in version 2 */
+#define PROC_STAT_MAX 1024 /* one line of 52 numbers */
+#define PROC_STAT_THREADS 17 /* num_threads is so many words behind the state, proc(5) */
 
 static int proc_cmp(const void *a, const void *b)
 {
@@ -39,36 +40,72 @@ static int proc_cmp_ns(const void *a, const void *b, void *arg)
 	return i < j ? -1 : i > j;
 }
 
-static void proc_read(struct resolve *r, int dir, const char *pid, struct resolve_proc *p)
+/* Up to size bytes of a file of the process; how many there were, 0 when it cannot be read. */
+static size_t proc_text(int dir, const char *pid, const char *file, char *text, size_t size)
 {
-	char path[64], text[PROC_CGROUP_MAX];
+	char path[64];
 	size_t len = 0;
-	struct stat st;
 	int fd;
 
-	p->cg.runtime = "";
-	snprintf(path, sizeof(path), "%.20s/ns/net", pid);
-	if (fstatat(dir, path, &st, 0) == 0) {
-		p->ns.dev = st.st_dev;
-		p->ns.ino = st.st_ino;
-	} else if (errno == EACCES || errno == EPERM) {
-		/* not worth a word by itself: matters only for the pod asked for */
-	}
-	snprintf(path, sizeof(path), "%.20s/cgroup", pid);
+	snprintf(path, sizeof(path), "%.20s/%s", pid, file);
 	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	while (len < sizeof(text)) {
-		ssize_t n = read(fd, text + len, sizeof(text) - len);
+		return 0;
+	while (len < size) {
+		ssize_t n = read(fd, text + len, size - len);
 
 		if (n <= 0)
 			break;
 		len += (size_t)n;
 	}
 	close(fd);
-	if (!resolve_cgroup_parse(text, len, &p->cg))
+	return len;
+}
+
+/*
+ * Dead and not yet waited for: it keeps its number and its cgroup, but no namespace.
+ * Where only the first thread has ended the state says Z too, and the process lives.
+ */
+static bool proc_is_zombie(int dir, const char *pid)
+{
+	char text[PROC_STAT_MAX + 1], *p;
+	unsigned long threads = 0;
+
+	text[proc_text(dir, pid, "stat", text, PROC_STAT_MAX)] = 0;
+	p = strrchr(text, ')'); /* the command's name may hold blanks and brackets */
+	if (!p || p[1] != ' ' || (p[2] != 'Z' && p[2] != 'X'))
+		return false;
+	p += 2;
+	for (unsigned i = 0; i < PROC_STAT_THREADS && p; i++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (p)
+		threads = strtoul(p, NULL, 10);
+	return threads <= 1;
+}
+
+/* False: nothing of it is alive any more. */
+static bool proc_read(int dir, const char *pid, struct resolve_proc *p)
+{
+	char path[64], text[PROC_CGROUP_MAX];
+	struct stat st;
+	size_t len;
+
+	p->cg.runtime = "";
+	snprintf(path, sizeof(path), "%.20s/ns/net", pid);
+	if (fstatat(dir, path, &st, 0) == 0) {
+		p->ns.dev = st.st_dev;
+		p->ns.ino = st.st_ino;
+	} else if (proc_is_zombie(dir, pid)) {
+		/* only asked here: who has a namespace is no zombie, and a list stays quick */
+		return false;
+	}
+	/* A missing right is not worth a word: it matters only for the pod asked for. */
+	len = proc_text(dir, pid, "cgroup", text, sizeof(text));
+	if (!len || !resolve_cgroup_parse(text, len, &p->cg))
 		p->cg = (struct resolve_cgroup){ .runtime = "" };
-	(void)r;
+	return true;
 }
 
 void resolve_proc_scan(struct resolve *r)
@@ -84,17 +121,19 @@ void resolve_proc_scan(struct resolve *r)
 		return;
 	}
 	while ((e = readdir(d))) {
-		struct resolve_proc *p;
+		struct resolve_proc one = { .pid = 0 }, *p;
 
 		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		one.pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (!proc_read(dirfd(d), e->d_name, &one))
 			continue;
 		p = resolve_grow(&r->procs, &r->n_procs, sizeof(*p), RESOLVE_PROCS_MAX);
 		if (!p) {
 			r->oom = true;
 			break;
 		}
-		p->pid = (pid_t)strtol(e->d_name, NULL, 10);
-		proc_read(r, dirfd(d), e->d_name, p);
+		*p = one;
 		if (r->n_procs > 1 && p[-1].pid > p->pid)
 			sorted = false;
 	}

@@ -77,6 +77,18 @@ static void put_proc(const struct root *t, int pid, const char *ns, const char *
 	assert_int_equal(link(ns_path, name), 0);
 }
 
+/* A process whose first thread has ended; with one thread it is a zombie. It shows no namespace. */
+static void put_zombie(const struct root *t, int pid, const char *cgroup, int threads)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "proc/%d/cgroup", pid);
+	put(t, name, "0::%s\n", cgroup);
+	snprintf(name, sizeof(name), "proc/%d/stat", pid);
+	put(t, name, "%d (a) S b) Z 1 %d %d 0 -1 4228108 77 0 0 0 0 0 0 0 20 0 %d 0 9 0 0\n", pid,
+	    pid, pid, threads);
+}
+
 static void put_cni(const struct root *t, const char *id, const char *namespace_, const char *name,
 		    const char *uid, const char *ip, const char *veth, const char *netns)
 {
@@ -341,6 +353,35 @@ static void test_stale(void **state)
 	}
 }
 
+/* The dead that nobody waited for prove nothing; one living process of the pod does. */
+static void test_zombies(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec;
+	struct resolve *r;
+	struct err err;
+
+	put_cni(t, ID1, "default", "dead", UID1, "10.244.1.2", "veth01", "/var/run/netns/cni-1");
+	put_zombie(t, 700, "/kubepods/pod" UID1 "/" ID1, 1);
+	put_zombie(t, 701, "/kubepods/pod" UID1 "/" ID1, 1);
+	put_cni(t, ID2, "default", "half", UID2, "10.244.1.3", "veth02", "/var/run/netns/cni-2");
+	put_zombie(t, 710, "/kubepods/pod" UID2 "/" ID2, 1);
+	put_proc(t, 711, "half", "/kubepods/pod" UID2 "/" ID2);
+	put_cni(t, ID3, "default", "threads", "", "10.244.1.4", "veth03", "/var/run/netns/cni-3");
+	put_zombie(t, 720, "/docker/" ID3, 2);
+	r = load(t, false);
+	rec = named(r, "dead");
+	assert_false(rec->alive);
+	assert_int_equal(rec->pid, 0);
+	assert_null(resolve_proc_find(r, 700));
+	assert_null(pick(r, "pid:700", &err));
+	rec = named(r, "half");
+	assert_true(rec->alive);
+	assert_int_equal(rec->pid, 711);
+	assert_true(named(r, "threads")->alive);
+	assert_non_null(resolve_proc_find(r, 720));
+}
+
 /* cri-dockerd names the namespace by a pid, which another process has by now. */
 static void test_pid_reuse(void **state)
 {
@@ -541,8 +582,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_containerd),	 CASE(test_dockerd),   CASE(test_logs_name),
 		CASE(test_host_network), CASE(test_bundles),   CASE(test_stale),
-		CASE(test_pid_reuse),	 CASE(test_forms),     CASE(test_refused),
-		CASE(test_links),	 CASE(test_node_name), CASE(test_many),
+		CASE(test_zombies),	 CASE(test_pid_reuse), CASE(test_forms),
+		CASE(test_refused),	 CASE(test_links),     CASE(test_node_name),
+		CASE(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
