@@ -164,6 +164,12 @@ bool correlate_make_room(struct correlate *c);
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *tag,
 		    struct correlate_mark *ret_mark);
 
+/*
+ * In place of a mark: the frame is not kept (the run was told to stop in front of it). A packet
+ * of which nothing was kept does not count.
+ */
+void correlate_discard(struct correlate *c, correlate_ref ref);
+
 /* A mark for ref will be asked soon: a hint to the cache, nothing else. */
 void correlate_prefetch(const struct correlate *c, correlate_ref ref);
 

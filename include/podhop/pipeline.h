@@ -41,6 +41,7 @@ struct pipeline_config {
 	bool keep_bytes;		/* keep the frames' bytes; without them on_frame is not called */
 	uint64_t hash_seed;
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
+	uint64_t max_frames;		/* -a packets: frames kept; 0: no limit */
 	size_t bytes_max;		/* 0: default */
 	enum model_direction direction;	/* only packets of this direction; OTHER: all */
 	const struct capture_filter *filter;	/* the user's FILTER; NULL: none */
@@ -65,6 +66,9 @@ int pipeline_result(const struct pipeline *p, struct result *ret_result, struct 
 
 struct correlate *pipeline_correlator(struct pipeline *p);
 bool pipeline_is_full(const struct pipeline *p);	/* max_packets have been seen and have closed */
+/* From here on no frame is kept; also from within on_frame. */
+void pipeline_stop(struct pipeline *p);
+bool pipeline_is_stopped(const struct pipeline *p);	/* by that, or max_frames */
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
 /* on_packet has had every packet whose first frame is older (look-alikes may still come). */

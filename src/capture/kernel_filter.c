@@ -51,17 +51,13 @@
  *   - its answer is the same for all segments of a packet: it has nothing but
  *     addresses, ports and protocols (filter_words.c); and all fragments pass
  *     beside it, because later ones have no ports;
- *   - no translation can show a chosen packet at a veth in a form that FILTER
- *     does not know: there is only one pod (a packet between two captured pods
- *     by way of a Service looks different at their veths), or translation is
- *     off. A pod's packet to itself by way of a Service comes back from the
- *     node's address: `host` of the node's own addresses passes beside it.
+ *   - translation is not followed: a packet that the veth refused would show
+ *     again at the next hop under other addresses, and be asked about there.
  *   - tagged frames pass beside it: user space sees them with the tag in the
  *     bytes, where `not tcp` has another answer.
  * ICMP errors pass beside it as evidence, and SYNs when FILTER asks for one
- * direction only (both MSS options belong to a connection). With translation
- * off, FILTER narrows bridge and vtep in the same way. It is never used on the
- * underlay.
+ * direction only (both MSS options belong to a connection). FILTER narrows
+ * bridge and vtep in the same way. It is never used on the underlay.
  *
  * Too many addresses make a long program; beyond INSNS_MAX a wider, shorter
  * form is taken: the inner match is left out on the underlay, everything passes
@@ -240,47 +236,32 @@ static const char icmp_errors[] = "(icmp and (icmp[0] = 3 or icmp[0] = 4 or icmp
 /* ---------------------------------------------------------------- hops */
 
 /* What passes beside the user's FILTER. */
-static void add_beside_filter(struct buf *b, const struct model_net *net, bool nat, bool one_way)
+static void add_beside_filter(struct buf *b, bool one_way)
 {
-	struct addrs own;
-
 	add_clause(b, "(ip[6:2] & 0x3fff != 0)"); /* IPv4 fragments, the first too */
 	add_clause(b, ip6_extension);
 	add_clause(b, icmp_errors);
 	if (one_way)
 		add_clause(b, "(tcp[13] & 2 != 0) or (ip6[6] = 6 and ip6[53] & 2 != 0)");
-	if (nat) {
-		own_addrs(net, MODEL_ROLE_NONE, &own);
-		add_hosts(b, &own);
-		for (unsigned i = 0; i < net->pods[0].n_addrs; i++) {
-			char text[ADDR_STR_MAX];
-
-			addr_str(&net->pods[0].addrs[i], text);
-			or_next(b);
-			buf_addf(b, "(src host %s and dst host %s)", text, text);
-		}
-	}
 	add_clause(b, tagged_bytes);
 	add_clause(b, "vlan");
 }
 
-static void veth_filter(const struct model_net *net, const char *expr,
-			const struct filter_words *words, bool nat, struct buf *b)
+static void veth_filter(const char *expr, const struct filter_words *words, bool nat,
+			struct buf *b)
 {
-	struct addrs own;
-
-	if (!expr || !words->flow_only)
-		return;
-	own_addrs(net, MODEL_ROLE_NONE, &own);
-	if (nat && (net->n_pods != 1 || !own.n || own.full))
+	/*
+	 * With translation a packet that is kept out here shows again at the next hop under
+	 * other addresses, and there the FILTER could choose what it has refused here.
+	 */
+	if (nat || !expr || !words->flow_only)
 		return;
 	buf_addf(b, "(%s)", expr);
-	add_beside_filter(b, net, nat, words->one_way);
+	add_beside_filter(b, words->one_way);
 }
 
 /* Where nothing translates, FILTER's answer is the veth's at bridge and vtep as well. */
-static void narrow(struct buf *b, const struct model_net *net, const char *expr,
-		   const struct filter_words *words, bool nat)
+static void narrow(struct buf *b, const char *expr, const struct filter_words *words, bool nat)
 {
 	struct buf both;
 
@@ -288,7 +269,7 @@ static void narrow(struct buf *b, const struct model_net *net, const char *expr,
 		return;
 	buf_init(&both, TEXT_MAX);
 	buf_addf(&both, "(%s)", expr);
-	add_beside_filter(&both, net, nat, words->one_way);
+	add_beside_filter(&both, words->one_way);
 	char *pods = strdup(buf_str(b));
 
 	buf_clear(b);
@@ -451,7 +432,7 @@ static void hop_filter(const struct model_net *net, unsigned hop_index, const ch
 	switch (hop->role) {
 	case MODEL_ROLE_VETH:
 		if (!wide)
-			veth_filter(net, expr, words, nat, b);
+			veth_filter(expr, words, nat, b);
 		break;
 	case MODEL_ROLE_BRIDGE:
 	case MODEL_ROLE_VTEP:
@@ -461,7 +442,7 @@ static void hop_filter(const struct model_net *net, unsigned hop_index, const ch
 			bridge_filter(net, hop, nat, b);
 		else
 			vtep_filter(net, nat, b);
-		narrow(b, net, expr, words, nat);
+		narrow(b, expr, words, nat);
 		break;
 	case MODEL_ROLE_UNDERLAY:
 		underlay_filter(net, hop, nat, wide, b);

@@ -139,7 +139,8 @@ int output_frame(struct output *out, const struct model_frame *f, const struct c
 int output_statistics(struct output *out, const struct result *r, int64_t now_ns, struct err *err);
 int output_flush(struct output *out, struct err *err);
 int output_idle(struct output *out, struct err *err);	/* flushes what has waited long enough */
-void output_drops(struct output *out, unsigned hop, uint64_t count);	/* for the next frame's epb_dropcount */
+/* For the epb_dropcount of the hop's next frame that is not older than from_ns. */
+void output_drops(struct output *out, unsigned hop, int64_t from_ns, uint64_t count);
 /* Last statistics, flush, close. */
 int output_close(struct output *out, const struct result *r, struct err *err);
 void output_free(struct output *out);
@@ -154,7 +155,8 @@ struct session {
 	struct capture_filter *filter;
 	struct output *output;		/* NULL without -w */
 	FILE *data;			/* where packets and the report go */
-	FILE *report;			/* --report, else data */
+	FILE *report;			/* stdout, or stderr with -w - */
+	FILE *json;			/* --report; NULL: none */
 	FILE *html;			/* --html, else NULL */
 	struct names *names;		/* owned: --pods, the inputs' own, this node's */
 	struct report_style style;

@@ -279,7 +279,7 @@ static void read_drops(struct run *run, int64_t now_ns)
 			uint64_t n = drops - run->drops_seen[i];
 			correlate_drops(c, i, run->drops_ns[i], now_ns, n);
 			if (run->session->output)
-				output_drops(run->session->output, i, n);
+				output_drops(run->session->output, i, run->drops_ns[i], n);
 			run->drops_seen[i] = drops;
 		}
 		run->drops_ns[i] = now_ns;
@@ -351,9 +351,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	return signals_stop() || run->session->broken_pipe ||
 	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
-	       (l->frames && pipeline_kept(run->session->pipeline) >= l->frames) ||
-	       (l->bytes && run->session->output &&
-		output_bytes(run->session->output) >= l->bytes) ||
+	       pipeline_is_stopped(run->session->pipeline) ||
 	       pipeline_is_full(run->session->pipeline) || !capture_n_alive(run->capture);
 }
 
@@ -362,7 +360,7 @@ static int loop(struct run *run, struct err *err)
 	struct session *s = run->session;
 	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_progress = 0, next_time = 0;
 	bool progress = !run->opt->quiet && isatty(STDERR_FILENO) && !s->packets;
-	bool pipe = s->output && output_is_pipe(s->output);
+	bool stream = run->opt->write && strcmp(run->opt->write, "-") == 0;
 	int rc = 0;
 
 	while (rc >= 0) {
@@ -385,7 +383,7 @@ static int loop(struct run *run, struct err *err)
 			read_drops(run, now_of(CLOCK_REALTIME));
 			next_drops = now + DROPS_INTERVAL_NS;
 		}
-		if (rc >= 0 && pipe && known && now >= next_time) {
+		if (rc >= 0 && stream && known && now >= next_time) {
 			rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 			next_time = now + STATISTICS_INTERVAL_NS;
 		}

@@ -43,8 +43,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
-		if ((l->frames && pipeline_kept(s->pipeline) >= l->frames) ||
-		    (l->bytes && s->output && output_bytes(s->output) >= l->bytes))
+		if (pipeline_is_stopped(s->pipeline))
 			break;
 		if (l->duration_ns && taken_ns != INT64_MIN &&
 		    taken_ns - pipeline_first_ns(s->pipeline) >= l->duration_ns &&

@@ -28,6 +28,8 @@
 
 #define SAMPLE_FRAMES 50000u	/* enough for every flow's hops; 60 ms of reading */
 #define PIPE_SAMPLE_FRAMES 2000u
+/* A writer looks at its counters a few times a second: the gap is no better known. */
+#define DROPS_AROUND_NS 200000000LL
 #define PIPE_BYTES (1 << 20)	/* asked of the kernel: what may wait while others are sampled */
 #define POLL_MS 200
 #define INTERFACES_MAX 65536u	/* of one input that are mapped to hops */
@@ -753,9 +755,12 @@ int inputs_take(struct inputs *in)
 	if (f->drops) {
 		int64_t from = in->hop_last_ns[hop] == INT64_MIN ? one->first_ns
 								 : in->hop_last_ns[hop];
-		correlate_drops(c, hop, from, f->time_ns, f->drops);
+		int64_t to = f->time_ns + DROPS_AROUND_NS;
+
+		from -= DROPS_AROUND_NS;
+		correlate_drops(c, hop, from, to, f->drops);
 		if (in->on_drops)
-			in->on_drops(in->arg, hop, from, f->time_ns, f->drops);
+			in->on_drops(in->arg, hop, from, to, f->drops);
 		in->drops_spanned[hop] += f->drops;
 	}
 	if (in->hop_first_ns[hop] == INT64_MAX)

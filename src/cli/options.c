@@ -87,7 +87,7 @@ static const struct option_row options[] = {
 	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN, "packets to the pod, from it, both" },
 	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
 	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
-	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report goes there" },
+	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report as JSON, besides what goes to stdout" },
 	{ OPT_HTML, "html", "FILE", FOR_RUN, "the report also as one page for a browser" },
 	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN | FOR(VERIFY),
 	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
@@ -555,8 +555,8 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 	*s = 0;
 
 	/*
-	 * POD comes first and a FILTER's words last; options stand anywhere in front of the
-	 * filter. So: options, one word, options, and for capture the rest is the filter.
+	 * Options stand anywhere, also between and behind a FILTER's words, as tcpdump takes
+	 * them. So: options, one word, options, ...; behind -- all are words.
 	 */
 	char **words = calloc((size_t)argc, sizeof(*words));
 	if (!words)
@@ -572,11 +572,8 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 				break;
 			bool after_dashes = strcmp(argv[optind - 1], "--") == 0;
 			words[o->n_args++] = argv[optind++];
-			if (after_dashes || (o->command == COMMAND_CAPTURE && o->n_args > 1)) {
-				while (optind < argc)
-					words[o->n_args++] = argv[optind++];
-				break;
-			}
+			while (after_dashes && optind < argc)
+				words[o->n_args++] = argv[optind++];
 			continue;
 		}
 		if (id == '?' || id == ':') {

@@ -48,7 +48,8 @@ struct output {
 	unsigned n_files;
 	const char *const *filters;
 	char os[OS_MAX];		/* read before the sandbox closes */
-	uint64_t drops[MODEL_HOPS_MAX];
+	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
+	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
 	int64_t flushed_ns;
 	bool flush_each;
 };
@@ -444,7 +445,7 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 			 : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
 						   : 0,
 		.packet_id = m->id,
-		.drops = f->drops + o->drops[f->hop],
+		.drops = f->drops,
 	};
 	int rc = 0;
 
@@ -457,7 +458,11 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 	}
 	if (!o->set_frames++)
 		o->set_ns = f->time_ns;
-	o->drops[f->hop] = 0;
+	/* Frames leave a look-ahead late: those in front of the gap must not bear it. */
+	if (o->drops[f->hop] && f->time_ns >= o->drops_ns[f->hop]) {
+		p.drops += o->drops[f->hop];
+		o->drops[f->hop] = 0;
+	}
 	if (!o->opt->terse && m->id) {
 		p.comment_len = pipeline_comment(m, comment, sizeof(comment));
 		p.comment = comment;
@@ -570,7 +575,9 @@ bool output_is_pipe(const struct output *o)
 	return o->n_files && fstat(o->files[0].fd, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
-void output_drops(struct output *o, unsigned hop, uint64_t count)
+void output_drops(struct output *o, unsigned hop, int64_t from_ns, uint64_t count)
 {
+	if (!o->drops[hop])
+		o->drops_ns[hop] = from_ns;
 	o->drops[hop] += count;
 }

@@ -95,8 +95,8 @@ void session_free(struct session *s)
 	pipeline_free(s->pipeline);
 	capture_filter_free(s->filter);
 	output_free(s->output);
-	if (s->report && s->report != s->data && s->report != stderr)
-		fclose(s->report);
+	if (s->json)
+		fclose(s->json);
 	if (s->html)
 		fclose(s->html);
 	if (s->net)
@@ -110,7 +110,14 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 {
 	struct session *s = arg;
 
-	return s->output ? output_frame(s->output, f, m, &s->err) : 0;
+	int rc;
+
+	if (!s->output)
+		return 0;
+	rc = output_frame(s->output, f, m, &s->err);
+	if (s->opt->stop.bytes && output_bytes(s->output) >= s->opt->stop.bytes)
+		pipeline_stop(s->pipeline);
+	return rc;
 }
 
 static void on_packet(void *arg, const struct result_packet *p)
@@ -170,8 +177,8 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		seed = (uint64_t)getpid();
 	s->report = to_stdout ? stderr : s->data;
 	if (o->report) {
-		s->report = open_report(o->report, err);
-		if (!s->report)
+		s->json = open_report(o->report, err);
+		if (!s->json)
 			return -EIO;
 	}
 	if (o->html) {
@@ -209,6 +216,7 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.hash_seed = seed,
 		.bytes_max = o->snaplen > HEADERS_SNAPLEN ? BYTES_FRAMES : 0,
 		.max_packets = o->count,
+		.max_frames = o->stop.frames,
 		.direction = o->direction,
 		.filter = s->filter,
 		.on_frame = on_frame,
@@ -281,7 +289,8 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	}
 	session_usage(r);
 
-	if (o->format == FORMAT_TEXT) {
+	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
+	if (o->format == FORMAT_TEXT || s->report == stderr) {
 		session_style(s, &style, s->report);
 		if (s->packets && s->packets_seen && s->report == s->data)
 			fputc('\n', s->report);
@@ -295,6 +304,13 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		s->broken_pipe = true;
 	else if (rc < 0)
 		failed = err_sys(err, rc, "write report");
+	if (s->json) {
+		rc = report_result_json(s->json, r, false);
+		if (rc == 0 && fflush(s->json) != 0)
+			rc = -errno;
+		if (rc < 0)
+			failed = err_sys(err, rc, "write %s", o->report);
+	}
 	if (s->html) {
 		rc = report_result_html(s->html, r, s->net, &s->style);
 		if (rc == 0 && fflush(s->html) != 0)

@@ -636,6 +636,18 @@ static int fill_flows(const struct correlate *c, struct result *r)
 	return 0;
 }
 
+/*
+ * A foreign file gives only totals, at its end, when most packets have been judged:
+ * then nothing that was missing there can be called lost (contract, section 6).
+ */
+static bool drops_at_unknown_time(const struct hop_state *h)
+{
+	for (unsigned i = 0; i < h->n_drops; i++)
+		if (h->drops[i].from_ns == INT64_MIN && h->drops[i].to_ns == INT64_MAX)
+			return true;
+	return false;
+}
+
 static int fill_losses(const struct correlate *c, struct result *r)
 {
 	r->losses = calloc(c->n_loss_rows ? c->n_loss_rows : 1, sizeof(*r->losses));
@@ -645,18 +657,27 @@ static int fill_losses(const struct correlate *c, struct result *r)
 		const struct loss_row *k = &c->loss_row[i];
 		struct result_loss *o = &r->losses[r->n_losses++];
 		uint64_t dropped = 0;
+		bool anywhere = false;
 		char *text = NULL;
 
 		*o = k->row;
-		o->reason = strdup(k->reason);
+		for (unsigned h = 0; h < c->n_hops; h++)
+			if (k->missing_mask & (1u << c->hop[h].role))
+				anywhere |= drops_at_unknown_time(&c->hop[h]);
+		if (anywhere)
+			o->lost = false;
+		o->reason = strdup(anywhere && k->row.lost
+					   ? "the capture lost frames there, it does not say when"
+					   : k->reason);
 		o->evidence = calloc(1, sizeof(*o->evidence));
 		for (unsigned h = 0; h < c->n_hops; h++)
 			if (k->missing_mask & (1u << c->hop[h].role))
 				dropped += c->hop[h].dropped;
 		if (!o->reason || !o->evidence ||
-		    asprintf(&text, "the capture dropped %llu frames at %s and the hops behind it",
+		    asprintf(&text, "the capture dropped %llu frames at %s and the hops behind it%s",
 			     (unsigned long long)dropped,
-			     model_role_name(k->row.next_expected)) < 0)
+			     model_role_name(k->row.next_expected),
+			     o->lost && dropped ? ", none in these packets' time" : "") < 0)
 			return -ENOMEM;
 		o->evidence[o->n_evidence++] = text;
 	}

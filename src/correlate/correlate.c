@@ -188,6 +188,17 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	packet_release(c, ref);
 }
 
+void correlate_discard(struct correlate *c, correlate_ref ref)
+{
+	if (ref == CORRELATE_REF_FOREIGN || ref == CORRELATE_REF_NONE)
+		return;
+	struct packet *p = &c->packet[packet_root(c, ref)];
+	if (!p->id)
+		p->verdict = CORRELATE_DROP;
+	c->packet[ref].held--;
+	packet_release(c, ref);
+}
+
 void correlate_prefetch(const struct correlate *c, correlate_ref ref)
 {
 	const uint32_t cache_line = 64;

@@ -108,6 +108,7 @@ struct pipeline {
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
 	uint64_t frames, kept, late, clock_steps;
+	bool stopped;			/* no further frame is kept */
 };
 
 struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
@@ -376,7 +377,12 @@ static int release_oldest(struct pipeline *p)
 			__builtin_prefetch(data + 2 * CACHE_LINE);
 		}
 	}
-	correlate_mark(p->correlate, h->ref, &h->tag, &mark);
+	if (p->stopped) {
+		memset(&mark, 0, sizeof(mark));
+		correlate_discard(p->correlate, h->ref);
+	} else {
+		correlate_mark(p->correlate, h->ref, &h->tag, &mark);
+	}
 	p->held_head = (p->held_head + 1) & (HELD_MAX - 1);
 	p->n_held--;
 	if (h->tag.time_ns > p->marked_ns)
@@ -390,6 +396,8 @@ static int release_oldest(struct pipeline *p)
 			p->last_ns = t;
 		else if (t < p->first_ns)
 			p->first_ns = t;
+		if (p->cfg.max_frames && p->kept >= p->cfg.max_frames)
+			p->stopped = true;
 	}
 	if (!body)
 		return 0;
@@ -444,6 +452,16 @@ static struct hop_queue *oldest_queue(struct pipeline *p)
 }
 
 /* The oldest sorted frame is matched and goes into the second queue. */
+/* A frame without IP is no packet that could be asked about later: FILTER decides at once. */
+static bool rejects(const struct pipeline *p, const struct item *it)
+{
+	const struct body *b = &it->body;
+
+	return p->cfg.filter && !it->obs.l3_len && b->chunk != NONE &&
+	       capture_filter_match(p->cfg.filter, b->data + b->encap_len,
+				    b->caplen - b->encap_len, b->len - b->encap_len) == 0;
+}
+
 static int hold_from(struct pipeline *p, struct hop_queue *q)
 {
 	uint32_t i = q->ring[q->head].item;
@@ -473,7 +491,8 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 		if (rc < 0)
 			return rc;
 	}
-	correlate_ref ref = correlate_push(p->correlate, &it->obs, &asks);
+	correlate_ref ref = rejects(p, it) ? CORRELATE_REF_FOREIGN
+					   : correlate_push(p->correlate, &it->obs, &asks);
 	if (asks && p->cfg.direction && it->obs.direction != p->cfg.direction)
 		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
 	else if (asks && p->cfg.filter)
@@ -652,6 +671,16 @@ int pipeline_result(const struct pipeline *p, struct result *r, struct err *err)
 		return rc;
 	r->capture.late = p->late;
 	return 0;
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+	p->stopped = true;
+}
+
+bool pipeline_is_stopped(const struct pipeline *p)
+{
+	return p->stopped;
 }
 
 uint64_t pipeline_frames(const struct pipeline *p)

@@ -140,6 +140,15 @@ static void count_mac(struct mac_vote votes[static MACS_MAX], const uint8_t *mac
 	}
 }
 
+static bool is_pod(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned p = 0; p < net->n_pods; p++)
+		for (unsigned k = 0; k < net->pods[p].n_addrs; k++)
+			if (addr_eq(&net->pods[p].addrs[k], a))
+				return true;
+	return false;
+}
+
 static uint64_t identity(const struct model_view *v)
 {
 	struct {
@@ -163,6 +172,11 @@ static void vote(struct pipeline_learner *l, const struct sample *a, const struc
 	if (a->ttl == b->ttl) {
 		x->same_ttl[b->hop]++;
 		y->same_ttl[a->hop]++;
+		/* Whose pods are known needs no third hop: leaving, the veth comes first. */
+		if (a->time_ns < b->time_ns && is_pod(l->net, &a->src))
+			x->first_when_leaving[b->hop]++;
+		if (a->time_ns < b->time_ns && is_pod(l->net, &a->dst))
+			x->first_when_coming[b->hop]++;
 	} else {
 		struct interface *high = a->ttl > b->ttl ? x : y, *low = high == x ? y : x;
 		struct addr_count *sender = addr_entry(high, &a->src);
@@ -259,7 +273,10 @@ static bool is_open(const struct pipeline_learner *l, unsigned i)
 static void decide_underlay(struct pipeline_learner *l)
 {
 	for (unsigned i = 0; i < l->net->n_hops; i++)
-		if (is_open(l, i) && l->interface[i].vxlan)
+		/* "any" carries all hops at once: it has no role of its own. */
+		if (is_open(l, i) && l->interface[i].vxlan &&
+		    l->net->hops[i].linktype != MODEL_LINKTYPE_LINUX_SLL2 &&
+		    l->net->hops[i].linktype != MODEL_LINKTYPE_LINUX_SLL)
 			l->net->hops[i].role = MODEL_ROLE_UNDERLAY;
 }
 
@@ -383,15 +400,6 @@ static void decide_pods(struct pipeline_learner *l)
 			net->n_pods++;
 		}
 	}
-}
-
-static bool is_pod(const struct model_net *net, const struct addr *a)
-{
-	for (unsigned p = 0; p < net->n_pods; p++)
-		for (unsigned k = 0; k < net->pods[p].n_addrs; k++)
-			if (addr_eq(&net->pods[p].addrs[k], a))
-				return true;
-	return false;
 }
 
 /*
