@@ -83,6 +83,26 @@ static void work(int out)
 	exit(0); /* stdio's end too */
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* glibc sorts by merging, in memory that it first asks the system about. */
+static void sort_a_long_list(int out)
+{
+	const size_t n = 1u << 20;
+	int *list = calloc(n, sizeof(*list));
+
+	(void)out;
+	if (!list)
+		_exit(1);
+	for (size_t i = 0; i < n; i++)
+		list[i] = (int)((i * 7919u) % n);
+	qsort(list, n, sizeof(*list), by_value);
+	_exit(list[0] == 0 && list[n - 1] == (int)n - 1 ? 0 : 2);
+}
+
 static void open_socket(int out)
 {
 	(void)out;
@@ -128,6 +148,7 @@ static void test_work_goes_on(void **state)
 
 	(void)state;
 	assert_int_equal(in_sandbox(&c, work, NULL, 0), 0);
+	assert_int_equal(in_sandbox(&c, sort_a_long_list, NULL, 0), 0);
 }
 
 static void test_rights_are_gone(void **state)
