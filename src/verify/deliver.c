@@ -640,8 +640,6 @@ static bool in_scope(const struct verify *v, const struct sent *s, bool evicted)
 	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
 	int64_t t = ref == s->from ? s->time_ns : there;
 
-	if (s->taken)
-		return true;
 	if (p->proof && t >= p->proof_from && t <= p->proof_to)
 		return true;
 	if (evicted)

@@ -359,6 +359,16 @@ static void test_scope(void **unused)
 	assert_int_equal(d->out_of_scope, 50 + 59);
 	assert_int_equal(d->sent, 3);
 	done();
+	/* b's capture ends when the packet has passed one of its hops */
+	begin(2, false, 0);
+	frame_of(0, S);
+	give(A, S + 5 * MS, &(struct spec){ .head = 50, .body = 50, .ip_id = 50 });
+	give(B, S + 5 * MS, &(struct spec){ .head = 50, .body = 50, .ip_id = 50, .hops = 1 });
+	ran(0, S + 5 * MS);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_DELIVERED);
+	assert_int_equal(d->out_of_scope, 1);
+	done();
 	/* not of the other's pods */
 	begin(2, false, 0);
 	frame_of(0, S);
