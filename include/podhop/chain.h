@@ -52,8 +52,10 @@ struct chain_container {
 };
 
 struct chain_pod {
-	char *namespace_, *name, *uid, *runtime;	/* runtime: "containerd", "cri-o", "docker", "" */
-	pid_t pid;		/* a process in the pod's network namespace; 0 when none was found */
+	/* runtime: "containerd", "cri-o", "docker", "" */
+	char *namespace_, *name, *uid, *runtime;
+	/* a process in the pod's network namespace; 0 when none was found */
+	pid_t pid;
 	uint64_t netns_inode;	/* 0 when not known */
 	char *netns_path;
 	bool host_network;
@@ -76,7 +78,8 @@ struct chain_vtep {
 };
 
 struct chain_evidence {
-	char *step;	/* "pod", "container", "netns", "peer", "veth", "bridge", "vtep", "underlay", ... */
+	/* "pod", "container", "netns", "peer", "veth", "bridge", "vtep", "underlay", ... */
+	char *step;
 	char *source;	/* where it was read: "netlink RTM_GETLINK", "/var/lib/cni/results/..." */
 	char *value;	/* what it says */
 };

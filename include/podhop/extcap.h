@@ -45,7 +45,10 @@ struct extcap_call {
 /* Is this an extcap call at all? Any argument --extcap-..., or --capture with --fifo. */
 bool extcap_is_call(int argc, char *const *argv);
 
-/* "--name value" and "--name=value"; unknown --extcap- options of newer versions are passed over. */
+/*
+ * "--name value" and "--name=value"; unknown --extcap- options of newer versions are
+ * passed over.
+ */
 int extcap_parse(int argc, char *const *argv, struct extcap_call *ret_call, struct err *err);
 
 /*

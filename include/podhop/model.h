@@ -221,7 +221,8 @@ struct model_view {
 	uint16_t outer_sport, outer_dport, outer_udp_len, outer_udp_csum;
 	uint32_t vni;
 	uint8_t vxlan_flags;
-	uint32_t encap_len;	/* Ethernet with VLAN, IP with options, UDP, VXLAN: where the inner frame starts */
+	/* Ethernet with VLAN, IP with options, UDP, VXLAN: where the inner frame starts */
+	uint32_t encap_len;
 
 	/* ---- the packet's own Ethernet frame */
 	uint32_t eth_offset;	/* 0, or encap_len */
@@ -246,7 +247,8 @@ struct model_view {
 				 * (partial offload, see src/dissect/vxlan.c); else 0 */
 
 	uint32_t tcp_seq, tcp_ack;
-	uint16_t tcp_flags;	/* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256 */
+	/* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256 */
+	uint16_t tcp_flags;
 	uint16_t tcp_window;
 	uint16_t tcp_mss;	/* MSS option; 0 when absent */
 	uint8_t tcp_options_len;

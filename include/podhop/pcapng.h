@@ -24,7 +24,8 @@
 
 /* ------------------------------------------------------------------ reading */
 
-#define PCAPNG_BLOCK_MAX (16u << 20)	/* libpcap's own limit; a frame is at most 256 KiB + options */
+/* libpcap's own limit; a frame is at most 256 KiB + options */
+#define PCAPNG_BLOCK_MAX (16u << 20)
 #define PCAPNG_FRAME_MAX (4u << 20)	/* BIG TCP needs 512 KiB; more is a damaged length */
 #define PCAPNG_INTERFACES_MAX 4096	/* over all sections of one input */
 #define PCAPNG_STRING_MAX 1024		/* longer option strings are cut */
@@ -53,7 +54,8 @@ struct pcapng_frame {
 	struct model_frame frame;	/* hop = interface number; data valid until the next call */
 	uint64_t packet_id;		/* 0 when absent */
 	uint32_t flags;			/* epb_flags, 0 when absent */
-	const char *comment;		/* first opt_comment, not NUL-terminated; NULL when absent */
+	/* first opt_comment, not NUL-terminated; NULL when absent */
+	const char *comment;
 	uint32_t comment_len;
 };
 
@@ -113,7 +115,8 @@ int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_n
 
 /* Names from name resolution blocks: calls fn for each name read so far, 65536 at most. */
 void pcapng_reader_names(const struct pcapng_reader *r,
-			 void (*fn)(void *arg, const struct addr *addr, const char *name), void *arg);
+			 void (*fn)(void *arg, const struct addr *addr, const char *name),
+			 void *arg);
 
 /* ------------------------------------------------------------------ writing */
 
@@ -121,7 +124,10 @@ void pcapng_reader_names(const struct pcapng_reader *r,
 /* With their options such frames stay below it: dumpcap reads no longer block from a pipe. */
 #define PCAPNG_CAPLEN_MAX (PCAPNG_SNAPLEN_MAX - 1024)
 
-/* epb_flags, draft section 4.3.1; bits 9 to 11 (offloads) confuse Wireshark 4.0 and are not written. */
+/*
+ * epb_flags, draft section 4.3.1; bits 9 to 11 (offloads) confuse Wireshark 4.0 and are
+ * not written.
+ */
 #define PCAPNG_FLAG_IN 1u
 #define PCAPNG_FLAG_OUT 2u
 
@@ -196,6 +202,7 @@ int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statis
  * whole block where the file system allows it (the partial block is cut off).
  */
 int pcapng_writer_flush(struct pcapng_writer *w, struct err *err);
-uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);	/* header included, flushed or not */
+/* header included, flushed or not */
+uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);
 
 #endif

@@ -17,7 +17,8 @@
 
 #define RESULT_PATH_MAX 12	/* sightings of one packet; longer paths end in "loop" */
 #define RESULT_LIST_MAX 10000	/* flows and lost packets listed; the contract's limit */
-#define RESULT_OBSERVATIONS_MAX 4096	/* listed with one packet; a BIG TCP frame has 380 segments a hop */
+/* listed with one packet; a BIG TCP frame has 380 segments a hop */
+#define RESULT_OBSERVATIONS_MAX 4096
 
 enum result_status {
 	RESULT_COMPLETE = 1,
