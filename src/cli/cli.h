@@ -132,7 +132,8 @@ struct output *output_open(const struct options *o, const struct model_net *net,
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
-char *output_directory(const struct options *o);	/* where further files are made; caller frees */
+/* where further files are made; caller frees */
+char *output_directory(const struct options *o);
 int output_frame(struct output *out, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err);
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */

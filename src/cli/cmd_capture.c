@@ -67,8 +67,8 @@ static int override_hops(struct resolve *r, const struct options *o, struct mode
 		enum model_role role = model_role_parse(role_name);
 		if (!eq || !role || !eq[1])
 			return err_usage(err, EINVAL,
-					 "--hops %s: ROLE=DEVICE is needed, ROLE one of veth, bridge, "
-					 "vtep, underlay", o->hops[i]);
+					 "--hops %s: ROLE=DEVICE is needed, ROLE one of veth, "
+					 "bridge, vtep, underlay", o->hops[i]);
 		int rc = resolve_device(r, eq + 1, &link, err);
 		if (rc < 0) {
 			if (err)
@@ -86,9 +86,9 @@ static int override_hops(struct resolve *r, const struct options *o, struct mode
 		if (net->n_hops == MODEL_HOPS_MAX)
 			return err_usage(err, E2BIG, "more than %u hops", MODEL_HOPS_MAX);
 		struct model_hop *h = &net->hops[net->n_hops++];
+		int of_pod = role == MODEL_ROLE_VETH && net->n_pods == 1 ? 0 : -1;
 		*h = (struct model_hop){ .role = role, .ifindex = link.ifindex, .mtu = link.mtu,
-					 .mac = link.mac,
-					 .pod = role == MODEL_ROLE_VETH && net->n_pods == 1 ? 0 : -1,
+					 .mac = link.mac, .pod = of_pod,
 					 .linktype = MODEL_LINKTYPE_ETHERNET };
 		snprintf(h->name, sizeof(h->name), "%s", link.name);
 		for (unsigned k = 0; k < link.n_addrs && k < MODEL_HOP_ADDRS_MAX; k++)

@@ -86,8 +86,8 @@ static int find_pod(const struct extcap_call *call, struct buf *ret_pod, struct 
 		return rc;
 	i = extcap_find(chain, call->interface);
 	if (i < 0)
-		rc = err_usage(err, ENOENT, "%.300s: no such pod on this node any more; refresh the "
-			       "interfaces (F5 in Wireshark, tshark -D)", call->interface);
+		rc = err_usage(err, ENOENT, "%.300s: no such pod on this node any more; refresh "
+			       "the interfaces (F5 in Wireshark, tshark -D)", call->interface);
 	else
 		buf_addf(ret_pod, "%s%s%s", chain->pods[i].namespace_,
 			 chain->pods[i].namespace_[0] ? "/" : "", chain->pods[i].name);

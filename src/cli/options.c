@@ -42,7 +42,8 @@ static const struct command_row commands[COMMAND_COUNT] = {
 	[COMMAND_VERIFY] = { "verify", "[NAME=]FILE...",
 			     "captures of two or more nodes: what was delivered, lost, late" },
 	[COMMAND_DOCTOR] = { "doctor", "[POD]",
-			     "is the node's flannel datapath configured so that packets can pass?" },
+			     "is the node's flannel datapath configured so that packets can "
+			     "pass?" },
 	[COMMAND_HELP] = { "help", "[COMMAND]", "this text, or a command's options" },
 };
 
@@ -72,7 +73,8 @@ static const struct option_row options[] = {
 	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
 	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
 	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
-	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE), "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
+	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE),
+	  "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
 	{ OPT_STOP, "autostop", "COND", FOR_RUN,
 	  "stop after duration:S, filesize:KB, packets:N frames or files:N" },
 	{ OPT_RING, "ring-buffer", "COND", FOR_RUN,
@@ -84,10 +86,12 @@ static const struct option_row options[] = {
 	  "with -C keep N files in a ring, with -G end after N" },
 	{ OPT_FILTER, "filter", "FILTER", FOR_RUN | FOR(VERIFY),
 	  "libpcap filter on the pod's own packets as its veth shows them" },
-	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN, "packets to the pod, from it, both" },
+	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN,
+	  "packets to the pod, from it, both" },
 	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
 	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
-	{ OPT_REPORT, "report", "FILE", FOR_RUN, "the report as JSON, besides what goes to stdout" },
+	{ OPT_REPORT, "report", "FILE", FOR_RUN,
+	  "the report as JSON, besides what goes to stdout" },
 	{ OPT_HTML, "html", "FILE", FOR_RUN, "the report also as one page for a browser" },
 	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN | FOR(VERIFY),
 	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
@@ -100,7 +104,8 @@ static const struct option_row options[] = {
 	{ OPT_NODE, "node", "NAME", FOR_NODE | FOR(REPORT), "the node's name" },
 	{ OPT_HOST_ROOT, "host-root", "DIR", FOR_NODE,
 	  "where the node's /proc, /run, /var and /etc are" },
-	{ OPT_WINDOW, "window", "MS", FOR_RUN | FOR(VERIFY), "how long a packet stays open (2000)" },
+	{ OPT_WINDOW, "window", "MS", FOR_RUN | FOR(VERIFY),
+	  "how long a packet stays open (2000)" },
 	{ OPT_NANO, "nano", NULL, FOR(CAPTURE),
 	  "nanosecond stamps; the kernel then stamps received frames once for all hops" },
 	{ OPT_PRINT, "print", NULL, FOR_RUN, "a line a packet also with -w" },
@@ -180,7 +185,8 @@ const char *options_nearest_command(const char *name)
 void options_help(FILE *out, enum command command)
 {
 	if (command == COMMAND_NONE || command == COMMAND_HELP) {
-		fputs("podhop - see at which hop a Kubernetes pod's packets go, and where they vanish\n\n"
+		fputs("podhop - see at which hop a Kubernetes pod's packets go, "
+		      "and where they vanish\n\n"
 		      "usage:\n", out);
 		for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
 			char line[80];
@@ -188,8 +194,8 @@ void options_help(FILE *out, enum command command)
 				 commands[c].args, c == COMMAND_HELP ? "" : " [options]");
 			fprintf(out, "  %-38s %s\n", line, commands[c].summary);
 		}
-		fputs("\nPOD is [namespace/]name, an IP address, container:ID, pid:N, netns:PATH or "
-		      "veth:NAME.\n"
+		fputs("\nPOD is [namespace/]name, an IP address, container:ID, pid:N, "
+		      "netns:PATH or veth:NAME.\n"
 		      "`podhop help COMMAND` lists a command's options; podhop(8) explains them.\n",
 		      out);
 		return;
@@ -476,7 +482,8 @@ static int check(struct options *o, struct err *err)
 		break;
 	case COMMAND_CAPTURE:
 		if (!o->n_args)
-			return err_usage(err, EINVAL, "capture needs a POD; `podhop list` shows them");
+			return err_usage(err, EINVAL,
+					 "capture needs a POD; `podhop list` shows them");
 		if (o->n_args > 1)
 			return join_filter(o, 1, err);
 		break;
@@ -502,7 +509,8 @@ static int check(struct options *o, struct err *err)
 				 options_command_name(o->command));
 	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
 		return err_usage(err, EINVAL,
-				 "-w - takes stdout: with -T json say where the report goes (--report)");
+				 "-w - takes stdout: with -T json say where the report goes "
+				 "(--report)");
 	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
 	if (o->naming == NAMING_NUMBER_AND_TIME && !o->ring.duration_ns && !o->ring.bytes &&

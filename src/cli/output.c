@@ -177,10 +177,11 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		if (h->role == MODEL_ROLE_VETH && net->n_pods > 1 && h->pod >= 0)
 			buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_,
 				 net->pods[h->pod].name);
+		const char *filter = o->filters ? o->filters[i] : NULL;
 		struct pcapng_writer_interface wi = {
 			.name = h->name,
 			.description = buf_str(&d),
-			.filter = o->filters && o->filters[i] && o->filters[i][0] ? o->filters[i] : NULL,
+			.filter = filter && filter[0] ? filter : NULL,
 			.linktype = h->linktype,
 			.mac = h->mac,
 			.addrs = h->addrs,
@@ -272,7 +273,8 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 		n = strftime(stamp, sizeof(stamp), path, &tm);
 #pragma GCC diagnostic pop
 		if (!n)
-			return err_usage(err, EINVAL, "-w %s: no name comes of that template", path);
+			return err_usage(err, EINVAL,
+					 "-w %s: no name comes of that template", path);
 		buf_adds(name, stamp);
 		if (opt->ring.bytes && o->number > 1)
 			buf_addf(name, "%u", o->number - 1);
