@@ -184,7 +184,8 @@ int extcap_parse(int argc, char *const *argv, struct extcap_call *ret_call, stru
 			continue;
 		}
 		if (!w)
-			return err_usage(err, EINVAL, "%.200s is no option of podhop's extcap", argv[i]);
+			return err_usage(err, EINVAL, "%.200s is no option of podhop's extcap",
+					 argv[i]);
 		if (w->has_value && !value) {
 			if (i + 1 == argc)
 				return err_usage(err, EINVAL, "%s needs a value", w->name);
@@ -314,13 +315,15 @@ void extcap_answer_config(struct buf *out)
 		"that passes is shown at every hop}{placeholder=tcp port 80}{group=Capture}\n"
 		"arg {number=1}{call=--snaplen}{display=Snapshot length}{type=unsigned}"
 		"{range=64,262144}{default=262144}"
-		"{tooltip=bytes kept of the inner frame; the underlay gets 70 more}{group=Capture}\n"
+		"{tooltip=bytes kept of the inner frame; the underlay gets 70 more}"
+		"{group=Capture}\n"
 		"arg {number=2}{call=--hops}{display=Hops}{type=string}"
-		"{tooltip=other devices than those found: ROLE=DEVICE, separated by commas; ROLE is "
-		"veth, bridge, vtep or underlay}{placeholder=underlay=bond0}{group=Capture}\n"
+		"{tooltip=other devices than those found: ROLE=DEVICE, separated by commas; "
+		"ROLE is veth, bridge, vtep or underlay}{placeholder=underlay=bond0}"
+		"{group=Capture}\n"
 		"arg {number=3}{call=--names}{display=Names}{type=fileselect}{mustexist=true}"
-		"{tooltip=what `kubectl get pods,services,nodes -A -o json` prints: a name for every "
-		"address}{group=Capture}\n"
+		"{tooltip=what `kubectl get pods,services,nodes -A -o json` prints: a name for "
+		"every address}{group=Capture}\n"
 		"arg {number=4}{call=--direction}{display=Direction}{type=selector}"
 		"{tooltip=as the pod sees it}{group=Capture}\n"
 		"value {arg=4}{value=inout}{display=both}{default=true}\n"
@@ -334,8 +337,10 @@ void extcap_answer_config(struct buf *out)
 		"{group=Matching}\n"
 		"arg {number=7}{call=--terse}{display=No comments}{type=boolflag}{default=false}"
 		"{tooltip=packet ids alone: smaller and faster}{group=Matching}\n"
-		"arg {number=8}{call=--nano}{display=Nanosecond stamps}{type=boolflag}{default=false}"
-		"{tooltip=the kernel then stamps received frames once for all hops}{group=Matching}\n");
+		"arg {number=8}{call=--nano}{display=Nanosecond stamps}{type=boolflag}"
+		"{default=false}"
+		"{tooltip=the kernel then stamps received frames once for all hops}"
+		"{group=Matching}\n");
 }
 
 void extcap_answer_dlts(struct buf *out)

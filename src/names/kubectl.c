@@ -60,7 +60,8 @@ static int take_pod(struct names *n, const json_t *pod, struct err *err)
 static int take_service(struct names *n, const json_t *service, struct err *err)
 {
 	const json_t *spec = json_object_get(service, "spec"), *v;
-	const json_t *balancer = json_object_get(json_object_get(service, "status"), "loadBalancer");
+	const json_t *balancer =
+		json_object_get(json_object_get(service, "status"), "loadBalancer");
 	size_t i;
 	int rc = add(n, service, true, text_of(spec, "clusterIP"), NAMES_RANK_SERVICE, err);
 

@@ -91,7 +91,8 @@ int names_add_object(struct names *n, const struct addr *a, const char *ns, cons
 	int len = snprintf(text, sizeof(text), "%s%s%s", ns ? ns : "", ns && *ns ? "/" : "", name);
 
 	/* A '/' inside a part would make another name of it. */
-	if (!*name || len < 0 || (size_t)len >= sizeof(text) || strchr(name, '/') || (ns && strchr(ns, '/')))
+	if (!*name || len < 0 || (size_t)len >= sizeof(text) || strchr(name, '/') ||
+	    (ns && strchr(ns, '/')))
 		return 0;
 	return names_add(n, a, text, rank, err);
 }

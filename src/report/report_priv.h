@@ -82,8 +82,9 @@ void report_out_u64(struct report_out *o, uint64_t v);
 void report_out_i64(struct report_out *o, int64_t v);
 void report_out_pad(struct report_out *o, unsigned columns);
 unsigned report_out_safe(struct report_out *o, const char *s);	/* returns columns */
+/* trusted, below 512 bytes */
 __attribute__((format(printf, 2, 3)))
-void report_out_fmt(struct report_out *o, const char *fmt, ...);	/* trusted, below 512 bytes */
+void report_out_fmt(struct report_out *o, const char *fmt, ...);
 /* Columns of the screen: never so few that the tables do not fit. */
 unsigned report_out_width(const struct report_out *o);
 /* Hands the rest to the stream. Returns 0, or -errno of the first failure. */
