@@ -134,7 +134,7 @@ int resolve_fs_walk(int base, const char *path, int flags)
 			return -errno;
 		}
 		target[n] = 0;
-		/* A link to itself (what only means something outside this root) needs no 40 rounds. */
+		/* A link to itself (what only means something outside) needs no 40 rounds. */
 		if (++links > FS_LINKS_MAX ||
 		    (target[0] == '/' && strcmp(target + strspn(target, "/"), done) == 0))
 			return -ELOOP;

@@ -34,7 +34,11 @@ bool resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret
 		;
 	if (q > p)
 		ret->ifname = strndup(p, (size_t)(q - p));
-	return ret->id != NULL;
+	if (ret->id)
+		return true;
+	free(ret->ifname); /* out of memory: the caller frees nothing */
+	ret->ifname = NULL;
+	return false;
 }
 
 static void hostlocal_network(struct resolve *r, int parent, const char *network, struct buf *b)
