@@ -90,8 +90,8 @@ static const struct dissect_sample dissect_samples[] = {
 	{ "sll2 cut", "0800 0000 00000007", MODEL_LINKTYPE_LINUX_SLL2, 52, S_CUT, MODEL_LAYER_LINK,
 	  S_NO_IP },
 	{ "raw ip4", S_UDP4, MODEL_LINKTYPE_RAW, 0, S_OK, S_4UDP },
-	{ "raw ip6", S_IP6("000c", "11") S_UDP("1389", "1388", "000c") S_DATA, MODEL_LINKTYPE_RAW, 0,
-	  S_OK, S_6UDP },
+	{ "raw ip6", S_IP6("000c", "11") S_UDP("1389", "1388", "000c") S_DATA,
+	  MODEL_LINKTYPE_RAW, 0, S_OK, S_6UDP },
 	{ "raw neither", "50000000", MODEL_LINKTYPE_RAW, 0, S_BAD, MODEL_LAYER_LINK, S_NO_IP },
 	{ "raw empty", "", MODEL_LINKTYPE_RAW, 0, S_BAD, MODEL_LAYER_LINK, S_NO_IP },
 	{ "linktype ip4", S_UDP4, MODEL_LINKTYPE_IPV4, 0, S_OK, S_4UDP },
@@ -124,8 +124,8 @@ static const struct dissect_sample dissect_samples[] = {
 	{ "ip4 runt", S_ETH "0800 45000020", S_L1, 0, S_BAD, MODEL_LAYER_IPV4, S_NO_IP },
 	{ "ip4 ihl 4", S_ETH "0800" S_IP4("44", "0020", "4000", "11") S_DATA S_DATA S_DATA, S_L1, 0,
 	  S_BAD, MODEL_LAYER_IPV4, S_NO_IP },
-	{ "ip4 version 6", S_ETH "0800" S_IP4("65", "0020", "4000", "11") S_DATA S_DATA S_DATA, S_L1,
-	  0, S_BAD, MODEL_LAYER_IPV4, S_NO_IP },
+	{ "ip4 version 6", S_ETH "0800" S_IP4("65", "0020", "4000", "11") S_DATA S_DATA S_DATA,
+	  S_L1, 0, S_BAD, MODEL_LAYER_IPV4, S_NO_IP },
 	{ "ip4 total < header", S_ETH "0800" S_IP4("46", "0017", "4000", "11") S_DATA S_DATA S_DATA,
 	  S_L1, 0, S_BAD, MODEL_LAYER_IPV4, S_NO_IP },
 	{ "ip4 total > frame", S_ETH "0800" S_IP4("45", "0021", "4000", "11")
@@ -158,8 +158,8 @@ static const struct dissect_sample dissect_samples[] = {
 	{ "ip6 nine extensions", S_ETH "86dd" S_IP6("0054", "00") "3c00010400000000"
 	  "3c00010400000000" "3c00010400000000" "3c00010400000000" "3c00010400000000"
 	  "3c00010400000000" "3c00010400000000" "3c00010400000000" "1100010400000000"
-	  S_UDP("1389", "1388", "000c") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_IPV6, false, 6, 60, 0, 0,
-	  0 },
+	  S_UDP("1389", "1388", "000c") S_DATA, S_L1, 0, S_BAD, MODEL_LAYER_IPV6, false, 6, 60,
+	  0, 0, 0 },
 	{ "ip6 extension > packet", S_ETH "86dd" S_IP6("0008", "00") "1103 010400000000" S_DATA,
 	  S_L1, 0, S_BAD, MODEL_LAYER_IPV6, false, 6, 0, 0, 0, 0 },
 	{ "ip6 extension cut", S_ETH "86dd" S_IP6("0014", "00") "1100 0104", S_L1, 74, S_CUT,
@@ -280,13 +280,13 @@ static const struct dissect_sample dissect_samples[] = {
 	  S_L1, 0, S_OK, false, 6, 58, 0, 0, 4 },
 
 	/* ---- VXLAN. Around a 46 byte frame: UDP 62, IPv4 82, frame 96 */
-	{ "vxlan", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") S_VXLAN("08") S_FRAME4, S_L1, 0,
-	  S_OK, true, 4, 17, 5001, 5000, 4 },
+	{ "vxlan", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") S_VXLAN("08") S_FRAME4, S_L1,
+	  0, S_OK, true, 4, 17, 5001, 5000, 4 },
 	{ "vxlan group policy", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") S_VXLAN("88")
 	  S_FRAME4, S_L1, 0, S_OK, true, 4, 17, 5001, 5000, 4 },
 	{ "vxlan, vlan outside, options", S_ETH "8100 0007 0800 4600 0056 0007 0000 4011 0000"
-	  S_NODE1 S_NODE2 "01010100" S_VXLAN_UDP("003e") S_VXLAN("08") S_FRAME4, S_L1, 0, S_OK, true,
-	  4, 17, 5001, 5000, 4 },
+	  S_NODE1 S_NODE2 "01010100" S_VXLAN_UDP("003e") S_VXLAN("08") S_FRAME4, S_L1, 0, S_OK,
+	  true, 4, 17, 5001, 5000, 4 },
 	{ "vxlan over ip6", S_ETH "86dd 60000000 003e 11 40" S_POD1_6 S_POD2_6 S_VXLAN_UDP("003e")
 	  S_VXLAN("08") S_FRAME4, S_L1, 0, S_OK, true, 4, 17, 5001, 5000, 4 },
 	{ "vxlan over sll", "0004 0001 0006 020000000001 0000 0800 4500 0052 0007 0000 4011 0000"
@@ -298,8 +298,8 @@ static const struct dissect_sample dissect_samples[] = {
 	  S_VXLAN("08") S_FRAME4, S_L1, 0, S_OK, false, 4, 17, 8472, 4790, 54 },
 	{ "vxlan port, 4 bytes", S_OUTER("45", "0020", "0000") S_VXLAN_UDP("000c") "08000000", S_L1,
 	  0, S_OK, false, 4, 17, 54321, 8472, 4 },
-	{ "vxlan header cut", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") "08000000", S_L1, 96,
-	  S_CUT, MODEL_LAYER_VXLAN, false, 4, 17, 54321, 8472, 54 },
+	{ "vxlan header cut", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e") "08000000", S_L1,
+	  96, S_CUT, MODEL_LAYER_VXLAN, false, 4, 17, 54321, 8472, 54 },
 	{ "vxlan flags cut", S_OUTER("45", "0052", "0000") S_VXLAN_UDP("003e"), S_L1, 96, S_CUT,
 	  MODEL_LAYER_VXLAN, false, 4, 17, 54321, 8472, 54 },
 	{ "vxlan of 13 bytes", S_OUTER("45", "0031", "0000") S_VXLAN_UDP("001d") S_VXLAN("08") S_ETH

@@ -24,7 +24,10 @@
 
 #define FIXTURE_DIR "tests/data/report/"
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
-/* What a name in a capture file may try: clear the screen, set a title, reverse text, break UTF-8. */
+/*
+ * What a name in a capture file may try: clear the screen, set a title, reverse text,
+ * break UTF-8.
+ */
 #define HOSTILE "e\033[2J\033]0;x\007\"\\\t\n\xe2\x80\xae\xff\xc3(\xed\xa0\x80\xf0\x9f\x90\xb3"
 
 __attribute__((unused)) static struct addr ip(const char *text)

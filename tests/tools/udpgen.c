@@ -2,7 +2,8 @@
 /*
  * udpgen.c - sends numbered UDP datagrams, as fast as possible or paced.
  *
- * usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first] [-G n] -p port dst
+ * usage: udpgen [-n count] [-s min[:max]] [-r rate] [-f flows] [-S seed] [-o first]
+ *               [-G n] -p port dst
  *   -n  datagrams (default 100000)
  *   -s  payload bytes, fixed or evenly random (default 18: a 60-byte frame; least 8)
  *   -r  datagrams a second, 0: as fast as possible (default)

@@ -45,7 +45,9 @@ static void test_limit(void **state)
 	static const struct {
 		size_t max, len;	/* of "abc" + "%s" of "defg" */
 		bool failed;
-	} rows[] = { { 7, 7, false }, { 6, 3, true }, { 3, 3, true }, { 2, 0, true }, { 0, 0, true } };
+	} rows[] = {
+		{ 7, 7, false }, { 6, 3, true }, { 3, 3, true }, { 2, 0, true }, { 0, 0, true }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

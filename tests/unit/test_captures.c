@@ -311,14 +311,16 @@ static unsigned hostile_folder(const char *folder)
 
 static void test_hostile_files(void **state)
 {
-	unsigned n_malformed = hostile_folder("malformed"), n_suite = hostile_folder("pcapng-suite");
+	unsigned n_malformed = hostile_folder("malformed"),
+		 n_suite = hostile_folder("pcapng-suite");
 
 	(void)state;
 	if (n_malformed + n_suite == 0) {
 		print_message("captures: no capture in %s, set PODHOP_CAPTURES\n", captures_dir());
 		skip();
 	}
-	print_message("captures: %u hostile frames, %u of the reader suite\n", n_malformed, n_suite);
+	print_message("captures: %u hostile frames, %u of the reader suite\n", n_malformed,
+		      n_suite);
 	assert_true(n_malformed > 100);
 }
 

@@ -67,9 +67,9 @@ static void capture_call(void **state)
 {
 	static const char *const words[] = {
 		"--capture", "--extcap-interface", "podhop-default-web", "--fifo", "/tmp/f",
-		"--extcap-control-in", "/tmp/i", "--extcap-control-out", "/tmp/o", "--snaplen", "128",
-		"--filter", "", "--hops", "underlay=bond0", "--terse", "--nano=false",
-		"--names=/x.json", "--direction", "in", NULL,
+		"--extcap-control-in", "/tmp/i", "--extcap-control-out", "/tmp/o",
+		"--snaplen", "128", "--filter", "", "--hops", "underlay=bond0",
+		"--terse", "--nano=false", "--names=/x.json", "--direction", "in", NULL,
 	};
 	struct extcap_call call;
 	struct err err = ERR_INIT;
@@ -98,7 +98,8 @@ static void bad_calls(void **state)
 		{ { "--extcap-version=4.0" }, "without --extcap-interfaces" },
 		{ { "--extcap-config" }, "--extcap-interface is missing" },
 		{ { "--extcap-config", "--extcap-interface" }, "needs a value" },
-		{ { "--extcap-config", "--extcap-interface", "" }, "--extcap-interface is missing" },
+		{ { "--extcap-config", "--extcap-interface", "" },
+		  "--extcap-interface is missing" },
 		{ { "--capture", "--extcap-interface", "x" }, "--capture needs --fifo" },
 		{ { "--extcap-interfaces", "--what" }, "--what is no option" },
 		{ { "--extcap-interfaces", "stray" }, "stray is no option" },
@@ -170,7 +171,8 @@ static void interfaces(void **state)
 		"interface {value=podhop-a-b.c}{display=pod a-b/c}\n"
 		"interface {value=podhop-a.b-c}{display=pod a/b-c}\n"
 		"interface {value=podhop-lone}{display=pod lone}\n"
-		"interface {value=podhop-x-web.1__value_evil_}{display=pod x/web.1__value_evil_}\n");
+		"interface {value=podhop-x-web.1__value_evil_}"
+		"{display=pod x/web.1__value_evil_}\n");
 	assert_int_equal(extcap_find(&c, "podhop-default-web"), 0);
 	assert_int_equal(extcap_find(&c, "podhop-a-b.c"), 1);
 	assert_int_equal(extcap_find(&c, "podhop-a.b-c"), 2);
@@ -178,7 +180,8 @@ static void interfaces(void **state)
 	assert_int_equal(extcap_find(&c, "podhop-kube-system-host"), -1);
 	buf_clear(&out);
 	extcap_answer_interfaces(NULL, "1.0", &out);
-	assert_string_equal(buf_str(&out), "extcap {version=1.0}{display=podhop: pods at every hop}\n");
+	assert_string_equal(buf_str(&out),
+			    "extcap {version=1.0}{display=podhop: pods at every hop}\n");
 	buf_done(&out);
 	for (unsigned i = 0; i < c.n_pods; i++) {
 		free(pods[i].namespace_);
@@ -224,13 +227,14 @@ static void capture_args(void **state)
 		{ { .capture_filter = "tcp" },
 		  "podhop|capture|-w|-|-q|--report|/dev/null|-f|tcp|--|ns/a|" },
 		{ { .filter = "-w /etc/passwd", .snaplen = "96", .terse = true },
-		  "podhop|capture|-w|-|-q|--report|/dev/null|-s|96|--terse|-f|-w /etc/passwd|--|ns/a|" },
+		  "podhop|capture|-w|-|-q|--report|/dev/null|-s|96|--terse|"
+		  "-f|-w /etc/passwd|--|ns/a|" },
 		{ { .filter = "a or b", .capture_filter = "c or d" },
 		  "podhop|capture|-w|-|-q|--report|/dev/null|-f|(a or b) and (c or d)|--|ns/a|" },
 		{ { .hops = "veth=x,, vtep=y ,", .names = "/n", .nano = true, .no_nat = true,
 		    .direction = "in", .window = "9", .host_root = "/h", .node = "n1" },
-		  "podhop|capture|-w|-|-q|--report|/dev/null|--pods|/n|-Q|in|--window|9|--host-root|/h|"
-		  "--node|n1|--nano|--no-nat|--hops|veth=x|--hops|vtep=y|--|ns/a|" },
+		  "podhop|capture|-w|-|-q|--report|/dev/null|--pods|/n|-Q|in|--window|9|"
+		  "--host-root|/h|--node|n1|--nano|--no-nat|--hops|veth=x|--hops|vtep=y|--|ns/a|" },
 	};
 
 	(void)state;

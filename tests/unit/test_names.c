@@ -17,7 +17,8 @@
 
 static const char cluster[] =
 "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"\"},\"items\":["
-"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web-7d4\",\"namespace\":\"shop\"},"
+"{\"apiVersion\":\"v1\",\"kind\":\"Pod\","
+" \"metadata\":{\"name\":\"web-7d4\",\"namespace\":\"shop\"},"
 " \"spec\":{\"nodeName\":\"node1\"},\"status\":{\"phase\":\"Running\",\"hostIP\":\"192.168.77.11\","
 " \"podIP\":\"10.244.1.2\",\"podIPs\":[{\"ip\":\"10.244.1.2\"},{\"ip\":\"fd00:10:244:1::2\"}]}},"
 "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"old-job\",\"namespace\":\"shop\"},\"spec\":{},"
@@ -26,18 +27,21 @@ static const char cluster[] =
 " \"status\":{\"phase\":\"Failed\",\"podIP\":\"10.244.1.9\"}},"
 "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"kube-flannel-x\",\"namespace\":\"kube-flannel\"},"
 " \"spec\":{\"hostNetwork\":true},\"status\":{\"phase\":\"Running\",\"podIP\":\"192.168.77.11\"}},"
-"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"pending\",\"namespace\":\"shop\"},\"status\":{\"phase\":\"Pending\"}},"
+"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"pending\",\"namespace\":\"shop\"},"
+" \"status\":{\"phase\":\"Pending\"}},"
 "{\"kind\":\"Service\",\"metadata\":{\"name\":\"kubernetes\",\"namespace\":\"default\"},"
 " \"spec\":{\"clusterIP\":\"10.96.0.1\",\"clusterIPs\":[\"10.96.0.1\"]}},"
 "{\"kind\":\"Service\",\"metadata\":{\"name\":\"front\",\"namespace\":\"shop\"},"
 " \"spec\":{\"clusterIP\":\"10.96.7.7\",\"clusterIPs\":[\"10.96.7.7\",\"fd00:10:96::7\"],"
 " \"externalIPs\":[\"198.51.100.4\"]},"
-" \"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"},{\"hostname\":\"lb.example\"}]}}},"
+" \"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.9\"},"
+" {\"hostname\":\"lb.example\"}]}}},"
 "{\"kind\":\"Service\",\"metadata\":{\"name\":\"headless\",\"namespace\":\"shop\"},"
 " \"spec\":{\"clusterIP\":\"None\",\"clusterIPs\":[\"None\"]}},"
 "{\"kind\":\"Node\",\"metadata\":{\"name\":\"node1\"},\"spec\":{\"podCIDR\":\"10.244.1.0/24\","
 " \"podCIDRs\":[\"10.244.1.0/24\",\"fd00:10:244:1::/64\"]},\"status\":{\"addresses\":["
-" {\"type\":\"InternalIP\",\"address\":\"192.168.77.11\"},{\"type\":\"Hostname\",\"address\":\"node1\"}]}},"
+" {\"type\":\"InternalIP\",\"address\":\"192.168.77.11\"},"
+" {\"type\":\"Hostname\",\"address\":\"node1\"}]}},"
 "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"data\":{\"podIP\":\"1.2.3.4\"}}]}\n";
 
 static struct names *parse(const char *text)
@@ -100,7 +104,8 @@ static void other_shapes(void **state)
 
 	(void)state;
 	/* A typed list, as the API itself answers; its items have no kind. */
-	n = parse("{\"kind\":\"PodList\",\"items\":[{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},"
+	n = parse("{\"kind\":\"PodList\",\"items\":["
+		  "{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},"
 		  "\"status\":{\"podIP\":\"10.0.0.1\"}}]}");
 	assert_string_equal(name_of(n, "10.0.0.1"), "b/a");
 	names_free(n);
@@ -155,15 +160,21 @@ static void hostile_objects(void **state)
 		"\"status\":{\"podIP\":\"10.0.0.1\"}}",
 		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a/b\",\"namespace\":\"n\"},"
 		"\"status\":{\"podIP\":\"10.0.0.1\"}}",
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a b\"},\"status\":{\"podIP\":\"10.0.0.1\"}}",
-		"{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"n\"},\"status\":{\"podIP\":\"10.0.0.1\"}}",
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{\"podIP\":\"10.0.0.1.\"}}",
-		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{\"podIPs\":[1,null,[],{}]}}",
-		"{\"kind\":\"Service\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"clusterIPs\":{\"0\":1}}}",
-		"{\"kind\":\"Node\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"podCIDRs\":[\"10.0.0.0\","
-		"\"10.0.0.0/99\",\"x/24\",\"10.0.0.0/31\"]}}",
-		"{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\"items\":["
-		"{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\"items\":[{\"kind\":\"Pod\","
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a b\"},"
+		"\"status\":{\"podIP\":\"10.0.0.1\"}}",
+		"{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"n\"},"
+		"\"status\":{\"podIP\":\"10.0.0.1\"}}",
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		"\"status\":{\"podIP\":\"10.0.0.1.\"}}",
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		"\"status\":{\"podIPs\":[1,null,[],{}]}}",
+		"{\"kind\":\"Service\",\"metadata\":{\"name\":\"a\"},"
+		"\"spec\":{\"clusterIPs\":{\"0\":1}}}",
+		"{\"kind\":\"Node\",\"metadata\":{\"name\":\"a\"},"
+		"\"spec\":{\"podCIDRs\":[\"10.0.0.0\",\"10.0.0.0/99\",\"x/24\",\"10.0.0.0/31\"]}}",
+		"{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\"items\":["
+		"{\"kind\":\"List\",\"items\":[{\"kind\":\"List\",\"items\":["
+		"{\"kind\":\"List\",\"items\":[{\"kind\":\"Pod\","
 		"\"metadata\":{\"name\":\"deep\"},\"status\":{\"podIP\":\"10.0.0.1\"}}]}]}]}]}]}",
 		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"status\":{\"podIP\":\"::\"}}",
 	};

@@ -604,7 +604,8 @@ static void test_not_sound(void **state)
 		{ "section header block of 20 bytes, 28 are needed", bad_short_shb, 0 },
 		{ "pcapng version 1.1 is not known", bad_version, 0 },
 		{ "byte order magic 0x", bad_second_magic, 28 },
-		{ "a frame of interface 0, which is not described before it", bad_no_interface, 28 },
+		{ "a frame of interface 0, which is not described before it",
+		  bad_no_interface, 28 },
 		{ "a frame of interface 1, which is not described before it",
 		  bad_interface_of_other_section, 116 },
 		{ "statistics of interface 1, which is not described before it",
@@ -956,7 +957,8 @@ static void test_interface_options(void **state)
 		opt_text(f, 1, "podhop node=b");
 		end(f);
 		idb_head(f, 1, 0);
-		opt_text(f, 2, "a-name-much-longer-than-any-device-of-linux-could-have-it-and-thus-cut");
+		opt_text(f, 2,
+			 "a-name-much-longer-than-any-device-of-linux-could-have-it-and-thus-cut");
 		opt_text(f, 3, "desc\xc3");
 		opt_text(f, 3, "second");
 		opt(f, 11, "\0tcp port 80", 12);
@@ -1125,7 +1127,8 @@ static void test_classic(void **state)
 			put(f, "abcde", 5);
 			record(f, 0xffffffff, 0xffffffff, 0, 0);	/* a fraction of hours */
 			put(f, "12345678", kinds[k].extra);
-			record(f, 0, 0, 40, 20);	/* above the snap length, and len below it */
+			/* above the snap length, and len below it */
+			record(f, 0, 0, 40, 20);
 			put(f, "12345678", kinds[k].extra);
 			put(f, file.b, 40);
 			r = read_file(f);
@@ -1137,7 +1140,8 @@ static void test_classic(void **state)
 			assert_true(ev.frames[0].frame.time_ns ==
 				    1700000000000000000 + 123456 * kinds[k].frac_ns);
 			assert_true(ev.frames[1].frame.time_ns ==
-				    0xffffffff * INT64_C(1000000000) + 0xffffffff * kinds[k].frac_ns);
+				    0xffffffff * INT64_C(1000000000) +
+					    0xffffffff * kinds[k].frac_ns);
 			assert_int_equal(ev.frames[0].frame.caplen, 5);
 			assert_int_equal(ev.frames[0].frame.len, 60);
 			assert_int_equal(ev.frames[2].frame.caplen, 40);
@@ -1151,7 +1155,8 @@ static void test_classic(void **state)
 			pcapng_reader_free(r);
 			r = read_all(f->b, 24 + 10);
 			assert_int_equal(ev.rc, -ENODATA);
-			assert_non_null(strstr(ev.err.text, "cut short at offset 24: record needs"));
+			assert_non_null(strstr(ev.err.text,
+					       "cut short at offset 24: record needs"));
 			pcapng_reader_free(r);
 			r = read_all(f->b, 23);
 			assert_string_equal(ev.err.text, "f: cut short at offset 0: "
@@ -1243,7 +1248,8 @@ static void test_not_a_capture(void **state)
 	} cases[] = {
 		{ "", 0, "f: empty" },
 		{ "x", 1, "f: not a capture file (neither pcapng nor pcap)" },
-		{ "#!/bin/sh\necho hello\n", 21, "f: not a capture file (neither pcapng nor pcap)" },
+		{ "#!/bin/sh\necho hello\n", 21,
+		  "f: not a capture file (neither pcapng nor pcap)" },
 		{ "\x0a\x0d\x0d\x0atext behind empty lines", 26,
 		  "f: not a capture file (neither pcapng nor pcap)" },
 		{ "\x0a\x0d\x0d\x0a\x1c\0\0", 7,
@@ -1305,7 +1311,8 @@ static void test_open(void **state)
 	r = pcapng_reader_open(path, &err);
 	assert_non_null(r);
 	assert_int_equal(pcapng_reader_next(r, &frame, &err), -ENODATA);
-	assert_non_null(strstr(err.text, ": cut short at offset 48: block needs 132 bytes, 52 left"));
+	assert_non_null(strstr(err.text,
+			       ": cut short at offset 48: block needs 132 bytes, 52 left"));
 	pcapng_reader_free(r);
 	close(fd);
 	unlink(path);
@@ -1553,7 +1560,8 @@ static void test_round_trip(void **state)
 		const struct pcapng_writer_packet p = {
 			.interface = k % 2, .time_ns = 1700000000000000000 + k, .caplen = k * 100,
 			.len = k * 100 + k % 3, .data = data, .flags = k % 3, .packet_id = k / 2,
-			.drops = k % 5, .comment = k % 4 ? "podhop id=1" : NULL, .comment_len = k % 12,
+			.drops = k % 5, .comment = k % 4 ? "podhop id=1" : NULL,
+			.comment_len = k % 12,
 		};
 
 		assert_int_equal(pcapng_writer_packet(w, &p, &err), 0);
@@ -1632,7 +1640,8 @@ static void test_captures_of_others(void **state)
 	(void)snprintf(path, sizeof(path), "%s/MANIFEST.tsv", dir);
 	manifest = fopen(path, "re");
 	if (!manifest) {
-		print_message("  SKIP: no captures in %s (PODHOP_CAPTURES says where they are)\n", dir);
+		print_message("  SKIP: no captures in %s (PODHOP_CAPTURES says where they are)\n",
+			      dir);
 		skip();
 	}
 	while (fgets(row, sizeof(row), manifest)) {

@@ -105,7 +105,8 @@ static void test_header(void **state)
 		0x0a, 0x0d, 0x0d, 0x0a, 0x54, 0, 0, 0,
 		0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0,
 		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		1, 0, 13, 0, 'p', 'o', 'd', 'h', 'o', 'p', ' ', 'n', 'o', 'd', 'e', '=', 'a', 0, 0, 0,
+		1, 0, 13, 0, 'p', 'o', 'd', 'h', 'o', 'p', ' ',
+		'n', 'o', 'd', 'e', '=', 'a', 0, 0, 0,
 		2, 0, 3, 0, 'x', '8', '6', 0,
 		3, 0, 5, 0, 'L', 'i', 'n', 'u', 'x', 0, 0, 0,
 		4, 0, 6, 0, 'p', 'o', 'd', 'h', 'o', 'p', 0, 0,
@@ -137,8 +138,8 @@ static void test_interface(void **state)
 		1, 0, 0, 0, 0x78, 0, 0, 0,
 		1, 0, 0, 0, 0, 0, 4, 0,
 		2, 0, 4, 0, 'c', 'n', 'i', '0',
-		3, 0, 18, 0, 'p', 'o', 'd', 'h', 'o', 'p', ' ', 'r', 'o', 'l', 'e', '=', 'b', 'r', 'i', 'd',
-		'g', 'e', 0, 0,
+		3, 0, 18, 0, 'p', 'o', 'd', 'h', 'o', 'p', ' ',
+		'r', 'o', 'l', 'e', '=', 'b', 'r', 'i', 'd', 'g', 'e', 0, 0,
 		4, 0, 8, 0, 10, 244, 1, 1, 255, 255, 255, 0,
 		5, 0, 17, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 64, 0, 0, 0,
 		6, 0, 6, 0, 2, 1, 2, 3, 4, 5, 0, 0,
@@ -179,8 +180,9 @@ static void test_names(void **state)
 	};
 	const struct pcapng_name names[] = {
 		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 2 } }, .name = "d/web" },
-		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 3 } }, .name = "" },	/* left out */
-		{ .addr = { .b = { 0 } }, .name = "nobody" },				/* left out */
+		/* these two are left out */
+		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 3 } }, .name = "" },
+		{ .addr = { .b = { 0 } }, .name = "nobody" },
 		{ .addr = { .b = { 0xfd, [15] = 7 } }, .name = "web" },
 	};
 	struct err err = ERR_INIT;
@@ -191,7 +193,8 @@ static void test_names(void **state)
 	out_header(&out);
 	assert_int_equal(pcapng_writer_names(out.w, names, 0, &err), 0);
 	assert_int_equal(pcapng_writer_names(out.w, names + 1, 2, &err), 0);
-	assert_int_equal(pcapng_writer_bytes(out.w), HEADER_BYTES);	/* no block without a name */
+	/* no block without a name */
+	assert_int_equal(pcapng_writer_bytes(out.w), HEADER_BYTES);
 	assert_int_equal(pcapng_writer_names(out.w, names, 4, &err), 0);
 	out_get(&out);
 	expect_tail(&out, HEADER_BYTES, want, sizeof(want));
@@ -210,7 +213,8 @@ static void test_packet_bare(void **state)
 	};
 	static const uint8_t data[] = { 1, 2, 3, 4, 5 };
 	const struct pcapng_writer_packet p = {
-		.interface = 0, .time_ns = 0x179497905ea02a05, .caplen = 5, .len = 1500, .data = data,
+		.interface = 0, .time_ns = 0x179497905ea02a05, .caplen = 5, .len = 1500,
+		.data = data,
 	};
 	struct err err = ERR_INIT;
 
@@ -297,7 +301,8 @@ static void test_text_is_repaired(void **state)
 	} cases[] = {
 		{ "plain", 5, "plain" },
 		{ "", 0, "" },
-		{ "h\xc3\xbcgel \xe2\x82\xac \xf0\x9f\x90\xb3", 15, "h\xc3\xbcgel \xe2\x82\xac \xf0\x9f\x90\xb3" },
+		{ "h\xc3\xbcgel \xe2\x82\xac \xf0\x9f\x90\xb3", 15,
+		  "h\xc3\xbcgel \xe2\x82\xac \xf0\x9f\x90\xb3" },
 		{ "nul\0in it", 9, "nul" FFFD "in it" },
 		{ "a long text with a nul\0 here", 28, "a long text with a nul" FFFD " here" },
 		{ "\xff", 1, FFFD },
@@ -404,7 +409,8 @@ static void test_many_names(void **state)
 	memset(text, 'n', sizeof(text) - 1);
 	for (unsigned i = 0; i < N; i++)
 		names[i] = (struct pcapng_name){
-			.addr = { .b = { 0xfd, [14] = (uint8_t)(i >> 8), (uint8_t)i } }, .name = text,
+			.addr = { .b = { 0xfd, [14] = (uint8_t)(i >> 8), (uint8_t)i } },
+			.name = text,
 		};
 	out_header(&out);
 	assert_int_equal(pcapng_writer_names(out.w, names, 1000, &err), 0);
@@ -572,7 +578,8 @@ static void test_everything(void **state)
 	/* 10.244.1.2:40000 > 10.244.2.3:53, UDP, 4 bytes; checksums right */
 	static const uint8_t frame[] = {
 		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-		0x45, 0, 0, 0x20, 0, 1, 0x40, 0, 0x40, 0x11, 0x22, 0xdd, 10, 244, 1, 2, 10, 244, 2, 3,
+		0x45, 0, 0, 0x20, 0, 1, 0x40, 0, 0x40, 0x11, 0x22, 0xdd,
+		10, 244, 1, 2, 10, 244, 2, 3,
 		0x9c, 0x40, 0x13, 0x89, 0, 0x0c, 0, 0, 'a', 'b', 'c', 'd',
 	};
 	static const char *const names[] = { "veth0", "cni0", "flannel.1", "eth0" };
@@ -593,7 +600,8 @@ static void test_everything(void **state)
 	};
 	const struct pcapng_name known[] = {
 		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 1, 2 } }, .name = "default/web" },
-		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 2, 3 } }, .name = "kube-system/dns" },
+		{ .addr = { .b = { [10] = 0xff, 0xff, 10, 244, 2, 3 } },
+		  .name = "kube-system/dns" },
 		{ .addr = { .b = { 0xfd, [15] = 7 } }, .name = "default/six" },
 	};
 	int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) :

@@ -177,8 +177,10 @@ static void test_inside(void **state)
 /* Nothing is loaded, and without data the page is small. */
 static void test_alone(void **state)
 {
-	static const char *const outside[] = { "src=",	 "@import", "url(",   "fetch(", "XMLHttp",
-					       "import(", "https:",  "//cdn", "eval(",	"innerHTML" };
+	static const char *const outside[] = {
+		"src=",	   "@import", "url(",  "fetch(", "XMLHttp",
+		"import(", "https:",  "//cdn", "eval(",	 "innerHTML"
+	};
 	static const char *const places[] = { "@css@", "@js@", "@report@", "@context@" };
 	static struct model_net net;
 	struct result r = { .node = NULL };

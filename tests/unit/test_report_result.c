@@ -500,7 +500,8 @@ static const struct {
 	{ "encapsulation.sizes", "min_length max_length packets outer_datagrams inner_bytes "
 				 "overhead_bytes" },
 	{ "latency.bars", "from_ns to_ns samples" },
-	{ "latency", "from to direction measurable samples min_ns p50_ns p90_ns p99_ns max_ns bars" },
+	{ "latency", "from to direction measurable samples min_ns p50_ns p90_ns p99_ns max_ns "
+		     "bars" },
 	{ "flows", "protocol src sport dst dport translated direction path packets bytes "
 		   "payload_bytes overhead_bytes retransmissions" },
 	{ "losses", "last_seen next_expected direction packets bytes verdict reason evidence" },

@@ -192,8 +192,9 @@ static void test_forbidden_calls_kill(void **state)
 		const char *what;
 		void (*fn)(int out);
 	} calls[] = {
-		{ "socket", open_socket }, { "open", open_file },  { "exec", run_program },
-		{ "ptrace", trace },	   { "fork", start_process }, { "setsockopt", other_setsockopt },
+		{ "socket", open_socket }, { "open", open_file },
+		{ "exec", run_program },   { "ptrace", trace },
+		{ "fork", start_process }, { "setsockopt", other_setsockopt },
 	};
 	struct sandbox_config c = { 0 };
 
