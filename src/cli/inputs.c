@@ -364,8 +364,10 @@ int64_t input_first_ns(const struct input *in)
  */
 static int read_frame(struct input *one)
 {
-	struct err bad = ERR_INIT;
+	struct err bad;
 
+	/* Not all of it: its text is a kilobyte, and this is done for each frame. */
+	err_clear(&bad);
 	while (!one->over) {
 		int event = pcapng_reader_next(one->reader, &one->head, &bad);
 

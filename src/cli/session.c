@@ -220,7 +220,7 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.direction = o->direction,
 		.filter = s->filter,
 		.on_frame = on_frame,
-		.on_packet = on_packet,
+		.on_packet = s->packets ? on_packet : NULL,
 		.arg = s,
 	};
 	/* A file is not in a hurry: order is looked for beyond what a live view could wait. */

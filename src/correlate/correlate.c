@@ -36,6 +36,7 @@ struct correlate *correlate_new(const struct correlate_config *config, struct er
 void correlate_learn_net(struct correlate *c)
 {
 	c->captured_roles = 0;
+	c->n_bridges = 0;
 	for (unsigned i = 0; i < c->net->n_hops; i++) {
 		if (i >= c->n_hops) {
 			c->hop[i].start_ns = INT64_MIN;
@@ -44,6 +45,8 @@ void correlate_learn_net(struct correlate *c)
 		}
 		c->hop[i].role = (uint8_t)c->net->hops[i].role;
 		c->captured_roles |= 1u << c->hop[i].role;
+		if (c->hop[i].role == MODEL_ROLE_BRIDGE)
+			c->bridge[c->n_bridges++] = (uint8_t)i;
 	}
 	c->n_hops = c->net->n_hops;
 	for (unsigned i = 0; i < c->net->n_pods; i++)

@@ -29,6 +29,7 @@
 #define SUPER_BLOCK_SHIFT 14		/* super-frames are indexed by 16 KiB of sequence space */
 #define LOOKALIKE_AGE_NS 20000000LL	/* no hop of a node holds a packet longer, unless it drops it */
 #define CURSORS 4			/* super-frames of a flow being cut at once: one a hop */
+#define FLOW_USED_NS 10000000LL		/* order of use is kept no finer than this */
 #define FLOW_SLEPT_NS 1000000000LL	/* quiet for so long, its translation may have changed */
 #define QUOTE_SEARCH_MAX 1024		/* open packets looked through for the one an ICMP error quotes */
 #define TOKEN_BYTES 512u		/* of a datagram's payload, that its first fragment has too */
@@ -213,6 +214,7 @@ struct flow {
 	uint64_t hash;
 	uint64_t key;		/* equal for all flows of one group */
 	int64_t last_ns;	/* of its newest observation */
+	int64_t used_ns;	/* when it was put at the front of the use order */
 	uint32_t next;		/* bucket */
 	uint32_t root;		/* the flow that keeps the group's figures; itself when alone */
 	uint32_t ring;		/* next flow of the group, a circle */
@@ -286,6 +288,8 @@ struct correlate {
 	struct hop_state hop[MODEL_HOPS_MAX];
 	unsigned n_hops;
 	uint32_t captured_roles;	/* mask of 1 << role */
+	uint8_t bridge[MODEL_HOPS_MAX];	/* hops with that role */
+	unsigned n_bridges;
 	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
 	unsigned n_learned;
 	struct pod_entry pods[POD_TABLE_SIZE];

@@ -122,9 +122,13 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 	uint32_t i = flow_find(c, t, hash);
 
 	if (i != NONE) {
-		if (c->flow_newest != i) {
+		struct flow *known = &c->flow[i];
+
+		/* Moving touches three flows: not with each of many flows' packets. */
+		if (now_ns - known->used_ns > FLOW_USED_NS && c->flow_newest != i) {
 			use_order_drop(c, i);
 			use_order_front(c, i);
+			known->used_ns = now_ns;
 		}
 		return i;
 	}
@@ -145,7 +149,7 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 	memset(f, 0, sizeof(*f));
 	f->tuple = *t;
 	f->hash = f->key = hash;
-	f->last_ns = now_ns;
+	f->last_ns = f->used_ns = now_ns;
 	f->root = f->pod_view = f->ring = i;
 	f->far_view = NONE;
 	f->pod_role = UINT8_MAX;
@@ -188,6 +192,7 @@ void flow_unlink(struct correlate *c, uint32_t i)
 		heir->tuple = old.tuple;
 		heir->hash = old.hash;
 		heir->last_ns = old.last_ns;
+		heir->used_ns = old.used_ns;
 		heir->next = old.next;
 		heir->ring = old.ring;
 		heir->newer = old.newer;

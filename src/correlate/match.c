@@ -474,10 +474,10 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 			  uint16_t place)
 {
 	struct choice ch = { .best = NONE };
+	uint32_t i = c->bucket[key & c->bucket_mask];
 	unsigned n = 0;
 
-	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
-	     i = c->packet[i].next, n++) {
+	for (; i != NONE && n < CHAIN_MAX; i = c->packet[i].next, n++) {
 		const struct packet *p = &c->packet[i];
 		if (p->key != key || !is_candidate(p) || !same_content(p, o) || has_place(p, place))
 			continue;
@@ -485,7 +485,7 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 	}
 	if (ch.n > 1) {
 		n = 0;
-		for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
+		for (i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
 		     i = c->packet[i].next, n++) {
 			const struct packet *p = &c->packet[i];
 			if (i != ch.best && p->key == key && is_candidate(p) &&

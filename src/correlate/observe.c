@@ -24,6 +24,8 @@
 #include "correlate_priv.h"
 
 #include <string.h>
+/* Keys are short: a call into the library would cost more than the hash. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "podhop/bytes.h"
@@ -351,10 +353,9 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	if (src_pod >= 0 || dst_pod >= 0)
 		o->pod = (uint8_t)(src_pod >= 0 ? src_pod : dst_pod);
 
-	for (unsigned i = 0; i < c->net->n_hops; i++) {
-		const struct model_hop *b = &c->net->hops[i];
-		if (b->role == MODEL_ROLE_BRIDGE && mac_eq(&b->mac, &v->eth_dst) &&
-		    !mac_is_none(&b->mac))
+	for (unsigned i = 0; i < c->n_bridges; i++) {
+		const struct model_hop *b = &c->net->hops[c->bridge[i]];
+		if (mac_eq(&b->mac, &v->eth_dst) && !mac_is_none(&b->mac))
 			o->flags |= OBS_ROUTED;
 	}
 	o->order = order_of(c, o);

@@ -51,7 +51,9 @@ int pool_init(struct correlate *c, struct err *err)
 	c->n_tie = c->n_packets / 2 + 1;
 	c->n_seen = c->cfg.observations ? 8 * c->n_packets : 0;
 
-	uint32_t nb = pow2_at_least(c->n_packets), na = nb, nf = pow2_at_least(c->n_flows / 4 + 1);
+	/* Sparse: who shares a bucket with another has to look at a packet that is long cold. */
+	uint32_t nb = 4 * pow2_at_least(c->n_packets), na = nb;
+	uint32_t nf = pow2_at_least(c->n_flows / 4 + 1);
 
 	c->packet = table(c->n_packets, sizeof(*c->packet));
 	c->bucket = buckets(nb);
@@ -173,7 +175,8 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 
 	struct packet *p = &c->packet[i];
 
-	memset(p, 0, sizeof(*p));
+	/* Sightings are filled as they are counted. */
+	memset(p, 0, offsetof(struct packet, s));
 	p->first_ns = first_ns;
 	p->flags = PACKET_USED;
 	p->next = p->prev = p->later = p->earlier = p->done_next = NONE;

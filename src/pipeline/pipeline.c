@@ -125,10 +125,12 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->items_free = p->chunks_free = p->current = NONE;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = INT64_MIN;
 
+	/* Sorting a file takes longer than sorting rings; closing is the same for both. */
 	struct correlate_config cc = {
 		.net = config->net,
 		.window_ns = config->window_ns,
-		.lookahead_ns = p->cfg.lookahead_ns,
+		.lookahead_ns = p->cfg.lookahead_ns < CORRELATE_LOOKAHEAD_NS
+					? p->cfg.lookahead_ns : CORRELATE_LOOKAHEAD_NS,
 		.nat = config->nat,
 		.observations = config->observations,
 		.keep_other = config->keep_other,
