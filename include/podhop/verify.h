@@ -24,7 +24,7 @@
 #include "podhop/result.h"
 
 #define VERIFY_NODES_MAX 64
-#define VERIFY_NONE (-1)	/* no node: the peers of a capture that is alone */
+#define VERIFY_NONE (-1) /* no node: the peers of a capture that is alone */
 
 /* ------------------------------------------------------------------ clock.c */
 
@@ -33,18 +33,18 @@
  * packets took: none arrives before it was sent, whichever way it went.
  */
 struct verify_clock_line {
-	bool known;		/* both directions were seen, or it was given */
-	bool rough;		/* at least one direction was: offset to within the delay */
-	int64_t at_ns;		/* reference's time at which offset_ns holds best */
+	bool known; /* both directions were seen, or it was given */
+	bool rough; /* at least one direction was: offset to within the delay */
+	int64_t at_ns; /* reference's time at which offset_ns holds best */
 	int64_t offset_ns;
-	double drift;		/* change of the offset a nanosecond */
-	int64_t uncertainty_ns;	/* of offset_ns, half a width; -1: not known */
+	double drift; /* change of the offset a nanosecond */
+	int64_t uncertainty_ns; /* of offset_ns, half a width; -1: not known */
 };
 
 struct verify_clock;
 struct verify_clock *verify_clock_new(struct err *err);
-void verify_clock_free(struct verify_clock *c);	/* NULL is accepted */
-/* A packet left the reference at ref_ns of its clock and came to the node at node_ns of the node's. */
+void verify_clock_free(struct verify_clock *c); /* NULL is accepted */
+/* A packet left the reference at ref_ns, by its clock, and came to the node at node_ns, by its. */
 void verify_clock_forward(struct verify_clock *c, int64_t ref_ns, int64_t node_ns);
 /* A packet left the node at node_ns and came to the reference at ref_ns. */
 void verify_clock_backward(struct verify_clock *c, int64_t ref_ns, int64_t node_ns);
@@ -55,19 +55,19 @@ int64_t verify_clock_offset(const struct verify_clock_line *l, int64_t ref_ns);
 
 struct verify_delays {
 	uint64_t samples;
-	bool known;		/* there were samples, and the clocks' offset is known */
+	bool known; /* there were samples, and the clocks' offset is known */
 	int64_t min_ns, p50_ns, p90_ns, p99_ns, max_ns;
 };
 
 struct verify_lost {
-	uint64_t packet_id, frame;	/* of the sender; frame: number in its file */
-	uint16_t hop;			/* of the sender's first observation: index into its net */
+	uint64_t packet_id, frame; /* of the sender; frame: number in its file */
+	uint16_t hop; /* of the sender's first observation: index into its net */
 	int64_t time_ns;
-	struct result_tuple tuple;	/* as the sender's pod knows it */
+	struct result_tuple tuple; /* as the sender's pod knows it */
 	uint32_t ip_id;
 	bool has_ip_id;
 	uint32_t length, bytes_missing;
-	int last_node, next_node;	/* next: the hop that should have shown it */
+	int last_node, next_node; /* next: the hop that should have shown it */
 	enum model_role last_role, next_role;
 };
 
@@ -80,17 +80,17 @@ struct verify_place {
 #define VERIFY_PLACES_MAX 16
 
 struct verify_direction {
-	int from, to;		/* VERIFY_NONE: the peers */
+	int from, to; /* VERIFY_NONE: the peers */
 	/* sent = delivered + lost + altered + unknown */
 	uint64_t sent, delivered, lost, altered, unknown;
-	uint64_t duplicated, reordered;	/* of those that arrived */
+	uint64_t duplicated, reordered; /* of those that arrived */
 	uint64_t unprovable, out_of_scope;
 	uint64_t bytes_missing;
 	struct verify_delays delays;
-	struct verify_lost *lost_packets;	/* by time; RESULT_LIST_MAX at most */
+	struct verify_lost *lost_packets; /* by time; RESULT_LIST_MAX at most */
 	uint32_t n_lost_packets;
 	uint64_t lost_omitted;
-	struct verify_place places[VERIFY_PLACES_MAX];	/* most packets first */
+	struct verify_place places[VERIFY_PLACES_MAX]; /* most packets first */
 	unsigned n_places;
 };
 
@@ -119,27 +119,27 @@ struct verify_result {
 	char (*reasons)[VERIFY_REASON_MAX];
 	unsigned n_reasons;
 };
-void verify_result_free(struct verify_result *r);	/* what r points to; NULL is accepted */
+void verify_result_free(struct verify_result *r); /* what r points to; NULL is accepted */
 
 /* ---------------------------------------------------------------------- run */
 
 struct verify_config {
 	unsigned n_nodes;
-	const struct model_net *net[VERIFY_NODES_MAX];	/* borrowed; roles are known */
-	const char *name[VERIFY_NODES_MAX];		/* for reasons; borrowed */
-	int64_t window_ns;	/* 0: default */
-	uint32_t packets_max;	/* sent and received, each; 0: default */
-	bool has_offset;	/* of the other nodes' clocks, less the first one's */
+	const struct model_net *net[VERIFY_NODES_MAX]; /* borrowed; roles are known */
+	const char *name[VERIFY_NODES_MAX]; /* for reasons; borrowed */
+	int64_t window_ns; /* 0: default */
+	uint32_t packets_max; /* sent and received, each; 0: default */
+	bool has_offset; /* of the other nodes' clocks, less the first one's */
 	int64_t offset_ns;
 };
 
 struct verify;
 struct verify *verify_new(const struct verify_config *config, struct err *err);
-void verify_free(struct verify *v);	/* NULL is accepted */
+void verify_free(struct verify *v); /* NULL is accepted */
 
 /* A closed packet of a node, in any order. */
 void verify_packet(struct verify *v, unsigned node, const struct result_packet *p);
-/* count frames were lost at a hop of the node in (from_ns, to_ns]; INT64_MIN..MAX: when, is not known. */
+/* count frames were lost at a hop of the node in (from_ns, to_ns]; INT64_MIN: nobody knows when. */
 void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
 		  uint64_t count);
 /*

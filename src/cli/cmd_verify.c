@@ -31,10 +31,10 @@
 #include "podhop/buf.h"
 #include "podhop/verify.h"
 
-#define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
+#define DEFAULT_PORT 8472 /* Linux' own, which flannel takes */
 #define IANA_PORT 4789
-#define TICK_FRAMES 256u	/* between two looks at what can be decided */
-#define FILTER_MAX (64u << 10)	/* of all captures together */
+#define TICK_FRAMES 256u /* between two looks at what can be decided */
+#define FILTER_MAX (64u << 10) /* of all captures together */
 /* A file is not in a hurry: order is looked for beyond what a live view could wait. */
 #define SORT_FILE_NS (CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4)
 
@@ -44,11 +44,11 @@ struct member {
 	struct run *run;
 	unsigned index;
 	char name[MODEL_K8S_NAME_MAX];
-	bool named;		/* by the user or by the file */
+	bool named; /* by the user or by the file */
 	struct model_net *net;
 	struct inputs *inputs;
 	struct pipeline *pipeline;
-	int state;		/* enum inputs_state */
+	int state; /* enum inputs_state */
 	bool finished;
 };
 
@@ -56,8 +56,8 @@ struct run {
 	const struct options *opt;
 	struct member *node;
 	unsigned n_nodes;
-	struct input *input[INPUTS_MAX];	/* until a node has taken them */
-	const char *given[INPUTS_MAX];		/* NAME= of the command line, NULL: none */
+	struct input *input[INPUTS_MAX]; /* until a node has taken them */
+	const char *given[INPUTS_MAX]; /* NAME= of the command line, NULL: none */
 	size_t given_len[INPUTS_MAX];
 	unsigned n_input;
 	struct capture_filter *filter;
@@ -288,8 +288,10 @@ static int make_filter(struct run *run, struct err *err)
 static int start(struct run *run, struct err *err)
 {
 	struct verify_config vc = {
-		.n_nodes = run->n_nodes, .window_ns = run->opt->window_ns,
-		.has_offset = run->opt->has_clock_offset, .offset_ns = run->opt->clock_offset_ns,
+		.n_nodes = run->n_nodes,
+		.window_ns = run->opt->window_ns,
+		.has_offset = run->opt->has_clock_offset,
+		.offset_ns = run->opt->clock_offset_ns,
 	};
 	uint64_t seed = 0;
 
@@ -341,8 +343,11 @@ static void describe(struct run *run, const struct verify_result *result, const 
 {
 	for (unsigned k = 0; k < run->n_nodes; k++)
 		names[k] = run->node[k].name;
-	*ret = (struct report_verify){ .result = result, .nodes = names, .n_nodes = run->n_nodes,
-				       .file = file_of, .arg = run };
+	*ret = (struct report_verify){ .result = result,
+				       .nodes = names,
+				       .n_nodes = run->n_nodes,
+				       .file = file_of,
+				       .arg = run };
 }
 
 /* The verdict so far, on stderr: on SIGUSR1, and once a second on a terminal. */

@@ -480,8 +480,9 @@ static int read_header(struct input *one, struct err *err)
 	if (!n && !one->over && !pcapng_reader_n_interfaces(one->reader))
 		return 0;
 	comment = pcapng_reader_section_comment(one->reader);
+	unsigned interfaces = pcapng_reader_n_interfaces(one->reader);
 	if (!description_value(comment, "node", one->node, sizeof(one->node)))
-		for (unsigned i = 0; i < pcapng_reader_n_interfaces(one->reader) && !one->node[0]; i++)
+		for (unsigned i = 0; i < interfaces && !one->node[0]; i++)
 			description_value(pcapng_reader_interface(one->reader, i)->description,
 					  "node", one->node, sizeof(one->node));
 	return 1;

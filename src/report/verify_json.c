@@ -11,7 +11,7 @@
 static json_t *node_name(const struct report_verify *v, int node)
 {
 	return node >= 0 && (unsigned)node < v->n_nodes ? report_json_str(v->nodes[node])
-							 : json_null();
+							: json_null();
 }
 
 static json_t *place(const struct report_verify *v, int node, enum model_role role)
@@ -43,8 +43,8 @@ static json_t *lost_packet(const struct report_verify *v, const struct verify_di
 	    report_json_set(o, "frame", report_json_nonzero(l->frame)) &&
 	    report_json_set(o, "time_ns", json_integer(l->time_ns)) &&
 	    report_json_set(o, "src", report_json_addr(&l->tuple.src)) &&
-	    report_json_set(o, "sport", l->tuple.has_ports ? json_integer(l->tuple.sport)
-							   : json_null()) &&
+	    report_json_set(o, "sport",
+			    l->tuple.has_ports ? json_integer(l->tuple.sport) : json_null()) &&
 	    report_json_set(o, "dst", report_json_addr(&l->tuple.dst)) &&
 	    report_json_set(o, "dport", dport ? json_integer(l->tuple.dport) : json_null()) &&
 	    report_json_set(o, "protocol", protocol(l->tuple.protocol)) &&
@@ -112,12 +112,13 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 {
 	const struct verify_clock_line *l = &p->line;
 	json_t *o = json_object();
-	double ppm = round(l->drift * 1e9) / 1e3; /* a thousandth of a ppm is beyond what any traffic tells */
+	double ppm = round(l->drift * 1e9) /
+		     1e3; /* a thousandth of a ppm is beyond what any traffic tells */
 
 	if (o && report_json_set(o, "node", node_name(v, p->node)) &&
 	    report_json_set(o, "reference", node_name(v, p->reference)) &&
-	    report_json_set(o, "at_ns", l->known && l->at_ns ? json_integer(l->at_ns)
-							     : json_null()) &&
+	    report_json_set(o, "at_ns",
+			    l->known && l->at_ns ? json_integer(l->at_ns) : json_null()) &&
 	    report_json_set(o, "offset_ns", l->known ? json_integer(l->offset_ns) : json_null()) &&
 	    report_json_set(o, "drift_ppm", l->known ? json_real(ppm) : json_null()) &&
 	    report_json_set(o, "uncertainty_ns", report_json_known(l->uncertainty_ns)) &&
@@ -128,11 +129,11 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 }
 
 /* A list of n values made by `one`; NULL when out of memory. */
-#define LIST(array, n, one) \
-	for (unsigned i = 0; array && i < (n); i++) \
+#define LIST(array, n, one)                                  \
+	for (unsigned i = 0; array && i < (n); i++)          \
 		if (json_array_append_new(array, one) < 0) { \
-			json_decref(array); \
-			array = NULL; \
+			json_decref(array);                  \
+			array = NULL;                        \
 		}
 
 int report_verify_json(FILE *out, const struct report_verify *v)

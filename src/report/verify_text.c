@@ -17,8 +17,8 @@ static const char *name_of(const struct report_verify *v, int node)
 	return node >= 0 && (unsigned)node < v->n_nodes ? v->nodes[node] : "peers";
 }
 
-static const char *place(const struct report_verify *v, int node, enum model_role role,
-			 char *out, size_t size)
+static const char *place(const struct report_verify *v, int node, enum model_role role, char *out,
+			 size_t size)
 {
 	snprintf(out, size, "%s:%s", name_of(v, node), model_role_name(role));
 	return out;
@@ -41,8 +41,7 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 		lost += d->lost;
 		altered += d->altered;
 		unknown += d->unknown;
-		if (d->n_places &&
-		    (!worst || d->places[0].packets > worst->places[0].packets))
+		if (d->n_places && (!worst || d->places[0].packets > worst->places[0].packets))
 			worst = d;
 	}
 	switch (r->verdict) {
@@ -72,7 +71,8 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 		break;
 	case VERIFY_INCONCLUSIVE:
 		snprintf(text, sizeof(text), "inconclusive: %s",
-			 r->n_reasons ? r->reasons[unknown || !sent ? 0 : r->n_reasons - 1] : "nothing matched");
+			 r->n_reasons ? r->reasons[unknown || !sent ? 0 : r->n_reasons - 1]
+				      : "nothing matched");
 		break;
 	}
 	report_safe(text, style && style->utf8, out, REPORT_SENTENCE_MAX);
@@ -135,9 +135,14 @@ static void more(struct report_out *o, const struct report_verify *v)
 
 	for (unsigned i = 0; i < r->n_directions; i++) {
 		const struct verify_direction *d = &r->directions[i];
-		const struct { uint64_t n; const char *what; } also[] = {
-			{ d->duplicated, "duplicated" }, { d->reordered, "reordered" },
-			{ d->unprovable, "unprovable" }, { d->out_of_scope, "out of scope" },
+		const struct {
+			uint64_t n;
+			const char *what;
+		} also[] = {
+			{ d->duplicated, "duplicated" },
+			{ d->reordered, "reordered" },
+			{ d->unprovable, "unprovable" },
+			{ d->out_of_scope, "out of scope" },
 		};
 		bool any = d->delays.known;
 
@@ -230,8 +235,8 @@ static void lost_packets(struct report_out *o, const struct report_verify *v,
 		const struct verify_lost *l = &d->lost_packets[i];
 		const struct result_tuple *t = &l->tuple;
 		time_t s = (time_t)(l->time_ns / 1000000000);
-		const char *file = v->file && d->from >= 0
-					   ? v->file(v->arg, (unsigned)d->from, l) : NULL;
+		const char *file =
+			v->file && d->from >= 0 ? v->file(v->arg, (unsigned)d->from, l) : NULL;
 		struct tm tm;
 
 		localtime_r(&s, &tm);
@@ -271,9 +276,10 @@ int report_verify_text(FILE *out, const struct report_verify *v, const struct re
 	struct report_out o;
 
 	report_out_init(&o, out, style);
-	report_out_in_color(&o, r->verdict == VERIFY_DELIVERED ? REPORT_GREEN
-			      : r->verdict == VERIFY_LOST      ? REPORT_RED
-							       : REPORT_YELLOW,
+	report_out_in_color(&o,
+			    r->verdict == VERIFY_DELIVERED ? REPORT_GREEN
+			    : r->verdict == VERIFY_LOST	   ? REPORT_RED
+							   : REPORT_YELLOW,
 			    report_verify_sentence(v, o.style, sentence));
 	report_out_chr(&o, '\n');
 	counts(&o, v);

@@ -34,21 +34,21 @@
 #include <string.h>
 
 #define BUCKETS 4096u
-#define BUCKET_NS 1000000LL	/* at first: 4 s in all */
-#define STAMP_NS 1000		/* pcap's usual resolution; stamps are cut off, not rounded */
-#define DRIFT_MAX 1e-3		/* quartz is within 100 ppm, NTP slews by 500 */
-#define DRIFT_USUAL 1e-4	/* assumed where the traffic does not tell */
-#define DRIFT_STEPS 120		/* of the search: 2e-3 x (2/3)^120 is far below a ppt */
+#define BUCKET_NS 1000000LL /* at first: 4 s in all */
+#define STAMP_NS 1000 /* pcap's usual resolution; stamps are cut off, not rounded */
+#define DRIFT_MAX 1e-3 /* quartz is within 100 ppm, NTP slews by 500 */
+#define DRIFT_USUAL 1e-4 /* assumed where the traffic does not tell */
+#define DRIFT_STEPS 120 /* of the search: 2e-3 x (2/3)^120 is far below a ppt */
 
 struct point {
-	int64_t x, y;		/* reference's time less base_x; delta less base_y */
+	int64_t x, y; /* reference's time less base_x; delta less base_y */
 	bool used;
 };
 
 struct side {
 	struct point best[BUCKETS];
 	uint64_t n;
-	int64_t extreme;	/* least (forward) or largest (backward) delta */
+	int64_t extreme; /* least (forward) or largest (backward) delta */
 };
 
 struct verify_clock {
@@ -57,7 +57,7 @@ struct verify_clock {
 	unsigned n_hull[2];
 	int64_t base_x, base_y;
 	int64_t width;
-	double drift;		/* as estimated last: what "best" means within a long stretch */
+	double drift; /* as estimated last: what "best" means within a long stretch */
 	bool begun;
 };
 
@@ -182,8 +182,7 @@ static void make_hull(struct verify_clock *c, bool forward)
 			top--;
 		}
 		h[top++] = p;
-skip:
-		;
+	skip:;
 	}
 	c->n_hull[forward] = top;
 }
@@ -202,8 +201,8 @@ static double height(const struct point *h, unsigned n, double x)
 	}
 	if (lo == hi || h[lo].x == h[hi].x)
 		return (double)h[lo].y;
-	return (double)h[lo].y + (double)(h[hi].y - h[lo].y) * (x - (double)h[lo].x) /
-					 (double)(h[hi].x - h[lo].x);
+	return (double)h[lo].y +
+	       (double)(h[hi].y - h[lo].y) * (x - (double)h[lo].x) / (double)(h[hi].x - h[lo].x);
 }
 
 /* The widest strip of slope d between the hulls. */
@@ -248,8 +247,10 @@ static double nearest(const struct verify_clock *c, double from, double to, doub
 	/* The distance of two piecewise linear curves is least at one of their corners. */
 	for (unsigned i = 0; i < c->n_hull[0] + c->n_hull[1] + 2; i++) {
 		unsigned k = i - 2;
-		double x = i == 0 ? from : i == 1 ? to
-			 : k < c->n_hull[0] ? (double)b[k].x : (double)f[k - c->n_hull[0]].x;
+		double x = i == 0	      ? from
+			   : i == 1	      ? to
+			   : k < c->n_hull[0] ? (double)b[k].x
+					      : (double)f[k - c->n_hull[0]].x;
 
 		if (x < from || x > to)
 			continue;
@@ -299,7 +300,7 @@ void verify_clock_line(struct verify_clock *c, struct verify_clock_line *l)
 		residual = DRIFT_USUAL * (from - to) / 2;
 	}
 	if (gap < 0) {
-		/* No line fits: a clock was stepped or slewed. Half a round trip at that time, and the misfit. */
+		/* No line fits: a clock was stepped. Half a round trip, and the misfit. */
 		double trip = INFINITY;
 
 		for (unsigned i = 0; i < BUCKETS; i++)

@@ -43,9 +43,9 @@ enum key_kind {
 	KEY_BLOCK,
 };
 
-#define MAY_FRAGMENT 1200u	/* smaller datagrams are not cut: IPv6's least MTU is 1280 */
+#define MAY_FRAGMENT 1200u /* smaller datagrams are not cut: IPv6's least MTU is 1280 */
 
-#define TIME_MAX_NS 4000000000000000000LL	/* the year 2096 */
+#define TIME_MAX_NS 4000000000000000000LL /* the year 2096 */
 
 #define ROLE_BIT(r) (1u << (r))
 
@@ -149,8 +149,9 @@ static void link_add(struct verify *v, uint32_t i, uint64_t key)
 	else
 		return; /* found by its first byte only */
 	uint32_t *bucket = &v->link_bucket[key & v->link_mask];
-	v->link[k] = (struct link){ .key = key, .sent = i, .next = *bucket, .prev = NONE,
-				    .sibling = v->sent[i].link };
+	v->link[k] = (struct link){
+		.key = key, .sent = i, .next = *bucket, .prev = NONE, .sibling = v->sent[i].link
+	};
 	if (*bucket != NONE)
 		v->link[*bucket].prev = k;
 	*bucket = k;
@@ -431,9 +432,9 @@ static bool claim_exact(struct verify *v, struct received *r)
 		if (s->key != r->key || s->from != r->from || s->to != r->to ||
 		    s->kind != r->kind || s->size != r->size || bodies_differ(s, r))
 			continue;
-		if (r->kind == RESULT_KIND_STREAM ? s->start != r->start || s->sig != r->sig ||
-						    !ids_fit(s, r, 0)
-						  : s->head != r->head)
+		if (r->kind == RESULT_KIND_STREAM
+			    ? s->start != r->start || s->sig != r->sig || !ids_fit(s, r, 0)
+			    : s->head != r->head)
 			continue;
 		if (!is_free(v, s, 0, r->size)) {
 			copy = i;
@@ -501,8 +502,8 @@ static bool claim_stream(struct verify *v, struct received *r)
 
 	for (uint32_t pos = 0; pos < r->size;) {
 		uint32_t left = r->size - pos, next = left, copy;
-		uint32_t block_end = (1u << BLOCK_SHIFT) -
-				     ((r->start + pos) & ((1u << BLOCK_SHIFT) - 1));
+		uint32_t block_end =
+			(1u << BLOCK_SHIFT) - ((r->start + pos) & ((1u << BLOCK_SHIFT) - 1));
 		uint32_t i = stream_at(v, r, r->start + pos, left, &next, &copy);
 
 		if (i == NONE && copy != NONE) {
@@ -724,8 +725,8 @@ static void find_altered(struct verify *v, struct sent *s)
 			same = lo <= s->size - r->size && is_free(v, s, lo, r->size);
 		} else {
 			same = r->size == s->size && !s->taken &&
-			       (r->head == s->head || (s->flags & SENT_HAS_ID && r->has_id &&
-						       r->ip_id == s->ip_id) ||
+			       (r->head == s->head ||
+				(s->flags & SENT_HAS_ID && r->has_id && r->ip_id == s->ip_id) ||
 				(s->body_len && s->body_len == r->body_len && s->body == r->body));
 		}
 		if (!same)
@@ -742,8 +743,13 @@ static void judge(struct verify *v, uint32_t i, bool evicted)
 	struct sent *s = &v->sent[i];
 	struct direction *d = direction_of(v, s->from, s->to);
 	struct verify_lost l = {
-		.packet_id = s->id, .frame = s->frame, .hop = s->hop, .time_ns = s->time_ns,
-		.tuple = s->tuple, .ip_id = s->ip_id, .has_ip_id = s->flags & SENT_HAS_ID,
+		.packet_id = s->id,
+		.frame = s->frame,
+		.hop = s->hop,
+		.time_ns = s->time_ns,
+		.tuple = s->tuple,
+		.ip_id = s->ip_id,
+		.has_ip_id = s->flags & SENT_HAS_ID,
 		.length = s->length,
 	};
 
@@ -780,7 +786,7 @@ static void evict_sent(struct verify *v)
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		if (!best || v->direction[k].sent.n > best->sent.n)
 			best = &v->direction[k];
-	uint32_t i = heap_pop(v, &best->sent, sent_before);
+	uint32_t i = verify_heap_pop(v, &best->sent, sent_before);
 	v->evicted_sent += v->sent[i].got < v->sent[i].size;
 	judge(v, i, true);
 }
@@ -795,7 +801,7 @@ static void evict_received(struct verify *v)
 		if (!best || v->direction[k].received.n > best->received.n)
 			best = &v->direction[k];
 	}
-	uint32_t i = heap_pop(v, &best->received, received_before);
+	uint32_t i = verify_heap_pop(v, &best->received, received_before);
 	if (!verify_has_offset(v, v->received[i].from, v->received[i].to) ||
 	    !claim_any(v, &v->received[i]))
 		v->evicted_received++;
@@ -888,15 +894,34 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 	struct sent *s = &v->sent[i];
 	uint64_t fragments = key_fragments(wire, p->has_ip_id, p->ip_id, size);
 	*s = (struct sent){
-		.time_ns = p->time_ns, .wire_ns = last->first_ns,
-		.tuple_hash = verify_tuple_hash(wire), .head = p->fingerprint, .body = p->body,
-		.id = p->id, .frame = p->frame_number, .prev = NONE, .link = NONE, .pieces = NONE,
-		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0, .size = size,
-		.sig = p->sig, .ip_id = p->ip_id, .segment = p->segment, .body_len = p->body_len,
-		.length = p->length, .tuple = p->tuple, .flags = SENT_USED,
-		.hop = p->sightings[0].hop, .outer_sport = p->outer_sport, .kind = (uint8_t)p->kind,
-		.from = (uint8_t)from, .to = (uint8_t)to, .ttl = p->ttl,
-		.last_role = p->sightings[0].role, .wire_role = last->role, .vni = p->vni,
+		.time_ns = p->time_ns,
+		.wire_ns = last->first_ns,
+		.tuple_hash = verify_tuple_hash(wire),
+		.head = p->fingerprint,
+		.body = p->body,
+		.id = p->id,
+		.frame = p->frame_number,
+		.prev = NONE,
+		.link = NONE,
+		.pieces = NONE,
+		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
+		.size = size,
+		.sig = p->sig,
+		.ip_id = p->ip_id,
+		.segment = p->segment,
+		.body_len = p->body_len,
+		.length = p->length,
+		.tuple = p->tuple,
+		.flags = SENT_USED,
+		.hop = p->sightings[0].hop,
+		.outer_sport = p->outer_sport,
+		.kind = (uint8_t)p->kind,
+		.from = (uint8_t)from,
+		.to = (uint8_t)to,
+		.ttl = p->ttl,
+		.last_role = p->sightings[0].role,
+		.wire_role = last->role,
+		.vni = p->vni,
 		.outer_dst = p->outer_dst,
 	};
 	s->key = key_of(s->tuple_hash, p, fragments);
@@ -930,7 +955,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		link_add(v, i, fragments);
 	}
 	note_outer(d, s);
-	if (!heap_push(v, &d->sent, i, sent_before)) {
+	if (!verify_heap_push(v, &d->sent, i, sent_before)) {
 		d->d.unknown++;
 		sent_free(v, i);
 		return;
@@ -984,15 +1009,33 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 	struct received *r = &v->received[i];
 	uint64_t fragments = key_fragments(wire, p->has_ip_id, p->ip_id, size);
 	*r = (struct received){
-		.time_ns = last->first_ns, .first_ns = p->sightings[0].first_ns,
-		.tuple_hash = verify_tuple_hash(wire), .head = p->fingerprint, .body = p->body,
-		.id = p->id, .prev = NONE, .pieces = NONE, .same_next = NONE, .same_prev = NONE,
-		.older = NONE, .start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
-		.size = size, .sig = p->sig, .ip_id = p->ip_id, .body_len = p->body_len,
-		.vni = p->vni, .outer_dst = p->outer_dst, .kind = (uint8_t)p->kind,
-		.from = (uint8_t)from, .to = (uint8_t)to, .ttl = p->ttl,
-		.wire_role = p->sightings[0].role, .last_role = last->role,
-		.v4 = addr_is_v4(&wire->src), .has_id = p->has_ip_id, .queued = true,
+		.time_ns = last->first_ns,
+		.first_ns = p->sightings[0].first_ns,
+		.tuple_hash = verify_tuple_hash(wire),
+		.head = p->fingerprint,
+		.body = p->body,
+		.id = p->id,
+		.prev = NONE,
+		.pieces = NONE,
+		.same_next = NONE,
+		.same_prev = NONE,
+		.older = NONE,
+		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
+		.size = size,
+		.sig = p->sig,
+		.ip_id = p->ip_id,
+		.body_len = p->body_len,
+		.vni = p->vni,
+		.outer_dst = p->outer_dst,
+		.kind = (uint8_t)p->kind,
+		.from = (uint8_t)from,
+		.to = (uint8_t)to,
+		.ttl = p->ttl,
+		.wire_role = p->sightings[0].role,
+		.last_role = last->role,
+		.v4 = addr_is_v4(&wire->src),
+		.has_id = p->has_ip_id,
+		.queued = true,
 		.outer_fragmented = p->outer_fragmented,
 		.doubt = p->status == RESULT_INCOMPLETE && !p->lost,
 	};
@@ -1016,7 +1059,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 	if (r->next != NONE)
 		v->received[r->next].prev = i;
 	v->received_bucket[r->key & v->mask] = i;
-	if (!heap_push(v, &d->received, i, received_before)) {
+	if (!verify_heap_push(v, &d->received, i, received_before)) {
 		received_free(v, i);
 		return;
 	}
@@ -1030,7 +1073,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 /* ------------------------------------------------------------- whose packet */
 
 enum course {
-	COURSE_NONE = 0,	/* of no concern between nodes */
+	COURSE_NONE = 0, /* of no concern between nodes */
 	COURSE_LEAVES,
 	COURSE_ARRIVES,
 };
@@ -1078,7 +1121,7 @@ static int other_node(const struct verify *v, unsigned node, const struct addr *
 	return anybody;
 }
 
-void deliver_packet(struct verify *v, unsigned node, const struct result_packet *p)
+void verify_deliver_packet(struct verify *v, unsigned node, const struct result_packet *p)
 {
 	const struct result_tuple *wire = p->translated ? &p->translation : &p->tuple;
 	const struct model_net *net = v->node[node].net;
@@ -1136,7 +1179,7 @@ static void pump_direction(struct verify *v, unsigned from, unsigned to)
 				frontier = t;
 			break;
 		}
-		heap_pop(v, &d->received, received_before);
+		verify_heap_pop(v, &d->received, received_before);
 		process(v, i);
 	}
 	d->done_ns = frontier;
@@ -1146,7 +1189,7 @@ static void pump_direction(struct verify *v, unsigned from, unsigned to)
 
 		if (d->done_ns != INT64_MAX && d->done_ns < plus(t, v->cfg.window_ns + slack))
 			break;
-		heap_pop(v, &d->sent, sent_before);
+		verify_heap_pop(v, &d->sent, sent_before);
 		judge(v, i, false);
 	}
 	while (d->unclaimed_first != NONE && d->done_ns != INT64_MAX &&
@@ -1154,7 +1197,7 @@ static void pump_direction(struct verify *v, unsigned from, unsigned to)
 		drop_unclaimed(v, d);
 }
 
-void deliver_pump(struct verify *v)
+void verify_deliver_pump(struct verify *v)
 {
 	for (unsigned a = 0; a < v->cfg.n_nodes; a++)
 		for (unsigned b = 0; b < v->cfg.n_nodes; b++)
@@ -1162,13 +1205,13 @@ void deliver_pump(struct verify *v)
 				pump_direction(v, a, b);
 }
 
-void deliver_finish(struct verify *v)
+void verify_deliver_finish(struct verify *v)
 {
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
 		v->node[k].frontier_ns = INT64_MAX;
-	deliver_pump(v);
+	verify_deliver_pump(v);
 	/* What never found its counterpart's clock. */
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		while (v->direction[k].sent.n)
-			judge(v, heap_pop(v, &v->direction[k].sent, sent_before), false);
+			judge(v, verify_heap_pop(v, &v->direction[k].sent, sent_before), false);
 }

@@ -8,7 +8,7 @@
 
 #define FIRST_SIZE 1024u
 
-bool heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before)
+bool verify_heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before)
 {
 	if (h->n == h->size) {
 		/* Never above the table whose indices it holds, so it stops growing. */
@@ -32,7 +32,7 @@ bool heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before)
 	return true;
 }
 
-uint32_t heap_pop(struct verify *v, struct heap *h, heap_before before)
+uint32_t verify_heap_pop(struct verify *v, struct heap *h, heap_before before)
 {
 	uint32_t top = h->at[0], last = h->at[--h->n], k = 0;
 

@@ -2,6 +2,8 @@
 /*
  * solo.c - one node's capture alone: what the replies in it prove delivered.
  *
+ * Theory of operation
+ *
  * Packets are gone through in order of time, both directions. Each may prove others
  * before it and may itself be proved by one behind it:
  *
@@ -22,8 +24,8 @@
 
 #include "podhop/hash.h"
 
-#define ASKERS 65536u		/* UDP flows whose first speaker is remembered */
-#define WINDOWS_TO_ANSWER 8	/* retransmission timeouts double: 16 s cover four of them */
+#define ASKERS 65536u /* UDP flows whose first speaker is remembered */
+#define WINDOWS_TO_ANSWER 8 /* retransmission timeouts double: 16 s cover four of them */
 #define ICMP_ECHO_REPLY 0
 #define ICMP_ECHO 8
 #define ICMPV6_ECHO 128
@@ -39,11 +41,11 @@ struct asker {
 
 struct solo {
 	struct heap events;
-	uint32_t oldest, newest;	/* waiting to be proved, in order of time */
+	uint32_t oldest, newest; /* waiting to be proved, in order of time */
 	struct asker *asker;
 };
 
-int solo_new(struct verify *v, struct err *err)
+int verify_solo_new(struct verify *v, struct err *err)
 {
 	v->solo = calloc(1, sizeof(*v->solo));
 	if (v->solo)
@@ -57,7 +59,7 @@ int solo_new(struct verify *v, struct err *err)
 	return 0;
 }
 
-void solo_free(struct verify *v)
+void verify_solo_free(struct verify *v)
 {
 	if (!v->solo)
 		return;
@@ -79,10 +81,12 @@ static struct result_tuple reversed(const struct result_tuple *t)
 	bool echo = t->protocol == MODEL_PROTO_ICMP || t->protocol == MODEL_PROTO_ICMPV6;
 
 	/* An echo's id stands for its source port, both ways. */
-	return (struct result_tuple){ .src = t->dst, .dst = t->src,
+	return (struct result_tuple){ .src = t->dst,
+				      .dst = t->src,
 				      .sport = echo ? t->sport : t->dport,
 				      .dport = echo ? t->dport : t->sport,
-				      .protocol = t->protocol, .has_ports = t->has_ports };
+				      .protocol = t->protocol,
+				      .has_ports = t->has_ports };
 }
 
 /* Bytes of sequence space; 0: nothing that could be acknowledged. */
@@ -178,7 +182,8 @@ static void expire(struct verify *v, uint32_t i, bool end)
 static void prove_others(struct verify *v, const struct sent *a)
 {
 	struct result_tuple back = reversed(&a->tuple);
-	uint64_t key = hash_mix(verify_tuple_hash(&back), a->from == OUTWARDS ? INWARDS : OUTWARDS, 1);
+	uint64_t key =
+		hash_mix(verify_tuple_hash(&back), a->from == OUTWARDS ? INWARDS : OUTWARDS, 1);
 	uint8_t protocol = a->tuple.protocol;
 	uint32_t next;
 	unsigned n = 0;
@@ -188,7 +193,8 @@ static void prove_others(struct verify *v, const struct sent *a)
 	if ((protocol == MODEL_PROTO_ICMP && a->l4_flags != ICMP_ECHO_REPLY) ||
 	    (protocol == MODEL_PROTO_ICMPV6 && a->l4_flags != ICMPV6_ECHO_REPLY))
 		return;
-	for (uint32_t i = v->sent_bucket[key & v->mask]; i != NONE && n < CHAIN_MAX; i = next, n++) {
+	for (uint32_t i = v->sent_bucket[key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = next, n++) {
 		const struct sent *s = &v->sent[i];
 
 		next = s->next;
@@ -238,8 +244,7 @@ static void go_through(struct verify *v, uint32_t i)
 	struct sent *s = &v->sent[i];
 
 	while (v->solo->oldest != NONE &&
-	       s->time_ns - v->sent[v->solo->oldest].time_ns >
-		       WINDOWS_TO_ANSWER * v->cfg.window_ns)
+	       s->time_ns - v->sent[v->solo->oldest].time_ns > WINDOWS_TO_ANSWER * v->cfg.window_ns)
 		expire(v, v->solo->oldest, false);
 	prove_others(v, s);
 	if (can_be_proved(v, s)) {
@@ -250,7 +255,7 @@ static void go_through(struct verify *v, uint32_t i)
 	release(v, i);
 }
 
-void solo_packet(struct verify *v, const struct result_packet *p)
+void verify_solo_packet(struct verify *v, const struct result_packet *p)
 {
 	/* Without pods, each side's packets prove the other's all the same. */
 	unsigned way = p->direction == MODEL_DIRECTION_INGRESS ? INWARDS : OUTWARDS;
@@ -262,14 +267,14 @@ void solo_packet(struct verify *v, const struct result_packet *p)
 		if (v->node[0].net->n_pods)
 			return;
 		way = memcmp(&p->tuple.src, &p->tuple.dst, sizeof(p->tuple.src)) < 0 ? OUTWARDS
-										      : INWARDS;
+										     : INWARDS;
 	}
 	if (v->sent_free == NONE && v->sent_top == v->n_packets) {
 		v->evicted_sent++;
 		if (v->solo->oldest != NONE)
 			expire(v, v->solo->oldest, false);
 		else
-			go_through(v, heap_pop(v, &v->solo->events, event_before));
+			go_through(v, verify_heap_pop(v, &v->solo->events, event_before));
 	}
 	if (v->sent_free != NONE) {
 		i = v->sent_free;
@@ -283,27 +288,33 @@ void solo_packet(struct verify *v, const struct result_packet *p)
 	}
 	v->n_sent++;
 	v->sent[i] = (struct sent){
-		.time_ns = p->time_ns, .id = p->id, .frame = p->frame_number, .tuple = p->tuple,
-		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : p->seq, .size = p->size,
-		.ack = p->ack, .l4_flags = p->l4_flags, .kind = (uint8_t)p->kind,
+		.time_ns = p->time_ns,
+		.id = p->id,
+		.frame = p->frame_number,
+		.tuple = p->tuple,
+		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : p->seq,
+		.size = p->size,
+		.ack = p->ack,
+		.l4_flags = p->l4_flags,
+		.kind = (uint8_t)p->kind,
 		.from = (uint8_t)way,
 	};
 	v->sent[i].key = hash_mix(verify_tuple_hash(&p->tuple), way, 1);
-	if (!heap_push(v, &v->solo->events, i, event_before))
+	if (!verify_heap_push(v, &v->solo->events, i, event_before))
 		release(v, i);
 }
 
-void solo_pump(struct verify *v, int64_t frontier_ns)
+void verify_solo_pump(struct verify *v, int64_t frontier_ns)
 {
 	struct heap *h = &v->solo->events;
 
 	while (h->n && v->sent[h->at[0]].time_ns < frontier_ns)
-		go_through(v, heap_pop(v, h, event_before));
+		go_through(v, verify_heap_pop(v, h, event_before));
 }
 
-void solo_finish(struct verify *v)
+void verify_solo_finish(struct verify *v)
 {
-	solo_pump(v, INT64_MAX);
+	verify_solo_pump(v, INT64_MAX);
 	while (v->solo->oldest != NONE)
 		expire(v, v->solo->oldest, true);
 }

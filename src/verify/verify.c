@@ -47,8 +47,9 @@ uint64_t verify_tuple_hash(const struct result_tuple *t)
 	memcpy(&w[0], t->src.b, 16);
 	memcpy(&w[2], t->dst.b, 16);
 	return hash_mix(hash_mix(w[0] ^ w[3], w[1], 31),
-			hash_mix(w[3], w[2], (uint64_t)t->protocol << 32 |
-						     (uint32_t)t->sport << 16 | t->dport), 37);
+			hash_mix(w[3], w[2],
+				 (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport),
+			37);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -114,8 +115,8 @@ struct verify *verify_new(const struct verify_config *config, struct err *err)
 	v->cfg = *config;
 	if (!v->cfg.window_ns)
 		v->cfg.window_ns = WINDOW_NS;
-	v->n_packets = power_of_two(config->packets_max ? config->packets_max
-							: PACKETS_MAX_DEFAULT);
+	v->n_packets =
+		power_of_two(config->packets_max ? config->packets_max : PACKETS_MAX_DEFAULT);
 	v->mask = v->n_packets - 1;
 	v->link_mask = LINKS_A_PACKET * v->n_packets - 1;
 	v->sent_free = v->received_free = v->link_free = v->piece_free = NONE;
@@ -153,7 +154,7 @@ struct verify *verify_new(const struct verify_config *config, struct err *err)
 			d->unclaimed_first = d->unclaimed_last = NONE;
 			d->done_ns = INT64_MIN;
 		}
-	if (!make_pairs(v, err) || (config->n_nodes == 1 && solo_new(v, err) < 0)) {
+	if (!make_pairs(v, err) || (config->n_nodes == 1 && verify_solo_new(v, err) < 0)) {
 		verify_free(v);
 		return NULL;
 	}
@@ -171,7 +172,7 @@ void verify_free(struct verify *v)
 	if (!v)
 		return;
 	pairs = (size_t)v->cfg.n_nodes * v->cfg.n_nodes;
-	solo_free(v);
+	verify_solo_free(v);
 	for (size_t k = 0; v->direction && k < pairs + 1; k++) {
 		struct direction *d = &v->direction[k];
 
@@ -229,9 +230,9 @@ int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t t
 void verify_packet(struct verify *v, unsigned node, const struct result_packet *p)
 {
 	if (v->solo)
-		solo_packet(v, p);
+		verify_solo_packet(v, p);
 	else
-		deliver_packet(v, node, p);
+		verify_deliver_packet(v, node, p);
 }
 
 void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
@@ -283,12 +284,12 @@ void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last
 	if (frontier_ns > n->frontier_ns)
 		n->frontier_ns = frontier_ns;
 	if (v->solo)
-		solo_pump(v, n->frontier_ns);
+		verify_solo_pump(v, n->frontier_ns);
 	else
-		deliver_pump(v);
+		verify_deliver_pump(v);
 }
 
-#define SAME_CLOCK_NS 3600000000000LL	/* NTP or not: clocks of a cluster are not an hour apart */
+#define SAME_CLOCK_NS 3600000000000LL /* NTP or not: clocks of a cluster are not an hour apart */
 
 int verify_next(const struct verify *v, const bool ready[], const int64_t next_ns[])
 {
@@ -303,7 +304,7 @@ int verify_next(const struct verify *v, const bool ready[], const int64_t next_n
 		if (k && verify_has_offset(v, 0, k)) {
 			t = verify_convert(v, k, 0, t);
 		} else if (k && v->node[k].told && v->node[0].told) {
-			/* Nothing matched yet: in raw time, or, when that makes no sense, side by side. */
+			/* Nothing matched yet: in raw time, or side by side when too far apart. */
 			int64_t apart = v->node[k].first_ns - v->node[0].first_ns;
 			if (apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS)
 				t -= apart;
@@ -329,9 +330,10 @@ static void count_place(struct verify_direction *d, const struct verify_lost *l,
 	if (i == d->n_places) {
 		if (i == VERIFY_PLACES_MAX)
 			return;
-		d->places[d->n_places++] = (struct verify_place){
-			.last_node = l->last_node, .last_role = l->last_role,
-			.next_node = l->next_node, .next_role = l->next_role };
+		d->places[d->n_places++] = (struct verify_place){ .last_node = l->last_node,
+								  .last_role = l->last_role,
+								  .next_node = l->next_node,
+								  .next_role = l->next_role };
 	}
 	d->places[i].packets += (uint64_t)n;
 }
@@ -356,8 +358,8 @@ void verify_count_lost(struct verify *v, struct direction *d, const struct sent 
 	/* Room for 64, 128, ... up to the list's limit. */
 	uint32_t n = r->n_lost_packets;
 	if (!(n & (n - 1)) && (n >= LOST_FIRST || !n)) {
-		struct verify_lost *grown = realloc(r->lost_packets,
-						    (n ? 2 * n : LOST_FIRST) * sizeof(*grown));
+		struct verify_lost *grown =
+			realloc(r->lost_packets, (n ? 2 * n : LOST_FIRST) * sizeof(*grown));
 		if (!grown) {
 			r->lost_omitted++;
 			return;
@@ -368,8 +370,8 @@ void verify_count_lost(struct verify *v, struct direction *d, const struct sent 
 }
 
 /* Drops whose time nobody knows, told at the end of a file: what was lost there is unknown. */
-static bool is_excused_late(const struct verify *v, const struct verify_direction *d,
-			    int next_node, enum model_role next_role)
+static bool is_excused_late(const struct verify *v, const struct verify_direction *d, int next_node,
+			    enum model_role next_role)
 {
 	const struct node *from = &v->node[d->from], *to = &v->node[d->to];
 
@@ -424,7 +426,7 @@ void verify_finish(struct verify *v)
 	unsigned n = v->cfg.n_nodes;
 
 	if (v->solo) {
-		solo_finish(v);
+		verify_solo_finish(v);
 		return;
 	}
 	for (unsigned k = 0; k < n * n; k++) {
@@ -432,7 +434,7 @@ void verify_finish(struct verify *v)
 		if (p->samples && !v->cfg.has_offset)
 			verify_clock_line(p->clock, &p->line);
 	}
-	deliver_finish(v);
+	verify_deliver_finish(v);
 	for (unsigned k = 0; k < n * n; k++) {
 		struct pair *p = &v->pair[k];
 		if (p->samples && !v->cfg.has_offset)
@@ -480,8 +482,8 @@ static int fill_delays(const struct verify *v, const struct direction *d, struct
 	return 0;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void reason(struct verify_result *r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void reason(struct verify_result *r, const char *fmt,
+							 ...)
 {
 	va_list ap;
 
@@ -513,9 +515,9 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
 		       f->sent, from, to);
 	if (f->unknown)
-		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s", f->unknown, f->sent,
-		       from, to,
-		       v->solo ? "an answer was due and is not in the capture"
+		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s", f->unknown,
+		       f->sent, from, to,
+		       v->solo			  ? "an answer was due and is not in the capture"
 		       : d->evicted == f->unknown ? "the table was full"
 						  : "a capture lost frames that would tell");
 	if (d->vni_differs)
@@ -531,8 +533,10 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 		reason(r, "outer DF is set on %" PRIu64 " of %" PRIu64 " packets from %s to %s",
 		       d->outer_df, d->encapsulated, from, to);
 	if (d->outer_fragmented)
-		reason(r, "%" PRIu64 " packets from %s to %s left in outer fragments: the underlay's "
-		       "MTU is below what VTEP and encapsulation need", d->outer_fragmented, from, to);
+		reason(r,
+		       "%" PRIu64 " packets from %s to %s left in outer fragments: the underlay's "
+		       "MTU is below what VTEP and encapsulation need",
+		       d->outer_fragmented, from, to);
 	if (d->fragmented_between)
 		reason(r, "%" PRIu64 " packets from %s to %s were fragmented between the nodes",
 		       d->fragmented_between, from, to);
@@ -540,8 +544,10 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 		reason(r, "outer UDP checksum is 0 over IPv6: %" PRIu64 " packets from %s to %s",
 		       d->unsummed, from, to);
 	if (d->n_flows >= 16 && d->n_sports == 1)
-		reason(r, "all %u flows from %s to %s have one outer source port: links and queues "
-		       "cannot share the load", d->n_flows, from, to);
+		reason(r,
+		       "all %u flows from %s to %s have one outer source port: links and queues "
+		       "cannot share the load",
+		       d->n_flows, from, to);
 }
 
 static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struct verify_result *r)
@@ -554,8 +560,10 @@ static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struc
 		reason(r, "no packet of %s was found at %s, nor the other way", v->node[a].name,
 		       v->node[b].name);
 	else
-		reason(r, "packets between %s and %s went one way only: the clocks' offset cannot be "
-		       "known (--clock-offset tells it)", v->node[a].name, v->node[b].name);
+		reason(r,
+		       "packets between %s and %s went one way only: the clocks' offset cannot be "
+		       "known (--clock-offset tells it)",
+		       v->node[a].name, v->node[b].name);
 }
 
 static void drop_reasons(const struct verify *v, struct verify_result *r)
@@ -655,8 +663,9 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 		reason(r, v->solo ? "nothing in this capture proves a delivery"
 				  : "nothing matched: were both captures made at the same time, of "
 				    "pods that talk to each other?");
-	r->verdict = lost ? VERIFY_LOST : unknown || !delivered ? VERIFY_INCONCLUSIVE
-								: VERIFY_DELIVERED;
+	r->verdict = lost		     ? VERIFY_LOST
+		     : unknown || !delivered ? VERIFY_INCONCLUSIVE
+					     : VERIFY_DELIVERED;
 	return 0;
 no_memory:
 	err_sys(err, ENOMEM, "verify");

@@ -16,16 +16,16 @@
 /* 524,288 packets each way: window and look-ahead (2.5 s) of 200,000 packets a second. */
 #define PACKETS_MAX_DEFAULT (1u << 19)
 #define LINKS_A_PACKET 2u
-#define PIECES_MAX (1u << 18)		/* of packets that were not seen as a whole */
-#define BLOCK_SHIFT 14			/* streams are indexed by 16 KiB of sequence space */
-#define BLOCKS_MAX 64u			/* of one packet: a BIG TCP frame has 33 */
-#define DELAYS_KEPT (1u << 18)		/* a direction; beyond that a fair sample is kept */
-#define FLOWS (1u << 14)		/* whose order is watched, a direction */
+#define PIECES_MAX (1u << 18) /* of packets that were not seen as a whole */
+#define BLOCK_SHIFT 14 /* streams are indexed by 16 KiB of sequence space */
+#define BLOCKS_MAX 64u /* of one packet: a BIG TCP frame has 33 */
+#define DELAYS_KEPT (1u << 18) /* a direction; beyond that a fair sample is kept */
+#define FLOWS (1u << 14) /* whose order is watched, a direction */
 #define SPORTS (1u << 16)
 #define DROP_SPANS_MAX 512
-#define CHAIN_MAX 4096u			/* look-alikes compared before giving up */
+#define CHAIN_MAX 4096u /* look-alikes compared before giving up */
 #define WINDOW_NS 2000000000LL
-#define SLACK_NS 1000000LL		/* between nodes, on top of the offset's uncertainty */
+#define SLACK_NS 1000000LL /* between nodes, on top of the offset's uncertainty */
 
 /* A growing array of table indices, the oldest first (a binary heap). */
 struct heap {
@@ -41,41 +41,41 @@ enum sent_flag {
 	SENT_USED = 1,
 	SENT_ALTERED = 2,
 	SENT_DUPLICATED = 4,
-	SENT_DOUBT = 8,		/* a capture lost frames of it, or closed it early */
-	SENT_LATE = 16,		/* came when its receivers had been gone through */
+	SENT_DOUBT = 8, /* a capture lost frames of it, or closed it early */
+	SENT_LATE = 16, /* came when its receivers had been gone through */
 	SENT_V4 = 32,
-	SENT_STRONG = 64,	/* no other packet looks like it */
-	SENT_TIMED = 128,	/* its delay is counted */
+	SENT_STRONG = 64, /* no other packet looks like it */
+	SENT_TIMED = 128, /* its delay is counted */
 	SENT_HAS_ID = 256,
 	SENT_ENCAP = 512,
 	SENT_OUTER_DF = 1024,
 	SENT_OUTER_FRAGMENTED = 2048,
 	SENT_OUTER_UNSUMMED = 4096,
 	SENT_RETRANSMISSION = 8192,
-	SENT_ANSWER = 16384,	/* solo.c: not sent but received */
+	SENT_ANSWER = 16384, /* solo.c: not sent but received */
 };
 
 /* A packet that left a node. */
 struct sent {
-	int64_t time_ns;	/* at its first captured hop */
-	int64_t wire_ns;	/* at its last: nearest the wire */
-	uint64_t key;		/* exact: tuple, and first byte or header hash */
+	int64_t time_ns; /* at its first captured hop */
+	int64_t wire_ns; /* at its last: nearest the wire */
+	uint64_t key; /* exact: tuple, and first byte or header hash */
 	uint64_t tuple_hash, head, body;
 	uint64_t id, frame;
-	uint32_t next, prev;	/* bucket */
-	uint32_t link;		/* its links; deliver.c */
-	uint32_t pieces;	/* seen at the receiver's last hop; NONE: all or nothing */
+	uint32_t next, prev; /* bucket */
+	uint32_t link; /* its links; deliver.c */
+	uint32_t pieces; /* seen at the receiver's last hop; NONE: all or nothing */
 	uint32_t start, size, sig, ip_id, segment, body_len, length;
-	uint32_t got;		/* bytes seen at the receiver's last hop */
-	uint32_t taken;		/* bytes that received packets claimed */
-	uint32_t covered[MODEL_ROLE_COUNT];	/* bytes seen at the receiver's hops */
-	struct result_tuple tuple;	/* as the sender's pod knows it */
+	uint32_t got; /* bytes seen at the receiver's last hop */
+	uint32_t taken; /* bytes that received packets claimed */
+	uint32_t covered[MODEL_ROLE_COUNT]; /* bytes seen at the receiver's hops */
+	struct result_tuple tuple; /* as the sender's pod knows it */
 	uint16_t flags, hop;
 	uint16_t outer_sport, l4_flags;
-	uint32_t ack;		/* solo.c */
-	uint32_t newer, older;	/* solo.c: pending packets of a flow */
+	uint32_t ack; /* solo.c */
+	uint32_t newer, older; /* solo.c: pending packets of a flow */
 	uint8_t kind, from, to, ttl;
-	uint8_t last_role;	/* the furthest hop of the sender that saw all of it */
+	uint8_t last_role; /* the furthest hop of the sender that saw all of it */
 	uint8_t wire_role;
 	uint32_t vni;
 	struct addr outer_dst;
@@ -83,19 +83,19 @@ struct sent {
 
 /* A packet that a node received. */
 struct received {
-	int64_t time_ns;	/* at the last hop, else where it was seen last */
-	int64_t first_ns;	/* at its first hop: nearest the wire */
+	int64_t time_ns; /* at the last hop, else where it was seen last */
+	int64_t first_ns; /* at its first hop: nearest the wire */
 	uint64_t key, tuple_hash, head, body, id;
-	uint64_t fragments;	/* key of a datagram that was cut on one side */
-	uint32_t next, prev;	/* bucket */
-	uint32_t same_next, same_prev;	/* unclaimed ones of the same tuple */
-	uint32_t older;		/* unclaimed ones, in order of time */
-	uint32_t pieces;	/* seen at the last hop, when that was not all */
+	uint64_t fragments; /* key of a datagram that was cut on one side */
+	uint32_t next, prev; /* bucket */
+	uint32_t same_next, same_prev; /* unclaimed ones of the same tuple */
+	uint32_t older; /* unclaimed ones, in order of time */
+	uint32_t pieces; /* seen at the last hop, when that was not all */
 	uint32_t start, size, sig, ip_id, body_len;
 	uint32_t covered[MODEL_ROLE_COUNT];
 	uint32_t vni;
 	struct addr outer_dst;
-	uint16_t whole;		/* mask of roles that saw all of it */
+	uint16_t whole; /* mask of roles that saw all of it */
 	uint8_t kind, from, to, ttl;
 	uint8_t wire_role, last_role;
 	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
@@ -114,8 +114,8 @@ struct drop_span {
 struct node {
 	const struct model_net *net;
 	const char *name;
-	uint32_t roles;		/* captured: mask of 1 << role */
-	uint8_t last;		/* the captured role nearest the pod */
+	uint32_t roles; /* captured: mask of 1 << role */
+	uint8_t last; /* the captured role nearest the pod */
 	int64_t first_ns, last_ns, frontier_ns;
 	bool told;
 	struct drop_span drops[MODEL_ROLE_COUNT][DROP_SPANS_MAX];
@@ -125,8 +125,8 @@ struct node {
 };
 
 struct delay_sample {
-	int64_t sent_ns;	/* sender's clock */
-	int64_t delta_ns;	/* receiver's stamp less the sender's */
+	int64_t sent_ns; /* sender's clock */
+	int64_t delta_ns; /* receiver's stamp less the sender's */
 };
 
 struct flow_order {
@@ -135,19 +135,20 @@ struct flow_order {
 };
 
 struct direction {
-	struct verify_direction d;	/* counts; lists are filled here too */
-	struct heap sent, received;	/* received: not gone through yet */
+	struct verify_direction d; /* counts; lists are filled here too */
+	struct heap sent, received; /* received: not gone through yet */
 	uint32_t unclaimed_first, unclaimed_last;
-	int64_t done_ns;	/* receiver's clock: gone through up to here */
+	int64_t done_ns; /* receiver's clock: gone through up to here */
 	struct delay_sample *delay;
 	uint64_t n_delays;
 	struct flow_order *order;
-	uint8_t *sport;		/* bit set of outer source ports */
+	uint8_t *sport; /* bit set of outer source ports */
 	unsigned n_sports;
-	uint64_t *sport_flows;	/* bit set over hashes of flows that left inside VXLAN */
+	uint64_t *sport_flows; /* bit set over hashes of flows that left inside VXLAN */
 	unsigned n_flows;
-	uint64_t lost_at[MODEL_ROLE_COUNT];	/* by the role of the receiver that was first to miss it */
-	uint64_t lost_inside[MODEL_ROLE_COUNT];	/* the same, of the sender */
+	uint64_t lost_at
+		[MODEL_ROLE_COUNT]; /* by the role of the receiver that was first to miss it */
+	uint64_t lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
 	uint64_t encapsulated, vni_differs, dst_differs, ttl_differs, outer_df;
 	uint64_t outer_fragmented, fragmented_between, unsummed, evicted;
 };
@@ -167,9 +168,9 @@ struct solo;
 struct verify {
 	struct verify_config cfg;
 	struct node *node;
-	struct direction *direction;	/* [from * n + to] */
-	struct pair *pair;		/* [reference * n + node], reference < node */
-	struct solo *solo;		/* one node alone */
+	struct direction *direction; /* [from * n + to] */
+	struct pair *pair; /* [reference * n + node], reference < node */
+	struct solo *solo; /* one node alone */
 
 	struct sent *sent;
 	uint32_t sent_top, sent_free, n_sent;
@@ -182,7 +183,7 @@ struct verify {
 	uint32_t *received_bucket, *same_bucket;
 	struct piece *piece;
 	uint32_t piece_top, piece_free;
-	uint32_t n_packets;		/* capacity of sent, and of received */
+	uint32_t n_packets; /* capacity of sent, and of received */
 	uint64_t random;
 	uint64_t matched, evicted_sent, evicted_received;
 };
@@ -204,19 +205,19 @@ uint64_t verify_tuple_hash(const struct result_tuple *t);
 
 /* ---- heap.c: time_ns and id of a heap's elements come from `before` */
 typedef bool (*heap_before)(const struct verify *v, uint32_t a, uint32_t b);
-bool heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before);
-uint32_t heap_pop(struct verify *v, struct heap *h, heap_before before);
+bool verify_heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before before);
+uint32_t verify_heap_pop(struct verify *v, struct heap *h, heap_before before);
 
 /* ---- deliver.c */
-void deliver_packet(struct verify *v, unsigned node, const struct result_packet *p);
-void deliver_pump(struct verify *v);
-void deliver_finish(struct verify *v);
+void verify_deliver_packet(struct verify *v, unsigned node, const struct result_packet *p);
+void verify_deliver_pump(struct verify *v);
+void verify_deliver_finish(struct verify *v);
 
 /* ---- solo.c */
-int solo_new(struct verify *v, struct err *err);
-void solo_free(struct verify *v);
-void solo_packet(struct verify *v, const struct result_packet *p);
-void solo_pump(struct verify *v, int64_t frontier_ns);
-void solo_finish(struct verify *v);
+int verify_solo_new(struct verify *v, struct err *err);
+void verify_solo_free(struct verify *v);
+void verify_solo_packet(struct verify *v, const struct result_packet *p);
+void verify_solo_pump(struct verify *v, int64_t frontier_ns);
+void verify_solo_finish(struct verify *v);
 
 #endif

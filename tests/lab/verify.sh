@@ -158,6 +158,7 @@ on $WEB ping -q -c 5 -i 0.05 "$POD_API_IP" >/dev/null
 udpgen $OF -r 15000
 # A window later all is decided, while the captures go on.
 for _ in {1..100}; do
+	# shellcheck disable=SC2154  # start sets it
 	pkill -USR1 -P "$pid"
 	sleep 0.1
 	! grep -q 'so far: lost 137' "$dir/live.json" || break

@@ -16,7 +16,7 @@
 #define T0 1700000000000000000LL
 #define S 1000000000LL
 #define MS 1000000LL
-#define SHIFT (5 * S + 37123456)	/* node b's clock is ahead */
+#define SHIFT (5 * S + 37123456) /* node b's clock is ahead */
 #define TCP MODEL_PROTO_TCP
 #define A 0u
 #define B 1u
@@ -42,9 +42,12 @@ static void setup_net(unsigned k)
 
 static void begin(unsigned nodes, bool has_offset, int64_t offset_ns)
 {
-	struct verify_config c = { .n_nodes = nodes, .net = { &net[A], &net[B] },
-				   .name = { "a", "b" }, .packets_max = 4096,
-				   .has_offset = has_offset, .offset_ns = offset_ns };
+	struct verify_config c = { .n_nodes = nodes,
+				   .net = { &net[A], &net[B] },
+				   .name = { "a", "b" },
+				   .packets_max = 4096,
+				   .has_offset = has_offset,
+				   .offset_ns = offset_ns };
 
 	setup_net(A);
 	setup_net(B);
@@ -75,12 +78,12 @@ static void ran(int64_t from, int64_t to)
 }
 
 struct spec {
-	uint8_t protocol;	/* 0: UDP */
-	uint32_t seq, size;	/* TCP: bytes of the stream */
+	uint8_t protocol; /* 0: UDP */
+	uint32_t seq, size; /* TCP: bytes of the stream */
 	uint32_t ip_id, sig;
 	uint64_t head, body;
-	bool back;		/* from b's pod */
-	unsigned hops;		/* at how many hops it was seen, in its direction; 0: all */
+	bool back; /* from b's pod */
+	unsigned hops; /* at how many hops it was seen, in its direction; 0: all */
 	uint32_t segment;
 	bool retransmission;
 };
@@ -91,12 +94,23 @@ static struct result_packet packet(unsigned node, int64_t time, const struct spe
 	bool leaves = (node == A) != s->back;
 	unsigned hops = s->hops ? s->hops : 4;
 	struct result_packet p = {
-		.id = ++next_id[node], .status = RESULT_COMPLETE, .frame_number = next_id[node],
+		.id = ++next_id[node],
+		.status = RESULT_COMPLETE,
+		.frame_number = next_id[node],
 		.direction = leaves ? MODEL_DIRECTION_EGRESS : MODEL_DIRECTION_INGRESS,
-		.fingerprint = s->head, .body = s->body, .body_len = s->body ? 32 : 0,
-		.ip_id = s->ip_id, .has_ip_id = s->ip_id != 0, .sig = s->sig,
-		.size = s->size ? s->size : 100, .length = 142, .encapsulated = true, .vni = 1,
-		.ttl = 63, .outer_sport = 50000, .segment = s->segment,
+		.fingerprint = s->head,
+		.body = s->body,
+		.body_len = s->body ? 32 : 0,
+		.ip_id = s->ip_id,
+		.has_ip_id = s->ip_id != 0,
+		.sig = s->sig,
+		.size = s->size ? s->size : 100,
+		.length = 142,
+		.encapsulated = true,
+		.vni = 1,
+		.ttl = 63,
+		.outer_sport = 50000,
+		.segment = s->segment,
 		.retransmission = s->retransmission,
 	};
 
@@ -156,8 +170,9 @@ static void test_delivered(void **unused)
 	begin(2, false, 0);
 	for (unsigned i = 0; i < 1000; i++) {
 		both(i * MS, &(struct spec){ .head = 100 + i, .body = 7 + i, .ip_id = 1 + i });
-		both(i * MS + 1000, &(struct spec){ .head = 5100 + i, .body = 7 + i,
-						    .ip_id = 1 + i, .back = true });
+		both(i * MS + 1000,
+		     &(struct spec){
+			     .head = 5100 + i, .body = 7 + i, .ip_id = 1 + i, .back = true });
 	}
 	ran(0, 2 * S);
 	d = end(0);
@@ -181,7 +196,7 @@ static void test_lost_where(void **unused)
 {
 	const struct verify_direction *d;
 	static const struct {
-		unsigned a_hops, b_hops;	/* b_hops 0: b saw nothing */
+		unsigned a_hops, b_hops; /* b_hops 0: b saw nothing */
 		unsigned last_node, last_role, next_node, next_role;
 	} cases[] = {
 		{ 4, 0, A, MODEL_ROLE_UNDERLAY, B, MODEL_ROLE_UNDERLAY },
@@ -194,11 +209,15 @@ static void test_lost_where(void **unused)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		begin(2, false, 0);
 		frame_of(0, S);
-		give(A, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50,
-					       .hops = cases[i].a_hops });
+		give(A, S / 2,
+		     &(struct spec){
+			     .head = 50, .body = 50, .ip_id = 50, .hops = cases[i].a_hops });
 		if (cases[i].b_hops)
-			give(B, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50,
-						       .hops = cases[i].b_hops });
+			give(B, S / 2,
+			     &(struct spec){ .head = 50,
+					     .body = 50,
+					     .ip_id = 50,
+					     .hops = cases[i].b_hops });
 		ran(0, 5 * S);
 		d = end(0);
 		assert_int_equal(result.verdict, VERIFY_LOST);
@@ -223,16 +242,35 @@ static void test_segments(void **unused)
 	begin(2, false, 0);
 	frame_of(0, S);
 	/* Two super-frames; the receiver cuts the first and merges its tail with the second. */
-	give(A, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u, .size = 4000,
-					    .ip_id = 100, .sig = 5, .segment = 1000 });
-	give(A, 11 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 4000, .size = 4000,
-					    .ip_id = 104, .sig = 5, .segment = 1000 });
-	give(B, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u, .size = 1000,
-					    .ip_id = 100, .sig = 5 });
-	give(B, 10 * MS + 1, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 1000, .size = 2000,
-					    .ip_id = 101, .sig = 5 });
-	give(B, 10 * MS + 2, &(struct spec){ .protocol = TCP, .seq = 0xfffffff0u + 3000, .size = 5000,
-					    .ip_id = 103, .sig = 5 });
+	give(A, 10 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 0xfffffff0u,
+			     .size = 4000,
+			     .ip_id = 100,
+			     .sig = 5,
+			     .segment = 1000 });
+	give(A, 11 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 0xfffffff0u + 4000,
+			     .size = 4000,
+			     .ip_id = 104,
+			     .sig = 5,
+			     .segment = 1000 });
+	give(B, 10 * MS,
+	     &(struct spec){
+		     .protocol = TCP, .seq = 0xfffffff0u, .size = 1000, .ip_id = 100, .sig = 5 });
+	give(B, 10 * MS + 1,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 0xfffffff0u + 1000,
+			     .size = 2000,
+			     .ip_id = 101,
+			     .sig = 5 });
+	give(B, 10 * MS + 2,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 0xfffffff0u + 3000,
+			     .size = 5000,
+			     .ip_id = 103,
+			     .sig = 5 });
 	ran(0, 5 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_DELIVERED);
@@ -249,16 +287,26 @@ static void test_retransmission_fills_no_gap(void **unused)
 	(void)unused;
 	begin(2, false, 0);
 	frame_of(0, S);
-	give(A, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 4000,
-					    .ip_id = 100, .sig = 5, .segment = 1000 });
-	give(A, 20 * MS, &(struct spec){ .protocol = TCP, .seq = 2000, .size = 1000,
-					    .ip_id = 150, .sig = 5, .retransmission = true });
-	give(B, 10 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 1000,
-					    .ip_id = 100, .sig = 5 });
-	give(B, 10 * MS + 1, &(struct spec){ .protocol = TCP, .seq = 3000, .size = 2000,
-					    .ip_id = 102, .sig = 5 });
-	give(B, 20 * MS, &(struct spec){ .protocol = TCP, .seq = 2000, .size = 1000,
-					    .ip_id = 150, .sig = 5 });
+	give(A, 10 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 1000,
+			     .size = 4000,
+			     .ip_id = 100,
+			     .sig = 5,
+			     .segment = 1000 });
+	give(A, 20 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 2000,
+			     .size = 1000,
+			     .ip_id = 150,
+			     .sig = 5,
+			     .retransmission = true });
+	give(B, 10 * MS,
+	     &(struct spec){ .protocol = TCP, .seq = 1000, .size = 1000, .ip_id = 100, .sig = 5 });
+	give(B, 10 * MS + 1,
+	     &(struct spec){ .protocol = TCP, .seq = 3000, .size = 2000, .ip_id = 102, .sig = 5 });
+	give(B, 20 * MS,
+	     &(struct spec){ .protocol = TCP, .seq = 2000, .size = 1000, .ip_id = 150, .sig = 5 });
 	ran(0, 5 * S);
 	d = end(0);
 	assert_int_equal(d->delivered, 3);
@@ -277,11 +325,12 @@ static void test_duplicated_reordered(void **unused)
 	begin(2, false, 0);
 	frame_of(0, S);
 	for (unsigned i = 0; i < 5; i++)
-		give(A, (10 + i) * MS, &(struct spec){ .head = 50 + i, .body = 9, .ip_id = 50 + i });
+		give(A, (10 + i) * MS,
+		     &(struct spec){ .head = 50 + i, .body = 9, .ip_id = 50 + i });
 	static const unsigned order[] = { 0, 2, 1, 3, 3, 4 };
 	for (unsigned i = 0; i < 6; i++)
-		give(B, (20 + i) * MS, &(struct spec){ .head = 50 + order[i], .body = 9,
-						       .ip_id = 50 + order[i] });
+		give(B, (20 + i) * MS,
+		     &(struct spec){ .head = 50 + order[i], .body = 9, .ip_id = 50 + order[i] });
 	ran(0, 5 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_DELIVERED);
@@ -303,10 +352,20 @@ static void test_altered(void **unused)
 	give(B, 10 * MS, &(struct spec){ .head = 50, .body = 61, .ip_id = 50 });
 	give(A, 11 * MS, &(struct spec){ .head = 51, .body = 70, .ip_id = 51 });
 	give(B, 11 * MS, &(struct spec){ .head = 52, .body = 70, .ip_id = 51 });
-	give(A, 12 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 500,
-					    .ip_id = 100, .sig = 5, .body = 80 });
-	give(B, 12 * MS, &(struct spec){ .protocol = TCP, .seq = 1000, .size = 500,
-					    .ip_id = 100, .sig = 5, .body = 81 });
+	give(A, 12 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 1000,
+			     .size = 500,
+			     .ip_id = 100,
+			     .sig = 5,
+			     .body = 80 });
+	give(B, 12 * MS,
+	     &(struct spec){ .protocol = TCP,
+			     .seq = 1000,
+			     .size = 500,
+			     .ip_id = 100,
+			     .sig = 5,
+			     .body = 81 });
 	give(A, 13 * MS, &(struct spec){ .head = 54, .body = 90, .ip_id = 54 });
 	ran(0, 5 * S);
 	d = end(0);
@@ -349,8 +408,8 @@ static void test_scope(void **unused)
 	frame_of(5 * S, 10 * S);
 	for (unsigned i = 0; i < 160; i++)
 		if (i <= 50 || i > 100)
-			give(A, i * 100 * MS + 2, &(struct spec){ .head = 500 + i, .body = 9,
-								  .ip_id = 500 + i });
+			give(A, i * 100 * MS + 2,
+			     &(struct spec){ .head = 500 + i, .body = 9, .ip_id = 500 + i });
 	verify_time(v, A, T0, T0 + 16 * S, INT64_MAX);
 	verify_time(v, B, T0 + 5 * S + SHIFT, T0 + 10 * S + SHIFT, INT64_MAX);
 	d = end(0);
@@ -386,8 +445,8 @@ static void test_unknown(void **unused)
 {
 	const struct verify_direction *d;
 	static const struct {
-		unsigned hop;		/* of b: veth, bridge, vtep, underlay */
-		int64_t from, to;	/* 0, 0: any time */
+		unsigned hop; /* of b: veth, bridge, vtep, underlay */
+		int64_t from, to; /* 0, 0: any time */
 		bool unknown;
 	} cases[] = {
 		{ 3, 400 * MS, 600 * MS, true },
@@ -414,8 +473,8 @@ static void test_unknown(void **unused)
 		assert_int_equal(d->lost, !cases[i].unknown);
 		assert_int_equal(d->n_lost_packets, !cases[i].unknown);
 		assert_int_equal(d->n_places, !cases[i].unknown);
-		assert_int_equal(result.verdict, cases[i].unknown ? VERIFY_INCONCLUSIVE
-								  : VERIFY_LOST);
+		assert_int_equal(result.verdict,
+				 cases[i].unknown ? VERIFY_INCONCLUSIVE : VERIFY_LOST);
 		done();
 	}
 }
@@ -427,7 +486,8 @@ static void test_nothing_matched(void **unused)
 	(void)unused;
 	begin(2, false, 0);
 	for (unsigned i = 0; i < 100; i++)
-		give(A, i * 100 * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+		give(A, i * 100 * MS,
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
 	ran(0, 10 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
@@ -438,7 +498,8 @@ static void test_nothing_matched(void **unused)
 	/* Told the offset, the same is a loss. */
 	begin(2, true, SHIFT);
 	for (unsigned i = 0; i < 100; i++)
-		give(A, i * 100 * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+		give(A, i * 100 * MS,
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
 	ran(0, 10 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_LOST);
@@ -457,7 +518,8 @@ static void test_one_way(void **unused)
 		if (i != 50)
 			both(i * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
 		else
-			give(A, i * MS, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
+			give(A, i * MS,
+			     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i });
 	ran(0, 10 * S);
 	d = end(0);
 	assert_int_equal(d->delivered, 99);
@@ -477,8 +539,9 @@ static void test_streaming(void **unused)
 	begin(2, false, 0);
 	for (unsigned i = 0; i < 100000; i++) {
 		int64_t t = i * MS;
-		struct spec s = { .head = 50 + i, .body = 50, .ip_id = 1 + i % 60000,
-				  .back = i % 2 };
+		struct spec s = {
+			.head = 50 + i, .body = 50, .ip_id = 1 + i % 60000, .back = i % 2
+		};
 		give(i % 2 ? B : A, t, &s);
 		if (i % 1000 == 500)
 			lost++;
@@ -510,7 +573,8 @@ static void test_full(void **unused)
 	verify_time(v, A, T0, T0 + S, T0);
 	verify_time(v, B, T0 + SHIFT, T0 + S + SHIFT, T0 + SHIFT);
 	for (unsigned i = 0; i < 10000; i++)
-		give(A, MS + i * 1000, &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 10000 + i });
+		give(A, MS + i * 1000,
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 10000 + i });
 	ran(0, 10 * S);
 	d = end(0);
 	assert_int_equal(d->sent, 10002 - d->out_of_scope);
@@ -522,8 +586,9 @@ static void test_full(void **unused)
 static void give_alone(int64_t time, bool back, uint8_t protocol, uint32_t seq, uint32_t size,
 		       uint32_t ack, uint16_t flags)
 {
-	struct result_packet p = packet(A, time, &(struct spec){ .protocol = protocol, .seq = seq,
-								 .size = size, .back = back });
+	struct result_packet p = packet(
+		A, time,
+		&(struct spec){ .protocol = protocol, .seq = seq, .size = size, .back = back });
 
 	p.ack = ack;
 	p.l4_flags = flags;
@@ -560,10 +625,10 @@ static void test_alone(void **unused)
 	assert_int_equal(result.n_directions, 2);
 	assert_int_equal(d->from, A);
 	assert_int_equal(d->to, VERIFY_NONE);
-	assert_int_equal(d->delivered, 4);	/* SYN, 500 bytes, echo, request */
-	assert_int_equal(d->unknown, 2);	/* 500 bytes, echo */
-	assert_int_equal(d->unprovable, 2);	/* pure ACK, one-way UDP */
-	assert_int_equal(result.directions[1].delivered, 1);	/* the SYN-ACK */
+	assert_int_equal(d->delivered, 4); /* SYN, 500 bytes, echo, request */
+	assert_int_equal(d->unknown, 2); /* 500 bytes, echo */
+	assert_int_equal(d->unprovable, 2); /* pure ACK, one-way UDP */
+	assert_int_equal(result.directions[1].delivered, 1); /* the SYN-ACK */
 	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
 	done();
 }

@@ -14,7 +14,7 @@
 #include "podhop/verify.h"
 
 #define T0 1700000000000000000LL
-#define OFFSET 37123456.0	/* ns */
+#define OFFSET 37123456.0 /* ns */
 #define DRIFT 50e-6
 #define REPETITIONS 100
 
@@ -35,12 +35,12 @@ static double exponential(double mean)
 
 struct world {
 	double span_s;
-	unsigned packets;	/* each way */
-	double least_f, least_b;	/* ns */
-	double queue;		/* mean of the queueing, ns */
-	double stamp;		/* resolution: stamps are cut off */
-	double lost;		/* share of packets that never came */
-	unsigned burst;		/* packets come in bursts of so many */
+	unsigned packets; /* each way */
+	double least_f, least_b; /* ns */
+	double queue; /* mean of the queueing, ns */
+	double stamp; /* resolution: stamps are cut off */
+	double lost; /* share of packets that never came */
+	unsigned burst; /* packets come in bursts of so many */
 };
 
 static double cut(double t, double stamp)
@@ -69,11 +69,13 @@ static void play(struct verify_clock *c, const struct world *w, double *ret_trip
 			if (uniform() < w->lost)
 				continue;
 			if (back) {
-				double sent = cut(node_at(x), w->stamp), came = cut(x + d, w->stamp);
+				double sent = cut(node_at(x), w->stamp),
+				       came = cut(x + d, w->stamp);
 				verify_clock_backward(c, T0 + (int64_t)came, T0 + (int64_t)sent);
 				least_b = fmin(least_b, d);
 			} else {
-				double sent = cut(x, w->stamp), came = cut(node_at(x + d), w->stamp);
+				double sent = cut(x, w->stamp),
+				       came = cut(node_at(x + d), w->stamp);
 				verify_clock_forward(c, T0 + (int64_t)sent, T0 + (int64_t)came);
 				least_f = fmin(least_f, d);
 			}
@@ -216,10 +218,8 @@ static void test_odd_times(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_worlds),
-		cmocka_unit_test(test_one_way),
-		cmocka_unit_test(test_apart),
-		cmocka_unit_test(test_step),
+		cmocka_unit_test(test_worlds),	  cmocka_unit_test(test_one_way),
+		cmocka_unit_test(test_apart),	  cmocka_unit_test(test_step),
 		cmocka_unit_test(test_odd_times),
 	};
 
