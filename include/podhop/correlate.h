@@ -137,6 +137,13 @@ void correlate_observe(struct correlate *c, const struct model_frame *frame,
 		       const struct model_view *view, struct correlate_obs *ret_obs);
 
 /*
+ * Hints to the cache, nothing else: obs will be pushed soon. The hint can be kept instead of
+ * the observation.
+ */
+uint32_t correlate_hint(const struct correlate_obs *obs);
+void correlate_prefetch_push(const struct correlate *c, uint32_t hint);
+
+/*
  * Takes the next observation in time order. asks_filter is set when the packet's FILTER verdict
  * should be (re)decided with this observation, by correlate_set_verdict().
  */

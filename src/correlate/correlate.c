@@ -217,8 +217,8 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 {
 	if (now_ns > c->now_ns)
 		c->now_ns = now_ns;
-	while (c->done_first != NONE &&
-	       c->now_ns - c->packet[c->done_first].done_ns >= c->cfg.lookahead_ns)
+	while (c->n_done &&
+	       c->now_ns - c->done[c->done_head].time_ns >= c->cfg.lookahead_ns)
 		close_unqueue(c);
 	while (c->oldest != NONE &&
 	       c->now_ns - c->packet[c->oldest].first_ns > c->cfg.window_ns)
@@ -260,7 +260,7 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 
 void correlate_finish(struct correlate *c)
 {
-	while (c->done_first != NONE)
+	while (c->n_done)
 		close_unqueue(c);
 	while (c->oldest != NONE)
 		close_packet(c, c->oldest);

@@ -111,7 +111,6 @@ struct packet {
 	uint64_t number;	/* frame number of the first observation */
 	uint32_t next, prev;	/* primary bucket */
 	uint32_t later, earlier;	/* open list, in order of first_ns */
-	uint32_t done_next;	/* queue of whole packets */
 	uint32_t parent;	/* the packet that this one turned out to be a part of */
 	uint32_t held;		/* observations not marked yet, and children */
 	uint32_t aliases;	/* secondary keys */
@@ -121,7 +120,6 @@ struct packet {
 	uint32_t seen_last;
 	uint32_t seen_omitted;
 	uint32_t observations;
-	int64_t done_ns;	/* when it was whole at its last hop */
 	uint32_t flow;		/* as observed first; flow_root() for the group */
 	uint32_t tie, tie_next;
 	uint32_t body_len;
@@ -163,6 +161,12 @@ struct packet {
 	uint8_t n_sightings;
 	bool path_cut;
 	struct sighting s[SIGHTINGS_MAX];
+};
+
+/* A packet that was whole at its last hop at that time, or has to be looked at again. */
+struct done {
+	int64_t time_ns;
+	uint32_t packet;
 };
 
 /* A secondary key of a packet. */
@@ -302,7 +306,8 @@ struct correlate {
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	uint32_t oldest, newest;	/* open list */
-	uint32_t done_first, done_last;
+	struct done *done;	/* ring of whole packets, in order of time; a packet is in it once */
+	uint32_t done_mask, done_head, n_done;
 	uint64_t n_open;
 
 	struct alias *alias;
@@ -386,7 +391,6 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 uint32_t flow_by_hash(const struct correlate *c, uint64_t hash);
 uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash);
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t);
-struct flow *flow_root(const struct correlate *c, uint32_t flow);
 void flow_link(struct correlate *c, uint32_t a, uint32_t b);
 void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again, without its figures */
 bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b);
@@ -431,6 +435,11 @@ void close_tied(struct correlate *c, uint32_t p);
 void close_queue(struct correlate *c, uint32_t p, int64_t now_ns);
 void close_unqueue(struct correlate *c);	/* the first of it */
 int close_result(const struct correlate *c, struct result *r, struct err *err);
+
+static inline struct flow *flow_root(const struct correlate *c, uint32_t i)
+{
+	return &c->flow[c->flow[i].root];
+}
 
 static inline unsigned role_of_place(const struct correlate *c, uint16_t place)
 {

@@ -163,11 +163,6 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 	return i;
 }
 
-struct flow *flow_root(const struct correlate *c, uint32_t i)
-{
-	return &c->flow[c->flow[i].root];
-}
-
 bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b)
 {
 	return c->flow[a].root == c->flow[b].root;

@@ -81,6 +81,17 @@ static uint64_t key_primary(const struct correlate_obs *o, uint64_t flow_key)
 	return hash_mix(flow_key, o->head, KEY_WHOLE);
 }
 
+uint32_t correlate_hint(const struct correlate_obs *o)
+{
+	/* Right for flows that are alone in their group: most. */
+	return (uint32_t)key_primary(o, o->tuple_hash);
+}
+
+void correlate_prefetch_push(const struct correlate *c, uint32_t hint)
+{
+	__builtin_prefetch(&c->bucket[hint & c->bucket_mask], 1);
+}
+
 static uint64_t key_fragment(const struct correlate_obs *o)
 {
 	return key_addresses(&o->tuple.src, &o->tuple.dst,

@@ -57,6 +57,7 @@ int pool_init(struct correlate *c, struct err *err)
 
 	c->packet = table(c->n_packets, sizeof(*c->packet));
 	c->bucket = buckets(nb);
+	c->done = table(pow2_at_least(c->n_packets), sizeof(*c->done));
 	c->alias = table(c->n_alias, sizeof(*c->alias));
 	c->alias_bucket = buckets(na);
 	c->range = table(c->n_range, sizeof(*c->range));
@@ -67,16 +68,17 @@ int pool_init(struct correlate *c, struct err *err)
 		c->seen = table(c->n_seen, sizeof(*c->seen));
 		c->list = table(RESULT_OBSERVATIONS_MAX, sizeof(*c->list));
 	}
-	if (!c->packet || !c->bucket || !c->alias || !c->alias_bucket || !c->range || !c->tie ||
+	if (!c->packet || !c->bucket || !c->done || !c->alias || !c->alias_bucket || !c->range || !c->tie ||
 	    !c->flow || !c->flow_bucket || (c->n_seen && (!c->seen || !c->list)))
 		return err_sys(err, ENOMEM, "tables for %u packets and %u flows", c->n_packets,
 			       c->n_flows);
 	c->bucket_mask = nb - 1;
+	c->done_mask = pow2_at_least(c->n_packets) - 1;
 	c->alias_mask = na - 1;
 	c->flow_mask = nf - 1;
 	c->packets_free = c->alias_free = c->range_free = c->seen_free = c->tie_free = NONE;
 	c->flows_free = c->flow_newest = c->flow_oldest = NONE;
-	c->oldest = c->newest = c->done_first = c->done_last = NONE;
+	c->oldest = c->newest = NONE;
 	return 0;
 }
 
@@ -84,6 +86,7 @@ void pool_done(struct correlate *c)
 {
 	free(c->packet);
 	free(c->bucket);
+	free(c->done);
 	free(c->alias);
 	free(c->alias_bucket);
 	free(c->range);
@@ -111,8 +114,8 @@ bool correlate_make_room(struct correlate *c)
 {
 	if (c->packets_top < c->n_packets)
 		return true;
-	while (c->packets_free == NONE && c->done_first != NONE &&
-	       c->packet[c->done_first].held == 1)
+	while (c->packets_free == NONE && c->n_done &&
+	       c->packet[c->done[c->done_head].packet].held == 1)
 		close_unqueue(c);
 	if (c->packets_free == NONE && c->oldest != NONE && !c->packet[c->oldest].held) {
 		c->packet[c->oldest].flags |= PACKET_EARLY;
@@ -179,7 +182,7 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 	memset(p, 0, offsetof(struct packet, s));
 	p->first_ns = first_ns;
 	p->flags = PACKET_USED;
-	p->next = p->prev = p->later = p->earlier = p->done_next = NONE;
+	p->next = p->prev = p->later = p->earlier = NONE;
 	p->parent = p->aliases = p->ranges = p->seen = p->seen_last = NONE;
 	p->tie = p->tie_next = p->flow = p->tunnel = NONE;
 	p->verdict_rank = p->len_rank = UINT8_MAX;
@@ -429,5 +432,5 @@ bool correlate_is_empty(const struct correlate *c)
 			return false;
 	return packets == c->packets_top && ranges == c->range_top && seen == c->seen_top &&
 	       ties == c->tie_top && n_listed_aliases(c) == c->alias_top && !c->n_open &&
-	       c->oldest == NONE && c->newest == NONE && c->done_first == NONE && !c->ids_open;
+	       c->oldest == NONE && c->newest == NONE && !c->n_done && !c->ids_open;
 }

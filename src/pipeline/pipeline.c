@@ -38,6 +38,7 @@
 #define ITEMS_MAX 32768u	/* frames being sorted; 8 MiB */
 #define HELD_MAX 262144u	/* frames being held; 15 MiB, touched only when there are so many */
 #define PREFETCH_AHEAD 8u	/* frames: some 500 ns of work */
+#define FETCH_ITEM 3u		/* of one hop; the others come in between */
 #define CACHE_LINE 64u
 #define CHUNK_BYTES (256u << 10)
 #define SOURCE_DELAY_NS 40000000LL	/* capture_watermark_ns() trails an idle ring by this */
@@ -78,7 +79,8 @@ struct held {
 struct queued {
 	int64_t time_ns;
 	uint32_t item;
-	uint32_t order;
+	uint32_t hint;		/* correlate_hint() */
+	uint8_t order;
 };
 
 struct hop_queue {
@@ -471,9 +473,15 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 	bool asks = false;
 	int rc = 0;
 
-	/* The next of this hop is likely wanted soon. */
-	if (q->n > 1)
-		__builtin_prefetch(&p->item[q->ring[(q->head + 1) & (ITEMS_MAX - 1)].item]);
+	/* The next ones of this hop are wanted soon. */
+	if (q->n > FETCH_ITEM) {
+		const struct queued *k = &q->ring[(q->head + FETCH_ITEM) & (ITEMS_MAX - 1)];
+		const char *next = (const char *)&p->item[k->item];
+
+		for (uint32_t at = 0; at < sizeof(struct item); at += CACHE_LINE)
+			__builtin_prefetch(next + at);
+		correlate_prefetch_push(p->correlate, k->hint);
+	}
 
 	if (p->n_held == HELD_MAX) {
 		rc = release_oldest(p);
@@ -638,7 +646,8 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *frame)
 		at--;
 	}
 	q->ring[(q->head + at) & (ITEMS_MAX - 1)] = (struct queued){
-		.time_ns = frame->time_ns, .item = i, .order = it->obs.order };
+		.time_ns = frame->time_ns, .item = i, .hint = correlate_hint(&it->obs),
+		.order = it->obs.order };
 	p->n_items++;
 	return advance(p, p->newest_ns - p->cfg.sort_ns, p->pushed_ns);
 }
