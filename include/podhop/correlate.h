@@ -59,9 +59,7 @@ struct correlate_obs {
 	uint64_t number;
 	uint64_t head, body;	/* hashes of what no hop may change: headers, payload */
 	uint64_t tuple_hash;
-	uint64_t quote_hash;	/* ICMP errors: tuple_hash of the packet they quote */
 	struct result_tuple tuple;
-	struct addr outer_src, outer_dst;
 	uint32_t body_len;	/* bytes that body covers */
 	uint32_t sig;		/* TCP: hash of what all segments of a super-frame share */
 	uint32_t len;		/* wire length of the whole frame */
@@ -72,13 +70,8 @@ struct correlate_obs {
 	uint32_t payload_len;
 	uint32_t seq, ack;	/* ICMP errors: the quoted sequence number and IP id */
 	uint32_t ip_id;
-	uint32_t frag_off;
-	uint32_t vni, encap_len, outer_id;
 	uint32_t token;		/* hash of what a datagram and its first fragment have in common; 0: none */
 	uint32_t segment;	/* payload of one segment where the frame itself tells; else 0 */
-	uint32_t outer_first;	/* first outer fragment: bytes of the outer IP payload in it */
-	uint32_t outer_base;	/* ... of which these stand in front of the packet's range */
-	uint16_t outer_sport, outer_dport;
 	uint16_t hop;
 	uint16_t tcp_flags;
 	uint16_t mss;		/* ICMP errors: type << 8 | code */
@@ -90,6 +83,15 @@ struct correlate_obs {
 	uint8_t ttl;
 	uint8_t tcp_options_len;
 	uint8_t pod;
+
+	/* Valid in VXLAN, of fragments and of ICMP errors; most observations never touch these. */
+	struct addr outer_src, outer_dst;
+	uint64_t quote_hash;	/* ICMP errors: tuple_hash of the packet they quote */
+	uint32_t frag_off;
+	uint32_t vni, encap_len, outer_id;
+	uint32_t outer_first;	/* first outer fragment: bytes of the outer IP payload in it */
+	uint32_t outer_base;	/* ... of which these stand in front of the packet's range */
+	uint16_t outer_sport, outer_dport;
 };
 
 /* What of an observation is needed until its mark. */

@@ -38,6 +38,7 @@ struct pipeline_config {
 	bool nat;
 	bool observations;		/* packets list their observations */
 	bool keep_other;
+	bool unseen;			/* nobody sees marks or ids: none is waited for */
 	bool keep_bytes;		/* keep the frames' bytes; without them on_frame is not called */
 	uint64_t hash_seed;
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */

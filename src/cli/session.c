@@ -213,6 +213,8 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.observations = o->format == FORMAT_JSONL,
 		.keep_other = !live,
 		.keep_bytes = s->output != NULL,
+		.unseen = !live && !s->output && !s->packets && !s->filter &&
+			  !o->direction && !o->count && !o->stop.frames && !o->stop.duration_ns,
 		.hash_seed = seed,
 		.bytes_max = o->snaplen > HEADERS_SNAPLEN ? BYTES_FRAMES : 0,
 		.max_packets = o->count,

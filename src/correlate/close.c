@@ -19,6 +19,7 @@
 
 #define FETCH_PACKET 6u	/* closes ahead: some 500 ns */
 #define FETCH_BUCKET 2u
+#define CACHE_LINE 64u
 
 /* ---------------------------------------------------------------- judgement */
 
@@ -496,11 +497,20 @@ void close_queue(struct correlate *c, uint32_t i, int64_t now_ns)
 		(struct done){ .time_ns = now_ns, .packet = i };
 }
 
+static void fetch_packet(const struct packet *p)
+{
+	const char *at = (const char *)p;
+
+	for (uint32_t i = 0; i < sizeof(*p); i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
+}
+
 /* Packets that were not touched for a look-ahead are far away: fetched in two steps. */
 static void fetch_ahead(const struct correlate *c)
 {
 	if (c->n_done > FETCH_PACKET)
-		correlate_prefetch(c, c->done[(c->done_head + FETCH_PACKET) & c->done_mask].packet);
+		fetch_packet(&c->packet[c->done[(c->done_head + FETCH_PACKET) & c->done_mask]
+					.packet]);
 	if (c->n_done > FETCH_BUCKET) {
 		uint32_t i = c->done[(c->done_head + FETCH_BUCKET) & c->done_mask].packet;
 		__builtin_prefetch(&c->bucket[c->packet[i].key & c->bucket_mask], 1);

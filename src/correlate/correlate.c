@@ -209,8 +209,8 @@ void correlate_prefetch(const struct correlate *c, correlate_ref ref)
 	if (ref >= c->n_packets)
 		return;
 	const char *at = (const char *)&c->packet[ref];
-	for (uint32_t i = 0; i < sizeof(struct packet); i += cache_line)
-		__builtin_prefetch(at + i);
+	__builtin_prefetch(at, 1);
+	__builtin_prefetch(at + cache_line, 1);
 }
 
 void correlate_advance(struct correlate *c, int64_t now_ns)

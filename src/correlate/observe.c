@@ -278,7 +278,9 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	const struct model_hop *hop = &c->net->hops[f->hop];
 	int src_pod = -1, dst_pod = -1;
 
-	memset(o, 0, sizeof(*o));
+	memset(o, 0, offsetof(struct correlate_obs, outer_src));
+	if (v->encap || v->outer_frag || v->ip.frag || v->quote.version)
+		memset(&o->outer_src, 0, sizeof(*o) - offsetof(struct correlate_obs, outer_src));
 	o->time_ns = f->time_ns;
 	o->number = f->number;
 	o->hop = f->hop;
@@ -420,7 +422,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 			o->flags |= OBS_SYN;
 		} else if (v->payload_len) {
 			o->kind = KIND_TCP_DATA;
-			o->outer_base += o->header_len - v->eth_header_len - v->ip.header_len;
+			if (o->flags & OBS_OUTER_FIRST)
+				o->outer_base += o->header_len - v->eth_header_len - v->ip.header_len;
 			o->size = v->payload_len;
 			return;
 		}

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CACHE_LINE 64u
+
 static void *table(size_t n, size_t size)
 {
 	return calloc(n, size); /* checks n * size for overflow */
@@ -55,7 +57,11 @@ int pool_init(struct correlate *c, struct err *err)
 	uint32_t nb = 4 * pow2_at_least(c->n_packets), na = nb;
 	uint32_t nf = pow2_at_least(c->n_flows / 4 + 1);
 
-	c->packet = table(c->n_packets, sizeof(*c->packet));
+	c->packet_memory = table(c->n_packets + 1, sizeof(*c->packet));
+	c->packet = c->packet_memory;
+	if (c->packet)
+		c->packet = (struct packet *)(((uintptr_t)c->packet + CACHE_LINE - 1) &
+					      ~(uintptr_t)(CACHE_LINE - 1));
 	c->bucket = buckets(nb);
 	c->done = table(pow2_at_least(c->n_packets), sizeof(*c->done));
 	c->alias = table(c->n_alias, sizeof(*c->alias));
@@ -84,7 +90,7 @@ int pool_init(struct correlate *c, struct err *err)
 
 void pool_done(struct correlate *c)
 {
-	free(c->packet);
+	free(c->packet_memory);
 	free(c->bucket);
 	free(c->done);
 	free(c->alias);
@@ -180,6 +186,7 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 
 	/* Sightings are filled as they are counted. */
 	memset(p, 0, offsetof(struct packet, s));
+	memset(&p->body, 0, sizeof(*p) - offsetof(struct packet, body));
 	p->first_ns = first_ns;
 	p->flags = PACKET_USED;
 	p->next = p->prev = p->later = p->earlier = NONE;

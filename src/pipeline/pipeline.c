@@ -38,6 +38,8 @@
 #define ITEMS_MAX 32768u	/* frames being sorted; 8 MiB */
 #define HELD_MAX 262144u	/* frames being held; 15 MiB, touched only when there are so many */
 #define PREFETCH_AHEAD 8u	/* frames: some 500 ns of work */
+#define FETCH_BYTES (sizeof(struct item) - (sizeof(struct correlate_obs) - \
+			offsetof(struct correlate_obs, outer_src)))	/* of an item that most need */
 #define FETCH_ITEM 3u		/* of one hop; the others come in between */
 #define CACHE_LINE 64u
 #define CHUNK_BYTES (256u << 10)
@@ -62,11 +64,11 @@ struct body {
 };
 
 struct item {
-	struct correlate_obs obs;
 	struct body body;
 	uint32_t ip_offset;	/* for the filter: where addresses and ports stand */
 	uint32_t l4_offset;
 	uint32_t next_free;
+	struct correlate_obs obs;	/* last: its end is rarely touched */
 };
 
 /* A frame that waits for its mark; its body stands at the same place of another ring, if at all. */
@@ -362,6 +364,29 @@ static enum correlate_verdict ask_filter(struct pipeline *p, struct item *it, co
 
 /* --------------------------------------------------------------- second half */
 
+static void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
+		      struct correlate_mark *mark)
+{
+	int64_t t = tag->time_ns;
+
+	if (p->stopped) {
+		memset(mark, 0, sizeof(*mark));
+		correlate_discard(p->correlate, ref);
+		return;
+	}
+	correlate_mark(p->correlate, ref, tag, mark);
+	if (!mark->keep)
+		return;
+	if (!p->kept++)
+		p->first_ns = p->last_ns = t;
+	else if (t > p->last_ns)
+		p->last_ns = t;
+	else if (t < p->first_ns)
+		p->first_ns = t;
+	if (p->cfg.max_frames && p->kept >= p->cfg.max_frames)
+		p->stopped = true;
+}
+
 /* The oldest held frame leaves. */
 static int release_oldest(struct pipeline *p)
 {
@@ -381,28 +406,11 @@ static int release_oldest(struct pipeline *p)
 			__builtin_prefetch(data + 2 * CACHE_LINE);
 		}
 	}
-	if (p->stopped) {
-		memset(&mark, 0, sizeof(mark));
-		correlate_discard(p->correlate, h->ref);
-	} else {
-		correlate_mark(p->correlate, h->ref, &h->tag, &mark);
-	}
+	take_mark(p, h->ref, &h->tag, &mark);
 	p->held_head = (p->held_head + 1) & (HELD_MAX - 1);
 	p->n_held--;
 	if (h->tag.time_ns > p->marked_ns)
 		p->marked_ns = h->tag.time_ns;
-	if (mark.keep) {
-		int64_t t = h->tag.time_ns;
-
-		if (!p->kept++)
-			p->first_ns = p->last_ns = t;
-		else if (t > p->last_ns)
-			p->last_ns = t;
-		else if (t < p->first_ns)
-			p->first_ns = t;
-		if (p->cfg.max_frames && p->kept >= p->cfg.max_frames)
-			p->stopped = true;
-	}
 	if (!body)
 		return 0;
 	if (mark.keep && p->cfg.on_frame) {
@@ -417,15 +425,20 @@ static int release_oldest(struct pipeline *p)
 	return rc;
 }
 
-/* Frames whose look-ahead has passed leave. */
-static int release_due(struct pipeline *p, int64_t now_ns)
+static int64_t hold_ns(const struct pipeline *p)
 {
 	/* A source that tells needs some of the look-ahead to be sure. */
 	int64_t hold = p->cfg.lookahead_ns -
 		       (p->cfg.sort_ns == PIPELINE_TOLD ? SOURCE_DELAY_NS : p->cfg.sort_ns);
 
-	if (hold < 0)
-		hold = 0;
+	return hold < 0 ? 0 : hold;
+}
+
+/* Frames whose look-ahead has passed leave. */
+static int release_due(struct pipeline *p, int64_t now_ns)
+{
+	int64_t hold = hold_ns(p);
+
 	while (p->n_held && now_ns - p->held[p->held_head].tag.time_ns >= hold) {
 		int rc = release_oldest(p);
 		if (rc < 0)
@@ -478,7 +491,7 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 		const struct queued *k = &q->ring[(q->head + FETCH_ITEM) & (ITEMS_MAX - 1)];
 		const char *next = (const char *)&p->item[k->item];
 
-		for (uint32_t at = 0; at < sizeof(struct item); at += CACHE_LINE)
+		for (uint32_t at = 0; at < FETCH_BYTES; at += CACHE_LINE)
 			__builtin_prefetch(next + at);
 		correlate_prefetch_push(p->correlate, k->hint);
 	}
@@ -510,6 +523,20 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 	else if (asks && p->cfg.direction)
 		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
 
+	if (it->obs.time_ns > p->pushed_ns)
+		p->pushed_ns = it->obs.time_ns;
+	if (p->cfg.unseen) {
+		struct correlate_tag tag = correlate_tag_of(&it->obs);
+		struct correlate_mark mark;
+
+		take_mark(p, ref, &tag, &mark);
+		/* What is late does not depend on who looks. */
+		if (tag.time_ns - hold_ns(p) > p->marked_ns)
+			p->marked_ns = tag.time_ns - hold_ns(p);
+		it->next_free = p->items_free;
+		p->items_free = i;
+		return rc;
+	}
 	/*
 	 * In order, but for a frame whose hop lagged behind further than the queues could
 	 * wait: it goes where it belongs as long as nothing newer has left.
@@ -530,8 +557,6 @@ static int hold_from(struct pipeline *p, struct hop_queue *q)
 		p->held_body[tail] = it->body;
 	else
 		body_free(p, &it->body); /* was kept for the filter alone */
-	if (it->obs.time_ns > p->pushed_ns)
-		p->pushed_ns = it->obs.time_ns;
 	it->next_free = p->items_free;
 	p->items_free = i;
 	return rc;
