@@ -134,6 +134,13 @@ $(BUILD)/tools/%: tests/tools/%.c
 	$(say) TOOL $<
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS)
 
+# Generator and stages of the benchmarks.
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libpodhop.a
+	@mkdir -p $(@D)
+	$(say) BENCH $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libpodhop.a \
+		$(PKG_LIBS) $(LDLIBS)
+
 # The same with clang's fuzzing engine (make fuzz).
 $(BUILD)/tests/engine_%: tests/fuzz/%.c $(BUILD)/libpodhop.a
 	@mkdir -p $(@D)
@@ -261,10 +268,12 @@ fuzz-run: $(FUZZ_BINS)
 	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),$(f)="tests/lib/fuzz $(BUILD)/tests/engine_$(f) tests/fuzz/seeds/$(f:fuzz_%=%) $(BUILD)/corpus/$(f) $(FUZZ_SECONDS)")
 
 .PHONY: bench
-bench: ## packets a second and memory of podhop report, minimum of several runs
-	@tests/lib/deps.sh build demo
-	@$(MAKE) --no-print-directory all tools
-	@tests/bench/bench.sh
+bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 3 offline" chooses; root)
+	@tests/lib/deps.sh build demo check
+	@$(MAKE) --no-print-directory bench-run
+.PHONY: bench-run
+bench-run: all tools $(BUILD)/bench/gen $(BUILD)/bench/stages
+	@tests/bench/bench.py $(BENCH)
 
 .PHONY: coverage
 coverage: ## lines that the unit tests and seeds reach, a line a file
