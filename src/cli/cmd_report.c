@@ -128,7 +128,8 @@ int command_report(const struct options *o)
 	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 ||
 	    inputs_learn(&in, 1, &err) < 0)
 		goto out;
-	inputs_names(in, session_add_name, s);
+	if (inputs_names(in, session_add_name, s, &err) < 0)
+		goto out;
 	if (session_start(s, false, in->all_own && in->n_input == 1, NULL, &err) < 0)
 		goto out;
 	in->pipeline = s->pipeline;

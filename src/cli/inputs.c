@@ -206,8 +206,8 @@ static int given_role(struct inputs *in, const char *path, const char *name, str
 		enum model_role role = model_role_parse(role_name);
 		if (!eq || !role || !eq[1])
 			return err_usage(err, EINVAL,
-					 "--hops %s: ROLE=NAME is needed, ROLE one of veth, bridge, "
-					 "vtep, underlay", in->opt->hops[i]);
+					 "--hops %s: ROLE=NAME is needed, ROLE one of veth, "
+					 "bridge, vtep, underlay", in->opt->hops[i]);
 		if (strcmp(eq + 1, name) == 0 || strcmp(eq + 1, path) == 0 ||
 		    strcmp(eq + 1, inputs_base_name(path)) == 0) {
 			h->role = role;
@@ -657,7 +657,8 @@ static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
 			used |= nodes[k]->hops_used[i];
 		if (!used)
 			return err_usage(err, ENOENT,
-					 "--hops %s: no interface and no file of that name in the input",
+					 "--hops %s: no interface and no file of that name in "
+					 "the input",
 					 o->hops[i]);
 	}
 	return 0;
@@ -666,8 +667,10 @@ static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
 int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 {
 	struct pipeline_learner **l = calloc(n, sizeof(struct pipeline_learner *));
-	int rc = l ? 0 : err_sys(err, ENOMEM, "learning roles");
+	int rc = 0;
 
+	if (!l)
+		return err_sys(err, ENOMEM, "learning roles");
 	for (unsigned k = 0; k < n && rc >= 0; k++) {
 		l[k] = pipeline_learner_new(nodes[k]->net, err);
 		rc = l[k] ? 0 : -ENOMEM;
@@ -700,8 +703,7 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 		nodes[k]->damaged = false;
 		for (unsigned i = 0; i < nodes[k]->n_input; i++)
 			nodes[k]->damaged |= nodes[k]->input[i]->error != 0;
-		if (l)
-			pipeline_learner_free(l[k]);
+		pipeline_learner_free(l[k]);
 	}
 	free(l);
 	return rc < 0 ? rc : 0;
@@ -911,10 +913,17 @@ void inputs_fill(const struct inputs *in, struct result *r)
 	}
 }
 
-void inputs_names(const struct inputs *in,
-		  void (*fn)(void *arg, const struct addr *a, const char *name), void *arg)
+int inputs_names(struct inputs *in,
+		 void (*fn)(void *arg, const struct addr *a, const char *name), void *arg,
+		 struct err *err)
 {
-	for (unsigned i = 0; i < in->n_input; i++)
-		if (in->input[i]->reader)
-			pcapng_reader_names(in->input[i]->reader, fn, arg);
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+
+		/* A file was opened anew for the run; its names stand in front of its frames. */
+		if (!one->is_pipe && fetch(in, one, err) < 0)
+			return -EIO;
+		pcapng_reader_names(one->reader, fn, arg);
+	}
+	return 0;
 }

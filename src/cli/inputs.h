@@ -88,9 +88,13 @@ void inputs_totals(struct inputs *in);
 /* Completes a result: inputs, and the drops of its interfaces. */
 void inputs_fill(const struct inputs *in, struct result *r);
 
-/* Names that the files themselves tell, as far as they have been read. */
-void inputs_names(const struct inputs *in,
-		  void (*fn)(void *arg, const struct addr *a, const char *name), void *arg);
+/*
+ * Names that the inputs themselves tell: in front of a file's first frame, or as far as a
+ * pipe has been read. After inputs_learn(). 0 or negative with err set.
+ */
+int inputs_names(struct inputs *in,
+		 void (*fn)(void *arg, const struct addr *a, const char *name), void *arg,
+		 struct err *err);
 
 /* ---- what the command line says of files */
 void inputs_add_port(struct model_net *net, uint16_t port);

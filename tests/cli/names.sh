@@ -40,10 +40,11 @@ ok 'without --pods: addresses' grep -q '10\.244\.1\.2\.[0-9]* > 10\.96\.0\.10\.8
 podhop report "$sample" --pods - <"$cluster" >"$tmp/text" 2>&1
 ok 'from a pipe' grep -q shop/api "$tmp/text"
 if command -v tshark >/dev/null; then
-	tshark -r "$tmp/named.pcapng" -q -z hosts 2>/dev/null >"$tmp/hosts"
+	# tshark's remarks name the file.
+	tshark -r "$tmp/named.pcapng" -q -z hosts 2>/dev/null | grep -v '^#' >"$tmp/hosts"
 	# A report of that file keeps the names.
 	podhop report -q "$tmp/named.pcapng" -w "$tmp/again.pcapng" >/dev/null
-	tshark -r "$tmp/again.pcapng" -q -z hosts 2>/dev/null >"$tmp/hosts.again"
+	tshark -r "$tmp/again.pcapng" -q -z hosts 2>/dev/null | grep -v '^#' >"$tmp/hosts.again"
 	ok 'names of an input are kept' sh -c "sort '$tmp/hosts' >'$tmp/a'; sort '$tmp/hosts.again' |
 		diff '$tmp/a' -"
 	for line in '10.96.0.10 shop/api' '10.244.2.2 default/api' '192.168.77.12 node2' \
