@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * cmd_capture.c - `podhop capture POD`: resolve, open all hops, run until told to stop.
+ *
+ * Theory of operation. The order is what makes it safe: the FILTER is compiled first,
+ * because a mistake in it is one of the command line; then the pod is looked up and its
+ * hops are opened, each with a kernel filter that passes a superset of what is wanted;
+ * then report and output are opened (session_start); then close_the_door() gives up
+ * every right. Only behind it are packets parsed.
+ *
+ * The loop has one thread. Each round reads what the rings hold into the session, tells
+ * the pipeline how far time has come (the rings' common watermark: what is older can
+ * arrive no more, so it may be written), and now and then reads the drop counters. What
+ * they grew by was lost between two looks, so no finer than DROPS_INTERVAL_NS; the
+ * correlator needs that span to say "unknown" instead of "lost". With -w - a statistics
+ * block each second tells the reader how far time has come while nothing passes.
+ *
+ * The end, whatever caused it: capture stops, what the rings still hold is taken, the
+ * counters are read once more, each hop's span is closed, and the session writes its
+ * report. A reader of -w - that went away is a normal end.
  */
 #include "cli.h"
 

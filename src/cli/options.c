@@ -3,6 +3,18 @@
  * options.c - the one table of commands and options: parser, help, manual, completion.
  *
  * Letters are those that users of tcpdump, tshark and dumpcap know.
+ *
+ * Theory of operation. The table options[] says of each option its letter or number, its
+ * long name, its argument, the commands that take it and its line of help. getopt's two
+ * tables are made of the rows of the command at hand, so that an option of another
+ * command is refused by name; the help is printed from the same rows, and tests compare
+ * manual and completion with them. A new option is a row, a case of take_option(), and a
+ * line in both of those.
+ *
+ * Parsing has three steps: getopt, which takes options anywhere and leaves the words;
+ * take_option(), which reads one value and knows its limits; and check(), which sees all
+ * of them and refuses what does not go together. Nothing is opened here, so every
+ * mistake of the command line is found before anything happens.
  */
 #include "cli.h"
 

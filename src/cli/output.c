@@ -4,6 +4,23 @@
  *
  * A file is written under the caller's rights with mode 0600, never through a
  * symbolic link that somebody else planted, and never over a file that is no capture.
+ *
+ * Theory of operation. What is open at one time is a set: files[0] with all hops, or
+ * standard output, and with --split a file for each hop behind it, where that hop is
+ * interface 0. A frame goes to every file of the set that wants it. Without rotation
+ * (-b, -C, -G) the first set is the only one. With it, output_frame() asks in front of
+ * each frame whether the set is full; then each file gets its closing statistics, from
+ * the counters that output_set_counters() names, and the next set begins with headers
+ * and names of its own: every file can be read alone. How long a set lasts is counted in
+ * the frames' times, so a report on old captures is cut where a live one would have been.
+ *
+ * All sets but the first are opened inside the sandbox: the kernel's name is read at
+ * output_open() for that reason, and output_directory() says which directory must stay
+ * writable.
+ *
+ * Frames come a look-ahead after they were captured, the kernel's drop counters at once.
+ * Drops wait in drops[] for the hop's first frame behind the time from which they may be;
+ * it tells of them in its epb_dropcount.
  */
 #include "cli.h"
 
@@ -511,7 +528,8 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 	int rc = 0;
 
 	for (unsigned k = 0; k < o->n_files; k++) {
-		for (unsigned i = 0; i < o->net->n_hops && !rc; i++) {
+		for (unsigned i = 0; i < r->capture.n_interfaces && i < o->net->n_hops && !rc;
+		     i++) {
 			const struct result_interface *ri = &r->capture.interfaces[i];
 			if (o->files[k].only_hop >= 0 && (unsigned)o->files[k].only_hop != i)
 				continue;

@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * session.c - one run of capture or report: pipeline in, files and report out.
+ *
+ * Theory of operation. capture and report differ in where frames come from; what happens
+ * to them is the same and stands here. session_start() opens whatever the run writes to,
+ * while files can still be opened, and makes the pipeline; session_frame() hands in one
+ * frame; the pipeline calls back with marked frames, which go to the files, and with
+ * closed packets, which become lines; session_finish() closes all and writes the report.
+ * Counters that only the source knows (kernel drops, inputs) come by the fill callback.
+ *
+ * Callbacks cannot return a sentence, so the first failure is kept in session.err and
+ * told at the end; the report is written even then, of what was seen until then. -EPIPE
+ * is no failure: whoever read the stream has had enough, and the run ends.
+ *
+ * How long frames wait differs. Live, the rings tell how far they were read; with -w to a
+ * pipe somebody is watching, and the wait is short. Of files nothing is known but what
+ * comes next, and nobody waits: order is looked for further, unless podhop wrote the
+ * file itself and it is in order.
  */
 #include "cli.h"
 
