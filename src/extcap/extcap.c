@@ -4,6 +4,18 @@
  *
  * Sentences are lines of {key=value}; Wireshark's parser (4.0) ends a value at '}' and
  * knows '\' as escape, so what a stranger named is reduced to plain characters first.
+ *
+ * Theory of operation. Wireshark starts the program anew for each question: which
+ * interfaces, which options has this one, which link types; and at last, capture into
+ * this FIFO. Here is text alone: extcap_parse() turns the arguments into a call, the
+ * extcap_answer_ functions write the answers, and extcap_capture_args() writes the
+ * command line of `podhop capture` that does the work. Who looks at the node, opens the
+ * FIFO and runs it is the command line tool.
+ *
+ * An interface is a pod. Its name must survive in Wireshark's preferences, so it is made
+ * of namespace and name, not of an address or an id that the next pod of that name would
+ * not have. "-" between both can be ambiguous (a-b/c and a/b-c); pods that clash get ".",
+ * which no namespace holds. Back from name to pod goes only by making all names again.
  */
 #include "podhop/extcap.h"
 

@@ -4,6 +4,13 @@
  *
  * Names, order and nesting are the contract's, section 3; the schema stands in
  * schema/podhop.report-1.schema.json. Null means: not known, or not there.
+ *
+ * Theory of operation. One function a kind of object, in the order in which the report
+ * shows them; report_result_tree() at the end is the table of contents. Memory may be
+ * out at any value, and asking each time would hide the format: set() takes over every
+ * value, also one that is NULL, and remembers the failure; done() then drops the whole
+ * object and returns NULL, which the object around it takes in the same way. So a report
+ * is whole or there is none.
  */
 #include "report_priv.h"
 
