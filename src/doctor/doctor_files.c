@@ -433,11 +433,9 @@ static void kernel_read(struct doctor_view *v, struct buf *b)
 	struct utsname u;
 	unsigned major, minor;
 
-	if (doctor_proc_read(v, "sys/kernel/osrelease", b) == 0 &&
-	    sscanf(buf_str(b), "%u.%u", &major, &minor) == 2) {
-		v->kernel_major = major;
-		v->kernel_minor = minor;
-	} else if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2) {
+	if ((doctor_proc_read(v, "sys/kernel/osrelease", b) == 0 &&
+	     sscanf(buf_str(b), "%u.%u", &major, &minor) == 2) ||
+	    (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2)) {
 		v->kernel_major = major;
 		v->kernel_minor = minor;
 	}
