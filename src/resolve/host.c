@@ -155,6 +155,20 @@ static uint32_t host_guess_underlay(const struct resolve *r, const struct resolv
 	return best ? best->oif : 0;
 }
 
+const struct resolve_link *resolve_host_vtep_over(const struct resolve *r, uint32_t ifindex)
+{
+	const struct resolve_link *l = resolve_host_link(r, ifindex);
+
+	if (!l || host_is_bridge(resolve_host_link(r, l->l.master)))
+		return NULL;
+	for (unsigned i = 0; i < r->n_links; i++) {
+		if (host_is(&r->links[i], "vxlan") &&
+		    host_guess_underlay(r, &r->links[i]) == ifindex)
+			return &r->links[i];
+	}
+	return NULL;
+}
+
 static int host_add_underlay(const struct resolve *r, struct chain_host *h, uint32_t ifindex)
 {
 	const struct resolve_link *l = resolve_host_link(r, ifindex);

@@ -45,8 +45,12 @@ int resolve_netns_open(const struct resolve_fs *fs, const char *path, struct res
 
 	if (fd >= 0)
 		fd = netns_check(fd, ret);
-	if (fd == -ENOENT && fs->root >= 0 && !fs->proc_in_root) {
-		/* a directory of state files is no root: mounts are where we see them */
+	if ((fd == -ENOENT && fs->root >= 0 && !fs->proc_in_root) ||
+	    (fd == -ELOOP && fs->root >= 0 && (!fs->proc_in_root || fs->own_pids))) {
+		/*
+		 * A directory of state files is no root: mounts are where we see them.
+		 * -ELOOP: it says so itself, by a link to the path it has on the real one.
+		 */
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		fd = fd < 0 ? -errno : netns_check(fd, ret);
 	}

@@ -401,15 +401,70 @@ static int pick_host_own(const char *what, struct err *err)
 		what);
 }
 
-/* The record whose network namespace ns is; made when no source knows it. */
-static struct resolve_rec *pick_ns(struct resolve *r, const struct resolve_netns *ns,
-				   const char *path, pid_t pid)
+/*
+ * A record of which a host veth is all that is known has that one's nsid: finding its
+ * process too, as resolve_rec_nsid() does, would ask every namespace for every record.
+ */
+static bool pick_leads_to(struct resolve *r, struct resolve_rec *rec, int32_t nsid)
+{
+	const struct resolve_link *claim;
+
+	if (!rec->ns.ino && rec->nsid < 0 && !rec->pid) {
+		claim = resolve_rec_claim(r, rec);
+		if (claim)
+			return claim->l.link_netnsid == nsid;
+	}
+	resolve_rec_nsid(r, rec);
+	return rec->nsid == nsid;
+}
+
+/* The record of that namespace as the store has it; NULL. nsid -1: it has none. */
+static struct resolve_rec *pick_known_ns(struct resolve *r, const struct resolve_netns *ns,
+					 int32_t nsid)
 {
 	for (unsigned i = 0; i < r->n_recs; i++) {
 		if (resolve_netns_eq(&r->recs[i].ns, ns))
 			return &r->recs[i];
 	}
-	return resolve_rec_anonymous(r, ns, path, pid);
+	/* its files name no namespace that can be opened, but a host veth that leads there */
+	for (unsigned i = 0; nsid >= 0 && i < r->n_recs; i++) {
+		struct resolve_rec *rec = &r->recs[i];
+
+		if (!rec->alive || rec->ns.ino || !pick_leads_to(r, rec, nsid))
+			continue;
+		rec->ns = *ns;
+		return rec;
+	}
+	return NULL;
+}
+
+/*
+ * The record whose network namespace ns is. No source may have said so yet: OCI bundles
+ * are read before it is taken for a namespace of no pod and a bare record is made.
+ */
+static int pick_ns(struct resolve *r, const char *pod, const struct resolve_netns *ns,
+		   const char *path, int fd, pid_t pid, struct resolve_rec **ret, struct err *err)
+{
+	struct resolve_rec probe = { .ns = *ns, .pid = pid, .nsid = -1 };
+	struct resolve_rec *rec;
+	int rc;
+
+	/* the path may be one that only this process can open: its fd is surer */
+	if (fd < 0)
+		resolve_rec_nsid(r, &probe);
+	else if (!r->rtnl || resolve_rtnl_nsid(r->rtnl, fd, 0, &probe.nsid))
+		probe.nsid = -1;
+	rec = pick_known_ns(r, ns, probe.nsid);
+	if ((!rec || !resolve_rec_is_known(rec)) && !r->have_bundles) {
+		rc = resolve_store_load(r, true, err);
+		if (rc)
+			return rc;
+		rec = pick_known_ns(r, ns, probe.nsid);
+	}
+	if (!rec)
+		rec = resolve_rec_anonymous(r, ns, path, pid);
+	*ret = rec;
+	return rec ? 0 : err_sys(err, ENOMEM, "%.100s", pod);
 }
 
 static int pick_pid(struct resolve *r, const char *pod, struct resolve_rec **ret, struct err *err)
@@ -418,6 +473,7 @@ static int pick_pid(struct resolve *r, const char *pod, struct resolve_rec **ret
 	struct resolve_rec *rec;
 	char *end;
 	long pid = strtol(pod + 4, &end, 10);
+	int rc;
 
 	if (*end || end == pod + 4 || pid <= 0 || pid > (1L << 30))
 		return err_usage(err, -EINVAL, "%.100s: pid: takes a process number", pod);
@@ -427,17 +483,22 @@ static int pick_pid(struct resolve *r, const char *pod, struct resolve_rec **ret
 	rec = resolve_rec_by_id(r, p->cg.id);
 	/* a nested container is another namespace than its pod's */
 	if (rec && (!p->ns.ino || !rec->ns.ino || resolve_netns_eq(&rec->ns, &p->ns))) {
+		rec->asked_pid = p->pid;
 		*ret = rec;
 		return 0;
 	}
 	if (resolve_netns_eq(&p->ns, &r->own))
 		return pick_host_own(pod, err);
-	rec = p->ns.ino ? pick_ns(r, &p->ns, NULL, p->pid)
-			: resolve_rec_anonymous(r, NULL, NULL, p->pid);
+	if (p->ns.ino) {
+		rc = pick_ns(r, pod, &p->ns, NULL, -1, p->pid, ret, err);
+		if (!rc)
+			(*ret)->asked_pid = p->pid;
+		return rc;
+	}
+	rec = resolve_rec_anonymous(r, NULL, NULL, p->pid);
 	if (!rec)
 		return err_sys(err, ENOMEM, "%.100s", pod);
-	if (!p->ns.ino)
-		rec->netns_denied = true;
+	rec->netns_denied = true;
 	*ret = rec;
 	return 0;
 }
@@ -447,7 +508,7 @@ static int pick_netns(struct resolve *r, const char *pod, struct resolve_rec **r
 	const char *path = pod + 6;
 	struct resolve_netns ns;
 	char named[300];
-	int fd;
+	int fd, rc;
 
 	/* `ip netns` speaks of names */
 	if (*path && !strchr(path, '/')) {
@@ -472,19 +533,32 @@ static int pick_netns(struct resolve *r, const char *pod, struct resolve_rec **r
 				 path);
 	if (fd < 0)
 		return err_usage(err, fd, "no network namespace %.300s: %s", path, strerror(-fd));
+	rc = resolve_netns_eq(&ns, &r->own) ? pick_host_own(pod, err)
+					    : pick_ns(r, pod, &ns, path, fd, 0, ret, err);
 	close(fd);
-	if (resolve_netns_eq(&ns, &r->own))
-		return pick_host_own(pod, err);
-	*ret = pick_ns(r, &ns, path, 0);
-	return *ret ? 0 : err_sys(err, ENOMEM, "%.100s", pod);
+	return rc;
+}
+
+/* The live record that a host veth of that nsid leads to; NULL. */
+static struct resolve_rec *pick_nsid(struct resolve *r, int32_t nsid)
+{
+	for (unsigned i = 0; i < r->n_recs; i++) {
+		struct resolve_rec *rec = &r->recs[i];
+
+		if (rec->alive && pick_leads_to(r, rec, nsid))
+			return rec;
+	}
+	return NULL;
 }
 
 static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **ret, struct err *err)
 {
 	const char *name = pod + 5;
 	const struct resolve_link *l = resolve_host_link_named(r, name);
+	const struct resolve_link *vtep;
 	const struct resolve_proc *p;
 	struct resolve_rec *rec;
+	int rc;
 
 	if (!l)
 		return err_usage(err, -ENODEV, "there is no device %.64s on this node", name);
@@ -497,22 +571,28 @@ static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **re
 				 "both ends of veth %s are in this network namespace: no "
 				 "pod hangs on it",
 				 l->l.name);
-	for (unsigned i = 0; i < r->n_recs; i++) {
-		rec = &r->recs[i];
-		if (!rec->alive)
-			continue;
-		resolve_rec_nsid(r, rec);
-		if (rec->nsid == l->l.link_netnsid) {
-			*ret = rec;
-			return 0;
-		}
+	rec = pick_nsid(r, l->l.link_netnsid);
+	if ((!rec || !resolve_rec_is_known(rec)) && !r->have_bundles) {
+		rc = resolve_store_load(r, true, err);
+		if (rc)
+			return rc;
+		rec = pick_nsid(r, l->l.link_netnsid);
+	}
+	vtep = resolve_host_vtep_over(r, l->l.ifindex);
+	if (vtep && (!rec || !resolve_rec_is_known(rec)))
+		return err_usage(err, -EINVAL,
+				 "%s is no pod's veth but the underlay of %s: its other end is "
+				 "the network of the nodes; every capture of a pod takes it along, "
+				 "`podhop list` shows the pods' veths",
+				 l->l.name, vtep->l.name);
+	if (rec) {
+		*ret = rec;
+		return 0;
 	}
 	/* no source knows whose it is; processes may */
 	p = resolve_proc_by_nsid(r, l->l.link_netnsid);
-	if (p) {
-		*ret = resolve_rec_anonymous(r, &p->ns, NULL, p->pid);
-		return *ret ? 0 : err_sys(err, ENOMEM, "%.100s", pod);
-	}
+	if (p)
+		return pick_ns(r, pod, &p->ns, NULL, -1, p->pid, ret, err);
 	rec = resolve_rec_anonymous(r, NULL, NULL, 0);
 	if (!rec)
 		return err_sys(err, ENOMEM, "%.100s", pod);
@@ -552,12 +632,12 @@ static int pick_stray(struct resolve *r, const char *pod, const char *prefix,
 		return 1;
 	if (resolve_netns_eq(&hit->ns, &r->own))
 		return pick_host_own(pod, err);
-	*ret = hit->ns.ino ? pick_ns(r, &hit->ns, NULL, hit->pid)
-			   : resolve_rec_anonymous(r, NULL, NULL, hit->pid);
+	if (hit->ns.ino)
+		return pick_ns(r, pod, &hit->ns, NULL, -1, hit->pid, ret, err);
+	*ret = resolve_rec_anonymous(r, NULL, NULL, hit->pid);
 	if (!*ret)
 		return err_sys(err, ENOMEM, "%.100s", pod);
-	if (!hit->ns.ino)
-		(*ret)->netns_denied = true;
+	(*ret)->netns_denied = true;
 	return 0;
 }
 

@@ -116,6 +116,7 @@ static int32_t pods_self_nsid(struct resolve *r)
 /* What goes wrong with one pod, sentence by sentence. */
 struct pods_notes {
 	char text[PODS_TEXT_MAX];
+	bool underlay; /* what leads there is the node's own way out */
 };
 
 __attribute__((format(printf, 2, 3))) static void pods_note(struct pods_notes *n, const char *fmt,
@@ -196,6 +197,29 @@ static void pods_note_parented(const struct resolve *r, struct pods_notes *notes
 			  ifname, kind);
 }
 
+/*
+ * An underlay that is itself a veth (a node inside a network namespace) leads to another
+ * node's namespace, and that is no pod although all else looks like one.
+ */
+static bool pods_is_underlay(const struct resolve *r, const struct resolve_rec *rec,
+			     const struct resolve_link *veth, struct pods_notes *notes)
+{
+	const struct resolve_link *vtep;
+
+	if (resolve_rec_is_known(rec))
+		return false;
+	vtep = resolve_host_vtep_over(r, veth->l.ifindex);
+	if (!vtep)
+		return false;
+	if (!notes->underlay)
+		pods_note(notes,
+			  "what leads there is %s, the underlay of %s: that is the network of "
+			  "another node and no pod; run podhop on that node",
+			  veth->l.name, vtep->l.name);
+	notes->underlay = true;
+	return true;
+}
+
 /* One device as the target's dump shows it. Returns 0, 1: not an interface of the pod, -ENOMEM. */
 static int pods_take_link(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
 			  const struct resolve_link *l, const struct resolve_ifaddr *addrs,
@@ -238,19 +262,22 @@ static int pods_take_link(struct resolve *r, struct resolve_rec *rec, struct cha
 			  l->l.name, l->l.iflink);
 		return 0;
 	}
+	if (pods_is_underlay(r, rec, host, notes))
+		return 0;
 	return pods_set_veth(r, ifc, host);
 }
 
 /* Without the right to look inside: the host's veths that lead there. */
 static int pods_from_host(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
-			  const struct resolve_inside *in)
+			  const struct resolve_inside *in, struct pods_notes *notes)
 {
 	for (unsigned i = 0; i < r->n_links; i++) {
 		const struct resolve_link *l = &r->links[i];
 		struct chain_interface *ifc;
 		int rc;
 
-		if (l->l.link_netnsid != rec->nsid || strcmp(l->l.kind, "veth") != 0)
+		if (l->l.link_netnsid != rec->nsid || strcmp(l->l.kind, "veth") != 0 ||
+		    pods_is_underlay(r, rec, l, notes))
 			continue;
 		ifc = pods_add_interface(pod);
 		if (!ifc)
@@ -644,7 +671,7 @@ static void pods_note_gone(const struct resolve *r, const struct resolve_rec *re
 int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
 		      struct chain *ev)
 {
-	struct pods_notes notes = { .text = "" };
+	struct pods_notes notes = { .underlay = false };
 	struct resolve_inside in = { .n_dev = 0 };
 	struct resolve_link *links = NULL;
 	struct resolve_ifaddr *addrs = NULL;
@@ -653,10 +680,11 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 	int rc;
 
 	*pod = (struct chain_pod){ .pid = 0 };
+	/* first: it may find the namespace and a process in it */
+	resolve_rec_nsid(r, rec);
 	rc = pods_copy_strings(rec, pod);
 	if (rc)
 		return rc;
-	resolve_rec_nsid(r, rec);
 	rc = pods_evidence_begin(rec, ev);
 	if (rc)
 		goto out;
@@ -689,7 +717,7 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 		goto out;
 	rc = 0;
 	if (!seen && rec->nsid >= 0)
-		rc = pods_from_host(r, rec, pod, &in);
+		rc = pods_from_host(r, rec, pod, &in, &notes);
 	if (rc)
 		goto out;
 	pods_main_first(pod);
@@ -698,7 +726,7 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 		rc = pods_evidence_pair(r, rec, pod, seen, ev);
 	if (!rc)
 		rc = pods_check_claims(r, rec, pod, seen && n_addrs, &notes, ev);
-	if (!rc && !resolve_pod_usable(pod))
+	if (!rc && !resolve_pod_usable(pod) && !notes.underlay)
 		pods_note_unusable(r, rec, pod, &in, seen, &notes);
 out:
 	free(links);

@@ -281,6 +281,7 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 		resolve_rec_settle(r, rec);
 		pod = resolve_add_pod(c);
 		rc = pod ? resolve_build_pod(r, rec, pod, c) : -ENOMEM;
+		rec->asked_pid = 0;
 		if (rc || r->oom) {
 			rc = err_sys(err, rc ? rc : ENOMEM, "resolve %.100s", pods[i]);
 			goto out;

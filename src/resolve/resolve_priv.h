@@ -287,6 +287,7 @@ struct resolve_rec {
 	struct resolve_container *containers;
 	unsigned n_containers;
 	pid_t pid;
+	pid_t asked_pid; /* pid:N chose this record: shown rather than the sandbox's; 0 */
 	int64_t mtime;
 };
 
@@ -342,7 +343,7 @@ void resolve_proc_scan(struct resolve *r);
 void resolve_podlogs_scan(struct resolve *r);
 void resolve_docker_scan(struct resolve *r);
 void resolve_oci_scan(struct resolve *r);
-/* Bundles of one record's containers only. */
+/* Bundles of one record's containers only, those that no process shows included. */
 void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec);
 
 /*
@@ -355,6 +356,8 @@ struct resolve_rec *resolve_rec_anonymous(struct resolve *r, const struct resolv
 					  const char *path, pid_t pid);
 /* Settles pid, life and hostNetwork once ns and containers are known. */
 void resolve_rec_settle(struct resolve *r, struct resolve_rec *rec);
+/* Some source says that it is a pod or a container; not a bare namespace or process. */
+bool resolve_rec_is_known(const struct resolve_rec *rec);
 /* The claimed host veth, when netlink has one of that name; NULL. */
 const struct resolve_link *resolve_rec_claim(const struct resolve *r,
 					     const struct resolve_rec *rec);
@@ -376,6 +379,11 @@ int resolve_host_fill(struct resolve *r, struct chain *c);
 /* The longest match of the main and local tables; NULL. */
 const struct resolve_route *resolve_host_route(const struct resolve *r, const struct addr *a);
 const char *resolve_state_name(int port_state);
+/*
+ * The VXLAN device whose datagrams leave through that device; NULL. A device that is a
+ * port of a bridge is never an underlay here.
+ */
+const struct resolve_link *resolve_host_vtep_over(const struct resolve *r, uint32_t ifindex);
 
 /* --------------------------------------------------------------------- pods */
 

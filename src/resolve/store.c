@@ -274,6 +274,24 @@ const struct resolve_link *resolve_rec_claim(const struct resolve *r, const stru
 	return NULL;
 }
 
+/*
+ * The namespace of a process that a runtime's file names, where no path of it could be
+ * opened. The file may outlive its container, and another process may have the number:
+ * one in the host's own namespace is believed only of a pod said to use it.
+ */
+static void store_take_ns(struct resolve *r, struct resolve_rec *rec,
+			  const struct resolve_container *c, const struct resolve_proc *p)
+{
+	if (rec->ns.ino || !p->ns.ino)
+		return;
+	if (p->cg.id[0] ? strcmp(p->cg.id, c->id) != 0
+			: resolve_netns_eq(&p->ns, &r->own) && !rec->host_network_said)
+		return;
+	rec->ns = p->ns;
+	if (rec->nsid < 0)
+		rec->nsid_asked = false;
+}
+
 void resolve_rec_settle(struct resolve *r, struct resolve_rec *rec)
 {
 	const struct resolve_proc *p = NULL;
@@ -291,6 +309,7 @@ void resolve_rec_settle(struct resolve *r, struct resolve_rec *rec)
 				continue;
 			if (!any)
 				any = c->pid;
+			store_take_ns(r, rec, c, p);
 			if (!rec->ns.ino || resolve_netns_eq(&rec->ns, &p->ns)) {
 				rec->pid = c->pid;
 				break;
@@ -304,6 +323,9 @@ void resolve_rec_settle(struct resolve *r, struct resolve_rec *rec)
 	}
 	if (!rec->pid)
 		rec->pid = before;
+	p = rec->asked_pid ? resolve_proc_find(r, rec->asked_pid) : NULL;
+	if (p && (!rec->ns.ino || !p->ns.ino || resolve_netns_eq(&rec->ns, &p->ns)))
+		rec->pid = p->pid;
 	if (rec->ns.ino || any || rec->pid || resolve_rec_claim(r, rec))
 		rec->alive = true;
 	rec->host_network = resolve_netns_eq(&rec->ns, &r->own) ||
@@ -336,6 +358,11 @@ struct resolve_rec *resolve_rec_anonymous(struct resolve *r, const struct resolv
 		rec->alive = true;
 	}
 	return rec;
+}
+
+bool resolve_rec_is_known(const struct resolve_rec *rec)
+{
+	return rec->is_pod || rec->sandbox_id || rec->n_containers;
 }
 
 int resolve_store_load(struct resolve *r, bool all, struct err *err)

@@ -315,6 +315,75 @@ else
 	skip "this kernel has no macvlan"
 fi
 
+# ----------------------------------------- a runtime whose cgroups say nothing
+
+# two processes in the pod, a bundle for each, a CNI cache whose path cannot be opened
+pod default app
+aid=$(id_of default/app)
+cid=$(id_of default/app/container)
+sed -i "s#/var/run/netns/$PFX-default-app#/var/run/netns/$PFX-nowhere#" \
+	"$root/var/lib/cni/results/cbr0-$aid-eth0"
+app_pids=()
+for _ in 1 2; do
+	ip netns exec "$PFX-default-app" sleep 600 &
+	children+=($!)
+	app_pids+=($!)
+done
+for p in "${app_pids[@]}"; do
+	for _ in $(seq 100); do
+		[ "$(readlink "/proc/$p/ns/net" 2>/dev/null)" = "$(readlink /proc/self/ns/net)" ] || break
+		sleep 0.02
+	done
+done
+# bundle ID TYPE CONTAINER PID
+bundle()
+{
+	local d=$root/run/containerd/io.containerd.runtime.v2.task/k8s.io/$1
+	mkdir -p "$d"
+	jq -n --arg type "$2" --arg name "$3" --arg id "$aid" '{annotations: {
+		"io.kubernetes.cri.container-type": $type, "io.kubernetes.cri.container-name": $name,
+		"io.kubernetes.cri.sandbox-id": $id}, linux: {namespaces: [{type: "network",
+		path: "/var/run/netns/nowhere"}]}}' >"$d/config.json"
+	printf %s "$4" >"$d/init.pid"
+}
+bundle "$aid" sandbox "" "${app_pids[0]}"
+bundle "$cid" container app "${app_pids[1]}"
+inode=$(stat -Lc %i "/proc/${app_pids[0]}/ns/net")
+app=$(truth default app)
+whole=$(podhop resolve default/app --json | jq -c .pod)
+is "no cgroup: inode, pid and both containers" \
+	"$(jq -c '[.netns_inode, .pid, [.containers[] | [.id, .name, .pid]]]' <<<"$whole")" \
+	"[$inode,${app_pids[0]},[[\"$aid\",null,${app_pids[0]}],[\"$cid\",\"app\",${app_pids[1]}]]]"
+is "no cgroup: list shows the inode" \
+	"$(podhop list --json | jq -c '.pods[] | select(.name == "app") | [.netns_inode, .container_ids]')" \
+	"[$inode,[\"$aid\",\"$cid\"]]"
+for form in "$(jq -r '.ips[0]' <<<"$whole")" "container:$aid" "container:$cid" "pid:${app_pids[0]}" \
+	"netns:/var/run/netns/$PFX-default-app" "veth:$app"; do
+	is "same pod: ${form/%$aid/SANDBOX}" "$(podhop resolve "$form" --json | jq -c .pod)" "$whole"
+done
+is "same pod, but the process asked for: pid:" \
+	"$(podhop resolve "pid:${app_pids[1]}" --json | jq -c .pod)" \
+	"$(jq -c --argjson p "${app_pids[1]}" '.pid = $p' <<<"$whole")"
+# no bundle either: the host veth of the cache tells whose namespace it is
+rm -r "$root/run/containerd/io.containerd.runtime.v2.task/k8s.io/"{"$aid","$cid"}
+for form in "pid:${app_pids[1]}" "netns:/var/run/netns/$PFX-default-app" default/app; do
+	is "no bundle: $form" \
+		"$(podhop resolve "$form" --json | jq -c '[.veth, .pod.namespace, .pod.name, .pod.uid, .pod.netns_inode]')" \
+		"[\"$app\",\"default\",\"app\",\"00000000-0000-0000-0000-${aid:0:12}\",$inode]"
+done
+# a root in which /run/netns/X is a link to /run/netns/X
+mkdir "$root/run/netns"
+ln -s "/run/netns/$PFX-default-db" "$root/run/netns/$PFX-default-db"
+is "a link to its own path: the namespace is found" \
+	"$(podhop resolve default/db --json | jq .pod.netns_inode)" \
+	"$(stat -Lc %i "/run/netns/$PFX-default-db")"
+rm -r "$root/run/netns"
+
+# ------------------------------------------------- an underlay that is a veth
+
+refused "the underlay is no pod's veth" veth:eth0 2 "eth0 is no pod's veth but the underlay of flannel"
+refused "the other node's namespace is no pod" "netns:$FAR" 2 "eth0, the underlay of flannel"
+
 # ------------------------------------------------------------ rights, and strace
 
 if command -v setpriv >/dev/null 2>&1; then

@@ -148,6 +148,7 @@ static int teardown(void **state)
 	if (t->r) {
 		resolve_store_done(t->r);
 		resolve_fs_done(&t->r->fs);
+		free(t->r->links);
 		free(t->r);
 	}
 	remove_tree(AT_FDCWD, t->dir);
@@ -321,6 +322,140 @@ static void test_bundles(void **state)
 	assert_string_equal(resolve_rec_has(rec, ID2)->name, "app");
 	assert_int_equal(resolve_rec_has(rec, ID2)->pid, 401);
 	assert_true(resolve_rec_has(rec, ID1)->sandbox);
+}
+
+/* A bundle of containerd's; no container name: a sandbox. */
+static void put_bundle(const struct root *t, const char *id, const char *sandbox,
+		       const char *container, int pid)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name),
+		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json", id);
+	put(t, name,
+	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
+	    "\"io.kubernetes.cri.container-name\":\"%s\","
+	    "\"io.kubernetes.cri.sandbox-id\":\"%s\"},"
+	    "\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/gone\"}]}}",
+	    container ? "container" : "sandbox", container ? container : "", sandbox);
+	snprintf(name, sizeof(name),
+		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/init.pid", id);
+	put(t, name, "%d", pid);
+}
+
+/*
+ * The namespace's path cannot be opened and no cgroup says a container's id: a process
+ * that a bundle names tells the namespace, and every form comes to the same pod.
+ */
+static void test_bundle_netns(void **state)
+{
+	static const char *const forms[] = { "web",	    "10.244.1.2",    "pid:500",
+					     "pid:501",	    "pid:502",	     "container:" ID1,
+					     "container:" ID2 };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct resolve_rec *rec = NULL;
+		struct root *t;
+		struct resolve *r;
+		struct err err = ERR_INIT;
+		void *one;
+		int pid = 500;
+
+		assert_int_equal(setup(&one), 0);
+		t = one;
+		put_cni(t, ID1, "default", "web", UID1, "10.244.1.2", "veth01", "/gone");
+		put_cni(t, ID3, "default", "db", UID2, "10.244.1.3", "veth02", "/gone");
+		put_bundle(t, ID1, ID1, NULL, 500);
+		put_bundle(t, ID2, ID1, "app", 501);
+		put_bundle(t, ID3, ID3, NULL, 510);
+		put_bundle(t, "77" ID3, ID3, "other", 511);
+		put_proc(t, 500, "web", "/");
+		put_proc(t, 501, "web", "/");
+		put_proc(t, 502, "web", "/");
+		put_proc(t, 510, "db", "/");
+		put_proc(t, 511, "db", "/");
+		r = load(t, false);
+		assert_int_equal(resolve_pick(r, forms[i], &rec, &err), 0);
+		assert_string_equal(rec->name, "web");
+		resolve_oci_scan_rec(r, rec);
+		rec = named(r, "web");
+		resolve_rec_settle(r, rec);
+		assert_true(rec->ns.ino != 0);
+		assert_true(resolve_netns_eq(&rec->ns, &resolve_proc_find(r, 502)->ns));
+		assert_int_equal(rec->n_containers, 2);
+		assert_string_equal(resolve_rec_has(rec, ID2)->name, "app");
+		assert_int_equal(resolve_rec_has(rec, ID2)->pid, 501);
+		if (strncmp(forms[i], "pid:", 4) == 0)
+			pid = atoi(forms[i] + 4);
+		assert_int_equal(rec->pid, pid);
+		teardown(&one);
+	}
+	(void)state;
+}
+
+/* The number in init.pid may be the host's by now: it makes no pod a hostNetwork one. */
+static void test_bundle_host_pid(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec;
+	struct resolve *r;
+
+	put_bundle(t, ID1, ID1, NULL, 500);
+	put_proc(t, 500, "host", "/init.scope");
+	r = load(t, true);
+	rec = resolve_rec_by_id(r, ID1);
+	assert_non_null(rec);
+	r->own = resolve_proc_find(r, 500)->ns;
+	rec->ns.ino = 0;
+	resolve_rec_settle(r, rec);
+	assert_int_equal(rec->ns.ino, 0);
+	assert_false(rec->host_network);
+	rec->host_network_said = true;
+	resolve_rec_settle(r, rec);
+	assert_true(resolve_netns_eq(&rec->ns, &r->own));
+	assert_true(rec->host_network);
+}
+
+/* A node inside a network namespace: its eth0 is a veth, and no pod hangs on it. */
+static void test_underlay(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r = load(t, true);
+	struct err err = ERR_INIT;
+	struct resolve_rec *rec;
+
+	r->n_links = 3;
+	r->links = calloc(r->n_links, sizeof(*r->links));
+	assert_non_null(r->links);
+	for (unsigned i = 0; i < r->n_links; i++) {
+		r->links[i].l.ifindex = i + 1;
+		r->links[i].l.link_netnsid = -1;
+	}
+	strcpy(r->links[0].l.name, "eth0");
+	strcpy(r->links[0].l.kind, "veth");
+	r->links[0].l.link_netnsid = 7;
+	strcpy(r->links[1].l.name, "flannel.1");
+	strcpy(r->links[1].l.kind, "vxlan");
+	r->links[1].vxlan_link = 1;
+	strcpy(r->links[2].l.name, "cni0");
+	strcpy(r->links[2].l.kind, "bridge");
+	assert_null(pick(r, "veth:eth0", &err));
+	assert_int_equal(err.class, ERR_USAGE);
+	assert_non_null(strstr(err.text, "the underlay of flannel.1"));
+	/* of a bridge it may be a pod's after all */
+	r->links[0].l.master = 3;
+	assert_non_null(pick(r, "veth:eth0", &err));
+	/* that record is of no source: still refused where it is an underlay */
+	r->links[0].l.master = 0;
+	assert_null(pick(r, "veth:eth0", &err));
+	/* a pod's namespace behind it: the pod */
+	rec = resolve_rec_new(r);
+	assert_non_null(rec);
+	for (unsigned i = 0; i < r->n_recs; i++)
+		r->recs[i].nsid = -1, r->recs[i].nsid_asked = true;
+	rec->nsid = 7;
+	rec->alive = rec->is_pod = true;
+	assert_non_null(pick(r, "veth:eth0", &err));
 }
 
 /* Files outlive their pod: what lives hides them, what has no successor shows as gone. */
@@ -584,7 +719,8 @@ int main(void)
 		CASE(test_host_network), CASE(test_bundles),   CASE(test_stale),
 		CASE(test_zombies),	 CASE(test_pid_reuse), CASE(test_forms),
 		CASE(test_refused),	 CASE(test_links),     CASE(test_node_name),
-		CASE(test_many),
+		CASE(test_many),	 CASE(test_underlay),  CASE(test_bundle_netns),
+		CASE(test_bundle_host_pid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
