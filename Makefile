@@ -85,6 +85,10 @@ REPLAY_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRCS))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/engine_%,$(FUZZ_SRCS))
 LAB_TESTS := $(sort $(wildcard tests/lab/*.sh))
 LAB_TESTS := $(filter-out tests/lab/runtime-node.sh,$(LAB_TESTS))
+# A quarter of an hour and more: make check-full (which sets PODHOP_LONG) and make truth.
+ifeq ($(PODHOP_LONG),)
+LAB_TESTS := $(filter-out tests/lab/truth.sh,$(LAB_TESTS))
+endif
 CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
 
 .PHONY: all

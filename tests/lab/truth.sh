@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # truth.sh - everything a node does to a packet, judged by what the payload says.
+# Time limit: 2400 s
 #
 # Labs in several variants (offload, br_netfilter, masquerade order, IPv4 and IPv6), in
 # each one all the ways a packet can take. Generators put identity into the payload;
