@@ -14,7 +14,7 @@ if ! command -v groff >/dev/null; then
 fi
 export LC_ALL=C
 # What the manual already speaks of. Remove a word once podhop has it: the test says so.
-planned=(--follow)
+planned=()
 
 n=0 failed=0
 empty() { # NAME TEXT: a fault a line
