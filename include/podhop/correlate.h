@@ -43,8 +43,10 @@ struct correlate_config {
 	int64_t lookahead_ns;		/* 0: default */
 	bool nat;			/* follow address translation */
 	bool observations;		/* result_packet lists every observation */
-	bool keep_other;		/* false: packets of no captured pod are foreign (live capture) */
-	bool filter;			/* a FILTER is asked: packets it was never asked of are unsure */
+	/* false: packets of no captured pod are foreign (live capture) */
+	bool keep_other;
+	/* a FILTER is asked: packets it was never asked of are unsure */
+	bool filter;
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */
 	uint64_t hash_seed;		/* against chosen collisions */
@@ -70,7 +72,8 @@ struct correlate_obs {
 	uint32_t payload_len;
 	uint32_t seq, ack;	/* ICMP errors: the quoted sequence number and IP id */
 	uint32_t ip_id;
-	uint32_t token;		/* hash of what a datagram and its first fragment have in common; 0: none */
+	/* hash of what a datagram and its first fragment have in common; 0: none */
+	uint32_t token;
 	uint32_t segment;	/* payload of one segment where the frame itself tells; else 0 */
 	uint16_t hop;
 	uint16_t tcp_flags;
@@ -79,7 +82,8 @@ struct correlate_obs {
 	uint8_t way;
 	uint8_t kind;
 	uint8_t direction;
-	uint8_t order;		/* hop order among equal times: the merge sorts by (time_ns, order, hop) */
+	/* hop order among equal times: the merge sorts by (time_ns, order, hop) */
+	uint8_t order;
 	uint8_t ttl;
 	uint8_t tcp_options_len;
 	uint8_t pod;
@@ -118,7 +122,8 @@ typedef uint32_t correlate_ref;
 struct correlate_mark {
 	bool keep;			/* false: foreign or filtered out */
 	uint64_t id;			/* 0: none */
-	unsigned hop;			/* how many hops the packet has been seen at, this one included */
+	/* how many hops the packet has been seen at, this one included */
+	unsigned hop;
 	enum model_direction direction;
 	struct result_path path;	/* so far */
 	int64_t dt_ns;			/* since the hop before; -1 at the first */
@@ -154,11 +159,13 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *ob
 void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlate_verdict v);
 
 /* The packet's translation as known now, so that a filter can be asked in the pod's own terms. */
-bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref, struct result_tuple *ret_tuple);
+bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref,
+			 struct result_tuple *ret_tuple);
 
 /*
  * pod and far are one flow: as the pod's veth shows it, and as the far side sees it (conntrack's
- * original and reply tuple). Its answers are learned with it. Any time, also before the first frame.
+ * original and reply tuple). Its answers are learned with it. Any time, also before the
+ * first frame.
  */
 void correlate_learn_translation(struct correlate *c, const struct result_tuple *pod,
 				 const struct result_tuple *far);

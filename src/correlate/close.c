@@ -5,6 +5,26 @@
  * A packet is judged once, by what was seen of it and by what the hops lost in its
  * time. Everything the report sums up is summed up here, so that nothing has to be kept
  * of a closed packet.
+ *
+ * Theory of operation. A packet closes by one of two ways into close_packet(): it has gone
+ * all its way and then waited a look-ahead in the queue (close_queue, close_unqueue), or
+ * its window has passed, or it had to make room. It leaves the tables at once, so nothing
+ * matches it any more; judge() then decides.
+ *
+ * judge() asks path_judge() what the packet's path needs. Complete is complete. What is
+ * not, is an edge when a hop's capture began or ended about then; ambiguous when another
+ * packet could have been meant; otherwise incomplete with a reason, and lost only if no
+ * reason is left: not closed early, each missing hop captured at that time, and none of
+ * them dropped a frame in the packet's time. The excuses come before the verdict, because
+ * a loss that was none costs more than one that is called unknown.
+ *
+ * Packets that look alike (a tie) may have been matched crosswise. Which of them is whole
+ * cannot be said one by one, so close_tied() keeps them until the last has closed: if
+ * none is incomplete the matching made no difference, else all are ambiguous.
+ *
+ * The second half, close_result(), turns the tallies into a result at any time, also in
+ * the middle of a run. Drops whose time is not known (a file's totals come at its end)
+ * take "lost" back there.
  */
 #include "correlate_priv.h"
 
@@ -692,7 +712,8 @@ static int fill_losses(const struct correlate *c, struct result *r)
 			if (k->missing_mask & (1u << c->hop[h].role))
 				dropped += c->hop[h].dropped;
 		if (!o->reason || !o->evidence ||
-		    asprintf(&text, "the capture dropped %llu frames at %s and the hops behind it%s",
+		    asprintf(&text, "the capture dropped %llu frames at %s and the hops "
+				    "behind it%s",
 			     (unsigned long long)dropped,
 			     model_role_name(k->row.next_expected),
 			     o->lost && dropped ? ", none in these packets' time" : "") < 0)

@@ -18,22 +18,28 @@
  * 200 ms look-ahead of 650,000 a second that all arrive. */
 #define PACKETS_MAX_DEFAULT 131072u
 #define FLOWS_MAX_DEFAULT 262144u	/* touched only when there are so many */
-#define SIGHTINGS_MAX 6			/* in place; two hairpins through all four hops do not exist */
+/* in place; two hairpins through all four hops do not exist */
+#define SIGHTINGS_MAX 6
 #define RANGES_OF_PACKET_MAX 512	/* a 512 KiB BIG TCP frame has 380 segments */
 #define TIE_MEMBERS_MAX 1024
-#define GAPS_MAX 4			/* holes in one direction of a TCP stream that are remembered */
+/* holes in one direction of a TCP stream that are remembered */
+#define GAPS_MAX 4
 #define PATH_ROWS_MAX 256
 #define TUNNELS_MAX 4096
 #define LOSS_ROWS_MAX 1024
 #define DROP_SPANS_MAX 512		/* a hop; the two nearest are joined when it is full */
 #define SUPER_BLOCK_SHIFT 14		/* super-frames are indexed by 16 KiB of sequence space */
-#define LOOKALIKE_AGE_NS 20000000LL	/* no hop of a node holds a packet longer, unless it drops it */
+/* no hop of a node holds a packet longer, unless it drops it */
+#define LOOKALIKE_AGE_NS 20000000LL
 #define CURSORS 4			/* super-frames of a flow being cut at once: one a hop */
 #define FLOW_USED_NS 10000000LL		/* order of use is kept no finer than this */
 #define FLOW_SLEPT_NS 1000000000LL	/* quiet for so long, its translation may have changed */
-#define QUOTE_SEARCH_MAX 1024		/* open packets looked through for the one an ICMP error quotes */
-#define TOKEN_BYTES 512u		/* of a datagram's payload, that its first fragment has too */
-#define LEARNED_MAX 256			/* remote subnets learned from frames when no route is known */
+/* open packets looked through for the one an ICMP error quotes */
+#define QUOTE_SEARCH_MAX 1024
+/* of a datagram's payload, that its first fragment has too */
+#define TOKEN_BYTES 512u
+/* remote subnets learned from frames when no route is known */
+#define LEARNED_MAX 256
 #define CHAIN_MAX 4096			/* look-alikes compared before giving up */
 
 /* What an observation is, as far as matching goes. */
@@ -87,8 +93,10 @@ enum packet_flag {
 	PACKET_DONE = 16,		/* whole at its last hop: closes after the look-ahead */
 	PACKET_TIED = 32,		/* look-alikes: see struct tie */
 	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
-	PACKET_QUEUED = 256,		/* in the queue of packets that close after the look-ahead */
-	PACKET_EARLY = 512,		/* closed before its window had passed: the table was full */
+	/* in the queue of packets that close after the look-ahead */
+	PACKET_QUEUED = 256,
+	/* closed before its window had passed: the table was full */
+	PACKET_EARLY = 512,
 	PACKET_INDEXED = 1024,		/* is in its primary bucket */
 	PACKET_ROUTED = 2048,
 	PACKET_UDP_SUPER = 4096,	/* UDP_SEGMENT: many datagrams in one frame */
@@ -115,7 +123,8 @@ struct packet {
 	uint32_t parent;	/* the packet that this one turned out to be a part of */
 	uint32_t held;		/* observations not marked yet, and children */
 	uint32_t flow;		/* as observed first; flow_root() for the group */
-	uint32_t size;		/* bytes of its range: TCP payload, or transport bytes of a datagram */
+	/* bytes of its range: TCP payload, or transport bytes of a datagram */
+	uint32_t size;
 	uint32_t body_len;
 	uint16_t flags;
 	uint16_t ambiguous;	/* most candidates that were open at once */
@@ -154,10 +163,12 @@ struct packet {
 	uint32_t segment;	/* payload of its segments as seen at some hop; 0: none seen */
 	uint32_t header_len;	/* Ethernet, IP and transport headers of one inner frame */
 	uint32_t fragment_bytes;	/* extra headers of outer fragments */
-	uint32_t token;		/* datagrams that may be cut: hash of what the first fragment shows too */
+	/* datagrams that may be cut: hash of what the first fragment shows too */
+	uint32_t token;
 	uint16_t l4_flags;	/* TCP flags; ICMP: type */
 	uint16_t outer_fragmented;	/* outer datagrams that were cut */
-	uint16_t l2l3_len;	/* Ethernet and IP header of a fragment at the hop nearest the pod */
+	/* Ethernet and IP header of a fragment at the hop nearest the pod */
+	uint16_t l2l3_len;
 	uint16_t l4_len;	/* fragments: transport header in the first one */
 	uint16_t encap_len;
 	uint16_t outer_sport;
@@ -180,7 +191,8 @@ struct alias {
 	uint32_t packet;
 	uint32_t next, prev;	/* bucket */
 	uint32_t sibling;	/* next alias of the same packet, or of the free list */
-	uint32_t base;		/* outer fragments: where the packet's range begins in the outer datagram */
+	/* outer fragments: where the packet's range begins in the outer datagram */
+	uint32_t base;
 };
 
 /* Bytes [start, end) of a packet's range, seen at one place. */
@@ -188,7 +200,8 @@ struct range {
 	uint32_t start, end;
 	uint32_t next;
 	uint16_t place;
-	bool large;		/* one super-frame at the encapsulated underlay: not joined with others */
+	/* one super-frame at the encapsulated underlay: not joined with others */
+	bool large;
 };
 
 /* One observation of an open packet, for the outputs that list them. */
@@ -238,7 +251,8 @@ struct flow {
 	uint8_t route;		/* enum model_route_kind that its packets took */
 	bool has_seq;
 	bool counted;		/* a packet of it has closed */
-	uint16_t mss;		/* of this direction's SYN (what the other side may send); 0 unknown */
+	/* of this direction's SYN (what the other side may send); 0 unknown */
+	uint16_t mss;
 	uint16_t path_row;
 	uint32_t segment;	/* largest segment seen of its super-frames */
 	uint32_t max_end;	/* TCP: highest sequence number seen, as end */
@@ -312,7 +326,8 @@ struct correlate {
 	uint32_t *bucket;
 	uint32_t bucket_mask;
 	uint32_t oldest, newest;	/* open list */
-	struct done *done;	/* ring of whole packets, in order of time; a packet is in it once */
+	/* ring of whole packets, in order of time; a packet is in it once */
+	struct done *done;
 	uint32_t done_mask, done_head, n_done;
 	uint64_t n_open;
 

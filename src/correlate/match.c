@@ -217,7 +217,8 @@ static uint32_t tunnel_row(struct correlate *c, struct flow *f, const struct cor
 			continue;
 		struct result_tunnel *t = &c->tunnel[k];
 		if (t->vni == o->vni && t->port == o->outer_dport &&
-		    addr_eq(&t->outer_src, &o->outer_src) && addr_eq(&t->outer_dst, &o->outer_dst)) {
+		    addr_eq(&t->outer_src, &o->outer_src) &&
+		    addr_eq(&t->outer_dst, &o->outer_dst)) {
 			f->tunnel = k;
 			return k;
 		}
@@ -351,7 +352,8 @@ static void attach(struct correlate *c, uint32_t i, const struct correlate_obs *
 		if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len && !part)) {
 			p->len_rank = (uint8_t)role;
 			p->len = part ? o->header_len + p->payload_len : o->eth_len;
-			p->l2l3_len = o->kind == KIND_FRAGMENT ? (uint16_t)(o->eth_len - o->size) : 0;
+			p->l2l3_len =
+				o->kind == KIND_FRAGMENT ? (uint16_t)(o->eth_len - o->size) : 0;
 		}
 		if (o->direction == MODEL_DIRECTION_EGRESS ||
 		    p->direction == MODEL_DIRECTION_OTHER)
@@ -782,7 +784,8 @@ static uint32_t rule_datagram(struct correlate *c, const struct correlate_obs *o
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet, start, size;
 
 		if (is_candidate(&c->packet[i]) && c->flow[c->packet[i].flow].key == flow_key &&
@@ -889,7 +892,8 @@ static void learn_translation(struct correlate *c, uint32_t i, const struct corr
 			packet_set_flow(c, i, flow);
 		return;
 	}
-	unsigned pod_role = now_nearer ? role : role_before, far_role = now_nearer ? role_before : role;
+	unsigned pod_role = now_nearer ? role : role_before,
+		 far_role = now_nearer ? role_before : role;
 
 	link_views(c, now_nearer ? flow : before, pod_role, now_nearer ? before : flow, far_role);
 
@@ -912,7 +916,8 @@ static uint32_t rule_translate(struct correlate *c, const struct correlate_obs *
 	struct choice near = { .best = NONE }, any = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
 		const struct packet *p = &c->packet[i];
 
@@ -944,7 +949,8 @@ static bool translate_stream(struct correlate *c, const struct correlate_obs *o,
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
 		const struct packet *p = &c->packet[i];
 
@@ -1039,7 +1045,8 @@ static uint32_t find_fragments(struct correlate *c, const struct correlate_obs *
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
 
 		if (fits_datagram(c, &c->packet[i], o, place))
@@ -1125,7 +1132,8 @@ static uint32_t rule_outer(struct correlate *c, const struct correlate_obs *o, b
 
 	*ret_pending = false;
 	*ret_base = 0;
-	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
 		const struct packet *p = &c->packet[i];
 

@@ -175,8 +175,9 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 		h.header[12] = h.header[13] = 0; /* checksum */
 		uint64_t shared_flags = v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN |
 								   MODEL_TCP_CWR);
-		o->sig = (uint32_t)XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n + 4 - TCP_HEADER_MIN,
-							hash_mix(v->tcp_ack, shared_flags, c->seed));
+		o->sig =
+			(uint32_t)XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n + 4 - TCP_HEADER_MIN,
+						       hash_mix(v->tcp_ack, shared_flags, c->seed));
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)
@@ -423,7 +424,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 		} else if (v->payload_len) {
 			o->kind = KIND_TCP_DATA;
 			if (o->flags & OBS_OUTER_FIRST)
-				o->outer_base += o->header_len - v->eth_header_len - v->ip.header_len;
+				o->outer_base +=
+					o->header_len - v->eth_header_len - v->ip.header_len;
 			o->size = v->payload_len;
 			return;
 		}

@@ -332,7 +332,8 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		ret->next_expected = next;
 		ret->reason = loss_reason(c, p, furthest);
 		if (may_be_local(c, p)) {
-			ret->reason = "not seen behind this hop: perhaps a Service's pod of this node";
+			ret->reason = "not seen behind this hop: perhaps a Service's pod of "
+				      "this node";
 			ret->may_be_lost = false;
 		}
 	} else {

@@ -74,8 +74,8 @@ int pool_init(struct correlate *c, struct err *err)
 		c->seen = table(c->n_seen, sizeof(*c->seen));
 		c->list = table(RESULT_OBSERVATIONS_MAX, sizeof(*c->list));
 	}
-	if (!c->packet || !c->bucket || !c->done || !c->alias || !c->alias_bucket || !c->range || !c->tie ||
-	    !c->flow || !c->flow_bucket || (c->n_seen && (!c->seen || !c->list)))
+	if (!c->packet || !c->bucket || !c->done || !c->alias || !c->alias_bucket || !c->range ||
+	    !c->tie || !c->flow || !c->flow_bucket || (c->n_seen && (!c->seen || !c->list)))
 		return err_sys(err, ENOMEM, "tables for %u packets and %u flows", c->n_packets,
 			       c->n_flows);
 	c->bucket_mask = nb - 1;
@@ -135,7 +135,10 @@ static void list_append(struct correlate *c, uint32_t i)
 {
 	struct packet *p = &c->packet[i];
 
-	/* Time order: a merged packet is as old as its first part, so it may belong further back. */
+	/*
+	 * Time order: a merged packet is as old as its first part, so it may belong
+	 * further back.
+	 */
 	uint32_t after = c->newest;
 	while (after != NONE && c->packet[after].first_ns > p->first_ns)
 		after = c->packet[after].earlier;
@@ -261,7 +264,10 @@ void packet_set_flow(struct correlate *c, uint32_t i, uint32_t flow)
 
 void packet_release(struct correlate *c, uint32_t i)
 {
-	/* A part releases the packet that it belongs to: a walk up, never deeper than merges nest. */
+	/*
+	 * A part releases the packet that it belongs to: a walk up, never deeper than
+	 * merges nest.
+	 */
 	while (i != NONE) {
 		struct packet *p = &c->packet[i];
 		uint32_t parent = p->parent;
