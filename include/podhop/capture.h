@@ -20,7 +20,8 @@
 #include "podhop/err.h"
 #include "podhop/model.h"
 
-#define CAPTURE_BLOCK_TIMEOUT_MS 10	/* ring block retire time; immediate mode loses frames at full rate */
+/* ring block retire time; immediate mode loses frames at full rate */
+#define CAPTURE_BLOCK_TIMEOUT_MS 10
 
 struct capture_hop {
 	char device[MODEL_NAME_MAX];
@@ -38,8 +39,10 @@ struct capture_config {
 struct capture_counters {
 	uint64_t frames;		/* handed to the sink */
 	uint64_t bytes;			/* their captured bytes */
-	uint64_t dropped_kernel;	/* ring was full; from PACKET_STATISTICS, wrap-around followed */
-	int64_t dropped_interface;	/* from link statistics before and after; -1 when not known */
+	/* ring was full; from PACKET_STATISTICS, wrap-around followed */
+	uint64_t dropped_kernel;
+	/* from link statistics before and after; -1 when not known */
+	int64_t dropped_interface;
 };
 
 struct capture;

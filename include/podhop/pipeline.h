@@ -23,7 +23,8 @@
 #include "podhop/model.h"
 #include "podhop/result.h"
 
-#define PIPELINE_BYTES_DEFAULT (16u << 20)	/* of held frames: 70 ms of 1.2 million a second at snap length 128 */
+/* of held frames: 70 ms of 1.2 million a second at snap length 128 */
+#define PIPELINE_BYTES_DEFAULT (16u << 20)
 
 #define PIPELINE_TOLD (INT64_MAX / 4)
 
@@ -39,7 +40,8 @@ struct pipeline_config {
 	bool observations;		/* packets list their observations */
 	bool keep_other;
 	bool unseen;			/* nobody sees marks or ids: none is waited for */
-	bool keep_bytes;		/* keep the frames' bytes; without them on_frame is not called */
+	/* keep the frames' bytes; without them on_frame is not called */
+	bool keep_bytes;
 	uint64_t hash_seed;
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	uint64_t max_frames;		/* -a packets: frames kept; 0: no limit */
@@ -47,7 +49,8 @@ struct pipeline_config {
 	enum model_direction direction;	/* only packets of this direction; OTHER: all */
 	const struct capture_filter *filter;	/* the user's FILTER; NULL: none */
 	/* A kept frame with its mark, in time order. Returns 0 or -errno, which ends the run. */
-	int (*on_frame)(void *arg, const struct model_frame *frame, const struct correlate_mark *mark);
+	int (*on_frame)(void *arg, const struct model_frame *frame,
+			const struct correlate_mark *mark);
 	void (*on_packet)(void *arg, const struct result_packet *p);
 	void *arg;
 };
@@ -66,7 +69,8 @@ int pipeline_finish(struct pipeline *p);
 int pipeline_result(const struct pipeline *p, struct result *ret_result, struct err *err);
 
 struct correlate *pipeline_correlator(struct pipeline *p);
-bool pipeline_is_full(const struct pipeline *p);	/* max_packets have been seen and have closed */
+/* max_packets have been seen and have closed */
+bool pipeline_is_full(const struct pipeline *p);
 /* From here on no frame is kept; also from within on_frame. */
 void pipeline_stop(struct pipeline *p);
 bool pipeline_is_stopped(const struct pipeline *p);	/* by that, or max_frames */
@@ -74,7 +78,8 @@ uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
 /* on_packet has had every packet whose first frame is older (look-alikes may still come). */
 int64_t pipeline_frontier_ns(const struct pipeline *p);
-int64_t pipeline_first_ns(const struct pipeline *p);	/* earliest and latest kept frame; 0: none */
+/* earliest and latest kept frame; 0: none */
+int64_t pipeline_first_ns(const struct pipeline *p);
 int64_t pipeline_last_ns(const struct pipeline *p);
 
 /* The comment of a frame (contract, section 4) into out; returns its length. */

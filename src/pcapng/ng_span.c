@@ -77,7 +77,8 @@ int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_n
 		int64_t s = INT64_MIN, e = INT64_MIN;
 		uint32_t len;
 
-		if (pread(fd, tail, sizeof(tail), at - (off_t)sizeof(tail)) != (ssize_t)sizeof(tail))
+		if (pread(fd, tail, sizeof(tail), at - (off_t)sizeof(tail)) !=
+		    (ssize_t)sizeof(tail))
 			break;
 		len = u32(tail, big);
 		if (len < STATISTICS_MIN || len > sizeof(block) || len % 4 || (off_t)len > at ||

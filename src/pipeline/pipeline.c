@@ -38,8 +38,9 @@
 #define ITEMS_MAX 32768u	/* frames being sorted; 8 MiB */
 #define HELD_MAX 262144u	/* frames being held; 15 MiB, touched only when there are so many */
 #define PREFETCH_AHEAD 8u	/* frames: some 500 ns of work */
+/* of an item that most need */
 #define FETCH_BYTES (sizeof(struct item) - (sizeof(struct correlate_obs) - \
-			offsetof(struct correlate_obs, outer_src)))	/* of an item that most need */
+			offsetof(struct correlate_obs, outer_src)))
 #define FETCH_ITEM 3u		/* of one hop; the others come in between */
 #define CACHE_LINE 64u
 #define CHUNK_BYTES (256u << 10)

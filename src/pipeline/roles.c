@@ -49,7 +49,8 @@ struct sample {
 struct addr_count {
 	struct addr addr;
 	uint32_t n;
-	uint32_t local;		/* votes for being on this node: before the routing step, or behind it */
+	/* votes for being on this node: before the routing step, or behind it */
+	uint32_t local;
 };
 
 struct mac_vote {
@@ -337,7 +338,10 @@ static void decide_veth_and_bridge(struct pipeline_learner *l)
 			continue;
 		l->net->hops[i].role = score[i] > 0 ? MODEL_ROLE_VETH : MODEL_ROLE_BRIDGE;
 	}
-	/* Alone beside a known VTEP or underlay with another TTL: one address in all frames is a veth. */
+	/*
+	 * Alone beside a known VTEP or underlay with another TTL: one address in all
+	 * frames is a veth.
+	 */
 	for (unsigned i = 0; i < n; i++) {
 		const struct interface *f = &l->interface[i];
 		bool behind_routing = false, everywhere = false;
@@ -475,7 +479,8 @@ int pipeline_learner_decide(struct pipeline_learner *l, struct err *err)
 		rc = err_usage(err, EINVAL,
 			       "what %s is in the datapath cannot be told from its frames: "
 			       "say --hops ROLE=%s (veth, bridge, vtep or underlay)",
-			       buf_str(&names), strchr(buf_str(&names), ',') ? "NAME" : buf_str(&names));
+			       buf_str(&names),
+			       strchr(buf_str(&names), ',') ? "NAME" : buf_str(&names));
 	buf_done(&names);
 	return rc;
 }

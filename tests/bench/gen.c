@@ -275,7 +275,8 @@ int main(int argc, char **argv)
 		uint64_t lag[N_HOPS], last = 0;
 
 		for (unsigned i = 0; i < N_HOPS; i++) {
-			lag[i] = interval_ns ? (hops[i].delay_ns + interval_ns - 1) / interval_ns : 0;
+			lag[i] = interval_ns ? (hops[i].delay_ns + interval_ns - 1) / interval_ns
+					     : 0;
 			if (lag[i] > last)
 				last = lag[i];
 		}

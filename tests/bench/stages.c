@@ -161,7 +161,8 @@ static void stage_match(struct correlate *c)
 
 static void stage_write(void)
 {
-	static const char comment[] = "podhop id=123456 hop=3 dir=egress path=veth>bridge>vtep dt_ns=24000";
+	static const char comment[] = "podhop id=123456 hop=3 dir=egress path=veth>bridge>vtep "
+				      "dt_ns=24000";
 	const struct pcapng_writer_config config = { .application = "stages" };
 	struct err err = ERR_INIT;
 	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
