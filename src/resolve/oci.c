@@ -353,6 +353,23 @@ static void oci_visit_unknown(struct resolve *r, const struct oci_root *root, DI
 	}
 }
 
+static void oci_visit_prefix(struct resolve *r, const struct oci_root *root, DIR *d,
+			     const char *path, void *arg, struct buf *b)
+{
+	const char *prefix = arg;
+	struct dirent *e;
+
+	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
+		if (e->d_name[0] != '.' && strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+			oci_bundle(r, root, dirfd(d), path, e->d_name, NULL, b);
+	}
+}
+
+void resolve_oci_scan_prefix(struct resolve *r, char *prefix)
+{
+	oci_each_dir(r, oci_visit_prefix, prefix);
+}
+
 void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec)
 {
 	size_t at = (size_t)(rec - r->recs);

@@ -663,6 +663,14 @@ static int pick_container(struct resolve *r, const char *pod, const char *id,
 	rc = pick_one(&p, pod, ret, err);
 	if (rc == 1)
 		rc = pick_stray(r, pod, lower, ret, err);
+	if (rc == 1 && !r->have_bundles && n >= PICK_HEX_MIN) {
+		/* no process shows it: its own bundle, before all of them are parsed */
+		resolve_oci_scan_prefix(r, lower);
+		pick_by_id(&p, lower);
+		for (unsigned i = 0; i < p.n; i++)
+			resolve_rec_settle(r, &r->recs[p.at[i]]);
+		rc = pick_one(&p, pod, ret, err);
+	}
 	return rc;
 }
 

@@ -345,6 +345,8 @@ void resolve_docker_scan(struct resolve *r);
 void resolve_oci_scan(struct resolve *r);
 /* Bundles of one record's containers only, those that no process shows included. */
 void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec);
+/* Bundles whose id begins so. May add records. */
+void resolve_oci_scan_prefix(struct resolve *r, char *prefix);
 
 /*
  * Reads every source but the OCI bundles; with all, those too. Pointers to

@@ -373,10 +373,16 @@ for form in "pid:${app_pids[1]}" "netns:/var/run/netns/$PFX-default-app" default
 done
 # a root in which /run/netns/X is a link to /run/netns/X
 mkdir "$root/run/netns"
+ln -s ../run "$root/var/run"
 ln -s "/run/netns/$PFX-default-db" "$root/run/netns/$PFX-default-db"
 is "a link to its own path: the namespace is found" \
 	"$(podhop resolve default/db --json | jq .pod.netns_inode)" \
 	"$(stat -Lc %i "/run/netns/$PFX-default-db")"
+ln -s /proc "$root/proc"
+is "and where the root links to /proc too" \
+	"$(podhop resolve default/db --json | jq .pod.netns_inode)" \
+	"$(stat -Lc %i "/run/netns/$PFX-default-db")"
+rm "$root/proc" "$root/var/run"
 rm -r "$root/run/netns"
 
 # ------------------------------------------------- an underlay that is a veth
