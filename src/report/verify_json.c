@@ -129,11 +129,11 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 }
 
 /* A list of n values made by `one`; NULL when out of memory. */
-#define LIST(array, n, one)                                  \
-	for (unsigned i = 0; array && i < (n); i++)          \
-		if (json_array_append_new(array, one) < 0) { \
-			json_decref(array);                  \
-			array = NULL;                        \
+#define LIST(array, n, one) \
+	for (unsigned i = 0; (array) && i < (n); i++) \
+		if (json_array_append_new(array, (one)) < 0) { \
+			json_decref(array); \
+			(array) = NULL; \
 		}
 
 int report_verify_json(FILE *out, const struct report_verify *v)

