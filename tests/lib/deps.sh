@@ -34,6 +34,8 @@ iptables                    | check long                 | iptables
 tshark                      | check long                 | tshark
 tcpdump                     | check long                 | tcpdump
 strace                      | check long                 | strace
+zsh                         | check long                 | zsh
+fish                        | check long                 | fish
 python3                     | check lint long            | /usr/bin/python3
 python3-jsonschema          | check long                 |
 clang                       | check lint long            | clang
