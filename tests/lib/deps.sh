@@ -36,6 +36,8 @@ tcpdump                     | check long                 | tcpdump
 strace                      | check long                 | strace
 zsh                         | check long                 | zsh
 fish                        | check long                 | fish
+chromium                    | check long                 | chromium
+chromium-driver             | check long                 | chromedriver
 python3                     | check lint long            | /usr/bin/python3
 python3-jsonschema          | check long                 |
 clang                       | check lint long            | clang
