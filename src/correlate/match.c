@@ -1042,19 +1042,24 @@ static uint32_t find_datagram(struct correlate *c, const struct correlate_obs *o
 static uint32_t find_fragments(struct correlate *c, const struct correlate_obs *o, uint16_t place)
 {
 	uint64_t key = key_fragment(o);
-	struct choice ch = { .best = NONE };
+	struct choice begun = { .best = NONE }, any = { .best = NONE };
 	unsigned n = 0;
 
 	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
 	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
+		const struct packet *p = &c->packet[i];
 
-		if (fits_datagram(c, &c->packet[i], o, place))
-			choice_offer(c, &ch, i, o->time_ns);
+		/* Two sockets may count the same ids at the same time: content decides. */
+		if ((o->token && p->token && o->token != p->token) || !fits_datagram(c, p, o, place))
+			continue;
+		/* Fragments follow each other: the datagram that began to pass here goes on. */
+		choice_offer(c, has_place(p, place) ? &begun : &any, i, o->time_ns);
 	}
-	if (ch.best != NONE)
-		choice_note(c, &ch);
-	return ch.best;
+	struct choice *ch = begun.best != NONE ? &begun : &any;
+	if (ch->best != NONE)
+		choice_note(c, ch);
+	return ch->best;
 }
 
 static uint32_t rule_fragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,

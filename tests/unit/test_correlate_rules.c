@@ -299,6 +299,25 @@ static void test_fragments(void **state)
 	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
 }
 
+/* Connected sockets count ids of their own: two datagrams on the way can have the same one. */
+static void test_fragments_of_equal_id(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1), other = udp_out(77, 3000, 2);
+
+	bench_start(b);
+	unsigned lost = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 10 * US, other, in_order);
+	unsigned at_bridge = fragments(b, BRIDGE, MODEL_WAY_IN, 20 * US, other, in_order);
+	unsigned at_vtep = fragments(b, VTEP, MODEL_WAY_OUT, 30 * US, other, in_order);
+	bench_end(b);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_same(b, a, at_bridge + i);
+		assert_same(b, a, at_vtep + i);
+	}
+	assert_true(packet_of(b, lost)->id != packet_of(b, a)->id);
+}
+
 /* br_netfilter puts it together at the bridge, and the VTEP cuts it again. */
 static void test_defragment(void **state)
 {
@@ -766,7 +785,8 @@ int main(void)
 		T(test_segment), T(test_segment_seq_wrap), T(test_segment_id_wrap),
 		T(test_segment_retransmitted), T(test_merge), T(test_merge_before_parts),
 		T(test_udp_super),
-		T(test_fragments), T(test_defragment), T(test_defragment_v6),
+		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
+		T(test_defragment_v6),
 		T(test_defragment_id_zero), T(test_bridge_is_no_super),
 		T(test_fragments_translated), T(test_fragments_translated_without_first),
 		T(test_fragment_missing),
