@@ -78,6 +78,7 @@ struct options {
 	enum model_direction direction;	/* -Q; OTHER: both */
 	enum format format;		/* -T */
 	const char *report;		/* --report */
+	bool no_text;			/* extcap: nobody reads a report for people */
 	const char *html;		/* --html */
 	const char *names;		/* --pods */
 	bool numeric;			/* -n */

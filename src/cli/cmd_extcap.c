@@ -109,6 +109,7 @@ static int capture(const struct extcap_call *call)
 	    extcap_capture_args(call, buf_str(&pod), &args, &err) < 0 ||
 	    options_parse(args.argc, args.argv, &o, &help, &err) < 0)
 		goto out;
+	o.no_text = true;
 	/* What is wrong with the command line is said before anybody waits. */
 	if (o.filter) {
 		struct capture_filter *f = capture_filter_new(o.filter, &err);

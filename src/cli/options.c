@@ -594,6 +594,9 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 			words[o->n_args++] = argv[optind++];
 			while (after_dashes && optind < argc)
 				words[o->n_args++] = argv[optind++];
+			/* getopt_long() would go back to the first word behind -- . */
+			if (after_dashes)
+				break;
 			continue;
 		}
 		if (id == '?' || id == ':') {

@@ -308,7 +308,9 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	session_usage(r);
 
 	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
-	if (o->format == FORMAT_TEXT || s->report == stderr) {
+	if (o->no_text) {
+		rc = 0;
+	} else if (o->format == FORMAT_TEXT || s->report == stderr) {
 		session_style(s, &style, s->report);
 		if (s->packets && s->packets_seen && s->report == s->data)
 			fputc('\n', s->report);
