@@ -200,6 +200,8 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 
 /* Closes everything that is open, then fills what the correlator knows of the report. */
 void correlate_finish(struct correlate *c);
+/* Of the result, only capture: its counts and interfaces. Cheap, at any time. */
+int correlate_counters(const struct correlate *c, struct result *ret_result, struct err *err);
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err);
 
 /* Packets with an id whose record is closed / selected so far (for -c). */

@@ -66,6 +66,8 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *frame);
 int pipeline_time(struct pipeline *p, int64_t time_ns);
 /* Everything leaves and closes. */
 int pipeline_finish(struct pipeline *p);
+/* The capture's figures so far, without what takes sorting: for statistics while it runs. */
+int pipeline_counters(const struct pipeline *p, struct result *ret_result, struct err *err);
 int pipeline_result(const struct pipeline *p, struct result *ret_result, struct err *err);
 
 struct correlate *pipeline_correlator(struct pipeline *p);

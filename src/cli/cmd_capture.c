@@ -289,15 +289,16 @@ static void read_drops(struct run *run, int64_t now_ns)
 		struct capture_counters k;
 
 		capture_get_counters(run->capture, i, &k);
-		uint64_t drops = k.dropped_kernel + (k.dropped_interface > 0 &&
-				 run->session->net->hops[i].role == MODEL_ROLE_NONE
-					 ? (uint64_t)k.dropped_interface : 0);
-		if (drops > run->drops_seen[i]) {
-			uint64_t n = drops - run->drops_seen[i];
+		/*
+		 * The ring's drops alone: the device's count may be the loss that is looked for,
+		 * and those frames were seen by the tap.
+		 */
+		if (k.dropped_kernel > run->drops_seen[i]) {
+			uint64_t n = k.dropped_kernel - run->drops_seen[i];
 			correlate_drops(c, i, run->drops_ns[i], now_ns, n);
 			if (run->session->output)
 				output_drops(run->session->output, i, run->drops_ns[i], n);
-			run->drops_seen[i] = drops;
+			run->drops_seen[i] = k.dropped_kernel;
 		}
 		run->drops_ns[i] = now_ns;
 		if (!run->gone[i] && capture_hop_is_gone(run->capture, i)) {
@@ -438,13 +439,6 @@ int command_capture(const struct options *o)
 		goto out;
 	run.session->fill = fill;
 	run.session->fill_arg = &run;
-	/* A wrong FILTER is a matter of the command line: said before anything is looked up. */
-	if (o->filter) {
-		struct capture_filter *f = capture_filter_new(o->filter, &err);
-		if (!f)
-			goto out;
-		capture_filter_free(f);
-	}
 	if (resolve_target(&run, &err) < 0)
 		goto out;
 	signals_init();

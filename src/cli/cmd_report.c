@@ -61,7 +61,7 @@ static void fill(void *arg, struct result *r)
 /* Writing over a file that is still to be read would lose what it holds. */
 static int check_output(const struct options *o, struct err *err)
 {
-	const char *outputs[] = { o->write, o->report };
+	const char *outputs[] = { o->write, o->report, o->html };
 	struct stat in, out;
 
 	for (unsigned k = 0; k < sizeof(outputs) / sizeof(outputs[0]); k++) {

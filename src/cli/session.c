@@ -46,6 +46,14 @@ struct session *session_new(const struct options *o, struct err *err)
 	}
 	s->opt = o;
 	s->data = stdout;
+	/* A wrong FILTER is a matter of the command line: said before anything is looked up. */
+	if (o->filter) {
+		s->filter = capture_filter_new(o->filter, err);
+		if (!s->filter) {
+			session_free(s);
+			return NULL;
+		}
+	}
 	s->names = names_new(err);
 	/* Now, while files can still be opened. */
 	if (!s->names || (o->names && names_read(s->names, o->names, err) < 0)) {
@@ -125,7 +133,6 @@ void session_free(struct session *s)
 static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
 {
 	struct session *s = arg;
-
 	int rc;
 
 	if (!s->output)
@@ -169,7 +176,7 @@ static FILE *open_report(const char *path, struct err *err)
 
 int session_counters(struct session *s, struct result *r, struct err *err)
 {
-	int rc = pipeline_result(s->pipeline, r, err);
+	int rc = pipeline_counters(s->pipeline, r, err);
 
 	if (!rc && s->fill)
 		s->fill(s->fill_arg, r);
@@ -207,11 +214,6 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 	session_style(s, &s->style, s->data);
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
-	if (o->filter) {
-		s->filter = capture_filter_new(o->filter, err);
-		if (!s->filter)
-			return -EINVAL;
-	}
 	if (o->write) {
 		s->output = output_open(o, s->net, s->names, kernel_filters, err);
 		if (!s->output)

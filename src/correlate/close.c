@@ -725,20 +725,15 @@ static int fill_losses(const struct correlate *c, struct result *r)
 	return 0;
 }
 
-int close_result(const struct correlate *c, struct result *r, struct err *err)
+int close_counters(const struct correlate *c, struct result *r, struct err *err)
 {
 	r->capture.observations = c->observations;
 	r->capture.foreign = c->foreign;
 	r->capture.filter_unsure = c->filter_unsure;
 	r->capture.closed_early = c->closed_early;
 	r->capture.interfaces = calloc(c->n_hops ? c->n_hops : 1, sizeof(*r->capture.interfaces));
-	r->paths = calloc(c->n_path_rows ? c->n_path_rows : 1, sizeof(*r->paths));
-	r->encapsulation.tunnels = calloc(c->n_tunnels ? c->n_tunnels : 1,
-					  sizeof(*r->encapsulation.tunnels));
-	if (!r->capture.interfaces || !r->paths || !r->encapsulation.tunnels ||
-	    fill_latency(c, r) < 0 || fill_flows(c, r) < 0 || fill_losses(c, r) < 0)
+	if (!r->capture.interfaces)
 		return err_sys(err, ENOMEM, "report");
-
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		r->capture.interfaces[i] = c->interface[i];
 		memcpy(r->capture.interfaces[i].name, c->net->hops[i].name,
@@ -746,6 +741,21 @@ int close_result(const struct correlate *c, struct result *r, struct err *err)
 		r->capture.interfaces[i].role = c->hop[i].role;
 	}
 	r->capture.n_interfaces = c->n_hops;
+	return 0;
+}
+
+int close_result(const struct correlate *c, struct result *r, struct err *err)
+{
+	int rc = close_counters(c, r, err);
+
+	if (rc < 0)
+		return rc;
+	r->paths = calloc(c->n_path_rows ? c->n_path_rows : 1, sizeof(*r->paths));
+	r->encapsulation.tunnels = calloc(c->n_tunnels ? c->n_tunnels : 1,
+					  sizeof(*r->encapsulation.tunnels));
+	if (!r->paths || !r->encapsulation.tunnels ||
+	    fill_latency(c, r) < 0 || fill_flows(c, r) < 0 || fill_losses(c, r) < 0)
+		return err_sys(err, ENOMEM, "report");
 
 	r->packets.total = c->total;
 	r->packets.complete = c->status[RESULT_COMPLETE];

@@ -278,6 +278,11 @@ void correlate_learn_translation(struct correlate *c, const struct result_tuple 
 	match_learn(c, &pod_back, MODEL_ROLE_NONE, &far_back, MODEL_ROLE_COUNT, c->now_ns);
 }
 
+int correlate_counters(const struct correlate *c, struct result *ret_result, struct err *err)
+{
+	return close_counters(c, ret_result, err);
+}
+
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err)
 {
 	return close_result(c, ret_result, err);

@@ -455,6 +455,7 @@ void close_tied(struct correlate *c, uint32_t p);
 /* The queue of packets that close, or are looked at again, after the look-ahead. */
 void close_queue(struct correlate *c, uint32_t p, int64_t now_ns);
 void close_unqueue(struct correlate *c);	/* the first of it */
+int close_counters(const struct correlate *c, struct result *r, struct err *err);
 int close_result(const struct correlate *c, struct result *r, struct err *err);
 
 static inline struct flow *flow_root(const struct correlate *c, uint32_t i)

@@ -700,6 +700,11 @@ int pipeline_finish(struct pipeline *p)
 	return rc;
 }
 
+int pipeline_counters(const struct pipeline *p, struct result *r, struct err *err)
+{
+	return correlate_counters(p->correlate, r, err);
+}
+
 int pipeline_result(const struct pipeline *p, struct result *r, struct err *err)
 {
 	int rc = correlate_result(p->correlate, r, err);
