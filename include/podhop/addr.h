@@ -39,13 +39,16 @@ struct mac {
 static inline struct addr addr_from_v4(const uint8_t b[static 4])
 {
 	/* In whole words: narrow stores that are copied at once cost more than the rest. */
-	const uint64_t word[2] = {
-		0,
-		htobe64(0xffffULL << 32 | (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
-			(uint32_t)b[2] << 8 | b[3]),
-	};
+	uint64_t word[2] = { 0 };
+	uint32_t v4;
 	struct addr a;
 
+	memcpy(&v4, b, sizeof(v4));
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+	word[1] = (uint64_t)v4 << 32 | 0xffff0000u;
+#else
+	word[1] = 0xffffULL << 32 | v4;
+#endif
 	memcpy(a.b, word, sizeof(a.b));
 	return a;
 }
@@ -70,8 +73,17 @@ static inline bool addr_eq(const struct addr *a, const struct addr *b)
 	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
+/* Also IPv4 broadcast. */
+static inline bool addr_is_multicast(const struct addr *a)
+{
+	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
+
+	if (!addr_is_v4(a))
+		return a->b[0] == 0xff;
+	return (a->b[12] & 0xf0) == 0xe0 || memcmp(a->b + 12, broadcast, sizeof(broadcast)) == 0;
+}
+
 bool addr_is_none(const struct addr *a);
-bool addr_is_multicast(const struct addr *a);	/* also IPv4 broadcast */
 bool addr_is_link_local(const struct addr *a);
 /* Parses a numeric address, nothing else around it. Returns 0 or -EINVAL. */
 int addr_parse(const char *text, struct addr *ret_addr);

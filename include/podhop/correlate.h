@@ -11,8 +11,8 @@
  *   correlate_observe()  frame + view -> compact correlate_obs; may run ahead
  *   correlate_push()     in time order -> a handle on the packet it belongs to
  *   correlate_mark()     one look-ahead later, in time order -> id, hop, path so far
- * A packet closes when it is whole and one look-ahead old, or when its window has
- * passed; the config's on_packet then gets it once.
+ * A packet closes when it was whole at its last hop and has settled (20 ms, at most one look-ahead),
+ * or when its window has passed; the config's on_packet then gets it once.
  *
  * The matching rules are described where they are coded: src/correlate/match.c.
  */
@@ -45,8 +45,8 @@ struct correlate_config {
 	bool observations;		/* result_packet lists every observation */
 	/* false: packets of no captured pod are foreign (live capture) */
 	bool keep_other;
-	/* a FILTER is asked: packets it was never asked of are unsure */
-	bool filter;
+	/* verdicts are asked for (FILTER, direction); filter: packets never asked about are unsure */
+	bool verdicts, filter;
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */
 	uint64_t hash_seed;		/* against chosen collisions */
@@ -82,8 +82,6 @@ struct correlate_obs {
 	uint8_t way;
 	uint8_t kind;
 	uint8_t direction;
-	/* hop order among equal times: the merge sorts by (time_ns, order, hop) */
-	uint8_t order;
 	uint8_t ttl;
 	uint8_t tcp_options_len;
 	uint8_t pod;
@@ -144,11 +142,12 @@ void correlate_observe(struct correlate *c, const struct model_frame *frame,
 		       const struct model_view *view, struct correlate_obs *ret_obs);
 
 /*
- * Hints to the cache, nothing else: obs will be pushed soon. The hint can be kept instead of
- * the observation.
+ * Among frames of equal stamps, the smaller goes first: hops in the order a packet visits them,
+ * as far as the link layer tells which way the frame crossed its hop: needs its first bytes
+ * only. 0: it does not, ask its observation.
  */
-uint32_t correlate_hint(const struct correlate_obs *obs);
-void correlate_prefetch_push(const struct correlate *c, uint32_t hint);
+uint8_t correlate_order(const struct correlate *c, const struct model_frame *frame);
+uint8_t correlate_order_of(const struct correlate *c, const struct correlate_obs *obs);
 
 /*
  * Takes the next observation in time order. asks_filter is set when the packet's FILTER verdict
@@ -179,6 +178,9 @@ bool correlate_make_room(struct correlate *c);
 /* Each pushed observation is marked exactly once, in the order of the pushes. */
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *tag,
 		    struct correlate_mark *ret_mark);
+
+/* In place of a mark, when nobody sees marks or ids: counts, and is done with. */
+void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len);
 
 /*
  * In place of a mark: the frame is not kept (the run was told to stop in front of it). A packet

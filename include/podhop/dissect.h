@@ -41,6 +41,13 @@ struct dissect_config {
 void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		   const struct model_frame *frame, struct model_view *ret_view);
 
+/*
+ * The same view, read header by header. dissect_frame() reads the most common frames in one
+ * go and takes this way for all others; tests hold the two against each other.
+ */
+void dissect_frame_stepwise(const struct dissect_config *config, uint16_t linktype,
+			    const struct model_frame *frame, struct model_view *ret_view);
+
 /* True when the dissector knows the link type. */
 _Bool dissect_knows_linktype(uint16_t linktype);
 

@@ -228,7 +228,6 @@ struct model_view {
 	uint32_t eth_offset;	/* 0, or encap_len */
 	uint32_t eth_len;	/* wire length of that frame: frame length less eth_offset */
 	uint32_t eth_header_len;	/* with VLAN tags; 0 for raw IP link types */
-	struct mac eth_src, eth_dst;
 	uint16_t ethertype;	/* behind VLAN tags */
 	uint16_t vlan;		/* outermost VLAN id, MODEL_NO_VLAN without a tag */
 	uint8_t sll_way;	/* enum model_way as a cooked header says it; UNKNOWN otherwise */
@@ -250,10 +249,8 @@ struct model_view {
 	/* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256 */
 	uint16_t tcp_flags;
 	uint16_t tcp_window;
-	uint16_t tcp_mss;	/* MSS option; 0 when absent */
+	uint16_t tcp_mss;	/* MSS option of a SYN; 0 when absent */
 	uint8_t tcp_options_len;
-	bool tcp_has_timestamps;
-	uint32_t tcp_tsval;
 
 	uint16_t udp_len;	/* the header's field */
 	uint8_t icmp_type, icmp_code;

@@ -57,6 +57,7 @@ struct pcapng_frame {
 	/* first opt_comment, not NUL-terminated; NULL when absent */
 	const char *comment;
 	uint32_t comment_len;
+	unsigned n_interfaces;		/* that the input has described so far; set for any event */
 };
 
 enum pcapng_event {
@@ -88,6 +89,8 @@ void pcapng_reader_free(struct pcapng_reader *r);
  */
 int pcapng_reader_set_nonblocking(struct pcapng_reader *r, struct err *err);
 int pcapng_reader_fd(const struct pcapng_reader *r);
+/* Usual frames are otherwise read in one go; tests hold the two ways against each other. */
+void pcapng_reader_set_stepwise(struct pcapng_reader *r);
 
 /*
  * The next event (enum pcapng_event), or a negative errno value when the input

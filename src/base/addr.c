@@ -21,16 +21,6 @@ bool addr_is_none(const struct addr *a)
 	return addr_eq(a, &none);
 }
 
-bool addr_is_multicast(const struct addr *a)
-{
-	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
-
-	if (!addr_is_v4(a))
-		return a->b[0] == 0xff;
-	return (a->b[ADDR_V4_OFFSET] & 0xf0) == 0xe0 ||
-	       memcmp(a->b + ADDR_V4_OFFSET, broadcast, sizeof(broadcast)) == 0;
-}
-
 bool addr_is_link_local(const struct addr *a)
 {
 	if (addr_is_v4(a))

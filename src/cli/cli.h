@@ -178,7 +178,12 @@ void session_add_name(void *session, const struct addr *a, const char *name);
 int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
 		  struct err *err);
 int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
-int session_frame(struct session *s, const struct model_frame *f);
+int session_failed(struct session *s, int rc);
+/* What pipeline_frame() returned, and what its callbacks found wrong: 0 or -errno, kept in s->err. */
+static inline int session_took(struct session *s, int rc)
+{
+	return rc < 0 || s->err.code ? session_failed(s, rc) : 0;
+}
 /* Ends the pipeline, writes statistics and report. r: capture facts filled by the caller. */
 int session_finish(struct session *s, struct result *r, struct err *err);
 void session_free(struct session *s);

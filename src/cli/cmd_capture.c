@@ -346,7 +346,7 @@ static void on_captured(void *arg, const struct model_frame *f)
 	struct run *run = arg;
 
 	if (run->rc >= 0)
-		run->rc = session_frame(run->session, f);
+		run->rc = session_took(run->session, pipeline_frame(run->session->pipeline, f));
 }
 
 static void print_counters(const struct run *run, const char *end)

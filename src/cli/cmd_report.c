@@ -14,32 +14,39 @@
 
 #define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
 #define IANA_PORT 4789
-
-static int on_frame(void *arg, const struct model_frame *f)
-{
-	return session_frame(arg, f);
-}
+#define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
 
 static int follow(struct inputs *in, struct session *s, struct err *err)
 {
 	const struct limits *l = &s->opt->stop;
 	bool live = inputs_live(in);
+	/* -a looks at each frame; what stops the pipeline stops it at once all the same. */
+	bool in_runs = !live && !l->duration_ns && !s->opt->count;
 	int rc = 0;
 
 	while (rc >= 0 && !signals_stop() && !s->broken_pipe && !pipeline_is_full(s->pipeline)) {
-		int64_t taken_ns = INT64_MIN, time;
+		int64_t taken_ns = INT64_MIN;
 
+		if (in_runs) {
+			rc = inputs_run(in, RUN_FRAMES);
+			if (rc != 0) {
+				rc = session_took(s, rc);
+				if (pipeline_is_stopped(s->pipeline))
+					break;
+				continue;
+			}
+		}
 		rc = inputs_fetch(in, err);
 		if (rc < 0 || rc == INPUTS_OVER)
 			break;
 		if (rc == INPUTS_FRAME) {
 			taken_ns = inputs_next_ns(in);
-			rc = inputs_take(in);
+			rc = session_took(s, inputs_take(in));
 		} else {
 			rc = inputs_wait(&in, 1);
 		}
-		time = inputs_time(in);
-		if (live && time != INT64_MIN && rc >= 0)
+		int64_t time = live ? inputs_time(in) : INT64_MIN;
+		if (time != INT64_MIN && rc >= 0)
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
@@ -109,8 +116,6 @@ int command_report(const struct options *o)
 		goto out;
 	s->fill = fill;
 	s->fill_arg = in;
-	in->on_frame = on_frame;
-	in->arg = s;
 	signals_init();
 
 	inputs_add_port(s->net, DEFAULT_PORT);

@@ -46,7 +46,9 @@ struct input {
 	unsigned n_hop;
 	unsigned looked_at;	/* interfaces whose description was read */
 	struct pcapng_frame head;
+	struct err bad;		/* why the reader stopped */
 	bool has_head;
+	bool is_raw;		/* head was read, and its hop not looked up yet */
 	bool over;
 	bool is_pipe;
 	bool sampled;
@@ -218,7 +220,7 @@ static int given_role(struct inputs *in, const char *path, const char *name, str
 }
 
 /* The hop of interface `i` of an input, made when it is new. */
-static int hop_of(struct inputs *in, struct input *one, unsigned i, struct err *err)
+static int hop_new(struct inputs *in, struct input *one, unsigned i, struct err *err)
 {
 	struct model_net *net = in->net;
 	const struct pcapng_interface *pi = pcapng_reader_interface(one->reader, i);
@@ -233,8 +235,6 @@ static int hop_of(struct inputs *in, struct input *one, unsigned i, struct err *
 		one->hop = grown;
 		one->n_hop = i + 1;
 	}
-	if (one->hop[i] >= 0)
-		return one->hop[i];
 	for (unsigned k = 0; pi->name[0] && k < net->n_hops; k++)
 		if (strcmp(net->hops[k].name, name) == 0 && net->hops[k].linktype == pi->linktype)
 			return one->hop[i] = (int)k;
@@ -269,11 +269,16 @@ static int hop_of(struct inputs *in, struct input *one, unsigned i, struct err *
 	return one->hop[i] = (int)index;
 }
 
-/* What podhop described is a hop even when it shows nothing: that is how losses show. */
-static int map_described(struct inputs *in, struct input *one, struct err *err)
+static inline int hop_of(struct inputs *in, struct input *one, unsigned i, struct err *err)
 {
-	unsigned n = pcapng_reader_n_interfaces(one->reader);
+	return i < one->n_hop && one->hop[i] >= 0 ? one->hop[i] : hop_new(in, one, i, err);
+}
+
+/* What podhop described is a hop even when it shows nothing: that is how losses show. */
+static int map_new(struct inputs *in, struct input *one, unsigned n, struct err *err)
+{
 	char role[16];
+
 
 	for (; one->looked_at < n && one->looked_at < INTERFACES_MAX; one->looked_at++) {
 		const struct pcapng_interface *pi =
@@ -285,6 +290,11 @@ static int map_described(struct inputs *in, struct input *one, struct err *err)
 			return rc;
 	}
 	return 0;
+}
+
+static inline int map_described(struct inputs *in, struct input *one, unsigned n, struct err *err)
+{
+	return one->looked_at == n ? 0 : map_new(in, one, n, err);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -364,12 +374,8 @@ int64_t input_first_ns(const struct input *in)
  */
 static int read_frame(struct input *one)
 {
-	struct err bad;
-
-	/* Not all of it: its text is a kilobyte, and this is done for each frame. */
-	err_clear(&bad);
 	while (!one->over) {
-		int event = pcapng_reader_next(one->reader, &one->head, &bad);
+		int event = pcapng_reader_next(one->reader, &one->head, &one->bad);
 
 		if (event == PCAPNG_EVENT_FRAME) {
 			one->frames++;
@@ -386,10 +392,10 @@ static int read_frame(struct input *one)
 		if (event < 0) {
 			one->error = event;
 			one->error_offset = pcapng_reader_offset(one->reader);
-			one->reason = strdup(bad.text);
+			one->reason = strdup(one->bad.text);
 			/* A damaged file is named once, not with every look at its sample. */
 			if (one->for_good || one->is_pipe)
-				log_error("input", "%s", bad.text);
+				log_error("input", "%s", one->bad.text);
 		}
 	}
 	return 0;
@@ -402,14 +408,17 @@ static int fetch(struct inputs *in, struct input *one, struct err *err)
 
 	if (one->has_head)
 		return 1;
-	if (one->next_kept < one->n_kept) {
+	if (one->is_raw) {
+		one->is_raw = false;
+		n = 1;
+	} else if (one->next_kept < one->n_kept) {
 		one->head.frame = one->kept[one->next_kept++].frame;
 		n = 1;
 	} else {
 		n = read_frame(one);
 	}
 	in->damaged |= one->error != 0;
-	rc = map_described(in, one, err);
+	rc = map_described(in, one, pcapng_reader_n_interfaces(one->reader), err);
 	if (rc < 0 || !n)
 		return rc;
 	rc = hop_of(in, one, one->head.frame.hop, err);
@@ -444,7 +453,7 @@ static int reopen(struct input *one, struct err *err)
 		return 0;
 	pcapng_reader_free(one->reader);
 	one->reader = pcapng_reader_open(one->path, err);
-	one->over = one->has_head = false;
+	one->over = one->has_head = one->is_raw = false;
 	one->frames = 0;
 	one->looked_at = 0;
 	one->last_ns = INT64_MIN;
@@ -567,7 +576,7 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 				return rc;
 			rc = 1;
 		}
-		int mapped = map_described(in, one, err);
+		int mapped = map_described(in, one, pcapng_reader_n_interfaces(one->reader), err);
 		if (mapped < 0)
 			return mapped;
 		if (!rc)
@@ -735,43 +744,86 @@ int64_t inputs_next_ns(const struct inputs *in)
 	return in->next->head.frame.time_ns;
 }
 
-int inputs_take(struct inputs *in)
+/* The earliest frame of its input so far: nothing before its start can be missed. */
+static void note_start(struct inputs *in, struct input *one, int64_t time_ns)
 {
 	struct correlate *c = pipeline_correlator(in->pipeline);
-	struct input *one = in->next;
-	const struct model_frame *f = &one->head.frame;
-	unsigned hop = f->hop;
 
-	one->has_head = false;
-	if (f->time_ns > one->last_ns)
-		one->last_ns = f->time_ns;
 	if (one->first_ns == INT64_MAX && !one->is_pipe &&
 	    pcapng_reader_section_comment(one->reader)[0])
 		(void)pcapng_read_span(one->path, &one->began_ns, &one->ended_ns);
-	if (f->time_ns < one->first_ns) {
-		one->first_ns = f->time_ns;
-		/* The hop's capture began with its file: nothing before it can be missed. */
-		for (unsigned k = 0; k < one->n_hop; k++)
-			if (one->hop[k] >= 0)
-				correlate_hop_span(c, (unsigned)one->hop[k],
-						   one->began_ns ? one->began_ns : one->first_ns,
-						   INT64_MAX);
-	}
-	if (f->drops) {
-		int64_t from = in->hop_last_ns[hop] == INT64_MIN ? one->first_ns
-								 : in->hop_last_ns[hop];
-		int64_t to = f->time_ns + DROPS_AROUND_NS;
+	one->first_ns = time_ns;
+	for (unsigned k = 0; k < one->n_hop; k++)
+		if (one->hop[k] >= 0)
+			correlate_hop_span(c, (unsigned)one->hop[k],
+					   one->began_ns ? one->began_ns : one->first_ns,
+					   INT64_MAX);
+}
 
-		from -= DROPS_AROUND_NS;
-		correlate_drops(c, hop, from, to, f->drops);
-		if (in->on_drops)
-			in->on_drops(in->arg, hop, from, to, f->drops);
-		in->drops_spanned[hop] += f->drops;
+static void note_drops(struct inputs *in, const struct input *one, const struct model_frame *f)
+{
+	unsigned hop = f->hop;
+	int64_t from = in->hop_last_ns[hop] == INT64_MIN ? one->first_ns : in->hop_last_ns[hop];
+	int64_t to = f->time_ns + DROPS_AROUND_NS;
+
+	from -= DROPS_AROUND_NS;
+	correlate_drops(pipeline_correlator(in->pipeline), hop, from, to, f->drops);
+	if (in->on_drops)
+		in->on_drops(in->arg, hop, from, to, f->drops);
+	in->drops_spanned[hop] += f->drops;
+}
+
+static inline int take(struct inputs *in, struct input *one)
+{
+	const struct model_frame *f = &one->head.frame;
+
+	if (f->time_ns > one->last_ns)
+		one->last_ns = f->time_ns;
+	if (f->time_ns < one->first_ns)
+		note_start(in, one, f->time_ns);
+	if (f->drops)
+		note_drops(in, one, f);
+	if (in->hop_first_ns[f->hop] == INT64_MAX)
+		in->hop_first_ns[f->hop] = f->time_ns;
+	in->hop_last_ns[f->hop] = f->time_ns;
+	return pipeline_frame(in->pipeline, f);
+}
+
+int inputs_take(struct inputs *in)
+{
+	in->next->has_head = false;
+	return take(in, in->next);
+}
+
+int inputs_run(struct inputs *in, unsigned most)
+{
+	struct input *one = in->input[0];
+	int rc = 0;
+
+	/* Where nothing has to be decided between two frames. */
+	if (in->n_input != 1 || one->is_pipe || one->has_head || one->is_raw)
+		return 0;
+	for (; most && rc >= 0; most--) {
+		int event = one->over ? PCAPNG_EVENT_END
+				      : pcapng_reader_next(one->reader, &one->head, &one->bad);
+		unsigned k = one->head.frame.hop;
+
+		if (event == PCAPNG_EVENT_TIME && one->head.frame.time_ns > one->last_ns)
+			one->last_ns = one->head.frame.time_ns;
+		/* The end and errors are told again to who asks again: inputs_fetch(). */
+		if (event != PCAPNG_EVENT_FRAME)
+			return 0;
+
+		one->frames++;
+		if (one->head.n_interfaces != one->looked_at || k >= one->n_hop ||
+		    one->hop[k] < 0) {
+			one->is_raw = true; /* a new interface: also for inputs_fetch() */
+			return 0;
+		}
+		one->head.frame.hop = (uint16_t)one->hop[k];
+		rc = take(in, one);
 	}
-	if (in->hop_first_ns[hop] == INT64_MAX)
-		in->hop_first_ns[hop] = f->time_ns;
-	in->hop_last_ns[hop] = f->time_ns;
-	return in->on_frame ? in->on_frame(in->arg, f) : pipeline_frame(in->pipeline, f);
+	return rc < 0 ? rc : 1;
 }
 
 int64_t inputs_time(const struct inputs *in)

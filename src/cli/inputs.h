@@ -46,8 +46,6 @@ struct inputs {
 	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
 	uint64_t drops_spanned[MODEL_HOPS_MAX];	/* of these, told at their time */
 	int64_t hop_first_ns[MODEL_HOPS_MAX], hop_last_ns[MODEL_HOPS_MAX];
-	/* A frame is handed on here; NULL: to the pipeline. Returns 0 or -errno. */
-	int (*on_frame)(void *arg, const struct model_frame *f);
 	/* Frames that a hop's capture lost; both may be NULL. */
 	void (*on_drops)(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, uint64_t count);
 	void *arg;
@@ -68,7 +66,12 @@ enum inputs_state {
 /* Returns enum inputs_state or -errno. */
 int inputs_fetch(struct inputs *in, struct err *err);
 int64_t inputs_next_ns(const struct inputs *in);	/* of the frame that inputs_fetch() found */
-int inputs_take(struct inputs *in);
+int inputs_take(struct inputs *in);	/* into the pipeline; returns what that says */
+/*
+ * Takes up to `most` frames at once where the input is one regular file. 1: that many were
+ * taken; 0: inputs_fetch() has to look at what comes next; or -errno.
+ */
+int inputs_run(struct inputs *in, unsigned most);
 /* How far time has come in all inputs that are not over; INT64_MIN: not known yet. */
 int64_t inputs_time(const struct inputs *in);
 /*

@@ -254,12 +254,11 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 	return s->pipeline ? 0 : -ENOMEM;
 }
 
-int session_frame(struct session *s, const struct model_frame *f)
+int session_failed(struct session *s, int rc)
 {
-	int rc = pipeline_frame(s->pipeline, f);
-
 	if (rc < 0 && !s->err.code)
-		err_sys(&s->err, rc, "frame %llu", (unsigned long long)f->number);
+		err_sys(&s->err, rc, "frame %llu",
+			(unsigned long long)pipeline_frames(s->pipeline));
 	if (s->err.code == -EPIPE)
 		s->broken_pipe = true;
 	return rc < 0 ? rc : s->err.code;

@@ -22,6 +22,8 @@ struct correlate *correlate_new(const struct correlate_config *config, struct er
 		c->cfg.window_ns = CORRELATE_WINDOW_NS;
 	if (!c->cfg.lookahead_ns)
 		c->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
+	c->settle_ns = c->cfg.lookahead_ns < SETTLE_NS ? c->cfg.lookahead_ns : SETTLE_NS;
+	c->refuses = c->cfg.verdicts || c->cfg.max_packets || !c->cfg.keep_other;
 	c->seed = config->hash_seed;
 	for (unsigned i = 0; i < POD_TABLE_SIZE; i++)
 		c->pods[i].pod = -1;
@@ -36,17 +38,17 @@ struct correlate *correlate_new(const struct correlate_config *config, struct er
 void correlate_learn_net(struct correlate *c)
 {
 	c->captured_roles = 0;
-	c->n_bridges = 0;
+	c->n_underlays = 0;
+	c->tracks++;
 	for (unsigned i = 0; i < c->net->n_hops; i++) {
 		if (i >= c->n_hops) {
 			c->hop[i].start_ns = INT64_MIN;
 			c->hop[i].end_ns = INT64_MAX;
 			c->interface[i].dropped_interface = -1;
 		}
-		c->hop[i].role = (uint8_t)c->net->hops[i].role;
+		observe_learn_hop(c, i);
 		c->captured_roles |= 1u << c->hop[i].role;
-		if (c->hop[i].role == MODEL_ROLE_BRIDGE)
-			c->bridge[c->n_bridges++] = (uint8_t)i;
+		c->n_underlays += c->hop[i].role == MODEL_ROLE_UNDERLAY;
 	}
 	c->n_hops = c->net->n_hops;
 	for (unsigned i = 0; i < c->net->n_pods; i++)
@@ -61,12 +63,14 @@ void correlate_free(struct correlate *c)
 		return;
 	for (unsigned i = 0; i < N_ROLES * N_ROLES * N_DIRECTIONS; i++)
 		free((&c->latency[0][0][0])[i]);
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		free(c->hop[i].drops);
 	pool_done(c);
 	free(c);
 }
 
-static bool wants_filter(struct packet *p, const struct correlate *c,
-			 const struct correlate_obs *o)
+static bool wants_verdict(struct packet *p, const struct correlate *c,
+			  const struct correlate_obs *o)
 {
 	uint8_t role = c->hop[o->hop].role;
 
@@ -99,9 +103,9 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
 	c->flow[flow].last_ns = o->time_ns;
 	if (i == NONE)
 		return CORRELATE_REF_NONE;
-	struct packet *p = &c->packet[i];
-	p->held++;
-	*ret_asks_filter = wants_filter(p, c, o);
+	c->packet[i].held++;
+	if (c->cfg.verdicts)
+		*ret_asks_filter = wants_verdict(&c->packet[i], c, o);
 	return i;
 }
 
@@ -126,17 +130,69 @@ bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref,
 	return true;
 }
 
-static void count_kept(struct correlate *c, const struct correlate_tag *o)
+static inline void count_kept(struct correlate *c, unsigned hop, uint32_t len)
 {
-	c->observations++;
-	c->interface[o->hop].observations++;
-	c->interface[o->hop].bytes += o->len;
+	c->interface[hop].observations++;
+	c->interface[hop].bytes += len;
+}
+
+static inline void release_one(struct correlate *c, uint32_t i)
+{
+	c->packet[i].held--;
+	if (c->packet[i].flags & (PACKET_CLOSED | PACKET_SETTLED))
+		packet_release(c, i);
+}
+
+/* Nobody sees it: not of a captured pod, refused by FILTER, or behind the last one asked for. */
+static inline bool is_refused(const struct correlate *c, struct packet *p)
+{
+	if (!p->id && c->cfg.max_packets && c->next_id >= c->cfg.max_packets)
+		p->verdict = CORRELATE_DROP;
+	return (p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other) ||
+	       p->verdict == CORRELATE_DROP;
+}
+
+void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len)
+{
+	if (ref == CORRELATE_REF_FOREIGN) {
+		c->foreign++;
+		return;
+	}
+	if (ref == CORRELATE_REF_NONE) {
+		count_kept(c, hop, len);
+		return;
+	}
+	if (c->refuses && is_refused(c, &c->packet[packet_root(c, ref)]))
+		c->foreign++;
+	else
+		count_kept(c, hop, len);
+	release_one(c, ref);
+}
+
+/* Where in its packet's path the observation stands, and what led there. */
+static void mark_path(const struct correlate *c, const struct packet *p,
+		      const struct correlate_tag *o, struct correlate_mark *m)
+{
+	uint16_t place = PLACE(o->hop, o->way,
+			       (o->flags & OBS_ENCAP) || o->kind == KIND_OUTER_FRAGMENT);
+	unsigned k = 0;
+
+	while (k + 1u < p->n_sightings && sighting(c, p, k)->place != place)
+		k++;
+	m->hop = k + 1;
+	for (unsigned n = 0; n <= k && n < p->n_sightings; n++)
+		m->path.role[m->path.n++] = sighting(c, p, n)->role;
+	if (k && k < p->n_sightings)
+		m->dt_ns = o->time_ns - sighting(c, p, k - 1)->first_ns;
 }
 
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
 		    struct correlate_mark *m)
 {
-	memset(m, 0, sizeof(*m));
+	m->keep = m->translated = false;
+	m->id = 0;
+	m->hop = m->ambiguous = 0;
+	m->path = (struct result_path){ .n = 0 };
 	m->dt_ns = -1;
 	m->direction = o->direction;
 	if (ref == CORRELATE_REF_FOREIGN) {
@@ -145,26 +201,18 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	}
 	if (ref == CORRELATE_REF_NONE) {
 		m->keep = true;
-		count_kept(c, o);
+		count_kept(c, o->hop, o->len);
 		return;
 	}
 
-	uint32_t root = packet_root(c, ref);
-	struct packet *p = &c->packet[root];
+	struct packet *p = &c->packet[packet_root(c, ref)];
 
 	m->direction = p->direction;
-	if (!p->id && c->cfg.max_packets && c->next_id >= c->cfg.max_packets)
-		p->verdict = CORRELATE_DROP;
-	if ((p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other) ||
-	    p->verdict == CORRELATE_DROP) {
+	if (is_refused(c, p)) {
 		c->foreign++;
 	} else {
-		uint16_t place = PLACE(o->hop, o->way,
-				       (o->flags & OBS_ENCAP) || o->kind == KIND_OUTER_FRAGMENT);
-		unsigned k = 0;
-
 		m->keep = true;
-		count_kept(c, o);
+		count_kept(c, o->hop, o->len);
 		if (!p->id) {
 			p->id = ++c->next_id;
 			if (!(p->flags & PACKET_CLOSED))
@@ -172,13 +220,7 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 		}
 		m->id = p->id;
 		m->ambiguous = p->ambiguous;
-		while (k + 1 < p->n_sightings && p->s[k].place != place)
-			k++;
-		m->hop = k + 1;
-		for (unsigned n = 0; n <= k && n < p->n_sightings; n++)
-			m->path.role[m->path.n++] = p->s[n].role;
-		if (k && k < p->n_sightings)
-			m->dt_ns = o->time_ns - p->s[k - 1].first_ns;
+		mark_path(c, p, o, m);
 		if (p->flow != NONE) {
 			const struct flow *f = flow_root(c, p->flow);
 			if (f->far_view != NONE) {
@@ -187,8 +229,7 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 			}
 		}
 	}
-	c->packet[ref].held--;
-	packet_release(c, ref);
+	release_one(c, ref);
 }
 
 void correlate_discard(struct correlate *c, correlate_ref ref)
@@ -198,8 +239,7 @@ void correlate_discard(struct correlate *c, correlate_ref ref)
 	struct packet *p = &c->packet[packet_root(c, ref)];
 	if (!p->id)
 		p->verdict = CORRELATE_DROP;
-	c->packet[ref].held--;
-	packet_release(c, ref);
+	release_one(c, ref);
 }
 
 void correlate_prefetch(const struct correlate *c, correlate_ref ref)
@@ -217,12 +257,8 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 {
 	if (now_ns > c->now_ns)
 		c->now_ns = now_ns;
-	while (c->n_done &&
-	       c->now_ns - c->done[c->done_head].time_ns >= c->cfg.lookahead_ns)
-		close_unqueue(c);
-	while (c->oldest != NONE &&
-	       c->now_ns - c->packet[c->oldest].first_ns > c->cfg.window_ns)
-		close_packet(c, c->oldest);
+	if (c->now_ns >= c->wake_ns)
+		close_due(c);
 }
 
 void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
@@ -233,6 +269,13 @@ void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t
 	if (!count)
 		return;
 	h->dropped += count;
+	if (!h->drops)
+		h->drops = calloc(DROP_SPANS_MAX, sizeof(*h->drops));
+	if (!h->drops) {
+		/* Without a place to note when, no loss at this hop is certain any more. */
+		h->drops_anytime = true;
+		return;
+	}
 	if (h->n_drops && h->drops[h->n_drops - 1].to_ns >= from_ns) {
 		struct drop_span *last = &h->drops[h->n_drops - 1];
 		if (to_ns > last->to_ns)
@@ -260,7 +303,7 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 
 void correlate_finish(struct correlate *c)
 {
-	while (c->n_done)
+	while (c->n_settling)
 		close_unqueue(c);
 	while (c->oldest != NONE)
 		close_packet(c, c->oldest);
@@ -274,18 +317,18 @@ void correlate_learn_translation(struct correlate *c, const struct result_tuple 
 
 	if (!c->cfg.nat)
 		return;
-	match_learn(c, pod, MODEL_ROLE_NONE, far, MODEL_ROLE_COUNT, c->now_ns);
-	match_learn(c, &pod_back, MODEL_ROLE_NONE, &far_back, MODEL_ROLE_COUNT, c->now_ns);
+	translate_link(c, pod, MODEL_ROLE_NONE, far, MODEL_ROLE_COUNT, c->now_ns);
+	translate_link(c, &pod_back, MODEL_ROLE_NONE, &far_back, MODEL_ROLE_COUNT, c->now_ns);
 }
 
 int correlate_counters(const struct correlate *c, struct result *ret_result, struct err *err)
 {
-	return close_counters(c, ret_result, err);
+	return tally_counters(c, ret_result, err);
 }
 
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err)
 {
-	return close_result(c, ret_result, err);
+	return tally_result(c, ret_result, err);
 }
 
 uint64_t correlate_ids(const struct correlate *c)

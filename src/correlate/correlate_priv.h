@@ -14,11 +14,11 @@
 
 #define NONE 0xffffffffu
 
-/* 131,072 open packets of 328 bytes: 2 s of 65,000 packets a second that all vanish, or the
- * 200 ms look-ahead of 650,000 a second that all arrive. */
+/* 131,072 open packets: 2 s of 65,000 packets a second that all vanish. */
 #define PACKETS_MAX_DEFAULT 131072u
 #define FLOWS_MAX_DEFAULT 262144u	/* touched only when there are so many */
-/* in place; two hairpins through all four hops do not exist */
+#define SIGHTINGS_FEW 4		/* in the packet itself: a path through all four roles */
+/* with those of packet_more; two hairpins through all four hops do not exist */
 #define SIGHTINGS_MAX 6
 #define RANGES_OF_PACKET_MAX 512	/* a 512 KiB BIG TCP frame has 380 segments */
 #define TIE_MEMBERS_MAX 1024
@@ -31,6 +31,12 @@
 #define SUPER_BLOCK_SHIFT 14		/* super-frames are indexed by 16 KiB of sequence space */
 /* no hop of a node holds a packet longer, unless it drops it */
 #define LOOKALIKE_AGE_NS 20000000LL
+/*
+ * How long a packet that was whole at its last hop stays open. Observations come in time order,
+ * so nothing of it can be late; what may still show it is a device below the last one (a
+ * bond's NIC), or a translation of what seemed to be of no pod.
+ */
+#define SETTLE_NS LOOKALIKE_AGE_NS
 #define CURSORS 4			/* super-frames of a flow being cut at once: one a hop */
 #define FLOW_USED_NS 10000000LL		/* order of use is kept no finer than this */
 #define FLOW_SLEPT_NS 1000000000LL	/* quiet for so long, its translation may have changed */
@@ -60,7 +66,7 @@ enum obs_flag {
 	OBS_MULTICAST = 16,
 	OBS_IPV4 = 32,
 	OBS_SYN = 64,
-	OBS_ROUTED = 128,	/* seen with the bridge's MAC as destination: the node routes it */
+	OBS_LARGE = 128,	/* larger than its link carries: before or behind segmentation */
 	OBS_MAY_FRAGMENT = 256,	/* large enough to be cut, or to have been, on the way */
 	OBS_ERROR = 512,	/* ICMP error that quotes a packet */
 	OBS_DF = 1024,
@@ -90,16 +96,19 @@ enum packet_flag {
 	PACKET_CLOSED = 2,
 	PACKET_RETRANSMISSION = 4,
 	PACKET_TOTAL_KNOWN = 8,		/* fragments: the datagram's length is known */
-	PACKET_DONE = 16,		/* whole at its last hop: closes after the look-ahead */
+	PACKET_DONE = 16,		/* whole at its last hop: closes when it has settled */
 	PACKET_TIED = 32,		/* look-alikes: see struct tie */
 	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
-	/* in the queue of packets that close after the look-ahead */
-	PACKET_QUEUED = 256,
+	PACKET_TRACK = 128,		/* whole at each place, and these are its flow's track so far */
+	PACKET_QUEUED = 256,		/* in the queue of packets that settle */
 	/* closed before its window had passed: the table was full */
 	PACKET_EARLY = 512,
 	PACKET_INDEXED = 1024,		/* is in its primary bucket */
-	PACKET_ROUTED = 2048,
+	PACKET_MORE = 2048,		/* its packet_more is in use */
 	PACKET_UDP_SUPER = 4096,	/* UDP_SEGMENT: many datagrams in one frame */
+	PACKET_PATH_CUT = 8192,		/* seen at more places than are kept */
+	PACKET_TTL_FROM_WIRE = 16384,
+	PACKET_SETTLED = 32768,		/* closes with the last of its marks: these need its id */
 };
 
 /* What an ICMP error said of a packet. */
@@ -112,14 +121,15 @@ enum packet_error {
 };
 
 /*
- * Ordered by use: what is compared and what a mark needs stands in front, so that these
- * touch two cache lines, four sightings included, and a close the rest.
+ * What every packet has: three cache lines, of which finding it touches the first, seeing
+ * it at one more place the second, and opening and closing it the third. All that only
+ * some packets have (parts, fragments, secondary keys, look-alikes) is in packet_more.
  */
 struct packet {
 	uint64_t key;		/* of the primary index */
-	uint64_t head;
+	uint64_t head, body;
 	uint64_t id;		/* 0: none yet */
-	uint32_t next, prev;	/* primary bucket */
+	uint32_t next, prev;	/* primary bucket; next also of the free list */
 	uint32_t parent;	/* the packet that this one turned out to be a part of */
 	uint32_t held;		/* observations not marked yet, and children */
 	uint32_t flow;		/* as observed first; flow_root() for the group */
@@ -127,60 +137,66 @@ struct packet {
 	uint32_t size;
 	uint32_t body_len;
 	uint16_t flags;
-	uint16_t ambiguous;	/* most candidates that were open at once */
 	uint8_t kind;
+	uint8_t n_sightings;
+
+	struct sighting s[SIGHTINGS_FEW];
+
+	int64_t first_ns;
+	uint64_t number;	/* frame number of the first observation */
+	uint32_t later, earlier;	/* open list, in order of first_ns */
+	uint32_t len;		/* frame length at the hop nearest the pod */
+	uint32_t payload_len;
+	uint32_t small_inner;	/* inner bytes of the outer datagrams counted one by one */
+	uint32_t start;		/* TCP: sequence number of the first byte; else 0 */
+	uint32_t sig;
+	uint16_t ip_id;
+	uint16_t small_outer;	/* outer datagrams counted one by one at the underlay */
+	uint16_t tunnel;	/* row of the tunnel table, NO_TUNNEL: not encapsulated */
+	uint16_t encap_len;
+	uint16_t outer_sport;
+	uint16_t ambiguous;	/* most candidates that were open at once */
 	uint8_t direction;
 	uint8_t verdict;	/* enum correlate_verdict */
 	uint8_t verdict_rank;	/* role rank of the observation it was decided on */
 	uint8_t len_rank;	/* role rank of the observation that len comes from */
-	uint8_t n_sightings;
-	bool path_cut;
 	uint8_t ttl_last;
-	struct sighting s[SIGHTINGS_MAX];
-	uint64_t body;
-	int64_t first_ns;
-	uint64_t number;	/* frame number of the first observation */
-	uint32_t later, earlier;	/* open list, in order of first_ns */
+	bool is_v4;
+};
+
+#define NO_TUNNEL 0xffffu
+
+/* What only some packets have. Valid with PACKET_MORE: more_of() to look, more_need() to change. */
+struct packet_more {
+	struct sighting s[SIGHTINGS_MAX - SIGHTINGS_FEW];
 	uint32_t aliases;	/* secondary keys */
 	uint32_t ranges;	/* what was seen in parts */
 	uint32_t n_ranges;
 	uint32_t seen;		/* observation list, when asked for */
 	uint32_t seen_last;
 	uint32_t seen_omitted;
-	uint32_t observations;
 	uint32_t tie, tie_next;
-	uint32_t start;		/* TCP: sequence number of the first byte; else 0 */
-	uint32_t sig;
-	uint32_t ip_id;
-	uint32_t len;		/* frame length at the hop nearest the pod */
-	uint32_t payload_len;
-	uint32_t seq, ack;	/* wire.c: as the transport header has them */
-	uint32_t tunnel;	/* row of the tunnel table, NONE: not encapsulated */
-	uint32_t small_outer;	/* datagrams counted one by one at the encapsulated underlay hop */
-	uint32_t small_payload;	/* their payload bytes together */
-	uint32_t small_inner;	/* their inner frames' bytes */
-	uint32_t large_outer;	/* super-frames there */
+	uint32_t large_outer;	/* super-frames at the encapsulated underlay hop */
 	uint32_t segment;	/* payload of its segments as seen at some hop; 0: none seen */
 	uint32_t header_len;	/* Ethernet, IP and transport headers of one inner frame */
 	uint32_t fragment_bytes;	/* extra headers of outer fragments */
+	uint32_t fragment_id;	/* IPv6: of the fragment header */
 	/* datagrams that may be cut: hash of what the first fragment shows too */
 	uint32_t token;
+	uint32_t seq, ack;	/* wire.c: as the transport header has them */
 	uint16_t l4_flags;	/* TCP flags; ICMP: type */
 	uint16_t outer_fragmented;	/* outer datagrams that were cut */
 	/* Ethernet and IP header of a fragment at the hop nearest the pod */
 	uint16_t l2l3_len;
 	uint16_t l4_len;	/* fragments: transport header in the first one */
-	uint16_t encap_len;
-	uint16_t outer_sport;
-	uint16_t obs_flags;
+	uint16_t outer_flags;	/* wire.c: OBS_OUTER_DF, OBS_OUTER_UNSUMMED */
 	uint8_t wire_ttl;	/* at VTEP or underlay, or what it would be there */
-	bool ttl_from_wire;
 	uint8_t tcp_options_len;
 	uint8_t error;		/* enum packet_error */
 };
 
 /* A packet that was whole at its last hop at that time, or has to be looked at again. */
-struct done {
+struct settling {
 	int64_t time_ns;
 	uint32_t packet;
 };
@@ -231,39 +247,55 @@ enum flow_nat {
 	FLOW_NAT_TRANSLATED,	/* a packet went all its way, all its tuples are known */
 };
 
+/*
+ * Ordered by use, as struct packet is: the first two lines find the flow, the next say what
+ * its packets did so far, the rest is summed up when they close.
+ */
 struct flow {
-	struct result_tuple tuple;
 	uint64_t hash;
 	uint64_t key;		/* equal for all flows of one group */
 	int64_t last_ns;	/* of its newest observation */
-	int64_t used_ns;	/* when it was put at the front of the use order */
 	uint32_t next;		/* bucket */
 	uint32_t root;		/* the flow that keeps the group's figures; itself when alone */
+	uint32_t open;		/* packets that refer to it */
+	uint8_t nat;
+	bool origin;		/* seen where packets begin: no translation made this tuple */
+	uint8_t route;		/* enum model_route_kind that its packets took */
+	/*
+	 * root: the places at which a packet of it was seen that went all its way, whole at
+	 * each. What follows from them (the path is complete, its row in the report) was
+	 * worked out for that one, and holds for those that do the same. 0: none yet.
+	 */
+	uint8_t n_track;
+	bool track_ends;	/* no hop is left behind its last place */
+	uint16_t track[SIGHTINGS_FEW];
+	uint16_t track_row;
+	uint32_t tracks;	/* correlate.tracks when that was worked out */
+	uint16_t tunnel;	/* the row its packets used last; NO_TUNNEL: none yet */
+	int64_t used_ns;	/* when it was put at the front of the use order */
+
+	struct result_tuple tuple;
 	uint32_t ring;		/* next flow of the group, a circle */
 	uint32_t pod_view;	/* root: the flow as the veth sees it */
 	uint32_t far_view;	/* root: as the far side sees it; NONE: not translated */
 	uint32_t newer, older;	/* use order */
-	uint32_t open;		/* packets that refer to it */
-	uint8_t nat;
-	uint8_t pod_role, far_role;	/* root: of the hops that showed the two views */
-	bool origin;		/* seen where packets begin: no translation made this tuple */
+
+	uint64_t packets, bytes, payload_bytes, overhead_bytes, retransmissions;
+	uint32_t path_votes;
+	uint16_t path_row;
 	uint8_t direction;
-	uint8_t route;		/* enum model_route_kind that its packets took */
-	bool has_seq;
 	bool counted;		/* a packet of it has closed */
+	bool has_seq;
+	uint8_t pod_role, far_role;	/* root: of the hops that showed the two views */
 	/* of this direction's SYN (what the other side may send); 0 unknown */
 	uint16_t mss;
-	uint16_t path_row;
 	uint32_t segment;	/* largest segment seen of its super-frames */
 	uint32_t max_end;	/* TCP: highest sequence number seen, as end */
-	uint32_t tunnel;	/* the row its packets used last; NONE: none yet */
 	uint32_t cursor[CURSORS];	/* the super-frame being cut, by place */
 	uint16_t cursor_place[CURSORS];
 	struct {
 		uint32_t start, end;
 	} gap[GAPS_MAX];
-	uint32_t path_votes;
-	uint64_t packets, bytes, payload_bytes, overhead_bytes, retransmissions;
 };
 
 struct drop_span {
@@ -273,10 +305,15 @@ struct drop_span {
 
 struct hop_state {
 	uint8_t role;
+	int pod;		/* a veth's; else -1 */
+	uint32_t mtu;		/* a guess where it is not known */
+	/* Ethernet, and known: the device's own; a veth: its pod's; else 0 */
+	uint64_t own_mac, pod_mac;
 	int64_t start_ns, end_ns;	/* INT64_MIN / INT64_MAX: open */
-	struct drop_span drops[DROP_SPANS_MAX];
-	unsigned n_drops;
 	uint64_t dropped;
+	unsigned n_drops;
+	bool drops_anytime;	/* some could not be noted */
+	struct drop_span *drops;	/* DROP_SPANS_MAX of them, made with the first */
 };
 
 struct path_row {
@@ -297,6 +334,7 @@ struct latency_cell {
 #define N_ROLES MODEL_ROLE_COUNT
 #define N_DIRECTIONS MODEL_DIRECTION_COUNT
 #define POD_TABLE_SIZE 2048	/* addresses of 64 pods x 8, a quarter full */
+#define POD_ADDRS_FEW 4		/* compared one by one */
 
 struct pod_entry {
 	struct addr addr;
@@ -307,28 +345,35 @@ struct correlate {
 	struct correlate_config cfg;
 	const struct model_net *net;
 	uint64_t seed;
+	bool refuses;		/* some observations are not kept */
 	uint32_t depth;		/* bytes of an inner IP packet that every hop captures */
 	struct hop_state hop[MODEL_HOPS_MAX];
 	unsigned n_hops;
 	uint32_t captured_roles;	/* mask of 1 << role */
-	uint8_t bridge[MODEL_HOPS_MAX];	/* hops with that role */
-	unsigned n_bridges;
+	unsigned n_underlays;	/* hops with that role */
 	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
 	unsigned n_learned;
+	uint32_t tracks;	/* counts up when all flows' tracks have become doubtful */
 	struct pod_entry pods[POD_TABLE_SIZE];
+	struct pod_entry few[POD_ADDRS_FEW];	/* the first of them */
+	unsigned n_pod_addrs;
 
 	/* packets */
 	struct packet *packet;	/* in packet_memory, from the start of a cache line */
+	struct packet_more *more;	/* the same index */
 	void *packet_memory;
 	uint32_t n_packets;	/* capacity */
 	uint32_t packets_top;	/* never used beyond */
 	uint32_t packets_free;
 	uint32_t *bucket;
-	uint32_t bucket_mask;
+	uint32_t n_buckets, bucket_mask;	/* most, and of those in use */
+	uint32_t n_indexed;
 	uint32_t oldest, newest;	/* open list */
-	/* ring of whole packets, in order of time; a packet is in it once */
-	struct done *done;
-	uint32_t done_mask, done_head, n_done;
+	/* ring of packets that settle, in order of time; a packet is in it once */
+	struct settling *settling;
+	uint32_t settling_mask, settling_head, n_settling;
+	int64_t settle_ns;
+	int64_t wake_ns;	/* no packet closes for its age before */
 	uint64_t n_open;
 
 	struct alias *alias;
@@ -358,7 +403,7 @@ struct correlate {
 	uint64_t next_id;
 	uint64_t ids_open;	/* packets with an id that have not closed */
 	int64_t now_ns;
-	uint64_t observations, foreign, filter_unsure, closed_early;
+	uint64_t foreign, filter_unsure, closed_early;
 	uint64_t not_ip, malformed;
 	uint64_t total, status[RESULT_STATUS_COUNT];
 	struct path_row path_row[PATH_ROWS_MAX];
@@ -383,6 +428,7 @@ int pool_init(struct correlate *c, struct err *err);
 void pool_done(struct correlate *c);
 /* NONE only when all packets of a full table wait for their marks: correlate_make_room(). */
 uint32_t packet_new(struct correlate *c, int64_t now_ns);
+struct packet_more *packet_more_new(struct correlate *c, struct packet *p);
 void packet_index(struct correlate *c, uint32_t p, uint64_t key);
 void packet_unindex(struct correlate *c, uint32_t p);	/* primary and secondary keys */
 void packet_unlist(struct correlate *c, uint32_t p);	/* out of the open list */
@@ -397,6 +443,7 @@ bool range_overlaps(const struct correlate *c, const struct packet *p, uint16_t 
 /* Notes [start, end) at place; returns false when no range was free (then counted as seen). */
 bool range_add(struct correlate *c, struct packet *p, uint16_t place, uint32_t start,
 	       uint32_t end, bool large);
+void range_drop_all(struct correlate *c, struct packet *p);
 void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs *o,
 	      uint32_t start, uint32_t bytes, bool part);
 
@@ -404,6 +451,7 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 void observe_add_pod(struct correlate *c, const struct addr *a, int pod);
 int observe_pod_of(const struct correlate *c, const struct addr *a);	/* -1: of no captured pod */
 uint32_t observe_depth(const struct model_net *net);
+void observe_learn_hop(struct correlate *c, unsigned hop);	/* its role, pod or address is known */
 
 /* ---- flow.c */
 /* The flow of a tuple, made when it is new; it was used at now_ns. */
@@ -423,11 +471,80 @@ uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint
 
 struct result_tuple flow_reverse_tuple(const struct result_tuple *t);
 
-/* ---- match.c */
+/* ---- match.c: the rules in their order; `same` and `new` */
 uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
+/* A packet of its own for o; NONE only where packet_new() says so. */
+uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
+uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key);
+bool match_same_content(const struct packet *p, const struct correlate_obs *o);
+
+/* ---- choice.c: look-alikes */
+struct choice {
+	uint32_t best;		/* NONE: nobody was offered */
+	unsigned n;
+	int64_t best_ns;
+	bool best_fresh;
+};
+void choice_offer(struct correlate *c, struct choice *ch, uint32_t p, int64_t now_ns);
+void choice_note(struct correlate *c, const struct choice *ch);
+/* An observation could have been of either: they are judged together. */
+void choice_tie(struct correlate *c, uint32_t a, uint32_t b);
+
+/* ---- attach.c: what an observation adds to its packet */
+/* Bytes [start, start + size) of packet p, seen by o at place. */
+void attach_observation(struct correlate *c, uint32_t p, const struct correlate_obs *o,
+			uint16_t place, uint32_t start, uint32_t size);
+/* True when o was the next step of p's track, and nothing else had to be done for it. */
+bool attach_on_track(struct correlate *c, uint32_t p, struct flow *f,
+		     const struct correlate_obs *o, uint16_t place);
+bool attach_is_super(const struct correlate *c, const struct correlate_obs *o);
+/* Makes packet `child` a part of `parent`: its observations, places and figures move over. */
+void attach_part(struct correlate *c, uint32_t parent, uint32_t child);
+
+/* ---- stream.c: segments and merges of TCP bytes */
+void stream_index(struct correlate *c, uint32_t p, uint64_t flow_key);
+uint32_t stream_segment(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
+			struct flow *f, uint16_t place);
+uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		      struct flow *f, uint16_t place);
+/* IP ids of a part and its whole agree; offset: of the part in the whole. */
+bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32_t part_size,
+		    bool is_v4);
+
+/* ---- datagram.c: UDP super-frames, fragments of datagrams, fragments of the tunnel's */
+void datagram_index(struct correlate *c, uint32_t p, const struct correlate_obs *o,
+		    uint32_t flow);
+void datagram_index_super(struct correlate *c, uint32_t p, uint64_t flow_key);
+void datagram_index_id(struct correlate *c, uint32_t p, const struct correlate_obs *o);
+void datagram_index_outer(struct correlate *c, uint32_t p, const struct correlate_obs *o,
+			  uint32_t base);
+uint32_t datagram_of_super(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
+			   uint16_t place, uint32_t *ret_start, uint32_t *ret_size);
+uint32_t datagram_fragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			   uint16_t place);
+uint32_t datagram_defragment(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			     uint16_t place);
+uint32_t datagram_outer_fragment(struct correlate *c, const struct correlate_obs *o,
+				 uint32_t flow);
+/* The first outer fragment of packet p was seen at place: takes in what came before it. */
+void datagram_outer_first(struct correlate *c, uint32_t p, const struct correlate_obs *o,
+			  uint16_t place, uint32_t base);
+
+/* ---- translate.c */
+uint64_t translate_key(const struct correlate_obs *o);
+uint32_t translate_packet(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			  uint16_t place);
+bool translate_stream(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		      uint16_t place);
+/* A translation may show packet p under o's tuple: neither is where its packets begin. */
+bool translate_may(const struct correlate *c, const struct packet *p,
+		   const struct correlate_obs *o, uint32_t flow, bool is_unique);
+/* o shows packet p under the tuple of flow: the two flows are one. */
+void translate_learn(struct correlate *c, uint32_t p, const struct correlate_obs *o,
+		     uint32_t flow);
 /* Two tuples are the same flow, seen by the pod and behind a translation. */
-void match_learn(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
-		 const struct result_tuple *far, unsigned far_role, int64_t now_ns);
+void translate_link(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
+		    const struct result_tuple *far, unsigned far_role, int64_t now_ns);
 
 /* ---- path.c */
 enum model_route_kind path_route(const struct correlate *c, const struct addr *dst);
@@ -445,27 +562,107 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 
 /* ---- wire.c */
 /* What both ends of the wire see alike, kept of an observation and told of a packet. */
-void wire_note(struct packet *p, const struct correlate_obs *o, bool part);
+void wire_note(struct correlate *c, struct packet *p, const struct correlate_obs *o, bool part);
 void wire_fill(struct correlate *c, const struct packet *p, struct result_packet *r);
 
 /* ---- close.c */
 void close_packet(struct correlate *c, uint32_t p);
 /* A member of a tie has closed (or became part of another packet). */
 void close_tied(struct correlate *c, uint32_t p);
-/* The queue of packets that close, or are looked at again, after the look-ahead. */
+/* The queue of packets that close, or are looked at again, when they have settled. */
 void close_queue(struct correlate *c, uint32_t p, int64_t now_ns);
 void close_unqueue(struct correlate *c);	/* the first of it */
-int close_counters(const struct correlate *c, struct result *r, struct err *err);
-int close_result(const struct correlate *c, struct result *r, struct err *err);
+void close_due(struct correlate *c);		/* all whose time has come at now_ns */
+
+/* ---- tally.c: what the report sums up */
+struct outer_count {
+	uint64_t datagrams, computed, inner_bytes, overhead_bytes;
+	enum result_basis basis;
+};
+void tally_count_outer(const struct correlate *c, const struct packet *p, struct outer_count *ret);
+void tally_encapsulation(struct correlate *c, const struct packet *p,
+			 const struct outer_count *oc);
+uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path);
+void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row);
+void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,
+		uint64_t overhead);
+void tally_latency(struct correlate *c, const struct packet *p);
+void tally_loss(struct correlate *c, const struct packet *p, const struct path_verdict *v,
+		bool lost);
+int tally_counters(const struct correlate *c, struct result *r, struct err *err);
+int tally_result(const struct correlate *c, struct result *r, struct err *err);
+
+/* ------------------------------------------------------------------- inline */
 
 static inline struct flow *flow_root(const struct correlate *c, uint32_t i)
 {
 	return &c->flow[c->flow[i].root];
 }
 
-static inline unsigned role_of_place(const struct correlate *c, uint16_t place)
+/* The same packets take other ways from here on: what was worked out is asked for again. */
+static inline void flow_forget_track(struct flow *root)
 {
-	return c->hop[PLACE_HOP(place)].role;
+	root->n_track = 0;
+}
+
+/* Observations of it wait for their mark, or parts of it do. */
+static inline bool packet_waits(const struct packet *p)
+{
+	return p->held > ((p->flags & PACKET_TIED) ? 1u : 0u);
+}
+
+static inline bool packet_is_open(const struct packet *p)
+{
+	return (p->flags & (PACKET_USED | PACKET_CLOSED)) == PACKET_USED && p->parent == NONE;
+}
+
+/* Of a packet that has none: an empty one. Not to be changed. */
+static inline const struct packet_more *more_of(const struct correlate *c, const struct packet *p)
+{
+	extern const struct packet_more packet_more_none;
+
+	return (p->flags & PACKET_MORE) ? &c->more[p - c->packet] : &packet_more_none;
+}
+
+static inline struct packet_more *more_need(struct correlate *c, struct packet *p)
+{
+	return (p->flags & PACKET_MORE) ? &c->more[p - c->packet] : packet_more_new(c, p);
+}
+
+/* i < p->n_sightings */
+static inline const struct sighting *sighting(const struct correlate *c, const struct packet *p,
+					      unsigned i)
+{
+	return i < SIGHTINGS_FEW ? &p->s[i] : &c->more[p - c->packet].s[i - SIGHTINGS_FEW];
+}
+
+static inline struct sighting *sighting_change(struct correlate *c, struct packet *p, unsigned i)
+{
+	return i < SIGHTINGS_FEW ? &p->s[i] : &more_need(c, p)->s[i - SIGHTINGS_FEW];
+}
+
+static inline struct sighting *sighting_at(struct correlate *c, struct packet *p, uint16_t place)
+{
+	for (unsigned i = 0; i < p->n_sightings; i++) {
+		struct sighting *s = sighting_change(c, p, i);
+		if (s->place == place)
+			return s;
+	}
+	return NULL;
+}
+
+static inline bool packet_has_place(const struct correlate *c, const struct packet *p,
+				    uint16_t place)
+{
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (sighting(c, p, i)->place == place)
+			return true;
+	return false;
+}
+
+static inline uint16_t place_of(const struct correlate_obs *o)
+{
+	return PLACE(o->hop, o->way, o->flags & OBS_ENCAP);
 }
 
 #endif

@@ -154,7 +154,7 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 	f->far_view = NONE;
 	f->pod_role = UINT8_MAX;
 	f->direction = (uint8_t)direction;
-	f->tunnel = NONE;
+	f->tunnel = NO_TUNNEL;
 	for (unsigned k = 0; k < CURSORS; k++)
 		f->cursor[k] = NONE;
 	f->next = *head;
@@ -209,6 +209,8 @@ void flow_unlink(struct correlate *c, uint32_t i)
 		root->far_view = NONE;
 		root->far_role = 0;
 	}
+	flow_forget_track(root);
+	flow_forget_track(f);
 	f->root = f->ring = f->pod_view = i;
 	f->far_view = NONE;
 	f->pod_role = UINT8_MAX;
@@ -246,6 +248,7 @@ void flow_link(struct correlate *c, uint32_t a, uint32_t b)
 	keep->ring = join->ring;
 	join->ring = i;
 	keep->nat = FLOW_NAT_UNKNOWN;
+	flow_forget_track(keep);
 	if (join->pod_role < keep->pod_role) {
 		keep->pod_role = join->pod_role;
 		keep->pod_view = join->pod_view;

@@ -32,22 +32,57 @@
 #include "podhop/hash.h"
 
 #define TCP_HEADER_MIN 20u
-#define TCP_HEADER_MAX 60u
-#define UDP_HEADER 8u
-#define SCTP_HEADER 12u
-#define ICMP_HEADER 8u
 #define ETHERNET_MACS 12u
 #define VXLAN_AND_UDP 16u
 #define FRAGMENT_MTU_MIN 576u	/* RFC 791: no link of this century cuts smaller ones */
 #define FRAGMENT_MTU_MIN6 1280u	/* RFC 8200, section 5 */
+#define MTU_DEFAULT 1500u	/* of a device whose MTU is not known */
+
+static inline uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* A MAC address as a number, to be compared with others only. */
+static inline uint64_t mac_word(const uint8_t *mac)
+{
+	return (uint64_t)load16(mac + 4) << 32 | load32(mac);
+}
 
 static uint32_t pod_slot(const struct addr *a)
 {
-	uint64_t lo, hi;
+	return (uint32_t)hash_mix(load64(a->b), load64(a->b + 8), 1);
+}
 
-	memcpy(&hi, a->b, sizeof(hi));
-	memcpy(&lo, a->b + 8, sizeof(lo));
-	return (uint32_t)hash_mix(hi, lo, 1);
+/* Most captures have one pod: a few comparisons are less than a look into the table. */
+static inline int pod_of(const struct correlate *c, const struct addr *a)
+{
+	if (c->n_pod_addrs > POD_ADDRS_FEW)
+		return observe_pod_of(c, a);
+	for (unsigned i = 0; i < c->n_pod_addrs; i++)
+		if (load64(c->few[i].addr.b + 8) == load64(a->b + 8) &&
+		    load64(c->few[i].addr.b) == load64(a->b))
+			return c->few[i].pod;
+	return -1;
 }
 
 int observe_pod_of(const struct correlate *c, const struct addr *a)
@@ -66,13 +101,33 @@ void observe_add_pod(struct correlate *c, const struct addr *a, int pod)
 	for (uint32_t i = pod_slot(a);; i++) {
 		struct pod_entry *e = &c->pods[i & (POD_TABLE_SIZE - 1)];
 		if (e->pod < 0) {
-			e->addr = *a;
-			e->pod = pod;
+			*e = (struct pod_entry){ .addr = *a, .pod = pod };
+			if (c->n_pod_addrs < POD_ADDRS_FEW)
+				c->few[c->n_pod_addrs] = *e;
+			c->n_pod_addrs++;
 			return;
 		}
 		if (addr_eq(&e->addr, a))
 			return;
 	}
+}
+
+void observe_learn_hop(struct correlate *c, unsigned hop)
+{
+	const struct model_hop *h = &c->net->hops[hop];
+	const struct model_pod *pod = h->pod >= 0 ? &c->net->pods[h->pod] : NULL;
+	struct hop_state *s = &c->hop[hop];
+
+	s->role = (uint8_t)h->role;
+	s->mtu = h->mtu ? h->mtu : MTU_DEFAULT;
+	s->pod = h->role == MODEL_ROLE_VETH ? h->pod : -1;
+	s->own_mac = s->pod_mac = 0;
+	if (h->linktype != MODEL_LINKTYPE_ETHERNET)
+		return;
+	if (h->role == MODEL_ROLE_VETH)
+		s->pod_mac = pod ? mac_word(pod->mac.b) : 0;
+	else
+		s->own_mac = mac_word(h->mac.b);
 }
 
 uint32_t observe_depth(const struct model_net *net)
@@ -102,105 +157,132 @@ uint32_t observe_depth(const struct model_net *net)
  * receives what the pod's own MAC sent. The destination is looked at first, because
  * a hairpinned frame keeps the pod's MAC as source (br_netfilter, D 5.4).
  */
-static enum model_way way_of(const struct correlate *c, const struct model_frame *f,
-			     const struct model_view *v)
+static enum model_way way_of_link(const struct correlate *c, const struct model_frame *f)
 {
-	const struct model_hop *h = &c->net->hops[f->hop];
-	const struct mac *own = &h->mac;
-	struct mac dst, src;
+	const struct hop_state *h = &c->hop[f->hop];
 
 	if (f->way != MODEL_WAY_UNKNOWN)
 		return f->way;
+	if (f->caplen < ETHERNET_MACS)
+		return MODEL_WAY_UNKNOWN;
+	if (h->pod_mac) {
+		if (mac_word(f->data) == h->pod_mac)
+			return MODEL_WAY_OUT;
+		return mac_word(f->data + 6) == h->pod_mac ? MODEL_WAY_IN : MODEL_WAY_OUT;
+	}
+	if (h->own_mac)
+		return mac_word(f->data + 6) == h->own_mac ? MODEL_WAY_OUT : MODEL_WAY_IN;
+	return MODEL_WAY_UNKNOWN;
+}
+
+/* Where the link layer does not tell: cooked headers do, and a pod's addresses at its veth. */
+static enum model_way way_of(const struct correlate *c, const struct model_frame *f,
+			     const struct model_view *v)
+{
+	enum model_way way = way_of_link(c, f);
+	const struct model_hop *h = &c->net->hops[f->hop];
+
+	if (way != MODEL_WAY_UNKNOWN)
+		return way;
 	if (v->sll_way != MODEL_WAY_UNKNOWN)
 		return v->sll_way;
-	if (h->linktype != MODEL_LINKTYPE_ETHERNET || f->caplen < ETHERNET_MACS)
+	if (h->role != MODEL_ROLE_VETH || h->linktype != MODEL_LINKTYPE_ETHERNET ||
+	    !v->ip.version)
 		return MODEL_WAY_UNKNOWN;
-	memcpy(dst.b, f->data, sizeof(dst.b));
-	memcpy(src.b, f->data + sizeof(dst.b), sizeof(src.b));
+	if (pod_of(c, &v->ip.src) >= 0)
+		return MODEL_WAY_IN;
+	return pod_of(c, &v->ip.dst) >= 0 ? MODEL_WAY_OUT : MODEL_WAY_UNKNOWN;
+}
 
-	if (h->role == MODEL_ROLE_VETH) {
-		const struct model_pod *pod = h->pod >= 0 ? &c->net->pods[h->pod] : NULL;
+/*
+ * Hops in the order a packet visits them, so that equal stamps sort as they must have
+ * happened: out of the pod, onto the wire, in from it, into the pod.
+ */
+static uint8_t order_of(enum model_role role, enum model_way way)
+{
+	static const uint8_t order[MODEL_ROLE_COUNT][MODEL_WAY_COUNT] = {
+		[MODEL_ROLE_NONE] = { [MODEL_WAY_IN] = 4, [MODEL_WAY_OUT] = 5 },
+		[MODEL_ROLE_VETH] = { [MODEL_WAY_IN] = 1, [MODEL_WAY_OUT] = 8 },
+		[MODEL_ROLE_BRIDGE] = { [MODEL_WAY_IN] = 2, [MODEL_WAY_OUT] = 7 },
+		[MODEL_ROLE_VTEP] = { [MODEL_WAY_OUT] = 3, [MODEL_WAY_IN] = 6 },
+		[MODEL_ROLE_UNDERLAY] = { [MODEL_WAY_OUT] = 4, [MODEL_WAY_IN] = 5 },
+	};
 
-		if (pod && !mac_is_none(&pod->mac)) {
-			if (mac_eq(&dst, &pod->mac))
-				return MODEL_WAY_OUT;
-			return mac_eq(&src, &pod->mac) ? MODEL_WAY_IN : MODEL_WAY_OUT;
-		}
-		if (v->ip.version && observe_pod_of(c, &v->ip.src) >= 0)
-			return MODEL_WAY_IN;
-		if (v->ip.version && observe_pod_of(c, &v->ip.dst) >= 0)
-			return MODEL_WAY_OUT;
-		return MODEL_WAY_UNKNOWN;
-	}
-	if (mac_is_none(own))
-		return MODEL_WAY_UNKNOWN;
-	return mac_eq(&src, own) ? MODEL_WAY_OUT : MODEL_WAY_IN;
+	return order[role][way];
+}
+
+uint8_t correlate_order(const struct correlate *c, const struct model_frame *f)
+{
+	return order_of(c->hop[f->hop].role, way_of_link(c, f));
+}
+
+uint8_t correlate_order_of(const struct correlate *c, const struct correlate_obs *o)
+{
+	enum model_role role = c->hop[o->hop].role;
+	bool leaves = o->direction != MODEL_DIRECTION_INGRESS;
+	bool inner = role == MODEL_ROLE_VETH || role == MODEL_ROLE_BRIDGE;
+
+	/* Where nothing tells the way: by what its packet does. */
+	if (o->way == MODEL_WAY_UNKNOWN)
+		return order_of(role, inner == leaves ? MODEL_WAY_IN : MODEL_WAY_OUT);
+	return order_of(role, o->way);
+}
+
+/* A TCP header without ports and checksum; of one that was cut what is there, in whole words. */
+static uint64_t tcp_hash(const struct correlate *c, const struct model_view *v,
+			 const uint8_t *l4, uint32_t have, struct correlate_obs *o)
+{
+	const uint64_t shared = v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN |
+							   MODEL_TCP_CWR);
+	uint64_t options = 0;
+	uint32_t n = v->tcp_options_len;
+
+	if (have < TCP_HEADER_MIN)
+		return 0;
+	if (n > have - TCP_HEADER_MIN)
+		n = have - TCP_HEADER_MIN;
+	if (n)
+		options = XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n, c->seed);
+	o->sig = (uint32_t)hash_mix(options ^ c->seed, (uint64_t)v->tcp_ack << 16 | shared, n);
+	/* Sequence and acknowledgement; offset, flags and window; urgent pointer. */
+	return hash_mix(load64(l4 + 4) ^ c->seed,
+			options ^ (load32(l4 + 12) | (uint64_t)load16(l4 + 18) << 32), n);
 }
 
 static uint64_t head_hash(const struct correlate *c, const struct model_frame *f,
 			  const struct model_view *v, struct correlate_obs *o)
 {
-	struct {
-		uint32_t ip_id, flow_label, l4_len, first;
-		uint8_t protocol, version, pad[2];
-		uint8_t header[TCP_HEADER_MAX];
-	} h;
-	size_t n = 0;
-	const uint8_t *l4 = NULL;
-	uint32_t have = 0;
+	const uint8_t *l4 = f->data + v->l4_offset;
+	uint32_t have = v->l4_offset && v->l4_offset < f->caplen ? f->caplen - v->l4_offset : 0;
+	uint64_t l4_hash = 0;
 
-	memset(&h, 0, offsetof(__typeof__(h), header));
-	h.ip_id = v->ip.has_id ? v->ip.id : 0;
-	h.flow_label = v->ip.flow_label;
-	h.l4_len = v->l4_len;
-	h.protocol = v->ip.protocol;
-	h.version = v->ip.version;
-	if (v->l4_offset && v->l4_offset < f->caplen) {
-		l4 = f->data + v->l4_offset;
-		have = f->caplen - v->l4_offset;
-	}
 	switch (v->ip.protocol) {
 	case MODEL_PROTO_TCP:
-		if (!v->has_ports || !l4)
-			break;
-		n = TCP_HEADER_MIN + v->tcp_options_len;
-		if (n > have)
-			n = have;
-		if (n > TCP_HEADER_MAX)
-			n = TCP_HEADER_MAX;
-		if (n < TCP_HEADER_MIN)
-			break;
-		n -= 4; /* ports are in the tuple */
-		memcpy(h.header, l4 + 4, n);
-		h.header[12] = h.header[13] = 0; /* checksum */
-		uint64_t shared_flags = v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN |
-								   MODEL_TCP_CWR);
-		o->sig =
-			(uint32_t)XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n + 4 - TCP_HEADER_MIN,
-						       hash_mix(v->tcp_ack, shared_flags, c->seed));
+		if (v->has_ports)
+			l4_hash = tcp_hash(c, v, l4, have, o);
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)
-			h.first = v->udp_len;
+			l4_hash = v->udp_len;
 		break;
 	case MODEL_PROTO_ICMP:
 	case MODEL_PROTO_ICMPV6:
-		h.first = (uint32_t)v->icmp_type << 24 | (uint32_t)v->icmp_code << 16 | v->icmp_seq;
+		l4_hash = (uint64_t)v->icmp_type << 24 | (uint64_t)v->icmp_code << 16 | v->icmp_seq;
 		/* An error's quote is translated with it, but its id and sequence stay. */
-		if (v->quote.version) {
-			memcpy(h.header, &v->quote.id, sizeof(v->quote.id));
-			memcpy(h.header + 4, &v->quote.seq, sizeof(v->quote.seq));
-			n = 8;
-		}
+		if (v->quote.version)
+			l4_hash = hash_mix(l4_hash ^ c->seed,
+					   (uint64_t)v->quote.id << 32 | v->quote.seq, 1);
 		break;
 	case MODEL_PROTO_SCTP:
 		if (have >= 8)
-			memcpy(&h.first, l4 + 4, sizeof(h.first)); /* verification tag */
+			l4_hash = load32(l4 + 4); /* verification tag */
 		break;
 	default:
 		break;
 	}
-	return XXH3_64bits_withSeed(&h, offsetof(__typeof__(h), header) + n, c->seed);
+	uint64_t ip = hash_mix(((uint64_t)v->l4_len << 32 | (v->ip.has_id ? v->ip.id : 0)) ^ c->seed,
+			       (uint64_t)v->ip.flow_label << 16 | v->ip.protocol, v->ip.version);
+	return hash_mix(ip, l4_hash ^ c->seed, v->ip.protocol);
 }
 
 static uint64_t body_hash(const struct correlate *c, const struct model_frame *f,
@@ -246,174 +328,172 @@ static uint32_t token_of(const struct correlate *c, const struct model_frame *f,
 					      hash_mix(what, v->ip.version, c->seed)) | 1;
 }
 
+static inline uint64_t tuple_hash(const struct correlate *c, const struct result_tuple *t)
+{
+	uint64_t src = hash_mix(load64(t->src.b) ^ c->seed, load64(t->src.b + 8), 1);
+	uint64_t dst = hash_mix(load64(t->dst.b) ^ c->seed, load64(t->dst.b + 8), 2);
+	uint64_t rest = (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport;
+
+	return hash_mix(src ^ rest, dst, 3);
+}
+
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t)
 {
-	struct {
-		struct addr src, dst;
-		uint16_t sport, dport;
-		uint32_t protocol;
-	} k = { t->src, t->dst, t->sport, t->dport, t->protocol };
-
-	return XXH3_64bits_withSeed(&k, sizeof(k), c->seed);
+	return tuple_hash(c, t);
 }
 
-/* Hops in the order a packet visits them, so that equal stamps sort as they must have happened. */
-static uint8_t order_of(const struct correlate *c, const struct correlate_obs *o)
+/* Of no packet: ARP and the like, or bytes that make no sense. */
+static void observe_other(const struct correlate *c, const struct model_view *v,
+			  struct correlate_obs *o)
 {
-	unsigned role = c->net->hops[o->hop].role;
-	bool inwards = o->direction == MODEL_DIRECTION_INGRESS;
+	int sender = -1, target = -1;
 
-	if (o->direction == MODEL_DIRECTION_OTHER)
-		inwards = (role == MODEL_ROLE_UNDERLAY || role == MODEL_ROLE_VTEP)
-				  ? o->way == MODEL_WAY_IN
-				  : o->way == MODEL_WAY_OUT;
-	/* The second sighting at a veth of a packet from pod to pod comes last. */
-	if (role == MODEL_ROLE_VETH && o->way == MODEL_WAY_OUT)
-		return 2 * MODEL_ROLE_COUNT;
-	return (uint8_t)(inwards ? 2 * MODEL_ROLE_COUNT - 1 - role : role);
+	o->kind = v->status == MODEL_VIEW_NOT_IP ? KIND_NOT_IP : KIND_MALFORMED;
+	if (v->arp_op) {
+		sender = pod_of(c, &v->arp_sender);
+		target = pod_of(c, &v->arp_target);
+	}
+	if (c->hop[o->hop].role == MODEL_ROLE_VETH || sender >= 0 || target >= 0)
+		o->direction = MODEL_DIRECTION_EGRESS; /* concerns a pod: kept */
 }
 
-void correlate_observe(struct correlate *c, const struct model_frame *f,
-		       const struct model_view *v, struct correlate_obs *o)
+/* Whose the packet is, and which way it goes as the pod sees it. */
+static void observe_direction(const struct correlate *c, const struct model_view *v,
+			      struct correlate_obs *o)
 {
-	const struct model_hop *hop = &c->net->hops[f->hop];
-	int src_pod = -1, dst_pod = -1;
+	const struct hop_state *hop = &c->hop[o->hop];
+	int src_pod = pod_of(c, &v->ip.src), dst_pod = pod_of(c, &v->ip.dst);
 
-	memset(o, 0, offsetof(struct correlate_obs, outer_src));
-	if (v->encap || v->outer_frag || v->ip.frag || v->quote.version)
-		memset(&o->outer_src, 0, sizeof(*o) - offsetof(struct correlate_obs, outer_src));
-	o->time_ns = f->time_ns;
-	o->number = f->number;
-	o->hop = f->hop;
-	o->len = f->len;
-	o->eth_len = v->eth_len;
-	o->pod = UINT8_MAX;
-	o->way = (uint8_t)way_of(c, f, v);
-	if (v->encap) {
-		o->flags |= OBS_ENCAP;
-		o->vni = v->vni;
-		o->encap_len = v->encap_len;
-		o->outer_src = v->outer.src;
-		o->outer_dst = v->outer.dst;
-		o->outer_sport = v->outer_sport;
-		o->outer_dport = v->outer_dport;
-		o->outer_id = v->outer.id;
-		o->flags |= v->outer.dont_fragment ? OBS_OUTER_DF : 0;
-		o->flags |= v->outer_udp_csum ? 0 : OBS_OUTER_UNSUMMED;
-		if (v->outer.frag && v->outer.frag_more)
-			o->flags |= OBS_OUTER_FIRST;
-	}
-
-	if (v->status == MODEL_VIEW_MALFORMED || !v->ip.version) {
-		o->kind = v->status == MODEL_VIEW_NOT_IP ? KIND_NOT_IP : KIND_MALFORMED;
-		if (v->arp_op) {
-			src_pod = observe_pod_of(c, &v->arp_sender);
-			dst_pod = observe_pod_of(c, &v->arp_target);
-		}
-		if (hop->role == MODEL_ROLE_VETH || src_pod >= 0 || dst_pod >= 0)
-			o->direction = MODEL_DIRECTION_EGRESS; /* concerns a pod: kept */
-		o->order = order_of(c, o);
-		return;
-	}
-
-	o->tuple.src = v->ip.src;
-	o->tuple.dst = v->ip.dst;
-	o->tuple.protocol = v->ip.protocol;
-	o->tuple.has_ports = v->has_ports;
-	if (v->has_ports) {
-		o->tuple.sport = v->sport;
-		o->tuple.dport = v->dport;
-	}
-	o->tuple_hash = flow_hash(c, &o->tuple);
-	o->ip_id = v->ip.has_id ? v->ip.id : 0;
-	o->l3_len = v->ip.len;
-	o->ttl = v->ip.ttl;
-	o->payload_len = v->payload_len;
-	o->header_len = v->eth_header_len + v->ip.len - v->payload_len;
-	if (v->ip.version == 4)
-		o->flags |= OBS_IPV4;
-	if (o->ip_id)
-		o->flags |= OBS_HAS_ID;
-	if (addr_is_multicast(&v->ip.dst))
-		o->flags |= OBS_MULTICAST;
-
-	src_pod = observe_pod_of(c, &v->ip.src);
-	dst_pod = observe_pod_of(c, &v->ip.dst);
-	if (hop->role == MODEL_ROLE_VETH && hop->pod >= 0) {
-		/* The veth belongs to the pod whatever addresses its packets bear. */
-		if (o->way == MODEL_WAY_IN)
-			src_pod = hop->pod;
-		else if (o->way == MODEL_WAY_OUT)
-			dst_pod = hop->pod;
-	}
+	/* The veth belongs to the pod whatever addresses its packets bear. */
+	if (hop->pod >= 0 && o->way == MODEL_WAY_IN)
+		src_pod = hop->pod;
+	else if (hop->pod >= 0 && o->way == MODEL_WAY_OUT)
+		dst_pod = hop->pod;
 	o->direction = src_pod >= 0 ? MODEL_DIRECTION_EGRESS
 		     : dst_pod >= 0 ? MODEL_DIRECTION_INGRESS
 				    : MODEL_DIRECTION_OTHER;
 	/* An ICMP error belongs to the pod whose packet it quotes, even between others. */
 	if (o->direction == MODEL_DIRECTION_OTHER && v->quote.version &&
-	    (observe_pod_of(c, &v->quote.src) >= 0 || observe_pod_of(c, &v->quote.dst) >= 0))
+	    (pod_of(c, &v->quote.src) >= 0 || pod_of(c, &v->quote.dst) >= 0))
 		o->direction = MODEL_DIRECTION_INGRESS;
 	if (src_pod >= 0 || dst_pod >= 0)
 		o->pod = (uint8_t)(src_pod >= 0 ? src_pod : dst_pod);
+}
 
-	for (unsigned i = 0; i < c->n_bridges; i++) {
-		const struct model_hop *b = &c->net->hops[c->bridge[i]];
-		if (mac_eq(&b->mac, &v->eth_dst) && !mac_is_none(&b->mac))
-			o->flags |= OBS_ROUTED;
-	}
-	o->order = order_of(c, o);
-
-	if (v->ip.dont_fragment)
-		o->flags |= OBS_DF;
-	/* TCP is never cut by IP: it asks for path MTU discovery (and IPv6 routers do not cut). */
-	if (v->ip.protocol != MODEL_PROTO_TCP &&
-	    ((o->flags & OBS_IPV4) ? !v->ip.dont_fragment && v->ip.len > FRAGMENT_MTU_MIN
-				   : v->ip.len > FRAGMENT_MTU_MIN6))
-		o->flags |= OBS_MAY_FRAGMENT;
-
-	if (v->ip.frag) {
-		o->frag_off = v->ip.frag_off;
-		o->size = v->ip.len - v->ip.header_len;
-		if (!v->ip.frag_more)
-			o->flags |= OBS_LAST_FRAGMENT;
-		if (!v->encap) { /* as a later fragment on the underlay will look */
-			o->outer_src = v->ip.src;
-			o->outer_dst = v->ip.dst;
-			o->outer_id = v->ip.id;
-		}
-	}
-	if (v->outer_frag && hop->role != MODEL_ROLE_VETH && hop->role != MODEL_ROLE_BRIDGE &&
-	    hop->role != MODEL_ROLE_VTEP) {
-		o->kind = KIND_OUTER_FRAGMENT;
-		return;
-	}
-	if (o->flags & OBS_OUTER_FIRST) {
+static void observe_outer(const struct model_view *v, struct correlate_obs *o)
+{
+	o->flags |= OBS_ENCAP;
+	o->vni = v->vni;
+	o->encap_len = v->encap_len;
+	o->outer_src = v->outer.src;
+	o->outer_dst = v->outer.dst;
+	o->outer_sport = v->outer_sport;
+	o->outer_dport = v->outer_dport;
+	o->outer_id = v->outer.id;
+	if (v->outer.dont_fragment)
+		o->flags |= OBS_OUTER_DF;
+	if (!v->outer_udp_csum)
+		o->flags |= OBS_OUTER_UNSUMMED;
+	if (v->outer.frag && v->outer.frag_more) {
+		o->flags |= OBS_OUTER_FIRST;
 		/* How much of the inner frame is in this outer fragment, and where it starts. */
 		o->outer_first = v->outer.len - v->outer.header_len;
 		o->outer_base = VXLAN_AND_UDP + v->eth_header_len + v->ip.header_len;
 	}
-	o->head = head_hash(c, f, v, o);
-	o->body = body_hash(c, f, v, &o->body_len);
-	o->segment = v->gso_segment;
-	if (v->quote.version) {
-		struct result_tuple quoted = {
-			.src = v->quote.src, .dst = v->quote.dst, .protocol = v->quote.protocol,
-			.sport = v->quote.has_ports ? v->quote.sport : 0,
-			.dport = v->quote.has_ports ? v->quote.dport : 0,
-		};
-		o->flags |= OBS_ERROR;
-		o->quote_hash = flow_hash(c, &quoted);
-		o->seq = v->quote.has_seq ? v->quote.seq : 0;
-		o->ack = v->quote.has_id ? v->quote.id : 0;
-		o->mss = (uint16_t)(v->icmp_type << 8 | v->icmp_code);
+}
+
+static void observe_fragment(const struct model_view *v, struct correlate_obs *o)
+{
+	o->kind = KIND_FRAGMENT;
+	o->frag_off = v->ip.frag_off;
+	if (!v->ip.frag_more)
+		o->flags |= OBS_LAST_FRAGMENT;
+	if (!v->encap) { /* as a later fragment on the underlay will look */
+		o->outer_src = v->ip.src;
+		o->outer_dst = v->ip.dst;
+		o->outer_id = v->ip.id;
 	}
-	if (v->ip.frag ? o->frag_off == 0 : (o->flags & OBS_MAY_FRAGMENT) != 0)
-		o->token = token_of(c, f, v);
-	if (v->ip.frag) {
-		o->kind = KIND_FRAGMENT;
-		return;
-	}
-	if (v->ip.protocol == MODEL_PROTO_TCP && v->has_ports) {
+}
+
+static void observe_error(const struct correlate *c, const struct model_view *v,
+			  struct correlate_obs *o)
+{
+	const struct result_tuple quoted = {
+		.src = v->quote.src, .dst = v->quote.dst, .protocol = v->quote.protocol,
+		.sport = v->quote.has_ports ? v->quote.sport : 0,
+		.dport = v->quote.has_ports ? v->quote.dport : 0,
+	};
+
+	o->flags |= OBS_ERROR;
+	o->quote_hash = flow_hash(c, &quoted);
+	o->seq = v->quote.has_seq ? v->quote.seq : 0;
+	o->ack = v->quote.has_id ? v->quote.id : 0;
+	o->mss = (uint16_t)(v->icmp_type << 8 | v->icmp_code);
+}
+
+/*
+ * All that most observations need, one by one: gcc 12 would make `rep stos` of a memset() of this
+ * size, which takes longer than the rest. What stands behind outer_src only some need.
+ */
+static inline void obs_clear(struct correlate_obs *o)
+{
+	o->head = o->body = o->tuple_hash = 0;
+	o->body_len = o->sig = o->header_len = o->l3_len = 0;
+	o->size = o->payload_len = 0;
+	o->seq = o->ack = 0;
+	o->ip_id = o->token = o->segment = 0;
+	o->tcp_flags = o->mss = o->flags = 0;
+	o->kind = KIND_WHOLE;
+	o->direction = MODEL_DIRECTION_OTHER;
+	o->ttl = o->tcp_options_len = 0;
+	o->pod = UINT8_MAX;
+}
+
+static void obs_clear_rest(struct correlate_obs *o)
+{
+	memset(&o->outer_src, 0, sizeof(*o) - offsetof(struct correlate_obs, outer_src));
+}
+
+static void observe_tuple(const struct correlate *c, const struct model_view *v,
+			  struct correlate_obs *o)
+{
+	o->tuple.src = v->ip.src;
+	o->tuple.dst = v->ip.dst;
+	o->tuple.sport = v->sport; /* 0 without ports */
+	o->tuple.dport = v->dport;
+	o->tuple.protocol = v->ip.protocol;
+	o->tuple.has_ports = v->has_ports;
+	o->tuple_hash = tuple_hash(c, &o->tuple);
+}
+
+/* What the flags say of the packet's own headers. */
+static uint32_t observe_flags(const struct hop_state *hop, const struct model_view *v)
+{
+	uint32_t flags = v->ip.version == 4 ? OBS_IPV4 : 0;
+
+	if (v->ip.has_id && v->ip.id)
+		flags |= OBS_HAS_ID;
+	if (addr_is_multicast(&v->ip.dst))
+		flags |= OBS_MULTICAST;
+	if (v->ip.len + v->encap_len > hop->mtu)
+		flags |= OBS_LARGE;
+	if (v->ip.dont_fragment)
+		flags |= OBS_DF;
+	/* TCP is never cut by IP: it asks for path MTU discovery (and IPv6 routers do not cut). */
+	if (v->ip.protocol != MODEL_PROTO_TCP &&
+	    ((flags & OBS_IPV4) ? !v->ip.dont_fragment && v->ip.len > FRAGMENT_MTU_MIN
+				: v->ip.len > FRAGMENT_MTU_MIN6))
+		flags |= OBS_MAY_FRAGMENT;
+	return flags;
+}
+
+/* What only some transport headers have. */
+static void observe_transport(const struct model_view *v, struct correlate_obs *o)
+{
+	switch (v->ip.protocol) {
+	case MODEL_PROTO_TCP:
+		if (!v->has_ports)
+			return;
 		o->seq = v->tcp_seq;
 		o->ack = v->tcp_ack;
 		o->tcp_flags = v->tcp_flags;
@@ -423,18 +503,68 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 			o->flags |= OBS_SYN;
 		} else if (v->payload_len) {
 			o->kind = KIND_TCP_DATA;
+			o->size = v->payload_len;
 			if (o->flags & OBS_OUTER_FIRST)
 				o->outer_base +=
 					o->header_len - v->eth_header_len - v->ip.header_len;
-			o->size = v->payload_len;
-			return;
 		}
+		return;
+	case MODEL_PROTO_ICMP:
+	case MODEL_PROTO_ICMPV6:
+		if (v->has_ports) {
+			o->seq = v->icmp_seq;
+			o->tcp_flags = v->icmp_type;
+		}
+		return;
+	default:
+		return;
 	}
-	if ((v->ip.protocol == MODEL_PROTO_ICMP || v->ip.protocol == MODEL_PROTO_ICMPV6) &&
-	    v->has_ports) {
-		o->seq = v->icmp_seq;
-		o->tcp_flags = v->icmp_type;
+}
+
+void correlate_observe(struct correlate *c, const struct model_frame *f,
+		       const struct model_view *v, struct correlate_obs *o)
+{
+	const struct hop_state *hop = &c->hop[f->hop];
+
+	obs_clear(o);
+	if (v->encap || v->outer_frag || v->ip.frag || v->quote.version)
+		obs_clear_rest(o);
+	o->time_ns = f->time_ns;
+	o->number = f->number;
+	o->hop = f->hop;
+	o->len = f->len;
+	o->eth_len = v->eth_len;
+	o->way = (uint8_t)way_of(c, f, v);
+	if (v->encap)
+		observe_outer(v, o);
+	if (v->status == MODEL_VIEW_MALFORMED || !v->ip.version) {
+		o->tuple = (struct result_tuple){ .protocol = 0 };
+		observe_other(c, v, o);
+		return;
 	}
-	o->kind = KIND_WHOLE;
+	observe_tuple(c, v, o);
+	o->ip_id = v->ip.has_id ? v->ip.id : 0;
+	o->l3_len = v->ip.len;
+	o->ttl = v->ip.ttl;
+	o->payload_len = v->payload_len;
+	o->header_len = v->eth_header_len + v->ip.len - v->payload_len;
 	o->size = v->ip.len - v->ip.header_len;
+	o->flags |= (uint16_t)observe_flags(hop, v);
+	observe_direction(c, v, o);
+	if (v->ip.frag)
+		observe_fragment(v, o);
+	if (v->outer_frag && hop->role != MODEL_ROLE_VETH && hop->role != MODEL_ROLE_BRIDGE &&
+	    hop->role != MODEL_ROLE_VTEP) {
+		o->kind = KIND_OUTER_FRAGMENT;
+		return;
+	}
+	o->head = head_hash(c, f, v, o);
+	o->body = body_hash(c, f, v, &o->body_len);
+	o->segment = v->gso_segment;
+	if (v->quote.version)
+		observe_error(c, v, o);
+	if (v->ip.frag ? o->frag_off == 0 : (o->flags & OBS_MAY_FRAGMENT) != 0)
+		o->token = token_of(c, f, v);
+	if (!v->ip.frag)
+		observe_transport(v, o);
 }

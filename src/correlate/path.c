@@ -85,12 +85,12 @@ enum model_route_kind path_route(const struct correlate *c, const struct addr *d
 	return bridge_known ? MODEL_ROUTE_DIRECT : MODEL_ROUTE_UNKNOWN;
 }
 
-static uint32_t seen_roles(const struct packet *p)
+static uint32_t seen_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t mask = 0;
 
 	for (unsigned i = 0; i < p->n_sightings; i++)
-		mask |= BIT(p->s[i].role);
+		mask |= BIT(sighting(c, p, i)->role);
 	return mask;
 }
 
@@ -98,18 +98,20 @@ uint32_t path_whole_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t mask = 0;
 
-	(void)c;
-	for (unsigned i = 0; i < p->n_sightings; i++)
-		if (p->s[i].whole || (p->s[i].covered >= p->size &&
-				      (p->kind != KIND_FRAGMENT || p->flags & PACKET_TOTAL_KNOWN)))
-			mask |= BIT(p->s[i].role);
+	for (unsigned i = 0; i < p->n_sightings; i++) {
+		const struct sighting *s = sighting(c, p, i);
+		if (s->whole || (s->covered >= p->size &&
+				 (p->kind != KIND_FRAGMENT || p->flags & PACKET_TOTAL_KNOWN)))
+			mask |= BIT(s->role);
+	}
 	return mask;
 }
 
-static bool seen_inside_vxlan(const struct packet *p)
+static bool seen_inside_vxlan(const struct correlate *c, const struct packet *p)
 {
 	for (unsigned i = 0; i < p->n_sightings; i++)
-		if (PLACE_ENCAP(p->s[i].place) || p->s[i].role == MODEL_ROLE_VTEP)
+		if (PLACE_ENCAP(sighting(c, p, i)->place) ||
+		    sighting(c, p, i)->role == MODEL_ROLE_VTEP)
 			return true;
 	return false;
 }
@@ -128,11 +130,11 @@ static enum model_route_kind far_route(const struct correlate *c, const struct p
 
 uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 {
-	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(p);
+	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(c, p);
 
 	if (p->direction == MODEL_DIRECTION_OTHER)
 		return 0;
-	if (seen_inside_vxlan(p)) {
+	if (seen_inside_vxlan(c, p)) {
 		need = ALL_ROLES;
 	} else if (seen & BIT(MODEL_ROLE_UNDERLAY)) {
 		need |= BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY);
@@ -173,7 +175,7 @@ static bool misses_second_veth(const struct correlate *c, const struct packet *p
 	    addr_eq(&t->src, &t->dst) || !(c->captured_roles & BIT(MODEL_ROLE_VETH)))
 		return false;
 	for (unsigned i = 0; i < p->n_sightings; i++)
-		veths += p->s[i].role == MODEL_ROLE_VETH;
+		veths += sighting(c, p, i)->role == MODEL_ROLE_VETH;
 	return veths < 2;
 }
 
@@ -233,7 +235,7 @@ bool path_is_done(const struct correlate *c, const struct packet *p, const struc
 static const char *loss_reason(const struct correlate *c, const struct packet *p,
 			       enum model_role role)
 {
-	switch (p->error) {
+	switch (more_of(c, p)->error) {
 	case ERROR_TOO_BIG:
 		return "larger than the path allows: an ICMP error about it was sent";
 	case ERROR_TTL:
@@ -273,13 +275,13 @@ static bool may_be_local(const struct correlate *c, const struct packet *p)
 	return c->cfg.nat && p->direction == MODEL_DIRECTION_EGRESS && p->n_sightings == 1 &&
 	       p->s[0].role == MODEL_ROLE_VETH &&
 	       flow_root(c, p->flow)->route == MODEL_ROUTE_UNKNOWN &&
-	       far_route(c, p) == MODEL_ROUTE_DIRECT && !p->error;
+	       far_route(c, p) == MODEL_ROUTE_DIRECT && !more_of(c, p)->error;
 }
 
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
 {
 	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
-	uint32_t seen = seen_roles(p), missing = need & ~whole;
+	uint32_t seen = seen_roles(c, p), missing = need & ~whole;
 	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
 	bool second_veth = misses_second_veth(c, p);
 
@@ -293,7 +295,8 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		return;
 	ret->complete = false;
 	if (!missing) {
-		ret->last_seen = p->n_sightings ? p->s[p->n_sightings - 1].role : MODEL_ROLE_NONE;
+		ret->last_seen = p->n_sightings ? sighting(c, p, p->n_sightings - 1u)->role
+						: MODEL_ROLE_NONE;
 		ret->next_expected = MODEL_ROLE_VETH;
 		ret->missing_mask = BIT(MODEL_ROLE_VETH);
 		ret->reason = "not delivered to the other pod's veth";

@@ -11,7 +11,7 @@
  *
  * A packet stays until it is closed and nobody holds it: every observation that
  * waits for its mark holds its packet, and every part holds the packet that it turned out
- * to belong to.
+ * to belong to. One that has settled closes when nobody holds it any more.
  */
 #include "correlate_priv.h"
 
@@ -20,6 +20,13 @@
 #include <string.h>
 
 #define CACHE_LINE 64u
+#define BUCKETS_FIRST 1024u	/* 4 KiB */
+
+/* What packet_more_new() begins with, and what packets without one are read as. */
+const struct packet_more packet_more_none = {
+	.aliases = NONE, .ranges = NONE, .seen = NONE, .seen_last = NONE, .tie = NONE,
+	.tie_next = NONE,
+};
 
 static void *table(size_t n, size_t size)
 {
@@ -35,12 +42,13 @@ static uint32_t pow2_at_least(uint32_t n)
 	return p;
 }
 
-static uint32_t *buckets(uint32_t n)
+/* n buckets, of which so many are used at first. */
+static uint32_t *buckets(uint32_t n, uint32_t used)
 {
 	uint32_t *b = table(n, sizeof(*b));
 
 	if (b)
-		memset(b, 0xff, (size_t)n * sizeof(*b));
+		memset(b, 0xff, (size_t)(used < n ? used : n) * sizeof(*b));
 	return b;
 }
 
@@ -53,33 +61,35 @@ int pool_init(struct correlate *c, struct err *err)
 	c->n_tie = c->n_packets / 2 + 1;
 	c->n_seen = c->cfg.observations ? 8 * c->n_packets : 0;
 
-	/* Sparse: who shares a bucket with another has to look at a packet that is long cold. */
-	uint32_t nb = 4 * pow2_at_least(c->n_packets), na = nb;
-	uint32_t nf = pow2_at_least(c->n_flows / 4 + 1);
+	uint32_t nb = pow2_at_least(c->n_packets / 2 + 1), na = nb;
+	uint32_t nf = pow2_at_least(c->n_flows / 2 + 1);
 
 	c->packet_memory = table(c->n_packets + 1, sizeof(*c->packet));
 	c->packet = c->packet_memory;
 	if (c->packet)
 		c->packet = (struct packet *)(((uintptr_t)c->packet + CACHE_LINE - 1) &
 					      ~(uintptr_t)(CACHE_LINE - 1));
-	c->bucket = buckets(nb);
-	c->done = table(pow2_at_least(c->n_packets), sizeof(*c->done));
+	c->more = table(c->n_packets, sizeof(*c->more));
+	c->bucket = buckets(nb, BUCKETS_FIRST);
+	c->settling = table(pow2_at_least(c->n_packets), sizeof(*c->settling));
 	c->alias = table(c->n_alias, sizeof(*c->alias));
-	c->alias_bucket = buckets(na);
+	c->alias_bucket = buckets(na, na);
 	c->range = table(c->n_range, sizeof(*c->range));
 	c->tie = table(c->n_tie, sizeof(*c->tie));
 	c->flow = table(c->n_flows, sizeof(*c->flow));
-	c->flow_bucket = buckets(nf);
+	c->flow_bucket = buckets(nf, nf);
 	if (c->n_seen) {
 		c->seen = table(c->n_seen, sizeof(*c->seen));
 		c->list = table(RESULT_OBSERVATIONS_MAX, sizeof(*c->list));
 	}
-	if (!c->packet || !c->bucket || !c->done || !c->alias || !c->alias_bucket || !c->range ||
+	if (!c->packet || !c->more || !c->bucket || !c->settling || !c->alias || !c->alias_bucket || !c->range ||
 	    !c->tie || !c->flow || !c->flow_bucket || (c->n_seen && (!c->seen || !c->list)))
 		return err_sys(err, ENOMEM, "tables for %u packets and %u flows", c->n_packets,
 			       c->n_flows);
-	c->bucket_mask = nb - 1;
-	c->done_mask = pow2_at_least(c->n_packets) - 1;
+	c->n_buckets = nb;
+	c->bucket_mask = (nb < BUCKETS_FIRST ? nb : BUCKETS_FIRST) - 1;
+	c->settling_mask = pow2_at_least(c->n_packets) - 1;
+	c->wake_ns = INT64_MAX;
 	c->alias_mask = na - 1;
 	c->flow_mask = nf - 1;
 	c->packets_free = c->alias_free = c->range_free = c->seen_free = c->tie_free = NONE;
@@ -92,7 +102,8 @@ void pool_done(struct correlate *c)
 {
 	free(c->packet_memory);
 	free(c->bucket);
-	free(c->done);
+	free(c->settling);
+	free(c->more);
 	free(c->alias);
 	free(c->alias_bucket);
 	free(c->range);
@@ -113,15 +124,15 @@ uint32_t packet_root(const struct correlate *c, uint32_t p)
 }
 
 /*
- * Whole packets that only wait for their look-ahead go first, then the oldest, early and
+ * Whole packets that only settle go first, then the oldest, early and
  * with that known. What is held by observations that wait for their mark cannot go.
  */
 bool correlate_make_room(struct correlate *c)
 {
 	if (c->packets_top < c->n_packets)
 		return true;
-	while (c->packets_free == NONE && c->n_done &&
-	       c->packet[c->done[c->done_head].packet].held == 1)
+	while (c->packets_free == NONE && c->n_settling &&
+	       c->packet[c->settling[c->settling_head].packet].held == 1)
 		close_unqueue(c);
 	if (c->packets_free == NONE && c->oldest != NONE && !c->packet[c->oldest].held) {
 		c->packet[c->oldest].flags |= PACKET_EARLY;
@@ -148,10 +159,13 @@ static void list_append(struct correlate *c, uint32_t i)
 		c->newest = i;
 	else
 		c->packet[p->later].earlier = i;
-	if (after == NONE)
+	if (after == NONE) {
 		c->oldest = i;
-	else
+		if (p->first_ns + c->cfg.window_ns < c->wake_ns)
+			c->wake_ns = p->first_ns + c->cfg.window_ns;
+	} else {
 		c->packet[after].later = i;
+	}
 }
 
 void packet_unlist(struct correlate *c, uint32_t i)
@@ -171,15 +185,12 @@ void packet_unlist(struct correlate *c, uint32_t i)
 
 uint32_t packet_new(struct correlate *c, int64_t first_ns)
 {
-	uint32_t i = NONE;
+	uint32_t i;
 
-	if (c->packets_free != NONE) {
-		i = c->packets_free;
-		c->packets_free = c->packet[i].next;
-	} else if (c->packets_top < c->n_packets) {
+	if (c->packets_free == NONE && c->packets_top < c->n_packets) {
 		i = c->packets_top++;
 	} else {
-		if (!correlate_make_room(c))
+		if (c->packets_free == NONE && !correlate_make_room(c))
 			return NONE;
 		i = c->packets_free;
 		c->packets_free = c->packet[i].next;
@@ -189,30 +200,69 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 
 	/* Sightings are filled as they are counted. */
 	memset(p, 0, offsetof(struct packet, s));
-	memset(&p->body, 0, sizeof(*p) - offsetof(struct packet, body));
+	memset(&p->first_ns, 0, sizeof(*p) - offsetof(struct packet, first_ns));
 	p->first_ns = first_ns;
 	p->flags = PACKET_USED;
-	p->next = p->prev = p->later = p->earlier = NONE;
-	p->parent = p->aliases = p->ranges = p->seen = p->seen_last = NONE;
-	p->tie = p->tie_next = p->flow = p->tunnel = NONE;
+	p->next = p->prev = p->parent = p->flow = NONE;
+	p->tunnel = NO_TUNNEL;
 	p->verdict_rank = p->len_rank = UINT8_MAX;
 	list_append(c, i);
 	c->n_open++;
 	return i;
 }
 
-void packet_index(struct correlate *c, uint32_t i, uint64_t key)
+struct packet_more *packet_more_new(struct correlate *c, struct packet *p)
+{
+	struct packet_more *m = &c->more[p - c->packet];
+
+	*m = packet_more_none;
+	p->flags |= PACKET_MORE;
+	return m;
+}
+
+static void bucket_push(struct correlate *c, uint32_t i)
 {
 	struct packet *p = &c->packet[i];
-	uint32_t *head = &c->bucket[key & c->bucket_mask];
+	uint32_t *head = &c->bucket[p->key & c->bucket_mask];
 
-	p->key = key;
 	p->prev = NONE;
 	p->next = *head;
 	if (*head != NONE)
 		c->packet[*head].prev = i;
 	*head = i;
+}
+
+/*
+ * Twice as many buckets. Few packets are open at a time, and buckets that stay in the cache
+ * are worth more than many; so there are as many as packets once needed one.
+ */
+static void buckets_double(struct correlate *c)
+{
+	const uint32_t n = c->bucket_mask + 1;
+
+	memset(c->bucket + n, 0xff, (size_t)n * sizeof(*c->bucket));
+	c->bucket_mask = 2 * n - 1;
+	for (uint32_t b = 0; b < n; b++) {
+		uint32_t next, i = c->bucket[b];
+
+		c->bucket[b] = NONE;
+		for (; i != NONE; i = next) {
+			next = c->packet[i].next;
+			bucket_push(c, i);
+		}
+	}
+}
+
+void packet_index(struct correlate *c, uint32_t i, uint64_t key)
+{
+	struct packet *p = &c->packet[i];
+
+	if (c->n_indexed > c->bucket_mask && c->bucket_mask + 1 < c->n_buckets)
+		buckets_double(c);
+	p->key = key;
+	bucket_push(c, i);
 	p->flags |= PACKET_INDEXED;
+	c->n_indexed++;
 }
 
 static void alias_drop(struct correlate *c, uint32_t a)
@@ -242,13 +292,16 @@ void packet_unindex(struct correlate *c, uint32_t i)
 			c->packet[p->next].prev = p->prev;
 		p->next = p->prev = NONE;
 		p->flags &= (uint16_t)~PACKET_INDEXED;
+		c->n_indexed--;
 	}
-	for (uint32_t a = p->aliases; a != NONE;) {
+	if (!(p->flags & PACKET_MORE))
+		return;
+	for (uint32_t a = c->more[i].aliases; a != NONE;) {
 		uint32_t sibling = c->alias[a].sibling;
 		alias_drop(c, a);
 		a = sibling;
 	}
-	p->aliases = NONE;
+	c->more[i].aliases = NONE;
 }
 
 void packet_set_flow(struct correlate *c, uint32_t i, uint32_t flow)
@@ -272,17 +325,21 @@ void packet_release(struct correlate *c, uint32_t i)
 		struct packet *p = &c->packet[i];
 		uint32_t parent = p->parent;
 
+		if ((p->flags & (PACKET_SETTLED | PACKET_CLOSED)) == PACKET_SETTLED &&
+		    !packet_waits(p)) {
+			close_packet(c, i);
+			return;
+		}
 		if (p->held || !(p->flags & PACKET_CLOSED) || !(p->flags & PACKET_USED))
 			return;
-		for (uint32_t r = p->ranges; r != NONE;) {
-			uint32_t next = c->range[r].next;
-			c->range[r].next = c->range_free;
-			c->range_free = r;
-			r = next;
-		}
-		if (p->seen != NONE) {
-			c->seen[p->seen_last].next = c->seen_free;
-			c->seen_free = p->seen;
+		if (p->flags & PACKET_MORE) {
+			const struct packet_more *m = &c->more[i];
+
+			range_drop_all(c, p);
+			if (m->seen != NONE) {
+				c->seen[m->seen_last].next = c->seen_free;
+				c->seen_free = m->seen;
+			}
 		}
 		p->flags = 0;
 		packet_set_flow(c, i, NONE);
@@ -320,8 +377,10 @@ void alias_add(struct correlate *c, uint32_t i, uint64_t key, uint32_t base)
 	if (*head != NONE)
 		c->alias[*head].prev = a;
 	*head = a;
-	e->sibling = c->packet[i].aliases;
-	c->packet[i].aliases = a;
+	struct packet_more *m = more_need(c, &c->packet[i]);
+
+	e->sibling = m->aliases;
+	m->aliases = a;
 }
 
 static uint32_t alias_find(const struct correlate *c, uint32_t a, uint64_t key)
@@ -347,11 +406,12 @@ bool range_overlaps(const struct correlate *c, const struct packet *p, uint16_t 
 		    uint32_t start, uint32_t end)
 {
 	for (unsigned i = 0; i < p->n_sightings; i++) {
+		const struct sighting *s = sighting(c, p, i);
 		/* A sighting without ranges was of the whole packet. */
-		if (p->s[i].place == place && p->s[i].whole)
+		if (s->place == place && s->whole)
 			return true;
 	}
-	for (uint32_t r = p->ranges; r != NONE; r = c->range[r].next) {
+	for (uint32_t r = more_of(c, p)->ranges; r != NONE; r = c->range[r].next) {
 		const struct range *e = &c->range[r];
 		if (e->place == place && start < e->end && e->start < end)
 			return true;
@@ -362,10 +422,11 @@ bool range_overlaps(const struct correlate *c, const struct packet *p, uint16_t 
 bool range_add(struct correlate *c, struct packet *p, uint16_t place, uint32_t start,
 	       uint32_t end, bool large)
 {
+	struct packet_more *m = more_need(c, p);
 	uint32_t r;
 
 	if (!large) {
-		for (r = p->ranges; r != NONE; r = c->range[r].next) {
+		for (r = m->ranges; r != NONE; r = c->range[r].next) {
 			struct range *e = &c->range[r];
 			if (e->place != place || e->large)
 				continue;
@@ -379,7 +440,7 @@ bool range_add(struct correlate *c, struct packet *p, uint16_t place, uint32_t s
 			}
 		}
 	}
-	if (p->n_ranges >= RANGES_OF_PACKET_MAX)
+	if (m->n_ranges >= RANGES_OF_PACKET_MAX)
 		return false;
 	if (c->range_free != NONE) {
 		r = c->range_free;
@@ -389,16 +450,31 @@ bool range_add(struct correlate *c, struct packet *p, uint16_t place, uint32_t s
 	} else {
 		return false;
 	}
-	c->range[r] = (struct range){ .start = start, .end = end, .next = p->ranges,
+	c->range[r] = (struct range){ .start = start, .end = end, .next = m->ranges,
 				      .place = place, .large = large };
-	p->ranges = r;
-	p->n_ranges++;
+	m->ranges = r;
+	m->n_ranges++;
 	return true;
+}
+
+void range_drop_all(struct correlate *c, struct packet *p)
+{
+	struct packet_more *m = more_need(c, p);
+
+	while (m->ranges != NONE) {
+		uint32_t r = m->ranges;
+
+		m->ranges = c->range[r].next;
+		c->range[r].next = c->range_free;
+		c->range_free = r;
+	}
+	m->n_ranges = 0;
 }
 
 void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs *o,
 	      uint32_t start, uint32_t bytes, bool part)
 {
+	struct packet_more *m = more_need(c, p);
 	uint32_t i;
 
 	if (c->seen_free != NONE) {
@@ -407,16 +483,16 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 	} else if (c->seen_top < c->n_seen) {
 		i = c->seen_top++;
 	} else {
-		p->seen_omitted++;
+		m->seen_omitted++;
 		return;
 	}
 	c->seen[i] = (struct seen){ .time_ns = o->time_ns, .length = o->len, .start = start,
 				    .bytes = bytes, .next = NONE, .hop = o->hop, .part = part };
-	if (p->seen == NONE)
-		p->seen = i;
+	if (m->seen == NONE)
+		m->seen = i;
 	else
-		c->seen[p->seen_last].next = i;
-	p->seen_last = i;
+		c->seen[m->seen_last].next = i;
+	m->seen_last = i;
 }
 
 static uint32_t n_listed_aliases(const struct correlate *c)
@@ -445,5 +521,5 @@ bool correlate_is_empty(const struct correlate *c)
 			return false;
 	return packets == c->packets_top && ranges == c->range_top && seen == c->seen_top &&
 	       ties == c->tie_top && n_listed_aliases(c) == c->alias_top && !c->n_open &&
-	       c->oldest == NONE && c->newest == NONE && !c->n_done && !c->ids_open;
+	       c->oldest == NONE && c->newest == NONE && !c->n_settling && !c->ids_open;
 }

@@ -13,37 +13,36 @@
  * Each node's routing step takes one off the TTL, between bridge and VTEP: what the wire
  * shows can be told from either side of it.
  */
-static void note_ttl(struct packet *p, const struct correlate_obs *o)
+static void note_ttl(struct packet *p, struct packet_more *m, const struct correlate_obs *o,
+		     unsigned role)
 {
-	unsigned role = MODEL_ROLE_NONE;
-
-	for (unsigned i = 0; i < p->n_sightings; i++)
-		if (PLACE_HOP(p->s[i].place) == o->hop)
-			role = p->s[i].role;
 	if (role == MODEL_ROLE_VTEP || role == MODEL_ROLE_UNDERLAY) {
-		p->wire_ttl = o->ttl;
-		p->ttl_from_wire = true;
-	} else if (!p->ttl_from_wire) {
-		p->wire_ttl = (uint8_t)(o->direction == MODEL_DIRECTION_INGRESS ? o->ttl + 1
+		m->wire_ttl = o->ttl;
+		p->flags |= PACKET_TTL_FROM_WIRE;
+	} else if (!(p->flags & PACKET_TTL_FROM_WIRE)) {
+		m->wire_ttl = (uint8_t)(o->direction == MODEL_DIRECTION_INGRESS ? o->ttl + 1
 										 : o->ttl - 1);
 	}
 }
 
-void wire_note(struct packet *p, const struct correlate_obs *o, bool part)
+void wire_note(struct correlate *c, struct packet *p, const struct correlate_obs *o, bool part)
 {
-	p->obs_flags |= o->flags & (OBS_OUTER_DF | OBS_OUTER_UNSUMMED);
-	note_ttl(p, o);
+	struct packet_more *m = more_need(c, p);
+
+	m->outer_flags |= o->flags & (OBS_OUTER_DF | OBS_OUTER_UNSUMMED);
+	note_ttl(p, m, o, c->hop[o->hop].role);
 	/* A segment has neither the first sequence number nor the last flags. */
 	if (part && o->kind == KIND_TCP_DATA)
 		return;
-	p->seq = o->seq;
-	p->ack = o->ack;
-	p->l4_flags = o->tcp_flags;
+	m->seq = o->seq;
+	m->ack = o->ack;
+	m->l4_flags = o->tcp_flags;
 }
 
 void wire_fill(struct correlate *c, const struct packet *p, struct result_packet *r)
 {
 	const struct flow *f = flow_root(c, p->flow);
+	const struct packet_more *m = more_of(c, p);
 
 	r->kind = p->kind == KIND_TCP_DATA   ? RESULT_KIND_STREAM
 		  : p->kind == KIND_FRAGMENT ? RESULT_KIND_FRAGMENTS
@@ -51,18 +50,18 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 	r->body = p->body;
 	r->body_len = p->body_len;
 	r->size = p->size;
-	r->segment = p->segment ? p->segment : f->segment;
+	r->segment = m->segment ? m->segment : f->segment;
 	r->sig = p->sig;
-	r->seq = p->seq;
-	r->ack = p->ack;
-	r->l4_flags = p->l4_flags;
-	r->ttl = p->wire_ttl;
-	r->outer_df = p->obs_flags & OBS_OUTER_DF;
-	r->outer_unsummed = p->obs_flags & OBS_OUTER_UNSUMMED;
-	r->outer_fragmented = p->fragment_bytes != 0;
+	r->seq = m->seq;
+	r->ack = m->ack;
+	r->l4_flags = m->l4_flags;
+	r->ttl = m->wire_ttl;
+	r->outer_df = m->outer_flags & OBS_OUTER_DF;
+	r->outer_unsummed = m->outer_flags & OBS_OUTER_UNSUMMED;
+	r->outer_fragmented = m->fragment_bytes != 0;
 
 	for (unsigned i = 0; i < p->n_sightings && i < RESULT_SIGHTINGS_MAX; i++) {
-		const struct sighting *s = &p->s[i];
+		const struct sighting *s = sighting(c, p, i);
 		r->sightings[r->n_sightings++] = (struct result_sighting){
 			.first_ns = s->first_ns, .covered = s->covered,
 			.hop = (uint16_t)PLACE_HOP(s->place), .role = s->role,
@@ -71,10 +70,10 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 		};
 	}
 	r->parts = c->parts;
-	for (uint32_t k = p->ranges; k != NONE && r->n_parts < RANGES_OF_PACKET_MAX;
+	for (uint32_t k = m->ranges; k != NONE && r->n_parts < RANGES_OF_PACKET_MAX;
 	     k = c->range[k].next)
 		for (unsigned i = 0; i < r->n_sightings; i++)
-			if (p->s[i].place == c->range[k].place && !r->sightings[i].whole)
+			if (sighting(c, p, i)->place == c->range[k].place && !r->sightings[i].whole)
 				c->parts[r->n_parts++] = (struct result_part){
 					.start = c->range[k].start, .end = c->range[k].end,
 					.at = (uint8_t)i };

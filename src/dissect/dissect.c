@@ -23,11 +23,30 @@ _Bool dissect_knows_linktype(uint16_t linktype)
 	}
 }
 
-void dissect_frame(const struct dissect_config *config, uint16_t linktype,
-		   const struct model_frame *frame, struct model_view *ret_view)
+/* Also the padding, so that equal frames give equal bytes. */
+static void view_clear(struct model_view *v, uint32_t len)
 {
-	/* A file may claim less on the wire than it shows: believe what is there. */
-	uint32_t len = frame->len > frame->caplen ? frame->len : frame->caplen;
+	/*
+	 * Volatile, so that no compiler turns clearing the view into `rep stos`: with gcc 12
+	 * that takes 15 ns of 40, the library's memset() 4.
+	 */
+	const volatile size_t size = sizeof(*v);
+
+	memset(v, 0, size);
+	v->vlan = MODEL_NO_VLAN;
+	v->eth_len = len;
+}
+
+/* A file may claim less on the wire than it shows: believe what is there. */
+static uint32_t wire_len(const struct model_frame *frame)
+{
+	return frame->len > frame->caplen ? frame->len : frame->caplen;
+}
+
+void dissect_frame_stepwise(const struct dissect_config *config, uint16_t linktype,
+			    const struct model_frame *frame, struct model_view *ret_view)
+{
+	uint32_t len = wire_len(frame);
 	struct dissect d = {
 		.config = config,
 		.view = ret_view,
@@ -36,17 +55,8 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		.frame_len = len,
 		.end = len,
 	};
-	/*
-	 * Volatile, so that no compiler turns clearing the view into `rep stos`: with gcc 12
-	 * that takes 15 ns of 40, the library's memset() 4.
-	 */
-	const volatile size_t view_size = sizeof(*ret_view);
 
-	/* Also the padding, so that equal frames give equal bytes. */
-	memset(ret_view, 0, view_size);
-	ret_view->vlan = MODEL_NO_VLAN;
-	ret_view->eth_len = len;
-
+	view_clear(ret_view, len);
 	switch (linktype) {
 	case MODEL_LINKTYPE_ETHERNET:
 		dissect_ethernet(&d);
@@ -72,4 +82,17 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		dissect_stop(&d, MODEL_VIEW_NOT_IP, MODEL_LAYER_LINK, 0);
 		break;
 	}
+}
+
+void dissect_frame(const struct dissect_config *config, uint16_t linktype,
+		   const struct model_frame *frame, struct model_view *ret_view)
+{
+	if (linktype == MODEL_LINKTYPE_ETHERNET) {
+		uint32_t len = wire_len(frame);
+
+		view_clear(ret_view, len);
+		if (dissect_usual(config, frame, len, ret_view))
+			return;
+	}
+	dissect_frame_stepwise(config, linktype, frame, ret_view);
 }

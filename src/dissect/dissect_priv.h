@@ -90,6 +90,13 @@ static inline void dissect_payload(struct dissect *d, uint32_t offset)
 	v->payload_cap = offset < d->in.len ? (uint32_t)d->in.len - offset : 0;
 }
 
+/*
+ * usual.c: the whole frame, `len` bytes on the wire, into a clear view. False: it is none of
+ * the common kind, and the view has to be cleared again.
+ */
+bool dissect_usual(const struct dissect_config *config, const struct model_frame *frame,
+		    uint32_t len, struct model_view *v);
+
 /* link.c: the frame at the reading position. */
 void dissect_ethernet(struct dissect *d);
 void dissect_sll(struct dissect *d);
@@ -119,8 +126,19 @@ enum dissect_walk dissect_ip6_walk(struct bytes *in, struct model_ip *ip, size_t
 
 /* l4.c: what follows the IP header in view->ip; icmp.c and vxlan.c for its cases. */
 void dissect_l4(struct dissect *d);
+/* Of a SYN: its options' MSS. p has len bytes, at most 40. */
+void dissect_tcp_options(struct model_view *v, const uint8_t *p, size_t len);
 void dissect_icmp(struct dissect *d);
-bool dissect_is_vxlan_port(const struct dissect_config *config, uint16_t port);
+static inline bool dissect_is_vxlan_port(const struct dissect_config *config, uint16_t port)
+{
+	const unsigned max = sizeof(config->vxlan_ports) / sizeof(config->vxlan_ports[0]);
+
+	for (unsigned i = 0; i < config->n_vxlan_ports && i < max; i++)
+		if (config->vxlan_ports[i] == port)
+			return true;
+	return false;
+}
+
 /* The reading position is behind the UDP header. False: the datagram is no VXLAN. */
 bool dissect_vxlan(struct dissect *d);
 

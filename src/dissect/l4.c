@@ -13,7 +13,6 @@ enum {	/* RFC 9293 and 7323 */
 	L4_TCP_OPTION_END = 0,
 	L4_TCP_OPTION_NOP = 1,
 	L4_TCP_OPTION_MSS = 2,
-	L4_TCP_OPTION_TIMESTAMPS = 8,
 };
 
 static void l4_ports(struct model_view *v, const uint8_t *p)
@@ -45,7 +44,7 @@ static const uint8_t *l4_take(struct dissect *d, size_t n, enum model_layer laye
 }
 
 /* Options of any kind may come; a wrong length ends the list and spoils nothing else. */
-static void l4_tcp_options(struct model_view *v, const uint8_t *p, size_t len)
+void dissect_tcp_options(struct model_view *v, const uint8_t *p, size_t len)
 {
 	struct bytes in = bytes_of(p, len);
 
@@ -62,12 +61,8 @@ static void l4_tcp_options(struct model_view *v, const uint8_t *p, size_t len)
 		if (size < 2 || !bytes_has(&in, size - 2u))
 			return;
 		value = bytes_take(&in, size - 2u);
-		if (kind == L4_TCP_OPTION_MSS && size == 4) {
+		if (kind == L4_TCP_OPTION_MSS && size == 4)
 			v->tcp_mss = bytes_load_be16(value);
-		} else if (kind == L4_TCP_OPTION_TIMESTAMPS && size == 10) {
-			v->tcp_has_timestamps = true;
-			v->tcp_tsval = bytes_load_be32(value);
-		}
 	}
 }
 
@@ -98,8 +93,9 @@ static void l4_tcp(struct dissect *d)
 	if (v->tcp_options_len == 0)
 		return;
 	p = dissect_take(d, v->tcp_options_len, MODEL_LAYER_TCP);
-	if (p)
-		l4_tcp_options(v, p, v->tcp_options_len);
+	/* Of the options only the MSS says something about other packets, and SYNs alone have it. */
+	if (p && (v->tcp_flags & MODEL_TCP_SYN))
+		dissect_tcp_options(v, p, v->tcp_options_len);
 }
 
 /*

@@ -4,8 +4,6 @@
  */
 #include "dissect_priv.h"
 
-#include <string.h>
-
 #define LINK_VLAN_LEN 4		/* TCI and the next type, IEEE 802.1Q */
 #define LINK_VLAN_ID 0x0fff
 #define LINK_SLL_LEN 16
@@ -65,13 +63,10 @@ static void link_type(struct dissect *d, uint16_t type)
  */
 void dissect_ethernet(struct dissect *d)
 {
-	struct model_view *v = d->view;
 	const uint8_t *p = dissect_take(d, DISSECT_ETH_LEN, MODEL_LAYER_LINK);
 
 	if (!p)
 		return;
-	memcpy(v->eth_dst.b, p, sizeof(v->eth_dst.b));
-	memcpy(v->eth_src.b, p + 6, sizeof(v->eth_src.b));
 	link_type(d, bytes_load_be16(p + 12));
 }
 
@@ -83,14 +78,11 @@ static uint8_t link_sll_way(unsigned pkttype)
 	return pkttype < 4 ? MODEL_WAY_IN : MODEL_WAY_UNKNOWN;
 }
 
-static void link_cooked(struct dissect *d, unsigned pkttype, unsigned arphrd, unsigned addr_len,
-			const uint8_t *addr, uint16_t protocol)
+static void link_cooked(struct dissect *d, unsigned pkttype, unsigned arphrd, uint16_t protocol)
 {
 	struct model_view *v = d->view;
 
 	v->sll_way = link_sll_way(pkttype);
-	if (addr_len == sizeof(v->eth_src.b))
-		memcpy(v->eth_src.b, addr, sizeof(v->eth_src.b));
 	if (arphrd == LINK_ARPHRD_FRAD || arphrd == LINK_ARPHRD_RADIOTAP ||
 	    arphrd == LINK_ARPHRD_NETLINK) {
 		v->eth_header_len = dissect_pos(d);
@@ -110,8 +102,7 @@ void dissect_sll(struct dissect *d)
 
 	if (!p)
 		return;
-	link_cooked(d, bytes_load_be16(p), bytes_load_be16(p + 2), bytes_load_be16(p + 4), p + 6,
-		    bytes_load_be16(p + 14));
+	link_cooked(d, bytes_load_be16(p), bytes_load_be16(p + 2), bytes_load_be16(p + 14));
 }
 
 /*
@@ -124,7 +115,7 @@ void dissect_sll2(struct dissect *d)
 	if (!p)
 		return;
 	d->view->sll2_ifindex = bytes_load_be32(p + 4);
-	link_cooked(d, p[10], bytes_load_be16(p + 8), p[11], p + 12, bytes_load_be16(p));
+	link_cooked(d, p[10], bytes_load_be16(p + 8), bytes_load_be16(p));
 }
 
 /* LINKTYPE_RAW: an IP packet, its first nibble tells which. */

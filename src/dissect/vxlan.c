@@ -14,16 +14,6 @@
 #define VXLAN_FLAG_I 0x08
 #define VXLAN_GSO_SEGMENT_MIN 64	/* shorter ones could be trailers; an MSS is 88 or more */
 
-bool dissect_is_vxlan_port(const struct dissect_config *config, uint16_t port)
-{
-	const unsigned max = sizeof(config->vxlan_ports) / sizeof(config->vxlan_ports[0]);
-
-	for (unsigned i = 0; i < config->n_vxlan_ports && i < max; i++)
-		if (config->vxlan_ports[i] == port)
-			return true;
-	return false;
-}
-
 /* What the view said of the frame so far becomes the outer; the rest is clean again. */
 static void vxlan_descend(struct dissect *d)
 {
@@ -47,8 +37,6 @@ static void vxlan_descend(struct dissect *d)
 	v->eth_offset = start;
 	v->eth_len = d->end - start;
 	v->eth_header_len = 0;
-	memset(&v->eth_src, 0, sizeof(v->eth_src));
-	memset(&v->eth_dst, 0, sizeof(v->eth_dst));
 	v->ethertype = 0;
 	v->vlan = MODEL_NO_VLAN;
 	memset(&v->ip, 0, sizeof(v->ip));

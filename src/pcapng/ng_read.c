@@ -22,11 +22,13 @@
  * block, frames of an interface that was not described. Custom blocks,
  * decryption secrets and journal entries are passed over.
  *
- * Frames are the hot path: 20 bytes of fixed fields, and options only when
- * there are any.
+ * Frames are the hot path: next_common_frame() reads the usual ones in one go and leaves
+ * everything else, errors included, to the long way. Both must say the same of what both
+ * read: tests/fuzz/fuzz_pcapng.c holds them against each other.
  */
 #include "pcapng_priv.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +48,17 @@
 
 #define FLAG_FCS_SHIFT 5		/* epb_flags, bits 5 to 8: octets of FCS */
 #define FLAG_FCS_MASK 15u
+
+/* An option's head as one word of this machine's byte order. */
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+#define NG_OPTION_HEAD(code, len) ((uint32_t)(len) << 16 | (code))
+#define NG_OPTION_CODE(head) ((head) & 0xffffu)
+#define NG_OPTION_LEN(head) ((head) >> 16)
+#else
+#define NG_OPTION_HEAD(code, len) ((uint32_t)(code) << 16 | (len))
+#define NG_OPTION_CODE(head) ((head) >> 16)
+#define NG_OPTION_LEN(head) ((head) & 0xffffu)
+#endif
 
 struct block {
 	uint32_t type;
@@ -326,18 +339,12 @@ static struct pcapng_if *find_if(const struct pcapng_reader *r, uint32_t id, con
 	return NULL;
 }
 
-/* What the options of a packet block say; all zero without options. */
-struct frame_options {
-	const char *comment;
-	uint32_t comment_len;
-	uint32_t flags;
-	uint64_t drops;
-	uint64_t packet_id;
-};
-
-/* The obsolete block has comments and flags in common with the enhanced one. */
+/*
+ * What the options of a packet block say, into f, which is zero so far. The obsolete block has
+ * comments and flags in common with the enhanced one.
+ */
 static int read_frame_options(const struct pcapng_reader *r, struct bytes *b, bool enhanced,
-			      struct frame_options *fo, struct err *err)
+			      struct pcapng_frame *f, struct err *err)
 {
 	bool has_flags = false, has_drops = false, has_id = false;
 	struct pcapng_option o;
@@ -345,20 +352,20 @@ static int read_frame_options(const struct pcapng_reader *r, struct bytes *b, bo
 
 	while ((more = pcapng_option_next(b, r->swapped, &o)) > 0) {
 		if (o.code == NG_OPT_COMMENT) {
-			if (fo->comment)
+			if (f->comment)
 				continue;
-			fo->comment = (const char *)o.value;
-			fo->comment_len = (uint32_t)strnlen(fo->comment, o.len);
+			f->comment = (const char *)o.value;
+			f->comment_len = (uint32_t)strnlen(f->comment, o.len);
 		} else if (o.code == NG_EPB_FLAGS && o.len == 4 && !has_flags) {
-			fo->flags = pcapng_load32(r->swapped, o.value);
+			f->flags = pcapng_load32(r->swapped, o.value);
 			has_flags = true;
 		} else if (!enhanced) {
 			continue;
 		} else if (o.code == NG_EPB_PACKETID && o.len == 8 && !has_id) {
-			fo->packet_id = pcapng_load64(r->swapped, o.value);
+			f->packet_id = pcapng_load64(r->swapped, o.value);
 			has_id = true;
 		} else if (o.code == NG_EPB_DROPCOUNT && o.len == 8 && !has_drops) {
-			fo->drops = pcapng_load64(r->swapped, o.value);
+			f->frame.drops = pcapng_load64(r->swapped, o.value);
 			has_drops = true;
 		}
 	}
@@ -380,42 +387,26 @@ static int read_frame(struct pcapng_reader *r, const struct block *k, struct pca
 {
 	bool enhanced = k->type == NG_EPB;
 	struct bytes b = bytes_of(k->body, k->len);
-	const uint8_t *head = bytes_take(&b, NG_EPB_BODY);
-	struct frame_options fo = { .flags = 0 };
-	uint32_t id;
+	const uint8_t *head = bytes_take(&b, NG_EPB_BODY), *data;
+	uint32_t id, caplen;
 
 	_Static_assert(NG_PB_BODY == NG_EPB_BODY, "one reader for both");
 	if (!head)
 		return pcapng_reader_bad(r, err, "packet block is too short");
-	if (enhanced) {
-		id = pcapng_load32(r->swapped, head);
-	} else {
-		id = pcapng_load16(r->swapped, head);
-		fo.drops = pcapng_load16(r->swapped, head + 2);
-		if (fo.drops == UINT16_MAX)	/* not known */
-			fo.drops = 0;
-	}
+	id = enhanced ? pcapng_load32(r->swapped, head) : pcapng_load16(r->swapped, head);
 
 	const struct pcapng_if *i = find_if(r, id, "a frame", err);
-	uint32_t caplen = pcapng_load32(r->swapped, head + 12);
 
 	if (!i)
 		return -EBADMSG;
+	caplen = pcapng_load32(r->swapped, head + 12);
 	if (caplen > PCAPNG_FRAME_MAX)
 		return pcapng_reader_bad(r, err, "a frame of %u bytes, at most %u are possible",
 					 caplen, PCAPNG_FRAME_MAX);
-
-	const uint8_t *data = bytes_take(&b, PCAPNG_PADDED(caplen));
-
+	data = bytes_take(&b, PCAPNG_PADDED(caplen));
 	if (!data)
 		return pcapng_reader_bad(r, err, "a frame of %u bytes in a block of %zu", caplen,
 					 k->len + NG_BLOCK_MIN);
-	if (bytes_left(&b)) {
-		int rc = read_frame_options(r, &b, enhanced, &fo, err);
-
-		if (rc < 0)
-			return rc;
-	}
 	*f = (struct pcapng_frame){
 		.frame = {
 			.time_ns = time_of(i, pcapng_load_time(r->swapped, head + 4)),
@@ -423,16 +414,22 @@ static int read_frame(struct pcapng_reader *r, const struct block *k, struct pca
 			.caplen = caplen,
 			.len = pcapng_load32(r->swapped, head + 16),
 			.hop = (uint16_t)(r->first_if + id),
-			.way = way_of(fo.flags),
-			.drops = fo.drops,
 		},
-		.packet_id = fo.packet_id,
-		.flags = fo.flags,
-		.comment = fo.comment,
-		.comment_len = fo.comment_len,
 	};
+	if (!enhanced) {
+		f->frame.drops = pcapng_load16(r->swapped, head + 2);
+		if (f->frame.drops == UINT16_MAX)	/* not known */
+			f->frame.drops = 0;
+	}
+	if (bytes_left(&b)) {
+		int rc = read_frame_options(r, &b, enhanced, f, err);
 
-	uint32_t fcs_len = fo.flags >> FLAG_FCS_SHIFT & FLAG_FCS_MASK;
+		if (rc < 0)
+			return rc;
+		f->frame.way = way_of(f->flags);
+	}
+
+	uint32_t fcs_len = f->flags >> FLAG_FCS_SHIFT & FLAG_FCS_MASK;
 
 	return pcapng_reader_give(r, fcs_len ? fcs_len : i->fcs_len, &f->frame);
 }
@@ -612,7 +609,7 @@ static int read_nrb(struct pcapng_reader *r, const struct block *k, struct err *
  * Gets the next block as a whole into the window. 0, PCAPNG_EVENT_IDLE, or
  * -errno; -ENODATA with an empty window is the sound end.
  */
-static int next_block(struct pcapng_reader *r, struct block *ret_block, struct err *err)
+static inline int next_block(struct pcapng_reader *r, struct block *ret_block, struct err *err)
 {
 	/* The shortest block has 12 bytes, and a section tells its byte order there. */
 	int rc = pcapng_reader_need(r, NG_BLOCK_MIN, "block", err);
@@ -656,8 +653,85 @@ static int next_block(struct pcapng_reader *r, struct block *ret_block, struct e
 	return 0;
 }
 
+/*
+ * The frame at the start of the window when it is what nearly all blocks are: an enhanced packet
+ * block of this machine's byte order, all there, sound, with no more than the usual options.
+ * 0: it is something else, or something is wrong with it, and the long way tells what.
+ */
+static inline int next_common_frame(struct pcapng_reader *r, struct pcapng_frame *f)
+{
+	const uint8_t *p = pcapng_window_at(&r->win), *o;
+	const size_t left = pcapng_window_left(&r->win);
+	uint32_t total, id, caplen, rest;
+	bool has_flags = false, has_id = false;
+
+	if (r->swapped || r->stepwise || left < NG_BLOCK_MIN + NG_EPB_BODY || pcapng_load32(false, p) != NG_EPB)
+		return 0;
+	total = pcapng_load32(false, p + 4);
+	id = pcapng_load32(false, p + 8);
+	caplen = pcapng_load32(false, p + 20);
+	if (total % 4 || total < NG_BLOCK_MIN + NG_EPB_BODY || total > left ||
+	    pcapng_load32(false, p + total - 4) != total || id >= r->n_ifs - r->first_if ||
+	    caplen > PCAPNG_FRAME_MAX ||
+	    PCAPNG_PADDED(caplen) > total - NG_BLOCK_MIN - NG_EPB_BODY)
+		return 0;
+
+	const struct pcapng_if *i = r->ifs[r->first_if + id];
+
+	f->frame.time_ns = time_of(i, pcapng_load_time(false, p + 12));
+	f->frame.data = p + 8 + NG_EPB_BODY;
+	f->frame.caplen = caplen;
+	f->frame.len = pcapng_load32(false, p + 24);
+	f->frame.hop = (uint16_t)(r->first_if + id);
+	f->frame.way = MODEL_WAY_UNKNOWN;
+	f->frame.drops = 0;
+	f->packet_id = 0;
+	f->flags = 0;
+	f->comment = NULL;
+	f->comment_len = 0;
+
+	rest = total - NG_BLOCK_MIN - NG_EPB_BODY - (uint32_t)PCAPNG_PADDED(caplen);
+	o = f->frame.data + PCAPNG_PADDED(caplen);
+	while (rest >= 4) {
+		uint32_t head = pcapng_load32(false, o); /* code, length << 16 */
+		uint32_t padded = (uint32_t)PCAPNG_PADDED(NG_OPTION_LEN(head));
+
+		if (!NG_OPTION_CODE(head)) {
+			rest = 0;
+			break;
+		}
+		if (padded > rest - 4)
+			return 0;
+		if (head == NG_OPTION_HEAD(NG_EPB_FLAGS, 4) && !has_flags) {
+			f->flags = pcapng_load32(false, o + 4);
+			has_flags = true;
+		} else if (head == NG_OPTION_HEAD(NG_EPB_PACKETID, 8) && !has_id) {
+			f->packet_id = pcapng_load64(false, o + 4);
+			has_id = true;
+		} else if (NG_OPTION_CODE(head) == NG_OPT_COMMENT && !f->comment) {
+			f->comment = (const char *)(o + 4);
+			f->comment_len = (uint32_t)strnlen(f->comment, NG_OPTION_LEN(head));
+		} else {
+			return 0; /* unusual, or given twice */
+		}
+		o += 4 + padded;
+		rest -= 4 + padded;
+	}
+	if (rest)
+		return 0;
+	f->frame.way = way_of(f->flags);
+	pcapng_window_pass(&r->win, total);
+
+	uint32_t fcs_len = f->flags >> FLAG_FCS_SHIFT & FLAG_FCS_MASK;
+
+	return pcapng_reader_give(r, fcs_len ? fcs_len : i->fcs_len, &f->frame);
+}
+
 int pcapng_ng_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
 {
+	r->block_offset = r->win.offset;
+	if (next_common_frame(r, ret_frame))
+		return PCAPNG_EVENT_FRAME;
 	/* Ends because each turn passes at least 12 bytes of a finite window, or waits. */
 	for (;;) {
 		struct block k = { .type = 0 };

@@ -146,6 +146,7 @@ struct pcapng_reader {
 	char *name;			/* for messages */
 	enum pcapng_format format;
 	bool swapped;			/* the section's byte order is not this machine's */
+	bool stepwise;			/* no frame is read in one go: for tests */
 	unsigned n_sections;
 	unsigned first_if;		/* number of the section's interface 0 */
 	struct pcapng_if **ifs;

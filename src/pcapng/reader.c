@@ -219,12 +219,17 @@ int pcapng_reader_set_nonblocking(struct pcapng_reader *r, struct err *err)
 	return 0;
 }
 
+void pcapng_reader_set_stepwise(struct pcapng_reader *r)
+{
+	r->stepwise = true;
+}
+
 int pcapng_reader_fd(const struct pcapng_reader *r)
 {
 	return r->win.fd;
 }
 
-int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
+static int next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
 {
 	int rc = 0;
 
@@ -243,6 +248,14 @@ int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, 
 	if (r->final < 0 && err)
 		*err = r->final_err;
 	return r->final;
+}
+
+int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
+{
+	int rc = next(r, ret_frame, err);
+
+	ret_frame->n_interfaces = r->n_ifs;
+	return rc;
 }
 
 unsigned pcapng_reader_n_interfaces(const struct pcapng_reader *r)

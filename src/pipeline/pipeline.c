@@ -8,104 +8,79 @@
  * within one hop (several CPUs stamp before one of them queues). They wait in a
  * queue a hop, kept sorted from its tail, and leave through a k-way merge once no
  * older frame can come: when the newest frame is sort_ns ahead, or when the source has
- * said so (pipeline_time). Equal stamps leave in hop order.
+ * said so (pipeline_time). Equal stamps leave in hop order. A source that is in order
+ * (sort_ns 0) is not made to wait.
  *
- * In time order they are matched, and wait once more: a frame is written only
+ * In time order they are dissected and matched, and wait once more: a frame is written only
  * one look-ahead later, when the packet it belongs to is known for good (segments that
  * are merged behind it, a translation seen at the next hop, a filter that only the
  * veth can answer). This second queue is a ring: what enters in order leaves in order.
  *
- *            per hop, sorted                 in time order
+ *            per hop, sorted                      in time order
  *   veth   ──▶ [.....]──┐
- *   cni0   ──▶ [...]────┤ merge ─▶ match ─▶ [ held ............ ] ─▶ mark ─▶ on_frame
+ *   cni0   ──▶ [...]────┤ merge ─▶ dissect, match ─▶ [ held ......... ] ─▶ mark ─▶ on_frame
  *   vtep   ──▶ [......]─┤
  *   eth0   ──▶ [....]───┘
  *
- * Bytes live in chunks that are freed as a whole when the last of their frames has
- * left. When all chunks are in use the oldest frames leave before their time; nothing
- * is thrown away for want of memory.
+ * A frame that waits is copied once, into the arena (arena.c), and stays there
+ * through both queues, which hold its place only. When the arena is full the oldest
+ * frames leave before their time; nothing is thrown away for want of memory. Where
+ * nobody will want the bytes again, the observation made of them waits instead.
  */
-#include "podhop/pipeline.h"
+#include "pipeline_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "podhop/bytes.h"
 #include "podhop/dissect.h"
 
-#define NONE 0xffffffffu
-#define ITEMS_MAX 32768u	/* frames being sorted; 8 MiB */
-#define HELD_MAX 262144u	/* frames being held; 15 MiB, touched only when there are so many */
-#define PREFETCH_AHEAD 8u	/* frames: some 500 ns of work */
-/* of an item that most need */
-#define FETCH_BYTES (sizeof(struct item) - (sizeof(struct correlate_obs) - \
-			offsetof(struct correlate_obs, outer_src)))
-#define FETCH_ITEM 3u		/* of one hop; the others come in between */
+#define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB, made when the hop is seen */
+#define HELD_MAX 131072u	/* frames being held; 1 MiB */
+#define FETCH_SLOT 16u		/* frames ahead: some 500 ns of work */
+#define FETCH_PACKET 8u
+#define FETCH_SORTED 4u		/* of one hop; the others come in between */
+#define FETCH_BYTES 192u	/* headers of a frame, those in front of it included */
 #define CACHE_LINE 64u
-#define CHUNK_BYTES (256u << 10)
 #define SOURCE_DELAY_NS 40000000LL	/* capture_watermark_ns() trails an idle ring by this */
 #define CLOCK_STEP_NS 1000000000LL	/* stamps this far back are a stepped clock, not disorder */
+/* Differences of times between these never overflow; 1970 is 2^61 ns, or 73 years, away. */
+#define TIME_MAX_NS (1LL << 61)
 
-struct chunk {
-	uint8_t *data;
-	size_t size, used;
-	uint32_t live;		/* frames that still point into it */
-	uint32_t next_free;
-};
-
-/* A frame's bytes and what is written with them. */
-struct body {
-	uint8_t *data;
-	uint32_t chunk;		/* NONE: no bytes kept */
-	uint32_t caplen, len;
-	uint32_t encap_len;
-	uint64_t drops;
-	uint64_t number;
-};
-
-struct item {
-	struct body body;
-	uint32_t ip_offset;	/* for the filter: where addresses and ports stand */
-	uint32_t l4_offset;
-	uint32_t next_free;
-	struct correlate_obs obs;	/* last: its end is rarely touched */
-};
-
-/* A frame that waits for its mark; its body stands at the same place of another ring, if at all. */
-struct held {
-	struct correlate_tag tag;
-	correlate_ref ref;
-};
-
-/* The sort key stands beside the index: choosing the next frame touches no item. */
-struct queued {
+/* A frame that is being sorted; the key stands beside the place, so that sorting touches no frame. */
+struct sorted {
 	int64_t time_ns;
-	uint32_t item;
-	uint32_t hint;		/* correlate_hint() */
+	uint32_t slot;
 	uint8_t order;
 };
 
 struct hop_queue {
-	struct queued *ring;	/* ITEMS_MAX of them */
+	struct sorted *ring;	/* QUEUE_MAX of them; NULL: the hop has shown nothing yet */
 	uint32_t head, n;
+	int64_t head_ns;	/* of the oldest; INT64_MAX: empty */
+	uint8_t head_order;
+};
+
+/* A frame that waits for its mark. */
+struct held {
+	uint32_t slot;
+	correlate_ref ref;
 };
 
 struct pipeline {
 	struct pipeline_config cfg;
 	struct correlate *correlate;
 	struct dissect_config dissect_outer, dissect_plain;
+	struct arena arena;
+	bool keeps_bytes;	/* while frames are sorted; else their observations wait */
+	uint8_t *scratch;	/* for filter_ask() */
 
-	struct item *item;
-	uint32_t items_top, items_free, n_items;
 	struct hop_queue queue[MODEL_HOPS_MAX];
-
+	uint32_t n_sorted;	/* in all queues */
 	struct held *held;
-	struct body *held_body;		/* NULL unless bytes are kept */
 	uint32_t held_head, n_held;
-
-	struct chunk *chunk;
-	uint32_t n_chunks, chunks_top, chunks_free, current;
+	int64_t held_first_ns, held_last_ns;	/* stamps of the ends; of an empty queue nothing */
+	int64_t hold_ns;
 
 	int64_t newest_ns;	/* of all frames taken */
 	int64_t pushed_ns;	/* of the last one matched */
@@ -116,6 +91,15 @@ struct pipeline {
 	bool stopped;			/* no further frame is kept */
 };
 
+static int64_t hold_ns(const struct pipeline_config *cfg)
+{
+	/* A source that tells needs some of the look-ahead to be sure. */
+	int64_t hold = cfg->lookahead_ns -
+		       (cfg->sort_ns == PIPELINE_TOLD ? SOURCE_DELAY_NS : cfg->sort_ns);
+
+	return hold < 0 ? 0 : hold;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -125,10 +109,11 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->cfg = *config;
 	if (!p->cfg.lookahead_ns)
 		p->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
-	if (!p->cfg.bytes_max)
-		p->cfg.bytes_max = PIPELINE_BYTES_DEFAULT;
-	p->items_free = p->chunks_free = p->current = NONE;
-	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = INT64_MIN;
+	p->hold_ns = hold_ns(&p->cfg);
+	p->keeps_bytes = config->keep_bytes || config->filter;
+	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		p->queue[i].head_ns = INT64_MAX;
 
 	/* Sorting a file takes longer than sorting rings; closing is the same for both. */
 	struct correlate_config cc = {
@@ -141,6 +126,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.keep_other = config->keep_other,
 		.hash_seed = config->hash_seed,
 		.max_packets = config->max_packets,
+		.verdicts = config->filter || config->direction,
 		.filter = config->filter != NULL,
 		.on_packet = config->on_packet,
 		.on_packet_arg = config->arg,
@@ -154,13 +140,14 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 			     i < sizeof(p->dissect_outer.vxlan_ports) / sizeof(uint16_t); i++)
 		p->dissect_outer.vxlan_ports[p->dissect_outer.n_vxlan_ports++] =
 			config->net->vxlan_ports[i];
-	p->n_chunks = (uint32_t)(p->cfg.bytes_max / CHUNK_BYTES) + 2;
-	p->item = calloc(ITEMS_MAX, sizeof(*p->item));
 	p->held = calloc(HELD_MAX, sizeof(*p->held));
-	p->chunk = calloc(p->n_chunks, sizeof(*p->chunk));
-	if (config->keep_bytes)
-		p->held_body = calloc(HELD_MAX, sizeof(*p->held_body));
-	if (!p->item || !p->held || !p->chunk || (config->keep_bytes && !p->held_body))
+	if (config->filter) {
+		p->scratch = malloc(filter_scratch_size());
+		if (!p->scratch)
+			goto fail;
+	}
+	if (!p->held || arena_init(&p->arena, config->bytes_max ? config->bytes_max
+								: PIPELINE_BYTES_DEFAULT) < 0)
 		goto fail;
 	return p;
 fail:
@@ -176,191 +163,15 @@ void pipeline_free(struct pipeline *p)
 	correlate_free(p->correlate);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		free(p->queue[i].ring);
-	for (uint32_t i = 0; i < p->chunks_top; i++)
-		free(p->chunk[i].data);
-	free(p->chunk);
-	free(p->item);
+	arena_done(&p->arena);
 	free(p->held);
-	free(p->held_body);
+	free(p->scratch);
 	free(p);
 }
 
 struct correlate *pipeline_correlator(struct pipeline *p)
 {
 	return p->correlate;
-}
-
-/* -------------------------------------------------------------------- bytes */
-
-static int hold_oldest(struct pipeline *p);
-static int release_oldest(struct pipeline *p);
-
-/* Memory for n bytes; the oldest frames leave when there is none. */
-static int body_alloc(struct pipeline *p, struct body *b, const uint8_t *data, uint32_t n)
-{
-	int rc;
-
-	while (p->current == NONE || p->chunk[p->current].size - p->chunk[p->current].used < n) {
-		uint32_t i = NONE;
-
-		if (p->chunks_free != NONE) {
-			i = p->chunks_free;
-			p->chunks_free = p->chunk[i].next_free;
-		} else if (p->chunks_top < p->n_chunks) {
-			i = p->chunks_top++;
-		} else {
-			/* Full: the look-ahead shrinks. */
-			rc = p->n_held ? release_oldest(p) : hold_oldest(p);
-			if (rc < 0)
-				return rc;
-			if (!p->n_held && !p->n_items)
-				return -ENOMEM;
-			continue;
-		}
-		struct chunk *c = &p->chunk[i];
-		size_t need = n > CHUNK_BYTES ? n : CHUNK_BYTES;
-		if (c->size < need) {
-			uint8_t *grown = realloc(c->data, need);
-			if (!grown) {
-				c->next_free = p->chunks_free;
-				p->chunks_free = i;
-				return -ENOMEM;
-			}
-			c->data = grown;
-			c->size = need;
-		}
-		c->used = 0;
-		c->live = 0;
-		if (p->current != NONE && !p->chunk[p->current].live) {
-			p->chunk[p->current].next_free = p->chunks_free;
-			p->chunks_free = p->current;
-		}
-		p->current = i;
-	}
-	struct chunk *c = &p->chunk[p->current];
-	b->data = c->data + c->used;
-	b->chunk = p->current;
-	c->used += n;
-	c->live++;
-	memcpy(b->data, data, n);
-	return 0;
-}
-
-static void body_free(struct pipeline *p, struct body *b)
-{
-	if (b->chunk == NONE)
-		return;
-	struct chunk *c = &p->chunk[b->chunk];
-	if (--c->live == 0) {
-		if (b->chunk == p->current) {
-			c->used = 0;
-		} else {
-			c->next_free = p->chunks_free;
-			p->chunks_free = b->chunk;
-		}
-	}
-	b->chunk = NONE;
-}
-
-/* ------------------------------------------------------------------- filter */
-
-#define ETHERNET_ADDRESSES 12u
-
-static void put_addr(uint8_t *at, const struct addr *a)
-{
-	if (addr_is_v4(a))
-		memcpy(at, a->b + 12, 4);
-	else
-		memcpy(at, a->b, 16);
-}
-
-static void put_port(uint8_t *at, uint16_t port)
-{
-	at[0] = (uint8_t)(port >> 8);
-	at[1] = (uint8_t)port;
-}
-
-static const struct model_pod *pod_with(const struct model_net *net, const struct addr *a)
-{
-	for (unsigned i = 0; i < net->n_pods; i++)
-		for (unsigned k = 0; k < net->pods[i].n_addrs; k++)
-			if (addr_eq(&net->pods[i].addrs[k], a))
-				return &net->pods[i];
-	return NULL;
-}
-
-/*
- * The FILTER speaks of the packet as the pod's veth shows it. Away from the veth the
- * frame is made to look so for the length of the question: the inner frame, with the
- * MAC addresses, TTL and (when known) the addresses and ports of the veth. Checksums are left
- * alone; no sensible filter asks for them.
- */
-static enum correlate_verdict ask_filter(struct pipeline *p, struct item *it, correlate_ref ref)
-{
-	const struct correlate_obs *o = &it->obs;
-	const struct model_net *net = p->cfg.net;
-	const struct model_hop *hop = &net->hops[o->hop];
-	uint8_t saved[256], *frame;
-	uint32_t caplen, len, n;
-
-	if (it->body.chunk == NONE || it->body.encap_len >= it->body.caplen)
-		return CORRELATE_UNSURE;
-	frame = it->body.data + it->body.encap_len;
-	caplen = it->body.caplen - it->body.encap_len;
-	len = it->body.len - it->body.encap_len;
-	n = caplen < sizeof(saved) ? caplen : (uint32_t)sizeof(saved);
-	memcpy(saved, frame, n);
-
-	if (hop->role != MODEL_ROLE_VETH && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
-	    n >= ETHERNET_ADDRESSES) {
-		struct result_tuple t;
-		bool translated = correlate_pod_tuple(p->correlate, ref, &t);
-		bool out = o->direction == MODEL_DIRECTION_EGRESS ||
-			   (o->direction == MODEL_DIRECTION_OTHER && o->way == MODEL_WAY_OUT);
-		const struct model_pod *pod = o->pod < net->n_pods ? &net->pods[o->pod] : NULL;
-
-		if (translated && !pod) {
-			/* Behind a masquerade nothing in the frame names the pod. */
-			pod = pod_with(net, &t.src);
-			out = pod != NULL;
-			if (!pod)
-				pod = pod_with(net, &t.dst);
-		}
-		const struct model_hop *bridge = NULL;
-
-		for (unsigned i = 0; i < net->n_hops && !bridge; i++)
-			if (net->hops[i].role == MODEL_ROLE_BRIDGE)
-				bridge = &net->hops[i];
-		if (pod && !mac_is_none(&pod->mac))
-			memcpy(frame + (out ? 6 : 0), pod->mac.b, 6);
-		if (bridge && !mac_is_none(&bridge->mac))
-			memcpy(frame + (out ? 0 : 6), bridge->mac.b, 6);
-		if (it->ip_offset) {
-			uint32_t ip = it->ip_offset - it->body.encap_len;
-			bool v4 = addr_is_v4(&o->tuple.src);
-			uint32_t ttl = ip + (v4 ? 8u : 7u), src = ip + (v4 ? 12u : 8u);
-			uint32_t alen = v4 ? 4u : 16u;
-
-			/* The bridge shows the pod's TTL, but with br_netfilter other addresses. */
-			if (ttl < n && hop->role != MODEL_ROLE_BRIDGE)
-				frame[ttl] = (uint8_t)(frame[ttl] + (out ? 1 : -1));
-			if (translated && addr_is_v4(&t.src) == v4 && src + 2 * alen <= n) {
-				uint32_t l4 = it->l4_offset - it->body.encap_len;
-
-				put_addr(frame + src, &t.src);
-				put_addr(frame + src + alen, &t.dst);
-				if (it->l4_offset && t.has_ports && l4 + 4 <= n &&
-				    (t.protocol == MODEL_PROTO_TCP ||
-				     t.protocol == MODEL_PROTO_UDP)) {
-					put_port(frame + l4, t.sport);
-					put_port(frame + l4 + 2, t.dport);
-				}
-			}
-		}
-	}
-	int match = capture_filter_match(p->cfg.filter, frame, caplen, len);
-	memcpy(frame, saved, n);
-	return match > 0 ? CORRELATE_KEEP : match == 0 ? CORRELATE_DROP : CORRELATE_UNSURE;
 }
 
 /* --------------------------------------------------------------- second half */
@@ -388,59 +199,53 @@ static void take_mark(struct pipeline *p, correlate_ref ref, const struct correl
 		p->stopped = true;
 }
 
+/* Long out of the cache by now: fetch what the next few need while this one is written. */
+static void fetch_held(const struct pipeline *p)
+{
+	if (p->n_held <= FETCH_SLOT)
+		return;
+	const struct held *far = &p->held[(p->held_head + FETCH_SLOT) & (HELD_MAX - 1)];
+	const char *at = (const char *)arena_slot(&p->arena, far->slot);
+
+	for (unsigned i = 0; i <= FETCH_BYTES; i += CACHE_LINE)
+		__builtin_prefetch(at + i);
+	correlate_prefetch(p->correlate,
+			   p->held[(p->held_head + FETCH_PACKET) & (HELD_MAX - 1)].ref);
+}
+
 /* The oldest held frame leaves. */
 static int release_oldest(struct pipeline *p)
 {
-	struct held *h = &p->held[p->held_head];
-	struct body *body = p->held_body ? &p->held_body[p->held_head] : NULL;
+	const struct held h = p->held[p->held_head];
+	const struct slot *s = arena_slot(&p->arena, h.slot);
 	struct correlate_mark mark;
 	int rc = 0;
 
-	/* Long out of the cache by now: fetch what the next few need while this one is written. */
-	if (p->n_held > PREFETCH_AHEAD) {
-		uint32_t ahead = (p->held_head + PREFETCH_AHEAD) & (HELD_MAX - 1);
-		correlate_prefetch(p->correlate, p->held[ahead].ref);
-		if (body) {
-			const uint8_t *data = p->held_body[ahead].data;
-			__builtin_prefetch(data);
-			__builtin_prefetch(data + CACHE_LINE);
-			__builtin_prefetch(data + 2 * CACHE_LINE);
-		}
-	}
-	take_mark(p, h->ref, &h->tag, &mark);
+	fetch_held(p);
+	take_mark(p, h.ref, &s->tag, &mark);
 	p->held_head = (p->held_head + 1) & (HELD_MAX - 1);
 	p->n_held--;
-	if (h->tag.time_ns > p->marked_ns)
-		p->marked_ns = h->tag.time_ns;
-	if (!body)
-		return 0;
-	if (mark.keep && p->cfg.on_frame) {
-		struct model_frame f = {
-			.time_ns = h->tag.time_ns, .data = body->data, .caplen = body->caplen,
-			.len = body->len, .hop = h->tag.hop, .way = h->tag.way,
-			.drops = body->drops, .number = body->number,
+	if (p->n_held)
+		p->held_first_ns =
+			arena_slot(&p->arena, p->held[p->held_head].slot)->tag.time_ns;
+	if (s->tag.time_ns > p->marked_ns)
+		p->marked_ns = s->tag.time_ns;
+	if (mark.keep && p->cfg.keep_bytes && p->cfg.on_frame) {
+		const struct model_frame f = {
+			.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
+			.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
+			.drops = s->drops, .number = s->number,
 		};
 		rc = p->cfg.on_frame(p->cfg.arg, &f, &mark);
 	}
-	body_free(p, body);
+	arena_free(&p->arena, h.slot);
 	return rc;
-}
-
-static int64_t hold_ns(const struct pipeline *p)
-{
-	/* A source that tells needs some of the look-ahead to be sure. */
-	int64_t hold = p->cfg.lookahead_ns -
-		       (p->cfg.sort_ns == PIPELINE_TOLD ? SOURCE_DELAY_NS : p->cfg.sort_ns);
-
-	return hold < 0 ? 0 : hold;
 }
 
 /* Frames whose look-ahead has passed leave. */
 static int release_due(struct pipeline *p, int64_t now_ns)
 {
-	int64_t hold = hold_ns(p);
-
-	while (p->n_held && now_ns - p->held[p->held_head].tag.time_ns >= hold) {
+	while (p->n_held && now_ns - p->held_first_ns >= p->hold_ns) {
 		int rc = release_oldest(p);
 		if (rc < 0)
 			return rc;
@@ -448,135 +253,220 @@ static int release_due(struct pipeline *p, int64_t now_ns)
 	return 0;
 }
 
-/* ---------------------------------------------------------------- first half */
+/*
+ * In order, but for a frame whose hop lagged behind further than the queues could
+ * wait: it goes where it belongs as long as nothing newer has left.
+ */
+static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
+{
+	int64_t time_ns = arena_slot(&p->arena, slot)->tag.time_ns;
+	uint32_t at = p->n_held++;
+
+	if (at && time_ns < p->held_last_ns) {
+		while (at) {
+			const struct held *before =
+				&p->held[(p->held_head + at - 1) & (HELD_MAX - 1)];
+			if (arena_slot(&p->arena, before->slot)->tag.time_ns <= time_ns)
+				break;
+			p->held[(p->held_head + at) & (HELD_MAX - 1)] = *before;
+			at--;
+		}
+	} else {
+		p->held_last_ns = time_ns;
+	}
+	if (!at)
+		p->held_first_ns = time_ns;
+	p->held[(p->held_head + at) & (HELD_MAX - 1)] = (struct held){ .slot = slot, .ref = ref };
+}
+
+/* ----------------------------------------------------------------- matching */
+
+static void observe(struct pipeline *p, const struct model_frame *f, struct model_view *view,
+		    struct correlate_obs *obs)
+{
+	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
+	/* Only the underlay carries the node's VXLAN; elsewhere it would be the pod's own. */
+	bool outer = hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE;
+
+	dissect_frame(outer ? &p->dissect_outer : &p->dissect_plain, hop->linktype, f, view);
+	correlate_observe(p->correlate, f, view, obs);
+}
+
+/* A frame without IP is no packet that could be asked about later: FILTER decides at once. */
+static bool rejects(const struct pipeline *p, const struct model_frame *f,
+		    const struct model_view *view, const struct correlate_obs *obs)
+{
+	uint32_t at = view->encap ? view->encap_len : 0;
+
+	return p->cfg.filter && !obs->l3_len && at <= f->caplen &&
+	       capture_filter_match(p->cfg.filter, f->data + at, f->caplen - at, f->len - at) == 0;
+}
+
+/*
+ * The next frame in time order is matched. f: its bytes, when a filter may be asked; else
+ * NULL. Returns its packet.
+ */
+static correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
+			   const struct model_frame *f, const struct model_view *view)
+{
+	correlate_ref ref;
+	bool asks = false;
+
+	if (f && rejects(p, f, view, obs))
+		return CORRELATE_REF_FOREIGN;
+	ref = correlate_push(p->correlate, obs, &asks);
+	if (asks && p->cfg.direction && obs->direction != p->cfg.direction)
+		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
+	else if (asks && p->cfg.filter)
+		correlate_set_verdict(p->correlate, ref,
+				      f ? filter_ask(&p->cfg, p->correlate, f, view, obs, ref,
+						       p->scratch)
+					: CORRELATE_UNSURE);
+	else if (asks && p->cfg.direction)
+		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
+	return ref;
+}
+
+/* Before a frame of that time is matched, room is made and what is due leaves. */
+static int prepare(struct pipeline *p, int64_t time_ns)
+{
+	int rc = 0;
+
+	if (!p->n_held) {
+		(void)correlate_make_room(p->correlate);
+		return 0;
+	}
+	if (p->n_held == HELD_MAX)
+		rc = release_oldest(p);
+	/* Marks come before closes: time must not pass a packet whose frames still wait. */
+	if (rc >= 0)
+		rc = release_due(p, time_ns);
+	/* A full table shrinks the look-ahead: what waits for its mark leaves. */
+	while (rc >= 0 && !correlate_make_room(p->correlate) && p->n_held)
+		rc = release_oldest(p);
+	return rc;
+}
+
+/* Nobody looks at marks: the frame is counted and done with. */
+static void count(struct pipeline *p, correlate_ref ref, const struct correlate_obs *obs)
+{
+	int64_t t = obs->time_ns;
+
+	correlate_count(p->correlate, ref, obs->hop, obs->len);
+	if (!p->kept++)
+		p->first_ns = p->last_ns = t;
+	else if (t > p->last_ns)
+		p->last_ns = t;
+	else if (t < p->first_ns)
+		p->first_ns = t;
+	/* What is late does not depend on who looks. */
+	if (t - p->hold_ns > p->marked_ns)
+		p->marked_ns = t - p->hold_ns;
+}
+
+/* ------------------------------------------------------------------ sorting */
 
 static struct hop_queue *oldest_queue(struct pipeline *p)
 {
-	struct hop_queue *best = NULL;
-	const struct queued *b = NULL;
+	struct hop_queue *best = &p->queue[0];
 
-	for (uint32_t i = 0; i < p->cfg.net->n_hops; i++) {
+	for (uint32_t i = 1; i < p->cfg.net->n_hops; i++) {
 		struct hop_queue *q = &p->queue[i];
-		if (!q->n)
-			continue;
-		const struct queued *k = &q->ring[q->head];
-		if (!b || k->time_ns < b->time_ns ||
-		    (k->time_ns == b->time_ns && k->order < b->order)) {
+
+		if (q->head_ns < best->head_ns ||
+		    (q->head_ns == best->head_ns && q->head_order < best->head_order))
 			best = q;
-			b = k;
-		}
 	}
 	return best;
 }
 
-/* The oldest sorted frame is matched and goes into the second queue. */
-/* A frame without IP is no packet that could be asked about later: FILTER decides at once. */
-static bool rejects(const struct pipeline *p, const struct item *it)
+static void queue_look(struct hop_queue *q)
 {
-	const struct body *b = &it->body;
+	const struct sorted *k = &q->ring[q->head];
 
-	return p->cfg.filter && !it->obs.l3_len && b->chunk != NONE &&
-	       capture_filter_match(p->cfg.filter, b->data + b->encap_len,
-				    b->caplen - b->encap_len, b->len - b->encap_len) == 0;
+	q->head_ns = q->n ? k->time_ns : INT64_MAX;
+	q->head_order = k->order;
 }
 
-static int hold_from(struct pipeline *p, struct hop_queue *q)
+/* Puts a frame into its hop's queue; nearly in order, so from the tail. */
+static void queue_put(struct hop_queue *q, int64_t time_ns, uint8_t order, uint32_t slot)
 {
-	uint32_t i = q->ring[q->head].item;
-	struct item *it = &p->item[i];
-	bool asks = false;
-	int rc = 0;
+	uint32_t at = q->n++;
 
-	/* The next ones of this hop are wanted soon. */
-	if (q->n > FETCH_ITEM) {
-		const struct queued *k = &q->ring[(q->head + FETCH_ITEM) & (ITEMS_MAX - 1)];
-		const char *next = (const char *)&p->item[k->item];
-
-		for (uint32_t at = 0; at < FETCH_BYTES; at += CACHE_LINE)
-			__builtin_prefetch(next + at);
-		correlate_prefetch_push(p->correlate, k->hint);
-	}
-
-	if (p->n_held == HELD_MAX) {
-		rc = release_oldest(p);
-		if (rc < 0)
-			return rc;
-	}
-	/* Marks come before closes: time must not pass a packet whose frames still wait. */
-	rc = release_due(p, it->obs.time_ns);
-	if (rc < 0)
-		return rc;
-	q->head = (q->head + 1) & (ITEMS_MAX - 1);
-	q->n--;
-	p->n_items--;
-	/* A full table shrinks the look-ahead: what waits for its mark leaves. */
-	while (!correlate_make_room(p->correlate) && p->n_held) {
-		rc = release_oldest(p);
-		if (rc < 0)
-			return rc;
-	}
-	correlate_ref ref = rejects(p, it) ? CORRELATE_REF_FOREIGN
-					   : correlate_push(p->correlate, &it->obs, &asks);
-	if (asks && p->cfg.direction && it->obs.direction != p->cfg.direction)
-		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
-	else if (asks && p->cfg.filter)
-		correlate_set_verdict(p->correlate, ref, ask_filter(p, it, ref));
-	else if (asks && p->cfg.direction)
-		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
-
-	if (it->obs.time_ns > p->pushed_ns)
-		p->pushed_ns = it->obs.time_ns;
-	if (p->cfg.unseen) {
-		struct correlate_tag tag = correlate_tag_of(&it->obs);
-		struct correlate_mark mark;
-
-		take_mark(p, ref, &tag, &mark);
-		/* What is late does not depend on who looks. */
-		if (tag.time_ns - hold_ns(p) > p->marked_ns)
-			p->marked_ns = tag.time_ns - hold_ns(p);
-		it->next_free = p->items_free;
-		p->items_free = i;
-		return rc;
-	}
-	/*
-	 * In order, but for a frame whose hop lagged behind further than the queues could
-	 * wait: it goes where it belongs as long as nothing newer has left.
-	 */
-	uint32_t at = p->n_held++;
-	while (at && p->held[(p->held_head + at - 1) & (HELD_MAX - 1)].tag.time_ns >
-			     it->obs.time_ns) {
-		uint32_t to = (p->held_head + at) & (HELD_MAX - 1);
-		uint32_t from = (p->held_head + at - 1) & (HELD_MAX - 1);
-		p->held[to] = p->held[from];
-		if (p->held_body)
-			p->held_body[to] = p->held_body[from];
+	while (at) {
+		const struct sorted *before = &q->ring[(q->head + at - 1) & (QUEUE_MAX - 1)];
+		if (before->time_ns <= time_ns)
+			break;
+		q->ring[(q->head + at) & (QUEUE_MAX - 1)] = *before;
 		at--;
 	}
-	uint32_t tail = (p->held_head + at) & (HELD_MAX - 1);
-	p->held[tail] = (struct held){ .tag = correlate_tag_of(&it->obs), .ref = ref };
-	if (p->held_body)
-		p->held_body[tail] = it->body;
-	else
-		body_free(p, &it->body); /* was kept for the filter alone */
-	it->next_free = p->items_free;
-	p->items_free = i;
-	return rc;
+	q->ring[(q->head + at) & (QUEUE_MAX - 1)] =
+		(struct sorted){ .time_ns = time_ns, .slot = slot, .order = order };
+	if (!at) {
+		q->head_ns = time_ns;
+		q->head_order = order;
+	}
 }
 
-static int hold_oldest(struct pipeline *p)
+static void fetch_sorted(const struct pipeline *p, const struct hop_queue *q)
 {
-	struct hop_queue *q = oldest_queue(p);
+	if (q->n <= FETCH_SORTED)
+		return;
+	const char *at = (const char *)arena_slot(
+		&p->arena, q->ring[(q->head + FETCH_SORTED) & (QUEUE_MAX - 1)].slot);
 
-	return q ? hold_from(p, q) : 0;
+	for (unsigned i = 0; i <= FETCH_BYTES; i += CACHE_LINE)
+		__builtin_prefetch(at + i);
+}
+
+/* The oldest frame of q is matched, and goes into the second queue. */
+static int take_from(struct pipeline *p, struct hop_queue *q)
+{
+	const uint32_t at = q->ring[q->head].slot;
+	struct slot *s = arena_slot(&p->arena, at);
+	struct correlate_obs obs;
+	struct model_view view;
+	correlate_ref ref;
+
+	fetch_sorted(p, q);
+	int rc = prepare(p, s->tag.time_ns);
+	if (rc < 0)
+		return rc;
+	q->head = (q->head + 1) & (QUEUE_MAX - 1);
+	q->n--;
+	queue_look(q);
+	p->n_sorted--;
+	if (s->has_obs) {
+		memcpy(&obs, s->data, sizeof(obs));
+		ref = match(p, &obs, NULL, NULL);
+	} else {
+		struct model_frame f = {
+			.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
+			.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
+			.number = s->number,
+		};
+		observe(p, &f, &view, &obs);
+		ref = match(p, &obs, &f, &view);
+	}
+	if (obs.time_ns > p->pushed_ns)
+		p->pushed_ns = obs.time_ns;
+	if (p->cfg.unseen) {
+		count(p, ref, &obs);
+		arena_free(&p->arena, at);
+		return 0;
+	}
+	s->tag = correlate_tag_of(&obs);
+	hold(p, at, ref);
+	return 0;
 }
 
 static int advance(struct pipeline *p, int64_t sorted_ns, int64_t now_ns)
 {
-	while (p->n_items) {
+	while (p->n_sorted) {
 		struct hop_queue *q = oldest_queue(p);
-		if (q->ring[q->head].time_ns > sorted_ns)
+		if (q->head_ns > sorted_ns)
 			break;
-		int rc = hold_from(p, q);
+		int rc = take_from(p, q);
 		if (rc < 0)
 			return rc;
 	}
@@ -585,97 +475,146 @@ static int advance(struct pipeline *p, int64_t sorted_ns, int64_t now_ns)
 
 static int flush(struct pipeline *p)
 {
-	int rc;
+	int rc = 0;
 
-	while (p->n_items)
-		if ((rc = hold_oldest(p)) < 0)
-			return rc;
-	while (p->n_held)
-		if ((rc = release_oldest(p)) < 0)
-			return rc;
-	return 0;
+	while (p->n_sorted && rc >= 0)
+		rc = take_from(p, oldest_queue(p));
+	while (p->n_held && rc >= 0)
+		rc = release_oldest(p);
+	return rc;
 }
 
-static int item_new(struct pipeline *p, uint32_t *ret_i)
+/* A place of `size` data bytes; when there is none, the oldest frames leave before their time. */
+static int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
 {
-	if (p->items_free == NONE && p->items_top == ITEMS_MAX) {
-		int rc = hold_oldest(p);
+	while (!arena_alloc(&p->arena, size, ret_slot)) {
+		int rc = p->n_held ? release_oldest(p)
+			 : p->n_sorted ? take_from(p, oldest_queue(p))
+				       : arena_grow(&p->arena, size);
 		if (rc < 0)
 			return rc;
 	}
-	if (p->items_free != NONE) {
-		*ret_i = p->items_free;
-		p->items_free = p->item[*ret_i].next_free;
-	} else {
-		*ret_i = p->items_top++;
-	}
 	return 0;
 }
 
-int pipeline_frame(struct pipeline *p, const struct model_frame *frame)
+static void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
 {
-	const struct model_hop *hop = &p->cfg.net->hops[frame->hop];
-	struct hop_queue *q = &p->queue[frame->hop];
-	bool outer = hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE;
-	struct model_view view;
-	uint32_t i;
-	int rc;
+	s->tag = (struct correlate_tag){ .time_ns = f->time_ns, .len = f->len, .hop = f->hop,
+					 .way = f->way };
+	s->caplen = caplen;
+	s->number = f->number;
+	s->drops = f->drops;
+	s->has_obs = false;
+}
 
-	p->frames++;
+/* Waits until it is its turn. */
+static int enqueue(struct pipeline *p, const struct model_frame *f)
+{
+	struct hop_queue *q = &p->queue[f->hop];
+	uint8_t order = correlate_order(p->correlate, f);
+	struct correlate_obs obs;
+	struct model_view view;
+	uint32_t at;
+	int rc = 0;
+
 	if (!q->ring) {
-		q->ring = calloc(ITEMS_MAX, sizeof(*q->ring));
+		q->ring = calloc(QUEUE_MAX, sizeof(*q->ring));
 		if (!q->ring)
 			return -ENOMEM;
 	}
-	if (frame->time_ns > p->newest_ns) {
-		p->newest_ns = frame->time_ns;
-	} else if (p->newest_ns - frame->time_ns > p->cfg.lookahead_ns + CLOCK_STEP_NS) {
-		/* The clock was set back: what came before is over, order starts anew. */
-		rc = flush(p);
-		if (rc < 0)
-			return rc;
-		p->clock_steps++;
-		p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = frame->time_ns;
+	if (!order || !p->keeps_bytes) {
+		observe(p, f, &view, &obs);
+		if (!order)
+			order = correlate_order_of(p->correlate, &obs);
 	}
-
-	rc = item_new(p, &i);
+	while (q->n == QUEUE_MAX && rc >= 0)
+		rc = take_from(p, oldest_queue(p));
+	if (rc >= 0)
+		rc = slot_new(p, p->keeps_bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
 	if (rc < 0)
 		return rc;
-	struct item *it = &p->item[i];
+	struct slot *s = arena_slot(&p->arena, at);
 
-	/* Only the underlay carries the node's VXLAN; elsewhere it would be the pod's own. */
-	dissect_frame(outer ? &p->dissect_outer : &p->dissect_plain, hop->linktype, frame, &view);
-	correlate_observe(p->correlate, frame, &view, &it->obs);
-	it->ip_offset = view.ip.version ? view.ip.offset : 0;
-	it->l4_offset = view.l4_offset;
-	it->body = (struct body){ .chunk = NONE, .caplen = frame->caplen, .len = frame->len,
-				  .encap_len = view.encap ? view.encap_len : 0,
-				  .drops = frame->drops, .number = frame->number };
-	if (p->cfg.keep_bytes || p->cfg.filter) {
-		rc = body_alloc(p, &it->body, frame->data, frame->caplen);
-		if (rc < 0) {
-			it->next_free = p->items_free;
-			p->items_free = i;
-			return rc;
-		}
+	slot_fill(s, f, p->keeps_bytes ? f->caplen : 0);
+	s->has_obs = !p->keeps_bytes;
+	if (p->keeps_bytes)
+		memcpy(s->data, f->data, f->caplen);
+	else
+		memcpy(s->data, &obs, sizeof(obs));
+	queue_put(q, f->time_ns, order, at);
+	p->n_sorted++;
+	return 0;
+}
+
+/* It is its turn already. */
+static int take_now(struct pipeline *p, const struct model_frame *f)
+{
+	struct correlate_obs obs;
+	struct model_view view;
+	correlate_ref ref;
+	uint32_t at;
+	int rc = prepare(p, f->time_ns);
+
+	if (rc < 0)
+		return rc;
+	observe(p, f, &view, &obs);
+	ref = match(p, &obs, f, &view);
+	if (f->time_ns > p->pushed_ns)
+		p->pushed_ns = f->time_ns;
+	if (p->cfg.unseen) {
+		count(p, ref, &obs);
+		return 0;
 	}
-	if (frame->time_ns < p->marked_ns)
+	rc = slot_new(p, p->cfg.keep_bytes ? f->caplen : 0, &at);
+	if (rc < 0) {
+		correlate_discard(p->correlate, ref);
+		return rc;
+	}
+	struct slot *s = arena_slot(&p->arena, at);
+
+	slot_fill(s, f, p->cfg.keep_bytes ? f->caplen : 0);
+	if (p->cfg.keep_bytes)
+		memcpy(s->data, f->data, f->caplen);
+	s->tag = correlate_tag_of(&obs);
+	hold(p, at, ref);
+	return 0;
+}
+
+/* The clock was set back: what came before is over, order starts anew. */
+static int step_back(struct pipeline *p, int64_t time_ns)
+{
+	int rc = flush(p);
+
+	p->clock_steps++;
+	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = time_ns;
+	return rc;
+}
+
+int pipeline_frame(struct pipeline *p, const struct model_frame *f)
+{
+	struct model_frame clamped;
+	int rc = 0;
+
+	p->frames++;
+	if (f->time_ns > TIME_MAX_NS || f->time_ns < -TIME_MAX_NS) {
+		clamped = *f;
+		clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
+		f = &clamped;
+	}
+	if (f->time_ns > p->newest_ns)
+		p->newest_ns = f->time_ns;
+	else if (p->newest_ns - f->time_ns > p->cfg.lookahead_ns + CLOCK_STEP_NS)
+		rc = step_back(p, f->time_ns);
+	if (rc < 0)
+		return rc;
+	if (f->time_ns < p->marked_ns)
 		p->late++;
-
-	/* Nearly in order: walk from the tail. */
-	uint32_t at = q->n++;
-	while (at) {
-		const struct queued *prev = &q->ring[(q->head + at - 1) & (ITEMS_MAX - 1)];
-		if (prev->time_ns <= frame->time_ns)
-			break;
-		q->ring[(q->head + at) & (ITEMS_MAX - 1)] = *prev;
-		at--;
-	}
-	q->ring[(q->head + at) & (ITEMS_MAX - 1)] = (struct queued){
-		.time_ns = frame->time_ns, .item = i, .hint = correlate_hint(&it->obs),
-		.order = it->obs.order };
-	p->n_items++;
-	return advance(p, p->newest_ns - p->cfg.sort_ns, p->pushed_ns);
+	if (!p->cfg.sort_ns)
+		return take_now(p, f);
+	rc = enqueue(p, f);
+	/* A source that tells does so between its frames; the queues are looked at then. */
+	return rc < 0 || p->cfg.sort_ns == PIPELINE_TOLD
+		       ? rc : advance(p, p->newest_ns - p->cfg.sort_ns, p->pushed_ns);
 }
 
 int pipeline_time(struct pipeline *p, int64_t time_ns)
@@ -684,10 +623,9 @@ int pipeline_time(struct pipeline *p, int64_t time_ns)
 
 	if (time_ns > p->told_ns)
 		p->told_ns = time_ns;
-
 	if (rc < 0)
 		return rc;
-	if (!p->n_items && time_ns > p->pushed_ns)
+	if (!p->n_sorted && time_ns > p->pushed_ns)
 		correlate_advance(p->correlate, time_ns);
 	return 0;
 }
@@ -739,7 +677,7 @@ int64_t pipeline_frontier_ns(const struct pipeline *p)
 {
 	int64_t open = correlate_oldest_ns(p->correlate), now = p->pushed_ns;
 
-	if (!p->n_items && p->told_ns > now)
+	if (!p->n_sorted && p->told_ns > now)
 		now = p->told_ns;
 	return open < now ? open : now;
 }

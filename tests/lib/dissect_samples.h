@@ -198,11 +198,11 @@ static const struct dissect_sample dissect_samples[] = {
 	{ "tcp syn options", S_ETH "0800" S_IP4("45", "003c", "4000", "06") S_TCP("a002")
 	  "020405aa 0402 080a 11223344 00000000 01 030307", S_L1, 0, S_OK, false, 4, 6, 40000, 80,
 	  0 },
-	{ "tcp option length 0", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7010")
+	{ "tcp option length 0", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7012")
 	  "0200 0000 0204 05aa", S_L1, 0, S_OK, false, 4, 6, 40000, 80, 0 },
-	{ "tcp option too long", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7010")
+	{ "tcp option too long", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7012")
 	  "020405aa 080a 1122", S_L1, 0, S_OK, false, 4, 6, 40000, 80, 0 },
-	{ "tcp option end", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7010")
+	{ "tcp option end", S_ETH "0800" S_IP4("45", "0030", "4000", "06") S_TCP("7012")
 	  "01010100 020405aa", S_L1, 0, S_OK, false, 4, 6, 40000, 80, 0 },
 	{ "tcp offset 4", S_ETH "0800" S_IP4("45", "002c", "4000", "06") S_TCP("4018") S_DATA, S_L1,
 	  0, S_BAD, MODEL_LAYER_TCP, false, 4, 6, 40000, 80, 0 },

@@ -138,14 +138,11 @@ static void test_flips(void **state)
 static void test_link(void **state)
 {
 	struct model_view v = V("qinq");
-	char out[MAC_STR_MAX];
 
 	(void)state;
 	assert_int_equal(v.vlan, 100);
 	assert_int_equal(v.ethertype, 0x0800);
 	assert_int_equal(v.eth_header_len, 22);
-	assert_string_equal(mac_str(&v.eth_dst, out), "02:00:00:00:00:02");
-	assert_string_equal(mac_str(&v.eth_src, out), "02:00:00:00:00:01");
 	v = V("ip4 udp");
 	assert_int_equal(v.vlan, MODEL_NO_VLAN);
 	assert_int_equal(v.eth_len, 46);
@@ -153,7 +150,6 @@ static void test_link(void **state)
 	assert_int_equal(v.sll_way, MODEL_WAY_IN);
 	assert_int_equal(v.sll2_ifindex, 0);
 	assert_int_equal(v.eth_header_len, 16);
-	assert_string_equal(mac_str(&v.eth_src, out), "02:00:00:00:00:01");
 	v = V("sll out vlan");
 	assert_int_equal(v.sll_way, MODEL_WAY_OUT);
 	assert_int_equal(v.vlan, 42);
@@ -253,14 +249,11 @@ static void test_tcp(void **state)
 	v = V("tcp syn options");
 	assert_int_equal(v.tcp_flags, MODEL_TCP_SYN);
 	assert_int_equal(v.tcp_mss, 1450);
-	assert_true(v.tcp_has_timestamps);
-	assert_int_equal(v.tcp_tsval, 0x11223344);
 	assert_int_equal(v.tcp_options_len, 20);
 	v = V("tcp option length 0");
 	assert_int_equal(v.tcp_mss, 0);
 	v = V("tcp option too long");
 	assert_int_equal(v.tcp_mss, 1450);
-	assert_false(v.tcp_has_timestamps);
 	v = V("tcp option end");
 	assert_int_equal(v.tcp_mss, 0);
 	v = V("tcp cut");

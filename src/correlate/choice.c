@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * choice.c - look-alikes: which of several packets that fit, and what that means for them.
+ *
+ * Packets of equal bytes without an IP id differ in nothing that a hop shows. They are
+ * taken in order, as every queue of the kernel would pass them on. As long as none of
+ * them is lost that is right; when one is, nobody can say which: all between which an
+ * observation had a choice are tied, and judged together when the last has closed
+ * (close.c: close_tied()).
+ */
+#include "correlate_priv.h"
+
+/* Chooses the oldest that can still be on its way between two hops. */
+void choice_offer(struct correlate *c, struct choice *ch, uint32_t i, int64_t now_ns)
+{
+	const struct packet *p = &c->packet[i];
+	int64_t last = p->n_sightings ? sighting(c, p, p->n_sightings - 1u)->first_ns : p->first_ns;
+	bool fresh = now_ns - last <= LOOKALIKE_AGE_NS;
+
+	ch->n++;
+	if (ch->best == NONE || (fresh && !ch->best_fresh) ||
+	    (fresh == ch->best_fresh && p->first_ns < ch->best_ns)) {
+		ch->best = i;
+		ch->best_ns = p->first_ns;
+		ch->best_fresh = fresh;
+	}
+}
+
+void choice_note(struct correlate *c, const struct choice *ch)
+{
+	struct packet *p = &c->packet[ch->best];
+
+	if (ch->n > 1 && ch->n > p->ambiguous)
+		p->ambiguous = (uint16_t)(ch->n > UINT16_MAX ? UINT16_MAX : ch->n);
+}
+
+static void tie_join(struct correlate *c, uint32_t tie, uint32_t i)
+{
+	struct tie *t = &c->tie[tie];
+	struct packet_more *m;
+
+	if (t->members >= TIE_MEMBERS_MAX)
+		return;
+	m = more_need(c, &c->packet[i]);
+	m->tie = tie;
+	m->tie_next = NONE;
+	c->packet[i].flags |= PACKET_TIED;
+	c->packet[i].held++; /* a closed member waits for the others */
+	if (t->first == NONE)
+		t->first = i;
+	else
+		c->more[t->last].tie_next = i;
+	t->last = i;
+	t->members++;
+}
+
+/* Two groups of look-alikes have met: they are judged as one. */
+static void tie_merge(struct correlate *c, uint32_t keep, uint32_t gone)
+{
+	struct tie *a = &c->tie[keep], *b = &c->tie[gone];
+
+	if (a->members + b->members > TIE_MEMBERS_MAX)
+		return;
+	for (uint32_t i = b->first; i != NONE; i = c->more[i].tie_next)
+		c->more[i].tie = keep;
+	c->more[a->last].tie_next = b->first;
+	a->last = b->last;
+	a->members += b->members;
+	a->closed += b->closed;
+	a->any_incomplete |= b->any_incomplete;
+	b->next_free = c->tie_free;
+	c->tie_free = gone;
+}
+
+static uint32_t tie_new(struct correlate *c)
+{
+	uint32_t t;
+
+	if (c->tie_free != NONE) {
+		t = c->tie_free;
+		c->tie_free = c->tie[t].next_free;
+	} else if (c->tie_top < c->n_tie) {
+		t = c->tie_top++;
+	} else {
+		return NONE;
+	}
+	c->tie[t] = (struct tie){ .first = NONE, .last = NONE, .next_free = NONE };
+	return t;
+}
+
+void choice_tie(struct correlate *c, uint32_t a, uint32_t b)
+{
+	uint32_t ta = more_of(c, &c->packet[a])->tie, tb = more_of(c, &c->packet[b])->tie;
+
+	if (ta != NONE && tb != NONE) {
+		if (ta != tb)
+			tie_merge(c, ta, tb);
+	} else if (ta != NONE) {
+		tie_join(c, ta, b);
+	} else if (tb != NONE) {
+		tie_join(c, tb, a);
+	} else if ((ta = tie_new(c)) != NONE) {
+		tie_join(c, ta, a);
+		tie_join(c, ta, b);
+	}
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stream.c - TCP bytes that one hop shows in one frame and another in several.
+ *
+ * Theory of operation
+ *
+ * A super-frame (GSO) is cut into segments behind a tap, or segments are merged into one
+ * in front of it (GRO). Bytes tell what belongs together: a segment's range lies within that
+ * of its super-frame, and all headers share what cutting and merging leave alone
+ * (sig, observe.c). IP ids count up from segment to segment, which tells a
+ * retransmission of the same bytes from the first sending.
+ *
+ *   segment   the super-frame is open already: it is found by its first sequence number,
+ *             by the flow's cursor (the one being cut at this place), or by the 16 KiB
+ *             block of sequence space, under which each super-frame has a key
+ *   merge     its segments are open: they are looked for one behind the other, from the
+ *             first byte on, and become parts of a new packet
+ */
+#include "correlate_priv.h"
+
+#include "podhop/hash.h"
+#include "match_keys.h"
+
+/*
+ * IP ids of segments count up from the super-frame's (tcp_gso_segment), or are all equal
+ * where the device was told so (SKB_GSO_TCP_FIXEDID). ids: of the part, of the whole;
+ * offset: of the part in the whole.
+ */
+bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32_t part_size,
+		    bool is_v4)
+{
+	uint32_t k = (part_id - whole_id) & 0xffffu;
+
+	if (!is_v4)
+		return true;
+	if (k == 0)
+		return true;
+	/* k segments of equal size come before this one, which is not longer than they are. */
+	return offset && offset % k == 0 && offset / k >= part_size;
+}
+
+static uint64_t key_super(uint64_t flow_key, uint32_t seq)
+{
+	return hash_mix(flow_key, seq >> SUPER_BLOCK_SHIFT, KEY_SUPER);
+}
+
+/* ------------------------------------------------------------------ segment */
+
+/* Keys under which any of its segments finds a super-frame. */
+void stream_index(struct correlate *c, uint32_t i, uint64_t flow_key)
+{
+	const struct packet *p = &c->packet[i];
+	uint32_t last = (p->start + p->size - 1) >> SUPER_BLOCK_SHIFT;
+
+	for (uint32_t b = p->start >> SUPER_BLOCK_SHIFT;;
+	     b = (b + 1) & (UINT32_MAX >> SUPER_BLOCK_SHIFT)) {
+		alias_add(c, i, hash_mix(flow_key, b, KEY_SUPER), 0);
+		if (b == last)
+			break;
+	}
+}
+
+static bool contains(const struct correlate *c, uint32_t i, const struct correlate_obs *o,
+		     uint64_t flow_key, uint16_t place)
+{
+	const struct packet *p = &c->packet[i];
+	uint32_t offset = o->seq - p->start;
+
+	if (!packet_is_open(p) || p->kind != KIND_TCP_DATA || p->size <= o->size ||
+	    p->sig != o->sig || c->flow[p->flow].key != flow_key)
+		return false;
+	if (offset >= p->size || o->size > p->size - offset)
+		return false;
+	if (range_overlaps(c, p, place, offset, offset + o->size))
+		return false;
+	return stream_id_fits(o->ip_id, p->ip_id, offset, o->size, o->flags & OBS_IPV4);
+}
+
+static uint32_t *cursor_of(struct flow *f, uint16_t place)
+{
+	for (unsigned k = 0; k < CURSORS; k++)
+		if (f->cursor[k] != NONE && f->cursor_place[k] == place)
+			return &f->cursor[k];
+	unsigned k = place % CURSORS;
+	f->cursor_place[k] = place;
+	f->cursor[k] = NONE;
+	return &f->cursor[k];
+}
+
+uint32_t stream_segment(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
+			struct flow *f, uint16_t place)
+{
+	uint32_t *cursor = cursor_of(f, place);
+	struct choice ch = { .best = NONE };
+
+	/* Segments leave one after the other: most continue the super-frame of the last. */
+	if (*cursor != NONE && contains(c, *cursor, o, flow_key, place))
+		return *cursor;
+
+	uint64_t key = match_key(o, flow_key);
+	unsigned n = 0;
+	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
+	     i = c->packet[i].next, n++)
+		if (c->packet[i].key == key && contains(c, i, o, flow_key, place))
+			choice_offer(c, &ch, i, o->time_ns);
+	if (ch.best == NONE) {
+		n = 0;
+		for (uint32_t a = alias_first(c, key_super(flow_key, o->seq));
+		     a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++)
+			if (contains(c, c->alias[a].packet, o, flow_key, place))
+				choice_offer(c, &ch, c->alias[a].packet, o->time_ns);
+	}
+	if (ch.best != NONE) {
+		choice_note(c, &ch);
+		*cursor = ch.best;
+	}
+	return ch.best;
+}
+
+/* -------------------------------------------------------------------- merge */
+
+static uint32_t part_at(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
+			uint32_t seq, uint16_t place)
+{
+	uint64_t key = key_stream(flow_key, seq);
+	uint32_t offset = seq - o->seq, left = o->size - offset;
+	struct choice ch = { .best = NONE };
+	unsigned n = 0;
+
+	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
+	     i = c->packet[i].next, n++) {
+		const struct packet *p = &c->packet[i];
+		if (p->key != key || !packet_is_open(p) || p->kind != KIND_TCP_DATA ||
+		    p->size > left || p->size >= o->size || p->sig != o->sig ||
+		    packet_has_place(c, p, place))
+			continue;
+		if (!stream_id_fits(p->ip_id, o->ip_id, offset, p->size, o->flags & OBS_IPV4))
+			continue;
+		choice_offer(c, &ch, i, o->time_ns);
+	}
+	return ch.best;
+}
+
+uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		      struct flow *f, uint16_t place)
+{
+	uint64_t flow_key = c->flow[flow].key;
+	uint32_t parts[RANGES_OF_PACKET_MAX], n = 0, step = f->segment;
+
+	for (uint32_t pos = 0; pos < o->size && n < RANGES_OF_PACKET_MAX;) {
+		uint32_t i = part_at(c, o, flow_key, o->seq + pos, place);
+		if (i != NONE) {
+			parts[n++] = i;
+			pos += c->packet[i].size;
+			if (!step)
+				step = c->packet[i].size;
+		} else if (step) {
+			pos += step; /* one that was not seen: go on behind it */
+		} else {
+			break;
+		}
+	}
+	if (!n)
+		return NONE;
+
+	int64_t first_ns = c->packet[parts[0]].first_ns;
+	for (uint32_t k = 1; k < n; k++)
+		if (c->packet[parts[k]].first_ns < first_ns)
+			first_ns = c->packet[parts[k]].first_ns;
+	for (uint32_t k = 0; k < n; k++)
+		c->packet[parts[k]].held++; /* a full table must not close them now */
+	uint32_t i = packet_new(c, first_ns);
+	for (uint32_t k = 0; k < n; k++)
+		c->packet[parts[k]].held--;
+	if (i == NONE)
+		return NONE;
+
+	struct packet *p = &c->packet[i];
+	packet_set_flow(c, i, flow);
+	p->kind = KIND_TCP_DATA;
+	p->start = o->seq;
+	p->size = o->size;
+	p->payload_len = o->payload_len;
+	p->head = o->head;
+	p->body = o->body;
+	p->body_len = o->body_len;
+	p->sig = o->sig;
+	p->ip_id = (uint16_t)o->ip_id;
+	p->is_v4 = o->flags & OBS_IPV4;
+	for (uint32_t k = 0; k < n; k++)
+		if (!(c->packet[parts[k]].flags & PACKET_CLOSED))
+			attach_part(c, i, parts[k]);
+	packet_index(c, i, match_key(o, flow_key));
+	/* A frame that GRO merged bears the time of its first segment: the others come later. */
+	stream_index(c, i, flow_key);
+	return i;
+}
