@@ -142,12 +142,16 @@ void correlate_observe(struct correlate *c, const struct model_frame *frame,
 		       const struct model_view *view, struct correlate_obs *ret_obs);
 
 /*
- * Among frames of equal stamps, the smaller goes first: hops in the order a packet visits them,
- * as far as the link layer tells which way the frame crossed its hop: needs its first bytes
- * only. 0: it does not, ask its observation.
+ * Which way the frame crossed its hop, as far as its link layer tells: needs its first bytes
+ * only. correlate_observe() may know more.
  */
-uint8_t correlate_order(const struct correlate *c, const struct model_frame *frame);
-uint8_t correlate_order_of(const struct correlate *c, const struct correlate_obs *obs);
+enum model_way correlate_way(const struct correlate *c, const struct model_frame *frame);
+/*
+ * Among frames of equal stamps, the smaller goes first: hops in the order a packet visits them.
+ * Of the direction only where the way is not known.
+ */
+uint8_t correlate_order(const struct correlate *c, unsigned hop, enum model_way way,
+			enum model_direction direction);
 
 /*
  * Takes the next observation in time order. asks_filter is set when the packet's FILTER verdict

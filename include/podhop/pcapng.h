@@ -79,6 +79,11 @@ struct pcapng_reader;
  * is opened at once and waited for (or IDLE) when it is read.
  */
 struct pcapng_reader *pcapng_reader_open(const char *path, struct err *err);
+/*
+ * From the start again, with nothing opened anew: what the reader knew of the input is
+ * forgotten. -ESPIPE for what cannot be read twice.
+ */
+int pcapng_reader_rewind(struct pcapng_reader *r, struct err *err);
 /* Reads from memory that outlives the reader (tests, fuzzing). name is for messages. */
 struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, const char *name,
 						struct err *err);

@@ -32,7 +32,8 @@ struct pipeline_config {
 	struct model_net *net;		/* borrowed; roles may be learned before the first frame */
 	int64_t window_ns, lookahead_ns;	/* 0: defaults */
 	/*
-	 * How much out of order frames may arrive; part of the look-ahead. PIPELINE_TOLD: not
+	 * How much out of order frames may arrive; part of the look-ahead. 0: not at all, see
+	 * pipeline_is_disordered(). PIPELINE_TOLD: not
 	 * guessed from the frames, the source tells by pipeline_time() up to when it is complete.
 	 */
 	int64_t sort_ns;
@@ -76,6 +77,8 @@ bool pipeline_is_full(const struct pipeline *p);
 /* From here on no frame is kept; also from within on_frame. */
 void pipeline_stop(struct pipeline *p);
 bool pipeline_is_stopped(const struct pipeline *p);	/* by that, or max_frames */
+/* A frame came further behind than sort_ns: what was found may be wrong (late frames: the same). */
+bool pipeline_is_disordered(const struct pipeline *p);
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
 /* on_packet has had every packet whose first frame is older (look-alikes may still come). */

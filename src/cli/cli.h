@@ -175,8 +175,18 @@ struct session *session_new(const struct options *o, struct err *err);	/* net is
 /* A name that an input file tells; for pcapng_reader_names(). Before session_start(). */
 void session_add_name(void *session, const struct addr *a, const char *name);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
-int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
+/*
+ * sort_ns: how far behind a newer one frames may come (live: the rings tell). SESSION_SORT_NS is
+ * enough for any capture; less is believed where session_is_unseen(), because what comes out can
+ * then be taken back: pipeline_is_disordered().
+ */
+#define SESSION_SORT_NS (CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4)
+int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,
 		  struct err *err);
+/* Another pipeline in place of the one that session_start() made. */
+int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *err);
+/* The report is all that will be seen: no file, no line a packet, nothing that ends it early. */
+bool session_is_unseen(const struct session *s);
 int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
 int session_failed(struct session *s, int rc);
 /* What pipeline_frame() returned, and what its callbacks found wrong: 0 or -errno, kept in s->err. */

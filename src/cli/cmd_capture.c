@@ -443,7 +443,7 @@ int command_capture(const struct options *o)
 		goto out;
 	signals_init();
 	if (open_capture(&run, &err) < 0 ||
-	    session_start(run.session, true, false, run.filters, &err) < 0)
+	    session_start(run.session, true, 0, run.filters, &err) < 0)
 		goto out;
 	int64_t start = capture_start_ns(run.capture);
 	for (unsigned i = 0; i < run.session->net->n_hops; i++) {

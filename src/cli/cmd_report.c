@@ -16,6 +16,12 @@
 #define IANA_PORT 4789
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
 
+static bool is_over(const struct session *s)
+{
+	return pipeline_is_stopped(s->pipeline) ||
+	       (session_is_unseen(s) && pipeline_is_disordered(s->pipeline));
+}
+
 static int follow(struct inputs *in, struct session *s, struct err *err)
 {
 	const struct limits *l = &s->opt->stop;
@@ -31,7 +37,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			rc = inputs_run(in, RUN_FRAMES);
 			if (rc != 0) {
 				rc = session_took(s, rc);
-				if (pipeline_is_stopped(s->pipeline))
+				if (is_over(s))
 					break;
 				continue;
 			}
@@ -50,7 +56,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
-		if (pipeline_is_stopped(s->pipeline))
+		if (is_over(s))
 			break;
 		if (l->duration_ns && taken_ns != INT64_MIN &&
 		    taken_ns - pipeline_first_ns(s->pipeline) >= l->duration_ns &&
@@ -58,6 +64,24 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			break;
 	}
 	return rc < 0 ? rc : 0;
+}
+
+/*
+ * How far behind a newer one frames may come. Sorting costs with the distance, so that of the
+ * sample is believed, with a margin, where it can be found out and taken back.
+ */
+static int64_t disorder_of(const struct inputs *in, const struct session *s)
+{
+	const int64_t margin = 4, least = 5000000;
+
+	if (in->all_own && in->n_input == 1)
+		return 0; /* podhop wrote it */
+	if (inputs_live(in) || !session_is_unseen(s) ||
+	    in->disorder_ns > SESSION_SORT_NS / margin)
+		return SESSION_SORT_NS;
+	if (!in->disorder_ns)
+		return 0;
+	return in->disorder_ns * margin > least ? in->disorder_ns * margin : least;
 }
 
 static void fill(void *arg, struct result *r)
@@ -135,10 +159,18 @@ int command_report(const struct options *o)
 		goto out;
 	if (inputs_names(in, session_add_name, s, &err) < 0)
 		goto out;
-	if (session_start(s, false, in->all_own && in->n_input == 1, NULL, &err) < 0)
+	if (session_start(s, false, disorder_of(in, s), NULL, &err) < 0)
 		goto out;
 	in->pipeline = s->pipeline;
 	rc = follow(in, s, &err);
+	if (rc >= 0 && session_is_unseen(s) && pipeline_is_disordered(s->pipeline)) {
+		/* A later part is further out of order than the sample: once more, and slower. */
+		if (inputs_rewind(in, &err) < 0 ||
+		    session_pipeline(s, false, SESSION_SORT_NS, &err) < 0)
+			goto out;
+		in->pipeline = s->pipeline;
+		rc = follow(in, s, &err);
+	}
 	inputs_totals(in);
 	struct err end_err = ERR_INIT;
 	if (session_finish(s, result, &end_err) < 0 && !err.code)

@@ -26,7 +26,8 @@
 
 #include "podhop/log.h"
 
-#define SAMPLE_FRAMES 50000u	/* enough for every flow's hops; 60 ms of reading */
+#define SAMPLE_FRAMES 20000u	/* enough for every flow's hops; 10 ms of reading */
+#define OWN_SAMPLE_FRAMES 2000u	/* whose roles and pods are known: for the devices' MAC addresses */
 #define PIPE_SAMPLE_FRAMES 2000u
 /* A writer looks at its counters a few times a second: the gap is no better known. */
 #define DROPS_AROUND_NS 200000000LL
@@ -55,6 +56,7 @@ struct input {
 	bool for_good;		/* read to be taken: what is wrong with it is told now */
 	int64_t last_ns;	/* how far its time has come */
 	int64_t first_ns;
+	int64_t sample_ns;	/* of the sample's newest frame */
 	int64_t began_ns, ended_ns;	/* of the capture as the file tells; 0: it does not */
 	uint64_t frames;
 	int error;
@@ -310,6 +312,7 @@ struct input *input_open(const char *path, struct err *err)
 	one->path = path;
 	one->last_ns = INT64_MIN;
 	one->first_ns = INT64_MAX;
+	one->sample_ns = INT64_MIN;
 	one->reader = pcapng_reader_open(path, err);
 	if (!one->reader) {
 		input_free(one);
@@ -447,20 +450,25 @@ static int keep_for_later(struct input *one, const struct model_frame *f, struct
 	return 0;
 }
 
-static int reopen(struct input *one, struct err *err)
+/* A file is read from its start again; what a pipe showed was kept. */
+static int rewind_input(struct input *one, struct err *err)
 {
+	int rc;
+
 	if (one->is_pipe)
 		return 0;
-	pcapng_reader_free(one->reader);
-	one->reader = pcapng_reader_open(one->path, err);
+	rc = pcapng_reader_rewind(one->reader, err);
+	if (rc < 0)
+		return rc;
 	one->over = one->has_head = one->is_raw = false;
 	one->frames = 0;
 	one->looked_at = 0;
 	one->last_ns = INT64_MIN;
+	one->first_ns = INT64_MAX;
 	one->error = 0;
 	free(one->reason);
 	one->reason = NULL;
-	return one->reader ? 0 : -EIO;
+	return 0;
 }
 
 static int wait_any(struct input *const *all, unsigned n)
@@ -517,7 +525,7 @@ int inputs_headers(struct input *const *all, unsigned n, struct err *err)
 			rc = wait_any(all, n);
 	}
 	for (unsigned i = 0; i < n && rc >= 0; i++)
-		rc = reopen(all[i], err);
+		rc = rewind_input(all[i], err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -585,10 +593,14 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 		if (rc < 0)
 			return rc;
 		one->head.frame.hop = (uint16_t)rc;
+		if (one->head.frame.time_ns > one->sample_ns)
+			one->sample_ns = one->head.frame.time_ns;
+		else if (one->sample_ns - one->head.frame.time_ns > in->disorder_ns)
+			in->disorder_ns = one->sample_ns - one->head.frame.time_ns;
+		if (in->all_own && (one->is_pipe || in->net->n_pods))
+			return 1;
 		if (!one->is_pipe)
 			pipeline_learner_frame(l, &one->head.frame);
-		else if (in->all_own)
-			return 1;
 	}
 	return 1;
 }
@@ -617,7 +629,9 @@ static int sample_macs(struct inputs *in, struct input *one, struct pipeline_lea
 {
 	if (one->is_pipe)
 		return sample_kept(in, one, l, true, err);
-	for (uint64_t n = 0; n < SAMPLE_FRAMES; n++) {
+	const uint64_t most = in->all_own ? OWN_SAMPLE_FRAMES : SAMPLE_FRAMES;
+
+	for (uint64_t n = 0; n < most; n++) {
 		int rc = fetch(in, one, err);
 		if (rc <= 0)
 			return rc;
@@ -697,14 +711,14 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned k = 0; k < n && rc >= 0; k++) {
 		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
-			rc = reopen(nodes[k]->input[i], err);
+			rc = rewind_input(nodes[k]->input[i], err);
 			if (rc >= 0)
 				rc = sample_macs(nodes[k], nodes[k]->input[i], l[k], err);
 		}
 		if (rc >= 0)
 			pipeline_learner_decide_macs(l[k]);
 		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
-			rc = reopen(nodes[k]->input[i], err);
+			rc = rewind_input(nodes[k]->input[i], err);
 			nodes[k]->input[i]->for_good = true;
 		}
 	}
@@ -963,6 +977,23 @@ void inputs_fill(const struct inputs *in, struct result *r)
 		r->capture.interfaces[i].dropped_kernel = in->drops_total[i];
 		r->capture.interfaces[i].dropped_interface = -1;
 	}
+}
+
+int inputs_rewind(struct inputs *in, struct err *err)
+{
+	for (unsigned i = 0; i < in->n_input; i++) {
+		int rc = rewind_input(in->input[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		in->hop_first_ns[i] = INT64_MAX;
+		in->hop_last_ns[i] = INT64_MIN;
+		in->drops_total[i] = -1;
+		in->drops_spanned[i] = 0;
+	}
+	in->damaged = false;
+	return 0;
 }
 
 int inputs_names(struct inputs *in,

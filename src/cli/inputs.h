@@ -41,6 +41,7 @@ struct inputs {
 	struct input *next;		/* inputs_fetch(): whose frame is the oldest */
 	bool own[MODEL_HOPS_MAX];	/* hop was described by podhop itself */
 	bool all_own;
+	int64_t disorder_ns;		/* how far behind a newer one frames of the sample came */
 	bool hops_used[LIST_MAX];	/* --hops that were found here */
 	bool damaged;			/* an input turned bad: exit status 1 */
 	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
@@ -85,6 +86,9 @@ bool inputs_live(const struct inputs *in);	/* one of them is a pipe */
 
 /* Waits until one of the open inputs can be read, a signal came, or a short while. */
 int inputs_wait(struct inputs *const *nodes, unsigned n);
+
+/* Regular files from their start again, for another pipeline; roles stay as they were learned. */
+int inputs_rewind(struct inputs *in, struct err *err);
 
 /* Totals that files give only at their end: statistics blocks. Tells of drops not told yet. */
 void inputs_totals(struct inputs *in);

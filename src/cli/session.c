@@ -188,16 +188,29 @@ static int file_counters(void *arg, struct result *r, struct err *err)
 	return session_counters(arg, r, err);
 }
 
-int session_start(struct session *s, bool live, bool sorted, const char *const *kernel_filters,
+/* A line a packet goes to stdout. */
+static bool prints_packets(const struct options *o)
+{
+	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
+
+	return !to_stdout && (o->format == FORMAT_JSONL ||
+			      (o->format == FORMAT_TEXT && (!o->write || o->print)));
+}
+
+bool session_is_unseen(const struct session *s)
+{
+	const struct options *o = s->opt;
+
+	return !o->write && !prints_packets(o) && !s->filter && !o->direction && !o->count &&
+	       !o->stop.frames && !o->stop.duration_ns;
+}
+
+int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,
 		  struct err *err)
 {
 	const struct options *o = s->opt;
 	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
-	uint64_t seed = 0;
 
-	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)getpid();
 	s->report = to_stdout ? stderr : s->data;
 	if (o->report) {
 		s->json = open_report(o->report, err);
@@ -209,8 +222,7 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		if (!s->html)
 			return -EIO;
 	}
-	s->packets = !to_stdout && (o->format == FORMAT_JSONL ||
-				    (o->format == FORMAT_TEXT && (!o->write || o->print)));
+	s->packets = prints_packets(o);
 	session_style(s, &s->style, s->data);
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
@@ -218,21 +230,34 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		s->output = output_open(o, s->net, s->names, kernel_filters, err);
 		if (!s->output)
 			return -EIO;
+		output_set_counters(s->output, file_counters, s);
 	}
+	return session_pipeline(s, live, sort_ns, err);
+}
 
+int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *err)
+{
+	const struct options *o = s->opt;
 	bool pipe = live && s->output && output_is_pipe(s->output);
+	uint64_t seed = 0;
+
+	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		seed = (uint64_t)getpid();
 	struct pipeline_config pc = {
 		.net = s->net,
 		.window_ns = o->window_ns,
-		.lookahead_ns = pipe ? LOOKAHEAD_PIPE_NS : CORRELATE_LOOKAHEAD_NS,
+		/* A file is not in a hurry: sorting takes nothing from the look-ahead. */
+		.lookahead_ns = pipe   ? LOOKAHEAD_PIPE_NS
+				: live ? CORRELATE_LOOKAHEAD_NS
+				       : CORRELATE_LOOKAHEAD_NS + sort_ns,
 		/* Live, the rings tell how far they are read: even a starved podhop keeps order. */
-		.sort_ns = live ? PIPELINE_TOLD : 0,
+		.sort_ns = live ? PIPELINE_TOLD : sort_ns,
 		.nat = !o->no_nat,
 		.observations = o->format == FORMAT_JSONL,
 		.keep_other = !live,
 		.keep_bytes = s->output != NULL,
-		.unseen = !live && !s->output && !s->packets && !s->filter &&
-			  !o->direction && !o->count && !o->stop.frames && !o->stop.duration_ns,
+		.unseen = !live && session_is_unseen(s),
 		.hash_seed = seed,
 		.bytes_max = o->snaplen > HEADERS_SNAPLEN ? BYTES_FRAMES : 0,
 		.max_packets = o->count,
@@ -243,13 +268,7 @@ int session_start(struct session *s, bool live, bool sorted, const char *const *
 		.on_packet = s->packets ? on_packet : NULL,
 		.arg = s,
 	};
-	/* A file is not in a hurry: order is looked for beyond what a live view could wait. */
-	if (!live && !sorted) {
-		pc.sort_ns = CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4;
-		pc.lookahead_ns = pc.sort_ns + CORRELATE_LOOKAHEAD_NS;
-	}
-	if (s->output)
-		output_set_counters(s->output, file_counters, s);
+	pipeline_free(s->pipeline);
 	s->pipeline = pipeline_new(&pc, err);
 	return s->pipeline ? 0 : -ENOMEM;
 }

@@ -157,7 +157,7 @@ uint32_t observe_depth(const struct model_net *net)
  * receives what the pod's own MAC sent. The destination is looked at first, because
  * a hairpinned frame keeps the pod's MAC as source (br_netfilter, D 5.4).
  */
-static enum model_way way_of_link(const struct correlate *c, const struct model_frame *f)
+enum model_way correlate_way(const struct correlate *c, const struct model_frame *f)
 {
 	const struct hop_state *h = &c->hop[f->hop];
 
@@ -179,7 +179,7 @@ static enum model_way way_of_link(const struct correlate *c, const struct model_
 static enum model_way way_of(const struct correlate *c, const struct model_frame *f,
 			     const struct model_view *v)
 {
-	enum model_way way = way_of_link(c, f);
+	enum model_way way = correlate_way(c, f);
 	const struct model_hop *h = &c->net->hops[f->hop];
 
 	if (way != MODEL_WAY_UNKNOWN)
@@ -211,21 +211,18 @@ static uint8_t order_of(enum model_role role, enum model_way way)
 	return order[role][way];
 }
 
-uint8_t correlate_order(const struct correlate *c, const struct model_frame *f)
+uint8_t correlate_order(const struct correlate *c, unsigned hop, enum model_way way,
+			enum model_direction direction)
 {
-	return order_of(c->hop[f->hop].role, way_of_link(c, f));
-}
+	enum model_role role = c->hop[hop].role;
 
-uint8_t correlate_order_of(const struct correlate *c, const struct correlate_obs *o)
-{
-	enum model_role role = c->hop[o->hop].role;
-	bool leaves = o->direction != MODEL_DIRECTION_INGRESS;
-	bool inner = role == MODEL_ROLE_VETH || role == MODEL_ROLE_BRIDGE;
+	if (way == MODEL_WAY_UNKNOWN) {
+		bool inner = role == MODEL_ROLE_VETH || role == MODEL_ROLE_BRIDGE;
+		bool leaves = direction != MODEL_DIRECTION_INGRESS;
 
-	/* Where nothing tells the way: by what its packet does. */
-	if (o->way == MODEL_WAY_UNKNOWN)
-		return order_of(role, inner == leaves ? MODEL_WAY_IN : MODEL_WAY_OUT);
-	return order_of(role, o->way);
+		way = inner == leaves ? MODEL_WAY_IN : MODEL_WAY_OUT;
+	}
+	return order_of(role, way);
 }
 
 /* A TCP header without ports and checksum; of one that was cut what is there, in whole words. */

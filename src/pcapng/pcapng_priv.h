@@ -108,6 +108,7 @@ int pcapng_window_open(struct pcapng_window *w, const char *path, const char *na
 		       struct err *err);
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len);
 void pcapng_window_done(struct pcapng_window *w);
+int pcapng_window_rewind(struct pcapng_window *w);	/* 0, -ESPIPE or -errno */
 
 /*
  * Makes sure that `need` bytes (at most PCAPNG_BLOCK_MAX) are in the window.

@@ -197,17 +197,40 @@ struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, co
 	return r;
 }
 
+/* What the input has said so far. */
+static void forget(struct pcapng_reader *r)
+{
+	for (unsigned i = 0; i < r->n_ifs; i++)
+		free(r->ifs[i]);
+	free(r->comment);
+	r->comment = NULL;
+	r->n_ifs = r->first_if = r->n_sections = 0;
+	r->n_names = r->name_text_len = 0;
+}
+
+int pcapng_reader_rewind(struct pcapng_reader *r, struct err *err)
+{
+	int rc = pcapng_window_rewind(&r->win);
+
+	if (rc < 0)
+		return err_sys(err, rc, "%s: read again", r->name);
+	forget(r);
+	r->format = PCAPNG_FORMAT_UNKNOWN;
+	r->swapped = false;
+	r->block_offset = r->frames = 0;
+	r->is_final = false;
+	return detect(r, err);
+}
+
 void pcapng_reader_free(struct pcapng_reader *r)
 {
 	if (!r)
 		return;
+	forget(r);
 	pcapng_window_done(&r->win);
-	for (unsigned i = 0; i < r->n_ifs; i++)
-		free(r->ifs[i]);
 	free(r->ifs);
 	free(r->names);
 	free(r->name_text);
-	free(r->comment);
 	free(r->name);
 	free(r);
 }

@@ -74,6 +74,21 @@ void pcapng_window_done(struct pcapng_window *w)
 	*w = (struct pcapng_window){ .fd = -1, .eof = true };
 }
 
+int pcapng_window_rewind(struct pcapng_window *w)
+{
+	if (!w->is_regular)
+		return -ESPIPE;
+	if (w->fd >= 0) {
+		if (lseek(w->fd, 0, SEEK_SET) < 0)
+			return -errno;
+		w->end = 0;
+		w->eof = false;
+	}
+	w->start = 0;
+	w->offset = 0;
+	return 0;
+}
+
 /* Makes room behind end; grows only when the room is full of one block. */
 static int make_room(struct pcapng_window *w)
 {

@@ -1,96 +1,110 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * arena.c - the memory of frames that wait, a ring of fixed size.
+ * arena.c - the memory of frames that wait: a bounded number of chunks.
+ *
+ * Frames leave nearly in the order in which they came, so a chunk that was filled is empty
+ * again as a whole soon after. The chunk that was emptied last is filled next: no more memory
+ * is touched, nor driven out of the cache, than the frames that wait take.
  */
 #include "pipeline_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define ARENA_MIN 65536u	/* bytes */
+#define NONE 0xffffffffu
+#define CHUNK_BYTES (ARENA_UNIT << ARENA_CHUNK_BITS)
 
-static uint32_t units_of(uint32_t size)
+static uint32_t bytes_of(uint32_t size)
 {
-	return (uint32_t)((sizeof(struct slot) + (size_t)size + ARENA_UNIT - 1) / ARENA_UNIT);
+	const size_t n = sizeof(struct slot) + (size_t)size;
+
+	return (uint32_t)((n + ARENA_UNIT - 1) / ARENA_UNIT * ARENA_UNIT);
 }
 
 int arena_init(struct arena *a, size_t bytes)
 {
-	if (bytes < ARENA_MIN)
-		bytes = ARENA_MIN;
-	if (bytes / ARENA_UNIT > UINT32_MAX / 2)
-		return -ENOMEM;
-	a->units = (uint32_t)(bytes / ARENA_UNIT);
-	/* Pages that were never used are never resident. */
-	a->memory = malloc((size_t)a->units * ARENA_UNIT);
-	return a->memory ? 0 : -ENOMEM;
+	a->n_chunks = (uint32_t)(bytes / CHUNK_BYTES) + 2;
+	if (a->n_chunks > UINT32_MAX >> ARENA_CHUNK_BITS)
+		return -EINVAL;
+	a->chunk = calloc(a->n_chunks, sizeof(*a->chunk));
+	a->current = a->free = NONE;
+	return a->chunk ? 0 : -ENOMEM;
 }
 
 void arena_done(struct arena *a)
 {
-	free(a->memory);
-	a->memory = NULL;
+	for (uint32_t i = 0; i < a->top; i++)
+		free(a->chunk[i].data);
+	free(a->chunk);
+	a->chunk = NULL;
+	a->top = 0;
 }
 
-bool arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot)
+/* An empty chunk with room for n bytes becomes the current one. False: all are in use. */
+static int next_chunk(struct arena *a, uint32_t n)
 {
-	uint32_t n = units_of(size);
-	struct slot *s;
+	struct arena_chunk *c;
+	uint32_t i;
 
-	/* From the start again whenever it is empty: a quiet capture stays in few pages. */
-	if (!a->used)
-		a->head = a->tail = 0;
-	if (a->head >= a->tail && (!a->used || a->head > a->tail) && n > a->units - a->head) {
-		/* The rest at the end is too short: it is passed over as a slot that is gone. */
-		uint32_t rest = a->units - a->head;
+	if (a->free != NONE)
+		i = a->free;
+	else if (a->top < a->n_chunks)
+		i = a->top;
+	else
+		return 0;
+	c = &a->chunk[i];
+	if (c->size < n) {
+		/* Of BIG TCP's and other giants; it keeps that size. */
+		uint32_t size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
+		uint8_t *data = realloc(c->data, size);
 
-		if (n >= a->tail)
-			return false;
-		if (rest) {
-			s = arena_slot(a, a->head);
-			s->units = rest;
-			s->gone = true;
-			a->used += rest;
-		}
-		a->head = 0;
+		if (!data)
+			return -ENOMEM;
+		c->data = data;
+		c->size = size;
 	}
-	if (n > a->units - a->used || (a->used && a->head <= a->tail && n > a->tail - a->head))
-		return false;
-	*ret_slot = a->head;
-	s = arena_slot(a, a->head);
-	s->units = n;
-	s->gone = false;
-	a->head += n;
-	a->used += n;
-	if (a->head == a->units)
-		a->head = 0;
-	return true;
+	if (i == a->top)
+		a->top++;
+	else
+		a->free = c->next_free;
+	/* The one that was current may have been left empty, having no room for this frame. */
+	if (a->current != NONE && !a->chunk[a->current].live) {
+		a->chunk[a->current].next_free = a->free;
+		a->free = a->current;
+	}
+	c->used = c->live = 0;
+	a->current = i;
+	return 1;
+}
+
+int arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot)
+{
+	uint32_t n = bytes_of(size);
+	struct arena_chunk *c;
+
+	if (a->current == NONE || a->chunk[a->current].size - a->chunk[a->current].used < n) {
+		int rc = next_chunk(a, n);
+
+		if (rc <= 0)
+			return rc;
+	}
+	c = &a->chunk[a->current];
+	*ret_slot = a->current << ARENA_CHUNK_BITS | c->used / ARENA_UNIT;
+	c->used += n;
+	c->live++;
+	return 1;
 }
 
 void arena_free(struct arena *a, uint32_t slot)
 {
-	arena_slot(a, slot)->gone = true;
-	while (a->used) {
-		const struct slot *s = arena_slot(a, a->tail);
+	uint32_t i = slot >> ARENA_CHUNK_BITS;
+	struct arena_chunk *c = &a->chunk[i];
 
-		if (!s->gone)
-			return;
-		a->used -= s->units;
-		a->tail += s->units;
-		if (a->tail == a->units)
-			a->tail = 0;
+	if (--c->live)
+		return;
+	c->used = 0;
+	if (i != a->current) {
+		c->next_free = a->free;
+		a->free = i;
 	}
-}
-
-int arena_grow(struct arena *a, uint32_t size)
-{
-	uint32_t n = units_of(size);
-	uint8_t *memory = realloc(a->memory, (size_t)n * ARENA_UNIT);
-
-	if (!memory)
-		return -ENOMEM;
-	a->memory = memory;
-	a->units = n;
-	a->head = a->tail = a->used = 0;
-	return 0;
 }

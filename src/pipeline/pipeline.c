@@ -84,6 +84,8 @@ struct pipeline {
 
 	int64_t newest_ns;	/* of all frames taken */
 	int64_t pushed_ns;	/* of the last one matched */
+	uint8_t pushed_order;	/* sort_ns 0: of the same */
+	bool disordered;
 	int64_t told_ns;	/* how far the source says that time has come */
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
@@ -424,6 +426,7 @@ static int take_from(struct pipeline *p, struct hop_queue *q)
 {
 	const uint32_t at = q->ring[q->head].slot;
 	struct slot *s = arena_slot(&p->arena, at);
+	const struct correlate_obs *o;
 	struct correlate_obs obs;
 	struct model_view view;
 	correlate_ref ref;
@@ -437,25 +440,26 @@ static int take_from(struct pipeline *p, struct hop_queue *q)
 	queue_look(q);
 	p->n_sorted--;
 	if (s->has_obs) {
-		memcpy(&obs, s->data, sizeof(obs));
-		ref = match(p, &obs, NULL, NULL);
+		o = (const struct correlate_obs *)(void *)s->data;
+		ref = match(p, o, NULL, NULL);
 	} else {
-		struct model_frame f = {
+		const struct model_frame f = {
 			.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
 			.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
 			.number = s->number,
 		};
 		observe(p, &f, &view, &obs);
-		ref = match(p, &obs, &f, &view);
+		o = &obs;
+		ref = match(p, o, &f, &view);
 	}
-	if (obs.time_ns > p->pushed_ns)
-		p->pushed_ns = obs.time_ns;
+	if (o->time_ns > p->pushed_ns)
+		p->pushed_ns = o->time_ns;
 	if (p->cfg.unseen) {
-		count(p, ref, &obs);
+		count(p, ref, o);
 		arena_free(&p->arena, at);
 		return 0;
 	}
-	s->tag = correlate_tag_of(&obs);
+	s->tag = correlate_tag_of(o);
 	hold(p, at, ref);
 	return 0;
 }
@@ -487,14 +491,15 @@ static int flush(struct pipeline *p)
 /* A place of `size` data bytes; when there is none, the oldest frames leave before their time. */
 static int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
 {
-	while (!arena_alloc(&p->arena, size, ret_slot)) {
-		int rc = p->n_held ? release_oldest(p)
-			 : p->n_sorted ? take_from(p, oldest_queue(p))
-				       : arena_grow(&p->arena, size);
+	int rc;
+
+	while ((rc = arena_alloc(&p->arena, size, ret_slot)) == 0) {
+		rc = p->n_held ? release_oldest(p)
+			       : p->n_sorted ? take_from(p, oldest_queue(p)) : -ENOMEM;
 		if (rc < 0)
-			return rc;
+			break;
 	}
-	return 0;
+	return rc < 0 ? rc : 0;
 }
 
 static void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
@@ -511,9 +516,9 @@ static void slot_fill(struct slot *s, const struct model_frame *f, uint32_t capl
 static int enqueue(struct pipeline *p, const struct model_frame *f)
 {
 	struct hop_queue *q = &p->queue[f->hop];
-	uint8_t order = correlate_order(p->correlate, f);
 	struct correlate_obs obs;
 	struct model_view view;
+	enum model_way way;
 	uint32_t at;
 	int rc = 0;
 
@@ -522,11 +527,6 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 		if (!q->ring)
 			return -ENOMEM;
 	}
-	if (!order || !p->keeps_bytes) {
-		observe(p, f, &view, &obs);
-		if (!order)
-			order = correlate_order_of(p->correlate, &obs);
-	}
 	while (q->n == QUEUE_MAX && rc >= 0)
 		rc = take_from(p, oldest_queue(p));
 	if (rc >= 0)
@@ -534,16 +534,38 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	if (rc < 0)
 		return rc;
 	struct slot *s = arena_slot(&p->arena, at);
+	struct correlate_obs *o = &obs;
 
-	slot_fill(s, f, p->keeps_bytes ? f->caplen : 0);
+	slot_fill(s, f, f->caplen);
+	way = correlate_way(p->correlate, f);
+	s->tag.way = (uint8_t)way;
 	s->has_obs = !p->keeps_bytes;
 	if (p->keeps_bytes)
 		memcpy(s->data, f->data, f->caplen);
 	else
-		memcpy(s->data, &obs, sizeof(obs));
-	queue_put(q, f->time_ns, order, at);
+		o = (struct correlate_obs *)(void *)s->data;
+	if (!p->keeps_bytes || way == MODEL_WAY_UNKNOWN) {
+		observe(p, f, &view, o);
+		way = o->way;
+	}
+	queue_put(q, f->time_ns,
+		  correlate_order(p->correlate, f->hop, way,
+				  way == MODEL_WAY_UNKNOWN ? o->direction
+							    : MODEL_DIRECTION_OTHER), at);
 	p->n_sorted++;
 	return 0;
+}
+
+static inline void note_order(struct pipeline *p, const struct correlate_obs *obs)
+{
+	uint8_t order = correlate_order(p->correlate, obs->hop, obs->way, obs->direction);
+
+	if (obs->time_ns < p->pushed_ns ||
+	    (obs->time_ns == p->pushed_ns && order < p->pushed_order))
+		p->disordered = true;
+	else
+		p->pushed_ns = obs->time_ns;
+	p->pushed_order = order;
 }
 
 /* It is its turn already. */
@@ -558,9 +580,8 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	if (rc < 0)
 		return rc;
 	observe(p, f, &view, &obs);
+	note_order(p, &obs);
 	ref = match(p, &obs, f, &view);
-	if (f->time_ns > p->pushed_ns)
-		p->pushed_ns = f->time_ns;
 	if (p->cfg.unseen) {
 		count(p, ref, &obs);
 		return 0;
@@ -611,6 +632,8 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 		p->late++;
 	if (!p->cfg.sort_ns)
 		return take_now(p, f);
+	if (f->time_ns < p->pushed_ns)
+		p->disordered = true;
 	rc = enqueue(p, f);
 	/* A source that tells does so between its frames; the queues are looked at then. */
 	return rc < 0 || p->cfg.sort_ns == PIPELINE_TOLD
@@ -661,6 +684,11 @@ void pipeline_stop(struct pipeline *p)
 bool pipeline_is_stopped(const struct pipeline *p)
 {
 	return p->stopped;
+}
+
+bool pipeline_is_disordered(const struct pipeline *p)
+{
+	return p->disordered;
 }
 
 uint64_t pipeline_frames(const struct pipeline *p)

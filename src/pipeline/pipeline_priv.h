@@ -15,38 +15,42 @@
 struct slot {
 	struct correlate_tag tag;	/* complete once the frame was matched */
 	uint32_t caplen;
-	uint32_t units;		/* of the arena that it takes, this header included */
+	bool has_obs;		/* data is a struct correlate_obs */
 	uint64_t number;
 	uint64_t drops;
-	bool has_obs;		/* data is a struct correlate_obs */
-	bool gone;		/* only waits for those in front of it */
-	uint8_t data[];
+	_Alignas(8) uint8_t data[];
 };
 
-/*
- * A ring of slots. They leave nearly in the order in which they came, so what is freed out
- * of turn waits for its turn.
- */
+struct arena_chunk {
+	uint8_t *data;		/* NULL: never used */
+	uint32_t size, used;
+	uint32_t live;		/* slots in it */
+	uint32_t next_free;
+};
+
 struct arena {
-	uint8_t *memory;
-	uint32_t units;		/* its size */
-	uint32_t head, tail;	/* next free unit, oldest slot */
-	uint32_t used;		/* units between tail and head */
+	struct arena_chunk *chunk;
+	uint32_t n_chunks, top;	/* most, and those ever used */
+	uint32_t current, free;
 };
 
-#define ARENA_UNIT 16u		/* bytes; slots begin at multiples of it */
+/* A slot's number: its chunk, and where it begins in it. */
+#define ARENA_UNIT 16u		/* bytes */
+#define ARENA_CHUNK_BITS 14u	/* chunks of 256 KiB; what is larger begins at 0 all the same */
 
-int arena_init(struct arena *a, size_t bytes);		/* 0 or -ENOMEM */
+/* bytes: of frames that wait, at most. 0 or -errno. */
+int arena_init(struct arena *a, size_t bytes);
 void arena_done(struct arena *a);
-/* Room for a slot with `size` bytes of data. False: there is none. */
-bool arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot);
+/* Room for a slot with `size` bytes of data: 1; 0: there is none, free some; or -ENOMEM. */
+int arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot);
 void arena_free(struct arena *a, uint32_t slot);
-/* An empty arena that is too small for one such slot becomes large enough. 0 or -errno. */
-int arena_grow(struct arena *a, uint32_t size);
 
 static inline struct slot *arena_slot(const struct arena *a, uint32_t slot)
 {
-	return (struct slot *)(void *)(a->memory + (size_t)slot * ARENA_UNIT);
+	const struct arena_chunk *c = &a->chunk[slot >> ARENA_CHUNK_BITS];
+	size_t unit = slot & ((1u << ARENA_CHUNK_BITS) - 1);
+
+	return (struct slot *)(void *)(c->data + unit * ARENA_UNIT);
 }
 
 /* ---- filter.c */
