@@ -10,11 +10,8 @@
  * observation adds to them and to the few figures that no sighting has: the length nearest
  * the pod, the outer datagrams at the underlay, the sizes of segments.
  *
- * Most packets do what the packets of their flow did before. The first one that went all its
- * way, whole at each place, leaves its places in the flow as its track. A packet that
- * takes the same steps is on track (PACKET_TRACK): its end is known by counting, and what
- * its path means need not be worked out again. The first step that differs takes the
- * flag away, and nothing else: all that is kept is kept of every packet.
+ * The observations of most packets do not come here, but go the short way in track.c. All that
+ * is kept here is kept there too, so that a packet may leave the short way at any place.
  */
 #include "correlate_priv.h"
 
@@ -69,7 +66,7 @@ static uint16_t tunnel_row(struct correlate *c, struct flow *f, const struct cor
 }
 
 /* Encapsulated on the underlay: what the outer headers cost (contract, section 1). */
-static void count_outer(struct correlate *c, struct packet *p, struct flow *f,
+void attach_count_outer(struct correlate *c, struct packet *p, struct flow *f,
 			const struct correlate_obs *o, bool large)
 {
 	p->tunnel = tunnel_row(c, f, o);
@@ -175,46 +172,6 @@ bool attach_is_super(const struct correlate *c, const struct correlate_obs *o)
 	return o->kind == KIND_TCP_DATA;
 }
 
-/* Everything of it was seen at its last hop: it closes when it has settled. */
-static void is_done(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
-{
-	c->packet[i].flags |= PACKET_DONE;
-	/* It went all its way: its flow's packets need no second key any more. */
-	if (f)
-		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
-	close_queue(c, i, now_ns);
-}
-
-static bool has_track(const struct correlate *c, const struct flow *f)
-{
-	return f->n_track && f->tracks == c->tracks;
-}
-
-/* The newest sighting of p is its flow's next step. */
-static bool keeps_track(const struct correlate *c, const struct packet *p, const struct flow *f,
-			const struct sighting *s)
-{
-	unsigned n = p->n_sightings;
-
-	return f && s && s->whole && has_track(c, f) && n <= f->n_track &&
-	       s->place == f->track[n - 1] && s == sighting(c, p, n - 1) &&
-	       (n == 1 || (p->flags & PACKET_TRACK));
-}
-
-static inline void note_nearest(struct correlate *c, struct packet *p,
-				const struct correlate_obs *o, unsigned role)
-{
-	if (o->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
-		p->direction = o->direction;
-	p->ttl_last = o->ttl;
-	if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len)) {
-		p->len_rank = (uint8_t)role;
-		p->len = o->eth_len;
-		if (p->flags & PACKET_MORE)
-			more_need(c, p)->l2l3_len = 0;
-	}
-}
-
 /* Of a packet that this observation shows in part: the length it has as a whole. */
 static void note_nearest_part(struct correlate *c, struct packet *p,
 			      const struct correlate_obs *o, unsigned role)
@@ -276,9 +233,9 @@ void attach_observation(struct correlate *c, uint32_t i, const struct correlate_
 		if (part)
 			note_nearest_part(c, p, o, role);
 		else
-			note_nearest(c, p, o, role);
+			attach_note_nearest(c, p, o, role);
 		if (f && encap && counts_outer(c, p, place))
-			count_outer(c, p, f, o, large);
+			attach_count_outer(c, p, f, o, large);
 		if (f)
 			learn_route(c, p, f, o, role);
 		if (part || o->segment)
@@ -286,49 +243,14 @@ void attach_observation(struct correlate *c, uint32_t i, const struct correlate_
 	}
 	if (c->n_seen)
 		seen_add(c, p, o, start, size, part);
-	if (keeps_track(c, p, f, s)) {
-		p->flags |= PACKET_TRACK;
-		if (p->n_sightings == f->n_track && !(p->flags & PACKET_DONE))
-			is_done(c, i, f, o->time_ns);
+	if (track_note(c, i, f, s, o->time_ns))
 		return;
-	}
-	p->flags &= (uint16_t)~PACKET_TRACK;
 	if (!(p->flags & PACKET_DONE) && s &&
 	    path_is_done(c, p, sighting(c, p, p->n_sightings - 1u)))
-		is_done(c, i, f, o->time_ns);
+		attach_is_done(c, i, f, o->time_ns);
 	else if (first && p->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)
 		/* Of no captured pod so far: a translation would show it before it settles. */
 		close_queue(c, i, o->time_ns);
-}
-
-bool attach_on_track(struct correlate *c, uint32_t i, struct flow *f,
-		     const struct correlate_obs *o, uint16_t place)
-{
-	struct packet *p = &c->packet[i];
-	unsigned role = c->hop[o->hop].role, n = p->n_sightings;
-
-	if (!(p->flags & PACKET_TRACK) || n >= f->n_track || place != f->track[n] ||
-	    !has_track(c, f) || o->time_ns < p->s[n - 1].first_ns || o->segment || c->n_seen ||
-	    (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
-		return false;
-	p->s[n] = (struct sighting){ .first_ns = o->time_ns, .covered = o->size, .place = place,
-				     .whole = 1, .role = (uint8_t)role };
-	p->n_sightings = (uint8_t)(n + 1);
-	if (c->cfg.on_packet)
-		wire_note(c, p, o, false);
-	note_nearest(c, p, o, role);
-	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
-		count_outer(c, p, f, o, false);
-	if (n + 1 < f->n_track)
-		return true;
-	/* Behind the wire, or in the pod, no hop is left that could show it once more. */
-	if (f->track_ends) {
-		p->flags |= PACKET_DONE | PACKET_SETTLED;
-		packet_unindex(c, i);
-	} else {
-		is_done(c, i, f, o->time_ns);
-	}
-	return true;
 }
 
 /* -------------------------------------------------------------------- parts */

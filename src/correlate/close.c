@@ -206,44 +206,6 @@ static void path_of(const struct correlate *c, const struct packet *p, struct re
 
 /* ---------------------------------------------------------------- judgement */
 
-/* Did p do exactly what its flow's track says? Then all that follows is known. */
-static bool went_its_track(const struct correlate *c, const struct packet *p,
-			   const struct flow *f)
-{
-	if ((p->flags & (PACKET_TRACK | PACKET_DONE)) != (PACKET_TRACK | PACKET_DONE) ||
-	    p->n_sightings != f->n_track || f->tracks != c->tracks)
-		return false;
-	for (unsigned i = 0; i < f->n_track; i++)
-		if (p->s[i].place != f->track[i])
-			return false;
-	return true;
-}
-
-/* The packet is on the wire, or in a pod. Below a bond, its NIC would still show it. */
-static bool is_end(const struct correlate *c, const struct sighting *s)
-{
-	return PLACE_WAY(s->place) == MODEL_WAY_OUT &&
-	       (s->role == MODEL_ROLE_VETH ||
-		(s->role == MODEL_ROLE_UNDERLAY && c->n_underlays == 1));
-}
-
-/* p was complete: those that follow it may take the same way. */
-static void leave_track(const struct correlate *c, const struct packet *p, struct flow *f,
-			uint16_t row)
-{
-	if (!(p->flags & PACKET_DONE) || p->n_sightings > SIGHTINGS_FEW)
-		return;
-	for (unsigned i = 0; i < p->n_sightings; i++)
-		if (!p->s[i].whole)
-			return;
-	for (unsigned i = 0; i < p->n_sightings; i++)
-		f->track[i] = p->s[i].place;
-	f->n_track = p->n_sightings;
-	f->track_ends = is_end(c, &p->s[p->n_sightings - 1u]);
-	f->track_row = row;
-	f->tracks = c->tracks;
-}
-
 /* Why an incomplete packet is, and whether it can be called lost. */
 static enum result_status judge_incomplete(struct correlate *c, const struct packet *p,
 					   bool tie_incomplete, struct path_verdict *v,
@@ -284,7 +246,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 	/* Closed before it was written (a full table): counted and named all the same. */
 	if (!p->id && (!c->cfg.max_packets || c->next_id < c->cfg.max_packets))
 		p->id = ++c->next_id;
-	if (went_its_track(c, p, f)) {
+	if (track_was_kept(c, p, f)) {
 		row = f->track_row;
 		tally_path_row(c, p, row);
 		path = c->path_row[row].row.path;
@@ -296,7 +258,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 		path_of(c, p, &path);
 		row = tally_path(c, p, &path);
 		if (v.complete)
-			leave_track(c, p, f, row);
+			track_leave(c, p, f, row);
 	}
 	if (p->tunnel != NO_TUNNEL) {
 		tally_count_outer(c, p, &oc);

@@ -458,7 +458,6 @@ void observe_learn_hop(struct correlate *c, unsigned hop);	/* its role, pod or a
 uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t hash,
 		  enum model_direction direction, int64_t now_ns);
 uint32_t flow_by_hash(const struct correlate *c, uint64_t hash);
-uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash);
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t);
 void flow_link(struct correlate *c, uint32_t a, uint32_t b);
 void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again, without its figures */
@@ -476,7 +475,6 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 /* A packet of its own for o; NONE only where packet_new() says so. */
 uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
 uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key);
-bool match_same_content(const struct packet *p, const struct correlate_obs *o);
 
 /* ---- choice.c: look-alikes */
 struct choice {
@@ -494,12 +492,24 @@ void choice_tie(struct correlate *c, uint32_t a, uint32_t b);
 /* Bytes [start, start + size) of packet p, seen by o at place. */
 void attach_observation(struct correlate *c, uint32_t p, const struct correlate_obs *o,
 			uint16_t place, uint32_t start, uint32_t size);
-/* True when o was the next step of p's track, and nothing else had to be done for it. */
-bool attach_on_track(struct correlate *c, uint32_t p, struct flow *f,
-		     const struct correlate_obs *o, uint16_t place);
+/* Encapsulated on the underlay: what the outer headers cost. */
+void attach_count_outer(struct correlate *c, struct packet *p, struct flow *f,
+			const struct correlate_obs *o, bool large);
 bool attach_is_super(const struct correlate *c, const struct correlate_obs *o);
 /* Makes packet `child` a part of `parent`: its observations, places and figures move over. */
 void attach_part(struct correlate *c, uint32_t parent, uint32_t child);
+
+/* ---- track.c: packets that go the way of those before them */
+/* The packet of which o is the next step on its track, with o noted. NONE: the rules decide. */
+uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			   uint64_t key);
+/* Packet p has sighting s now (NULL: not kept). True: it is on track, and nothing is left to do. */
+bool track_note(struct correlate *c, uint32_t p, struct flow *f, const struct sighting *s,
+		int64_t now_ns);
+/* p did all that its flow's track says, and nothing else. */
+bool track_was_kept(const struct correlate *c, const struct packet *p, const struct flow *f);
+/* p was complete, in that row of the report: those that follow it may take the same way. */
+void track_leave(const struct correlate *c, const struct packet *p, struct flow *f, uint16_t row);
 
 /* ---- stream.c: segments and merges of TCP bytes */
 void stream_index(struct correlate *c, uint32_t p, uint64_t flow_key);
@@ -599,6 +609,22 @@ static inline struct flow *flow_root(const struct correlate *c, uint32_t i)
 	return &c->flow[c->flow[i].root];
 }
 
+static inline bool tuple_eq(const struct result_tuple *a, const struct result_tuple *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->protocol == b->protocol &&
+	       addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst);
+}
+
+static inline uint32_t flow_find(const struct correlate *c, const struct result_tuple *t,
+				 uint64_t hash)
+{
+	uint32_t i = c->flow_bucket[hash & c->flow_mask];
+
+	while (i != NONE && (c->flow[i].hash != hash || !tuple_eq(&c->flow[i].tuple, t)))
+		i = c->flow[i].next;
+	return i;
+}
+
 /* The same packets take other ways from here on: what was worked out is asked for again. */
 static inline void flow_forget_track(struct flow *root)
 {
@@ -658,6 +684,38 @@ static inline bool packet_has_place(const struct correlate *c, const struct pack
 		if (sighting(c, p, i)->place == place)
 			return true;
 	return false;
+}
+
+/* Payloads agree as far as both hops captured them. */
+static inline bool packet_same_content(const struct packet *p, const struct correlate_obs *o)
+{
+	return p->kind == o->kind && p->head == o->head && p->size == o->size &&
+	       (p->body_len != o->body_len || p->body == o->body);
+}
+
+/* Direction, TTL and length, of which the hop nearest the pod has the last word. */
+static inline void attach_note_nearest(struct correlate *c, struct packet *p,
+				       const struct correlate_obs *o, unsigned role)
+{
+	if (o->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
+		p->direction = o->direction;
+	p->ttl_last = o->ttl;
+	if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len)) {
+		p->len_rank = (uint8_t)role;
+		p->len = o->eth_len;
+		if (p->flags & PACKET_MORE)
+			more_need(c, p)->l2l3_len = 0;
+	}
+}
+
+/* All of it was seen at its last hop: it closes when it has settled. */
+static inline void attach_is_done(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
+{
+	c->packet[i].flags |= PACKET_DONE;
+	/* It went all its way: its flow's packets need no second key any more. */
+	if (f)
+		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
+	close_queue(c, i, now_ns);
 }
 
 static inline uint16_t place_of(const struct correlate_obs *o)

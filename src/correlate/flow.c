@@ -50,21 +50,6 @@ static void use_order_front(struct correlate *c, uint32_t i)
 	c->flow_newest = i;
 }
 
-static bool tuple_eq(const struct result_tuple *a, const struct result_tuple *b)
-{
-	return a->sport == b->sport && a->dport == b->dport && a->protocol == b->protocol &&
-	       addr_eq(&a->src, &b->src) && addr_eq(&a->dst, &b->dst);
-}
-
-uint32_t flow_find(const struct correlate *c, const struct result_tuple *t, uint64_t hash)
-{
-	uint32_t i = c->flow_bucket[hash & c->flow_mask];
-
-	while (i != NONE && (c->flow[i].hash != hash || !tuple_eq(&c->flow[i].tuple, t)))
-		i = c->flow[i].next;
-	return i;
-}
-
 uint32_t flow_by_hash(const struct correlate *c, uint64_t hash)
 {
 	uint32_t i = c->flow_bucket[hash & c->flow_mask];

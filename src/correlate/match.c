@@ -23,7 +23,8 @@
  *
  * The rules, in this order; the first that finds a packet decides:
  *
- *   same         everything that no hop may change agrees, the place is free   (here)
+ *   same         everything that no hop may change agrees, the place is free
+ *                                             (here; the short way of most: track.c)
  *   translate    the same under other addresses: joins the two flows    (translate.c)
  *   segment      TCP bytes inside a longer packet whose header they share  (stream.c)
  *   merge        TCP bytes that contain shorter packets whose headers agree
@@ -57,28 +58,12 @@ uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key)
 	return hash_mix(flow_key, o->head, KEY_WHOLE);
 }
 
-/* Payloads agree as far as both hops captured them. */
-static inline bool same_body(const struct packet *p, const struct correlate_obs *o)
-{
-	return p->body_len != o->body_len || p->body == o->body;
-}
-
-static inline bool same_content(const struct packet *p, const struct correlate_obs *o)
-{
-	return p->kind == o->kind && p->head == o->head && p->size == o->size && same_body(p, o);
-}
-
-bool match_same_content(const struct packet *p, const struct correlate_obs *o)
-{
-	return same_content(p, o);
-}
-
 /* -------------------------------------------------------------------- same */
 
 static bool is_same(const struct correlate *c, const struct packet *p, uint64_t key,
 		    const struct correlate_obs *o, uint16_t place)
 {
-	return p->key == key && packet_is_open(p) && same_content(p, o) &&
+	return p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
 	       !packet_has_place(c, p, place);
 }
 
@@ -110,29 +95,6 @@ static void note_nearer(struct correlate *c, uint32_t i, const struct correlate_
 
 	if (p->flow != flow && c->hop[o->hop].role < p->len_rank && o->kind == p->kind)
 		packet_set_flow(c, i, flow);
-}
-
-/*
- * Rule `same` for what nearly all observations are: the next step of the one packet that has
- * the key. NONE: it is anything else, and the rules decide.
- */
-static uint32_t rule_same_on_track(struct correlate *c, const struct correlate_obs *o,
-				   uint32_t flow, uint64_t key, uint16_t place)
-{
-	uint32_t found = NONE;
-
-	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE; i = c->packet[i].next) {
-		if (c->packet[i].key != key)
-			continue;
-		if (found != NONE)
-			return NONE; /* look-alikes, or sent again */
-		found = i;
-	}
-	if (found == NONE || !packet_is_open(&c->packet[found]) ||
-	    !same_content(&c->packet[found], o))
-		return NONE;
-	note_nearer(c, found, o, flow);
-	return attach_on_track(c, found, flow_root(c, flow), o, place) ? found : NONE;
 }
 
 /* --------------------------------------------------------------------- new */
@@ -336,11 +298,10 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 
 	uint64_t key = match_key(o, c->flow[flow].key);
 
-	if (o->kind != KIND_FRAGMENT) {
-		i = rule_same_on_track(c, o, flow, key, place);
-		if (i != NONE)
-			return i;
-	}
+	/* `same`, for nearly all. */
+	i = o->kind == KIND_FRAGMENT ? NONE : track_observation(c, o, flow, key);
+	if (i != NONE)
+		return i;
 	origin = is_origin(c, o);
 	if (origin)
 		c->flow[flow].origin = true;

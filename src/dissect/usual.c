@@ -26,8 +26,8 @@
  * Ethernet, IP, and the ports, of the frame that begins at `at` and ends at `end` on the
  * wire. False: not one of the usual kind.
  */
-static inline bool read_headers(const uint8_t *data, uint32_t caplen, uint32_t at, uint32_t end,
-				struct model_view *v)
+static inline __attribute__((always_inline)) bool
+read_headers(const uint8_t *data, uint32_t caplen, uint32_t at, uint32_t end, struct model_view *v)
 {
 	const uint32_t ip_at = at + DISSECT_ETH_LEN;
 	const uint8_t *p = data + ip_at;
@@ -114,7 +114,8 @@ static inline void set_payload(struct model_view *v, uint32_t caplen, uint32_t o
 }
 
 /* The transport header in v->l4_*; its first 8 bytes (TCP: 20) are captured. */
-static inline bool read_transport(const uint8_t *data, uint32_t caplen, struct model_view *v)
+static inline __attribute__((always_inline)) bool
+read_transport(const uint8_t *data, uint32_t caplen, struct model_view *v)
 {
 	const uint8_t *p = data + v->l4_offset;
 

@@ -22,7 +22,7 @@
  * block, frames of an interface that was not described. Custom blocks,
  * decryption secrets and journal entries are passed over.
  *
- * Frames are the hot path: next_common_frame() reads the usual ones in one go and leaves
+ * Frames are the hot path: next_usual_frame() reads the usual ones in one go and leaves
  * everything else, errors included, to the long way. Both must say the same of what both
  * read: tests/fuzz/fuzz_pcapng.c holds them against each other.
  */
@@ -658,7 +658,7 @@ static inline int next_block(struct pcapng_reader *r, struct block *ret_block, s
  * block of this machine's byte order, all there, sound, with no more than the usual options.
  * 0: it is something else, or something is wrong with it, and the long way tells what.
  */
-static inline int next_common_frame(struct pcapng_reader *r, struct pcapng_frame *f)
+static inline int next_usual_frame(struct pcapng_reader *r, struct pcapng_frame *f)
 {
 	const uint8_t *p = pcapng_window_at(&r->win), *o;
 	const size_t left = pcapng_window_left(&r->win);
@@ -727,11 +727,10 @@ static inline int next_common_frame(struct pcapng_reader *r, struct pcapng_frame
 	return pcapng_reader_give(r, fcs_len ? fcs_len : i->fcs_len, &f->frame);
 }
 
-int pcapng_ng_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
+/* Apart, so that who reads usual frames need not make room for all that this does. */
+static __attribute__((noinline)) int next_event(struct pcapng_reader *r,
+						struct pcapng_frame *ret_frame, struct err *err)
 {
-	r->block_offset = r->win.offset;
-	if (next_common_frame(r, ret_frame))
-		return PCAPNG_EVENT_FRAME;
 	/* Ends because each turn passes at least 12 bytes of a finite window, or waits. */
 	for (;;) {
 		struct block k = { .type = 0 };
@@ -772,4 +771,11 @@ int pcapng_ng_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, stru
 		if (rc > 0)
 			return rc;
 	}
+}
+
+int pcapng_ng_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct err *err)
+{
+	r->block_offset = r->win.offset;
+	return next_usual_frame(r, ret_frame) ? PCAPNG_EVENT_FRAME
+					      : next_event(r, ret_frame, err);
 }

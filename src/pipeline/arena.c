@@ -14,33 +14,27 @@
 #define NONE 0xffffffffu
 #define CHUNK_BYTES (ARENA_UNIT << ARENA_CHUNK_BITS)
 
-static uint32_t bytes_of(uint32_t size)
-{
-	const size_t n = sizeof(struct slot) + (size_t)size;
-
-	return (uint32_t)((n + ARENA_UNIT - 1) / ARENA_UNIT * ARENA_UNIT);
-}
-
 int arena_init(struct arena *a, size_t bytes)
 {
 	a->n_chunks = (uint32_t)(bytes / CHUNK_BYTES) + 2;
 	if (a->n_chunks > UINT32_MAX >> ARENA_CHUNK_BITS)
 		return -EINVAL;
 	a->chunk = calloc(a->n_chunks, sizeof(*a->chunk));
-	a->current = a->free = NONE;
+	a->free = NONE;	/* the first chunk is current, and has no room yet */
+	a->top = 1;
 	return a->chunk ? 0 : -ENOMEM;
 }
 
 void arena_done(struct arena *a)
 {
-	for (uint32_t i = 0; i < a->top; i++)
+	for (uint32_t i = 0; a->chunk && i < a->top; i++)
 		free(a->chunk[i].data);
 	free(a->chunk);
 	a->chunk = NULL;
 	a->top = 0;
 }
 
-/* An empty chunk with room for n bytes becomes the current one. False: all are in use. */
+/* An empty chunk with room for n bytes becomes the current one: 1; 0: all are in use; -ENOMEM. */
 static int next_chunk(struct arena *a, uint32_t n)
 {
 	struct arena_chunk *c;
@@ -68,7 +62,7 @@ static int next_chunk(struct arena *a, uint32_t n)
 	else
 		a->free = c->next_free;
 	/* The one that was current may have been left empty, having no room for this frame. */
-	if (a->current != NONE && !a->chunk[a->current].live) {
+	if (!a->chunk[a->current].live) {
 		a->chunk[a->current].next_free = a->free;
 		a->free = a->current;
 	}
@@ -79,19 +73,13 @@ static int next_chunk(struct arena *a, uint32_t n)
 
 int arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot)
 {
-	uint32_t n = bytes_of(size);
-	struct arena_chunk *c;
-
-	if (a->current == NONE || a->chunk[a->current].size - a->chunk[a->current].used < n) {
-		int rc = next_chunk(a, n);
+	if (!arena_alloc_here(a, size, ret_slot)) {
+		int rc = next_chunk(a, arena_bytes(size));
 
 		if (rc <= 0)
 			return rc;
+		(void)arena_alloc_here(a, size, ret_slot);
 	}
-	c = &a->chunk[a->current];
-	*ret_slot = a->current << ARENA_CHUNK_BITS | c->used / ARENA_UNIT;
-	c->used += n;
-	c->live++;
 	return 1;
 }
 

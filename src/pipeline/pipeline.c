@@ -283,7 +283,7 @@ static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
 
 /* ----------------------------------------------------------------- matching */
 
-static void observe(struct pipeline *p, const struct model_frame *f, struct model_view *view,
+static inline void observe(struct pipeline *p, const struct model_frame *f, struct model_view *view,
 		    struct correlate_obs *obs)
 {
 	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
@@ -308,7 +308,7 @@ static bool rejects(const struct pipeline *p, const struct model_frame *f,
  * The next frame in time order is matched. f: its bytes, when a filter may be asked; else
  * NULL. Returns its packet.
  */
-static correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
+static inline correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
 			   const struct model_frame *f, const struct model_view *view)
 {
 	correlate_ref ref;
@@ -329,15 +329,10 @@ static correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
 	return ref;
 }
 
-/* Before a frame of that time is matched, room is made and what is due leaves. */
-static int prepare(struct pipeline *p, int64_t time_ns)
+static int prepare_held(struct pipeline *p, int64_t time_ns)
 {
 	int rc = 0;
 
-	if (!p->n_held) {
-		(void)correlate_make_room(p->correlate);
-		return 0;
-	}
 	if (p->n_held == HELD_MAX)
 		rc = release_oldest(p);
 	/* Marks come before closes: time must not pass a packet whose frames still wait. */
@@ -349,8 +344,17 @@ static int prepare(struct pipeline *p, int64_t time_ns)
 	return rc;
 }
 
+/* Before a frame of that time is matched, room is made and what is due leaves. */
+static inline int prepare(struct pipeline *p, int64_t time_ns)
+{
+	if (p->n_held)
+		return prepare_held(p, time_ns);
+	(void)correlate_make_room(p->correlate);
+	return 0;
+}
+
 /* Nobody looks at marks: the frame is counted and done with. */
-static void count(struct pipeline *p, correlate_ref ref, const struct correlate_obs *obs)
+static inline void count(struct pipeline *p, correlate_ref ref, const struct correlate_obs *obs)
 {
 	int64_t t = obs->time_ns;
 
@@ -489,7 +493,7 @@ static int flush(struct pipeline *p)
 }
 
 /* A place of `size` data bytes; when there is none, the oldest frames leave before their time. */
-static int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
+static int slot_wait(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
 {
 	int rc;
 
@@ -500,6 +504,11 @@ static int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
 			break;
 	}
 	return rc < 0 ? rc : 0;
+}
+
+static inline int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
+{
+	return arena_alloc_here(&p->arena, size, ret_slot) ? 0 : slot_wait(p, size, ret_slot);
 }
 
 static void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)

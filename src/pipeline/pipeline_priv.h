@@ -45,6 +45,28 @@ void arena_done(struct arena *a);
 int arena_alloc(struct arena *a, uint32_t size, uint32_t *ret_slot);
 void arena_free(struct arena *a, uint32_t slot);
 
+/* Bytes of the arena that such a slot takes. */
+static inline uint32_t arena_bytes(uint32_t size)
+{
+	const size_t n = sizeof(struct slot) + (size_t)size;
+
+	return (uint32_t)((n + ARENA_UNIT - 1) / ARENA_UNIT * ARENA_UNIT);
+}
+
+/* arena_alloc() where the chunk that is being filled has room. */
+static inline bool arena_alloc_here(struct arena *a, uint32_t size, uint32_t *ret_slot)
+{
+	const uint32_t n = arena_bytes(size);
+	struct arena_chunk *c = &a->chunk[a->current];
+
+	if (c->size - c->used < n)
+		return false;
+	*ret_slot = a->current << ARENA_CHUNK_BITS | c->used / ARENA_UNIT;
+	c->used += n;
+	c->live++;
+	return true;
+}
+
 static inline struct slot *arena_slot(const struct arena *a, uint32_t slot)
 {
 	const struct arena_chunk *c = &a->chunk[slot >> ARENA_CHUNK_BITS];

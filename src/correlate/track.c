@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * track.c - packets that do what the packets of their flow did before: nearly all.
+ *
+ * Theory of operation
+ *
+ * The first packet of a flow that went all its way, whole at each place, leaves its places in
+ * the flow's group as the track. A packet that takes the same steps in the same order is on
+ * track (PACKET_TRACK). What follows from such a path was worked out once, for the first
+ * one (path.c): where it ends, that it is complete, its row in the report. For the others
+ * counting their steps is enough.
+ *
+ *      flow:    track[]  veth-in   bridge-in   vtep-out   underlay-out     row 3 of the report
+ *      packet:  s[]         x          x                                   on track, 2 of 4
+ *
+ * The short way (track_observation) serves the next step of a packet that is on track and has
+ * no look-alike. It keeps all that attach.c keeps, so anything else may go on from where it
+ * stands: the first step that differs takes the flag away, nothing more.
+ *
+ * A track is forgotten when the flow's route or its group changes (flow_forget_track), and all
+ * tracks become doubtful when the node's facts do (correlate.tracks).
+ */
+#include "correlate_priv.h"
+
+static inline bool has_track(const struct correlate *c, const struct flow *f)
+{
+	return f->n_track && f->tracks == c->tracks;
+}
+
+/* p took the last step of its track. */
+static inline void is_through(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
+{
+	if (f->track_ends) {
+		/* Behind the wire, or in the pod, no hop is left that could show it once more. */
+		c->packet[i].flags |= PACKET_DONE | PACKET_SETTLED;
+		packet_unindex(c, i);
+	} else {
+		attach_is_done(c, i, f, now_ns);
+	}
+}
+
+uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			   uint64_t key)
+{
+	struct flow *f = flow_root(c, flow);
+	const uint16_t place = place_of(o);
+	unsigned role, n;
+	uint32_t found = NONE;
+
+	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE; i = c->packet[i].next) {
+		if (c->packet[i].key != key)
+			continue;
+		if (found != NONE)
+			return NONE; /* look-alikes, or sent again */
+		found = i;
+	}
+	if (found == NONE)
+		return NONE;
+
+	struct packet *p = &c->packet[found];
+
+	n = p->n_sightings;
+	if ((p->flags & (PACKET_TRACK | PACKET_CLOSED)) != PACKET_TRACK || p->parent != NONE ||
+	    n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
+	    !packet_same_content(p, o) || o->time_ns < p->s[n - 1].first_ns || o->segment ||
+	    c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
+		return NONE;
+	role = c->hop[o->hop].role;
+	p->s[n] = (struct sighting){ .first_ns = o->time_ns, .covered = o->size, .place = place,
+				     .whole = 1, .role = (uint8_t)role };
+	p->n_sightings = (uint8_t)(n + 1);
+	if (p->flow != flow && role < p->len_rank)
+		packet_set_flow(c, found, flow);
+	if (c->cfg.on_packet)
+		wire_note(c, p, o, false);
+	attach_note_nearest(c, p, o, role);
+	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
+		attach_count_outer(c, p, f, o, false);
+	if (n + 1 == f->n_track)
+		is_through(c, found, f, o->time_ns);
+	return found;
+}
+
+bool track_note(struct correlate *c, uint32_t i, struct flow *f, const struct sighting *s,
+		int64_t now_ns)
+{
+	struct packet *p = &c->packet[i];
+	unsigned n = p->n_sightings;
+
+	if (!f || !s || !s->whole || !has_track(c, f) || n > f->n_track ||
+	    s->place != f->track[n - 1] || s != &p->s[n - 1] ||
+	    (n > 1 && !(p->flags & PACKET_TRACK))) {
+		p->flags &= (uint16_t)~PACKET_TRACK;
+		return false;
+	}
+	p->flags |= PACKET_TRACK;
+	if (n == f->n_track && !(p->flags & PACKET_DONE))
+		is_through(c, i, f, now_ns);
+	return true;
+}
+
+bool track_was_kept(const struct correlate *c, const struct packet *p, const struct flow *f)
+{
+	if ((p->flags & (PACKET_TRACK | PACKET_DONE)) != (PACKET_TRACK | PACKET_DONE) ||
+	    p->n_sightings != f->n_track || f->tracks != c->tracks)
+		return false;
+	for (unsigned i = 0; i < f->n_track; i++)
+		if (p->s[i].place != f->track[i])
+			return false;
+	return true;
+}
+
+/* The packet is on the wire, or in a pod. Below a bond, its NIC would still show it. */
+static bool is_end(const struct correlate *c, const struct sighting *s)
+{
+	return PLACE_WAY(s->place) == MODEL_WAY_OUT &&
+	       (s->role == MODEL_ROLE_VETH ||
+		(s->role == MODEL_ROLE_UNDERLAY && c->n_underlays == 1));
+}
+
+void track_leave(const struct correlate *c, const struct packet *p, struct flow *f, uint16_t row)
+{
+	if (!(p->flags & PACKET_DONE) || p->n_sightings > SIGHTINGS_FEW)
+		return;
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		if (!p->s[i].whole)
+			return;
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		f->track[i] = p->s[i].place;
+	f->n_track = p->n_sightings;
+	f->track_ends = is_end(c, &p->s[p->n_sightings - 1u]);
+	f->track_row = row;
+	f->tracks = c->tracks;
+}
