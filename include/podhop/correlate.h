@@ -43,6 +43,7 @@ struct correlate_config {
 	int64_t lookahead_ns;		/* 0: default */
 	bool nat;			/* follow address translation */
 	bool observations;		/* result_packet lists every observation */
+	bool ids_only;			/* marks say id, direction and keep, nothing else */
 	/* false: packets of no captured pod are foreign (live capture) */
 	bool keep_other;
 	/* verdicts are asked for (FILTER, direction); filter: packets never asked about are unsure */
@@ -182,6 +183,12 @@ bool correlate_make_room(struct correlate *c);
 /* Each pushed observation is marked exactly once, in the order of the pushes. */
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *tag,
 		    struct correlate_mark *ret_mark);
+
+/*
+ * Nothing that comes later can change what correlate_mark() says of an observation that was
+ * pushed as ref: it need not wait any longer.
+ */
+bool correlate_is_final(const struct correlate *c, correlate_ref ref);
 
 /* In place of a mark, when nobody sees marks or ids: counts, and is done with. */
 void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len);

@@ -40,6 +40,7 @@ struct pipeline_config {
 	bool nat;
 	bool observations;		/* packets list their observations */
 	bool keep_other;
+	bool ids_only;			/* of marks, nothing but the id is looked at */
 	bool unseen;			/* nobody sees marks or ids: none is waited for */
 	/* keep the frames' bytes; without them on_frame is not called */
 	bool keep_bytes;
@@ -87,8 +88,19 @@ int64_t pipeline_frontier_ns(const struct pipeline *p);
 int64_t pipeline_first_ns(const struct pipeline *p);
 int64_t pipeline_last_ns(const struct pipeline *p);
 
-/* The comment of a frame (contract, section 4) into out; returns its length. */
-size_t pipeline_comment(const struct correlate_mark *mark, char *out, size_t size);
+/* Texts that comments have in common (hop, direction, path), as they were written last. */
+#define PIPELINE_COMMENTS 32	/* a dual-stack pod's paths, each with its prefixes */
+struct pipeline_comments {
+	struct pipeline_comment_middle {
+		uint64_t key;	/* 0: empty */
+		uint32_t len;
+		/* " hop=12 dir=ingress path=", 12 times the longest role, ">loop" */
+		char text[172];
+	} middle[PIPELINE_COMMENTS];
+};
+/* The comment of a frame (contract, section 4) into out; returns its length. kept: zero at first. */
+size_t pipeline_comment(struct pipeline_comments *kept, const struct correlate_mark *mark,
+			char *out, size_t size);
 
 /* ---------------------------------------------------------------- roles.c */
 

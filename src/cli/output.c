@@ -67,8 +67,9 @@ struct output {
 	char os[OS_MAX];		/* read before the sandbox closes */
 	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
+	struct pipeline_comments comments;
 	int64_t flushed_ns;
-	bool flush_each;
+	bool flush_each, terse, rotates;
 };
 
 static int64_t monotonic_ns(void)
@@ -411,6 +412,8 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->filters = filters;
 	o->flushed_ns = monotonic_ns();
 	o->flush_each = opt->unbuffered;
+	o->terse = opt->terse;
+	o->rotates = opt->naming != NAMING_ONE;
 	if (opt->naming == NAMING_NUMBER_AND_TIME && opt->ring.files) {
 		o->kept = calloc(opt->ring.files < FILES_KEPT_MAX ? opt->ring.files
 								  : FILES_KEPT_MAX,
@@ -450,52 +453,64 @@ char *output_directory(const struct options *opt)
 				   : strndup(opt->write, (size_t)(slash - opt->write));
 }
 
+/* Frames leave a look-ahead late: those in front of the gap must not bear it. */
+static uint64_t take_drops(struct output *o, const struct model_frame *f)
+{
+	uint64_t n = o->drops[f->hop];
+
+	if (f->time_ns < o->drops_ns[f->hop])
+		return 0;
+	o->drops[f->hop] = 0;
+	return n;
+}
+
+static int write_to(struct file *out, const struct pcapng_writer_packet *p, struct err *err)
+{
+	int rc = pcapng_writer_packet(out->writer, p, err);
+
+	if (rc < 0)
+		err_prefix(err, "%s", out->path ? out->path : "stdout");
+	return rc;
+}
+
 int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err)
 {
 	char comment[COMMENT_MAX];
-	struct pcapng_writer_packet p = {
-		.interface = f->hop,
-		.time_ns = f->time_ns,
-		.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX,
-		.len = f->len,
-		.data = f->data,
-		.flags = f->way == MODEL_WAY_IN	   ? PCAPNG_FLAG_IN
-			 : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
-						   : 0,
-		.packet_id = m->id,
-		.drops = f->drops,
-	};
-	int rc = 0;
+	struct pcapng_writer_packet p;
+	int rc;
 
 	if (o->over)
 		return 0;
-	if (set_is_full(o, f->time_ns)) {
+	if (o->rotates && set_is_full(o, f->time_ns)) {
 		rc = next_set(o, err);
 		if (rc < 0 || o->over)
 			return rc;
 	}
 	if (!o->set_frames++)
 		o->set_ns = f->time_ns;
-	/* Frames leave a look-ahead late: those in front of the gap must not bear it. */
-	if (o->drops[f->hop] && f->time_ns >= o->drops_ns[f->hop]) {
-		p.drops += o->drops[f->hop];
-		o->drops[f->hop] = 0;
-	}
-	if (!o->opt->terse && m->id) {
-		p.comment_len = pipeline_comment(m, comment, sizeof(comment));
+	p.interface = f->hop;
+	p.time_ns = f->time_ns;
+	p.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX;
+	p.len = f->len;
+	p.data = f->data;
+	p.flags = f->way == MODEL_WAY_IN    ? PCAPNG_FLAG_IN
+		  : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
+					    : 0;
+	p.packet_id = m->id;
+	p.drops = f->drops + (o->drops[f->hop] ? take_drops(o, f) : 0);
+	p.comment = NULL;
+	p.comment_len = 0;
+	if (!o->terse && m->id) {
+		p.comment_len = pipeline_comment(&o->comments, m, comment, sizeof(comment));
 		p.comment = comment;
 	}
-	for (unsigned i = 0; i < o->n_files && !rc; i++) {
-		struct file *out = &o->files[i];
-		if (out->only_hop >= 0) {
-			if ((unsigned)out->only_hop != f->hop)
-				continue;
-			p.interface = 0;
-		}
-		rc = pcapng_writer_packet(out->writer, &p, err);
-		if (rc < 0)
-			err_prefix(err, "%s", out->path ? out->path : "stdout");
+	rc = write_to(&o->files[0], &p, err);
+	for (unsigned i = 1; i < o->n_files && !rc; i++) {
+		if ((unsigned)o->files[i].only_hop != f->hop)
+			continue;
+		p.interface = 0;
+		rc = write_to(&o->files[i], &p, err);
 	}
 	if (!rc && o->flush_each)
 		rc = output_flush(o, err);

@@ -135,8 +135,6 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 	struct session *s = arg;
 	int rc;
 
-	if (!s->output)
-		return 0;
 	rc = output_frame(s->output, f, m, &s->err);
 	if (s->opt->stop.bytes && output_bytes(s->output) >= s->opt->stop.bytes)
 		pipeline_stop(s->pipeline);
@@ -257,6 +255,7 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 		.observations = o->format == FORMAT_JSONL,
 		.keep_other = !live,
 		.keep_bytes = s->output != NULL,
+		.ids_only = o->terse,
 		.unseen = !live && session_is_unseen(s),
 		.hash_seed = seed,
 		.bytes_max = o->snaplen > HEADERS_SNAPLEN ? BYTES_FRAMES : 0,
@@ -264,7 +263,7 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 		.max_frames = o->stop.frames,
 		.direction = o->direction,
 		.filter = s->filter,
-		.on_frame = on_frame,
+		.on_frame = s->output ? on_frame : NULL,
 		.on_packet = s->packets ? on_packet : NULL,
 		.arg = s,
 	};

@@ -186,6 +186,24 @@ static void mark_path(const struct correlate *c, const struct packet *p,
 		m->dt_ns = o->time_ns - sighting(c, p, k - 1)->first_ns;
 }
 
+bool correlate_is_final(const struct correlate *c, correlate_ref ref)
+{
+	const struct packet *p;
+
+	if (ref >= c->n_packets)
+		return true; /* of no packet: foreign, or without IP */
+	p = &c->packet[ref];
+	if (p->flags & PACKET_SETTLED)
+		return true;
+	/*
+	 * It goes the way of those before it: all it is known by is known. But a verdict may
+	 * still come from a hop nearer the pod, and what the wire brought in segments may be
+	 * merged by the next hop, to be one packet.
+	 */
+	return (p->flags & PACKET_TRACK) && !c->cfg.verdicts &&
+	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH);
+}
+
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
 		    struct correlate_mark *m)
 {
@@ -219,6 +237,10 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 				c->ids_open++;
 		}
 		m->id = p->id;
+		if (c->cfg.ids_only) {
+			release_one(c, ref);
+			return;
+		}
 		m->ambiguous = p->ambiguous;
 		mark_path(c, p, o, m);
 		if (p->flow != NONE) {

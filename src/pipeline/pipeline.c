@@ -37,6 +37,12 @@
 
 #define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB, made when the hop is seen */
 #define HELD_MAX 131072u	/* frames being held; 1 MiB */
+/*
+ * Of the byte budget, what frames that were matched may take. Sorting needs the rest when a hop
+ * lags behind; these only wait for what comes later by microseconds as a rule, and cost twice
+ * when they have left the cache before they leave.
+ */
+#define HELD_SHARE 16u
 #define FETCH_SLOT 16u		/* frames ahead: some 500 ns of work */
 #define FETCH_PACKET 8u
 #define FETCH_SORTED 4u		/* of one hop; the others come in between */
@@ -57,8 +63,6 @@ struct sorted {
 struct hop_queue {
 	struct sorted *ring;	/* QUEUE_MAX of them; NULL: the hop has shown nothing yet */
 	uint32_t head, n;
-	int64_t head_ns;	/* of the oldest; INT64_MAX: empty */
-	uint8_t head_order;
 };
 
 /* A frame that waits for its mark. */
@@ -76,11 +80,15 @@ struct pipeline {
 	uint8_t *scratch;	/* for filter_ask() */
 
 	struct hop_queue queue[MODEL_HOPS_MAX];
+	/* Of each queue's oldest frame, apart, because the merge looks at nothing else. */
+	int64_t head_ns[MODEL_HOPS_MAX];	/* INT64_MAX: the queue is empty */
+	uint8_t head_order[MODEL_HOPS_MAX];
 	uint32_t n_sorted;	/* in all queues */
 	struct held *held;
 	uint32_t held_head, n_held;
 	int64_t held_first_ns, held_last_ns;	/* stamps of the ends; of an empty queue nothing */
 	int64_t hold_ns;
+	size_t held_bytes, held_bytes_max;
 
 	int64_t newest_ns;	/* of all frames taken */
 	int64_t pushed_ns;	/* of the last one matched */
@@ -115,7 +123,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->keeps_bytes = config->keep_bytes || config->filter;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		p->queue[i].head_ns = INT64_MAX;
+		p->head_ns[i] = INT64_MAX;
 
 	/* Sorting a file takes longer than sorting rings; closing is the same for both. */
 	struct correlate_config cc = {
@@ -126,6 +134,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.nat = config->nat,
 		.observations = config->observations,
 		.keep_other = config->keep_other,
+		.ids_only = config->ids_only,
 		.hash_seed = config->hash_seed,
 		.max_packets = config->max_packets,
 		.verdicts = config->filter || config->direction,
@@ -142,14 +151,16 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 			     i < sizeof(p->dissect_outer.vxlan_ports) / sizeof(uint16_t); i++)
 		p->dissect_outer.vxlan_ports[p->dissect_outer.n_vxlan_ports++] =
 			config->net->vxlan_ports[i];
+	if (!p->cfg.bytes_max)
+		p->cfg.bytes_max = PIPELINE_BYTES_DEFAULT;
+	p->held_bytes_max = p->cfg.bytes_max / HELD_SHARE;
 	p->held = calloc(HELD_MAX, sizeof(*p->held));
 	if (config->filter) {
 		p->scratch = malloc(filter_scratch_size());
 		if (!p->scratch)
 			goto fail;
 	}
-	if (!p->held || arena_init(&p->arena, config->bytes_max ? config->bytes_max
-								: PIPELINE_BYTES_DEFAULT) < 0)
+	if (!p->held || arena_init(&p->arena, p->cfg.bytes_max) < 0)
 		goto fail;
 	return p;
 fail:
@@ -178,7 +189,7 @@ struct correlate *pipeline_correlator(struct pipeline *p)
 
 /* --------------------------------------------------------------- second half */
 
-static void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
+static inline void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
 		      struct correlate_mark *mark)
 {
 	int64_t t = tag->time_ns;
@@ -215,39 +226,55 @@ static void fetch_held(const struct pipeline *p)
 			   p->held[(p->held_head + FETCH_PACKET) & (HELD_MAX - 1)].ref);
 }
 
+/* A frame gets its mark, and is handed on. f: its bytes, with the way that was found. */
+static inline int leave(struct pipeline *p, const struct correlate_tag *tag,
+			const struct model_frame *f, correlate_ref ref)
+{
+	struct correlate_mark mark;
+
+	take_mark(p, ref, tag, &mark);
+	if (tag->time_ns > p->marked_ns)
+		p->marked_ns = tag->time_ns;
+	if (!mark.keep || !p->cfg.keep_bytes || !p->cfg.on_frame)
+		return 0;
+	return p->cfg.on_frame(p->cfg.arg, f, &mark);
+}
+
+static inline struct model_frame frame_of(const struct slot *s)
+{
+	return (struct model_frame){
+		.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
+		.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
+		.drops = s->drops, .number = s->number,
+	};
+}
+
 /* The oldest held frame leaves. */
 static int release_oldest(struct pipeline *p)
 {
 	const struct held h = p->held[p->held_head];
 	const struct slot *s = arena_slot(&p->arena, h.slot);
-	struct correlate_mark mark;
-	int rc = 0;
+	int rc;
 
 	fetch_held(p);
-	take_mark(p, h.ref, &s->tag, &mark);
 	p->held_head = (p->held_head + 1) & (HELD_MAX - 1);
 	p->n_held--;
+	p->held_bytes -= s->caplen;
 	if (p->n_held)
 		p->held_first_ns =
 			arena_slot(&p->arena, p->held[p->held_head].slot)->tag.time_ns;
-	if (s->tag.time_ns > p->marked_ns)
-		p->marked_ns = s->tag.time_ns;
-	if (mark.keep && p->cfg.keep_bytes && p->cfg.on_frame) {
-		const struct model_frame f = {
-			.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
-			.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
-			.drops = s->drops, .number = s->number,
-		};
-		rc = p->cfg.on_frame(p->cfg.arg, &f, &mark);
-	}
+	const struct model_frame f = frame_of(s);
+	rc = leave(p, &s->tag, &f, h.ref);
 	arena_free(&p->arena, h.slot);
 	return rc;
 }
 
-/* Frames whose look-ahead has passed leave. */
+/* Frames whose look-ahead has passed leave, and those that need not wait any longer. */
 static int release_due(struct pipeline *p, int64_t now_ns)
 {
-	while (p->n_held && now_ns - p->held_first_ns >= p->hold_ns) {
+	while (p->n_held &&
+	       (now_ns - p->held_first_ns >= p->hold_ns ||
+		correlate_is_final(p->correlate, p->held[p->held_head].ref))) {
 		int rc = release_oldest(p);
 		if (rc < 0)
 			return rc;
@@ -264,6 +291,7 @@ static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
 	int64_t time_ns = arena_slot(&p->arena, slot)->tag.time_ns;
 	uint32_t at = p->n_held++;
 
+	p->held_bytes += arena_slot(&p->arena, slot)->caplen;
 	if (at && time_ns < p->held_last_ns) {
 		while (at) {
 			const struct held *before =
@@ -335,6 +363,8 @@ static int prepare_held(struct pipeline *p, int64_t time_ns)
 
 	if (p->n_held == HELD_MAX)
 		rc = release_oldest(p);
+	while (rc >= 0 && p->n_held && p->held_bytes > p->held_bytes_max)
+		rc = release_oldest(p);
 	/* Marks come before closes: time must not pass a packet whose frames still wait. */
 	if (rc >= 0)
 		rc = release_due(p, time_ns);
@@ -372,31 +402,24 @@ static inline void count(struct pipeline *p, correlate_ref ref, const struct cor
 
 /* ------------------------------------------------------------------ sorting */
 
-static struct hop_queue *oldest_queue(struct pipeline *p)
+/* The hop whose oldest frame is the next in time order. */
+static inline uint32_t oldest_hop(const struct pipeline *p)
 {
-	struct hop_queue *best = &p->queue[0];
+	const uint32_t n = p->cfg.net->n_hops;
+	uint32_t best = 0;
 
-	for (uint32_t i = 1; i < p->cfg.net->n_hops; i++) {
-		struct hop_queue *q = &p->queue[i];
-
-		if (q->head_ns < best->head_ns ||
-		    (q->head_ns == best->head_ns && q->head_order < best->head_order))
-			best = q;
-	}
+	for (uint32_t i = 1; i < n; i++)
+		if (p->head_ns[i] < p->head_ns[best] ||
+		    (p->head_ns[i] == p->head_ns[best] && p->head_order[i] < p->head_order[best]))
+			best = i;
 	return best;
 }
 
-static void queue_look(struct hop_queue *q)
-{
-	const struct sorted *k = &q->ring[q->head];
-
-	q->head_ns = q->n ? k->time_ns : INT64_MAX;
-	q->head_order = k->order;
-}
-
 /* Puts a frame into its hop's queue; nearly in order, so from the tail. */
-static void queue_put(struct hop_queue *q, int64_t time_ns, uint8_t order, uint32_t slot)
+static inline void queue_put(struct pipeline *p, unsigned hop, int64_t time_ns, uint8_t order,
+			     uint32_t slot)
 {
+	struct hop_queue *q = &p->queue[hop];
 	uint32_t at = q->n++;
 
 	while (at) {
@@ -409,9 +432,26 @@ static void queue_put(struct hop_queue *q, int64_t time_ns, uint8_t order, uint3
 	q->ring[(q->head + at) & (QUEUE_MAX - 1)] =
 		(struct sorted){ .time_ns = time_ns, .slot = slot, .order = order };
 	if (!at) {
-		q->head_ns = time_ns;
-		q->head_order = order;
+		p->head_ns[hop] = time_ns;
+		p->head_order[hop] = order;
 	}
+	p->n_sorted++;
+}
+
+/* Takes the oldest frame of a hop out of its queue. */
+static inline uint32_t queue_take(struct pipeline *p, unsigned hop)
+{
+	struct hop_queue *q = &p->queue[hop];
+	uint32_t slot = q->ring[q->head].slot;
+	const struct sorted *next;
+
+	q->head = (q->head + 1) & (QUEUE_MAX - 1);
+	q->n--;
+	next = &q->ring[q->head];
+	p->head_ns[hop] = q->n ? next->time_ns : INT64_MAX;
+	p->head_order[hop] = next->order;
+	p->n_sorted--;
+	return slot;
 }
 
 static void fetch_sorted(const struct pipeline *p, const struct hop_queue *q)
@@ -425,9 +465,27 @@ static void fetch_sorted(const struct pipeline *p, const struct hop_queue *q)
 		__builtin_prefetch(at + i);
 }
 
-/* The oldest frame of q is matched, and goes into the second queue. */
-static int take_from(struct pipeline *p, struct hop_queue *q)
+/* Who nobody sees is counted; what cannot change any more leaves; the rest is held. */
+static int matched(struct pipeline *p, uint32_t at, const struct correlate_obs *o,
+		   correlate_ref ref)
 {
+	struct slot *s = arena_slot(&p->arena, at);
+
+	s->tag = correlate_tag_of(o);
+	if (p->n_held || !correlate_is_final(p->correlate, ref)) {
+		hold(p, at, ref);
+		return 0;
+	}
+	const struct model_frame f = frame_of(s);
+	int rc = leave(p, &s->tag, &f, ref);
+	arena_free(&p->arena, at);
+	return rc;
+}
+
+/* The oldest frame of a hop is matched. */
+static int take_from(struct pipeline *p, uint32_t hop)
+{
+	const struct hop_queue *q = &p->queue[hop];
 	const uint32_t at = q->ring[q->head].slot;
 	struct slot *s = arena_slot(&p->arena, at);
 	const struct correlate_obs *o;
@@ -439,42 +497,32 @@ static int take_from(struct pipeline *p, struct hop_queue *q)
 	int rc = prepare(p, s->tag.time_ns);
 	if (rc < 0)
 		return rc;
-	q->head = (q->head + 1) & (QUEUE_MAX - 1);
-	q->n--;
-	queue_look(q);
-	p->n_sorted--;
+	queue_take(p, hop);
 	if (s->has_obs) {
 		o = (const struct correlate_obs *)(void *)s->data;
 		ref = match(p, o, NULL, NULL);
 	} else {
-		const struct model_frame f = {
-			.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
-			.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
-			.number = s->number,
-		};
+		const struct model_frame f = frame_of(s);
 		observe(p, &f, &view, &obs);
 		o = &obs;
 		ref = match(p, o, &f, &view);
 	}
 	if (o->time_ns > p->pushed_ns)
 		p->pushed_ns = o->time_ns;
-	if (p->cfg.unseen) {
-		count(p, ref, o);
-		arena_free(&p->arena, at);
-		return 0;
-	}
-	s->tag = correlate_tag_of(o);
-	hold(p, at, ref);
+	if (!p->cfg.unseen)
+		return matched(p, at, o, ref);
+	count(p, ref, o);
+	arena_free(&p->arena, at);
 	return 0;
 }
 
 static int advance(struct pipeline *p, int64_t sorted_ns, int64_t now_ns)
 {
 	while (p->n_sorted) {
-		struct hop_queue *q = oldest_queue(p);
-		if (q->head_ns > sorted_ns)
+		uint32_t hop = oldest_hop(p);
+		if (p->head_ns[hop] > sorted_ns)
 			break;
-		int rc = take_from(p, q);
+		int rc = take_from(p, hop);
 		if (rc < 0)
 			return rc;
 	}
@@ -486,7 +534,7 @@ static int flush(struct pipeline *p)
 	int rc = 0;
 
 	while (p->n_sorted && rc >= 0)
-		rc = take_from(p, oldest_queue(p));
+		rc = take_from(p, oldest_hop(p));
 	while (p->n_held && rc >= 0)
 		rc = release_oldest(p);
 	return rc;
@@ -499,7 +547,7 @@ static int slot_wait(struct pipeline *p, uint32_t size, uint32_t *ret_slot)
 
 	while ((rc = arena_alloc(&p->arena, size, ret_slot)) == 0) {
 		rc = p->n_held ? release_oldest(p)
-			       : p->n_sorted ? take_from(p, oldest_queue(p)) : -ENOMEM;
+			       : p->n_sorted ? take_from(p, oldest_hop(p)) : -ENOMEM;
 		if (rc < 0)
 			break;
 	}
@@ -537,7 +585,7 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 			return -ENOMEM;
 	}
 	while (q->n == QUEUE_MAX && rc >= 0)
-		rc = take_from(p, oldest_queue(p));
+		rc = take_from(p, oldest_hop(p));
 	if (rc >= 0)
 		rc = slot_new(p, p->keeps_bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
 	if (rc < 0)
@@ -557,11 +605,10 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 		observe(p, f, &view, o);
 		way = o->way;
 	}
-	queue_put(q, f->time_ns,
+	queue_put(p, f->hop, f->time_ns,
 		  correlate_order(p->correlate, f->hop, way,
 				  way == MODEL_WAY_UNKNOWN ? o->direction
 							    : MODEL_DIRECTION_OTHER), at);
-	p->n_sorted++;
 	return 0;
 }
 
@@ -594,6 +641,13 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	if (p->cfg.unseen) {
 		count(p, ref, &obs);
 		return 0;
+	}
+	if (!p->n_held && correlate_is_final(p->correlate, ref)) {
+		const struct correlate_tag tag = correlate_tag_of(&obs);
+		struct model_frame known = *f;
+
+		known.way = tag.way;
+		return leave(p, &tag, &known, ref);
 	}
 	rc = slot_new(p, p->cfg.keep_bytes ? f->caplen : 0, &at);
 	if (rc < 0) {

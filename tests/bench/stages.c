@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * stages.c - what each stage costs a frame: read, dissect, observe, match, write.
+ * stages.c - what each stage costs a frame: read, dissect, observe, match, write; and all but
+ * read together, as live capture uses them (pipeline: frames come hop by hop, as rings are
+ * drained, and leave for a file that keeps nothing; terse: without comments).
  *
  * usage: stages FILE [repetitions]
  * FILE is a capture of the four hops that gen wrote. Each stage runs alone over all frames,
@@ -17,17 +19,24 @@
 #include "podhop/correlate.h"
 #include "podhop/dissect.h"
 #include "podhop/pcapng.h"
+#include "podhop/pipeline.h"
 
 #define FRAMES_MAX 200000u
 #define N_HOPS 4
 #define FAR_AWAY 1e9
 
-enum stage { READ, DISSECT, OBSERVE, MATCH, WRITE, N_STAGES };
+enum stage { READ, DISSECT, OBSERVE, MATCH, WRITE, PIPELINE, TERSE, N_STAGES };
 
-static const char *const names[N_STAGES] = { "read", "dissect", "observe", "match", "write" };
+static const char *const names[N_STAGES] = { "read",  "dissect",  "observe", "match",
+					      "write", "pipeline", "terse" };
 static struct model_net net;
 static struct model_frame frames[FRAMES_MAX];
 static struct correlate_obs obs[FRAMES_MAX];
+static uint32_t drained[FRAMES_MAX];	/* frames in the order in which rings are drained */
+static struct pcapng_writer *writer;
+static struct pipeline_comments comments;
+static struct err write_err;
+static bool with_comments;
 static uint8_t *input;
 static size_t input_len;
 static uint32_t n_frames;
@@ -159,25 +168,32 @@ static void stage_match(struct correlate *c)
 		die("frames were not matched");
 }
 
+static struct pcapng_writer *null_writer(int *ret_fd)
+{
+	const struct pcapng_writer_config config = { .application = "stages" };
+	struct pcapng_writer *w;
+
+	*ret_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	w = *ret_fd < 0 ? NULL : pcapng_writer_new(*ret_fd, 0, &write_err);
+	if (!w || pcapng_writer_header(w, &config, &write_err))
+		die("no writer");
+	for (unsigned i = 0; i < N_HOPS; i++) {
+		struct pcapng_writer_interface wi = { .name = net.hops[i].name, .linktype = 1 };
+
+		if (pcapng_writer_interface(w, &wi, &write_err))
+			die(write_err.text);
+	}
+	return w;
+}
+
 static void stage_write(void)
 {
 	static const char comment[] = "podhop id=123456 hop=3 dir=egress path=veth>bridge>vtep "
 				      "dt_ns=24000";
-	const struct pcapng_writer_config config = { .application = "stages" };
-	struct err err = ERR_INIT;
-	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), rc;
-	struct pcapng_writer *w = fd < 0 ? NULL : pcapng_writer_new(fd, 0, &err);
-	double begin;
+	int fd, rc = 0;
+	struct pcapng_writer *w = null_writer(&fd);
+	double begin = now_ns();
 
-	if (!w)
-		die("no writer");
-	rc = pcapng_writer_header(w, &config, &err);
-	for (unsigned i = 0; i < N_HOPS && !rc; i++) {
-		struct pcapng_writer_interface wi = { .name = net.hops[i].name, .linktype = 1 };
-
-		rc = pcapng_writer_interface(w, &wi, &err);
-	}
-	begin = now_ns();
 	for (uint32_t i = 0; i < n_frames && !rc; i++) {
 		struct pcapng_writer_packet p = {
 			.interface = frames[i].hop, .time_ns = frames[i].time_ns,
@@ -186,12 +202,78 @@ static void stage_write(void)
 			.comment_len = sizeof(comment) - 1,
 		};
 
-		rc = pcapng_writer_packet(w, &p, &err);
+		rc = pcapng_writer_packet(w, &p, &write_err);
 	}
-	if (rc || pcapng_writer_flush(w, &err))
-		die(err.text);
+	if (rc || pcapng_writer_flush(w, &write_err))
+		die(write_err.text);
 	note(WRITE, begin);
 	pcapng_writer_free(w);
+	close(fd);
+}
+
+/* Five milliseconds of one hop after the other, as a program that was asleep finds its rings. */
+static void drain_order(void)
+{
+	const int64_t span = 5000000, begin = frames[0].time_ns;
+	uint32_t n = 0;
+
+	for (uint32_t from = 0, to; from < n_frames; from = to) {
+		int64_t end = begin + ((frames[from].time_ns - begin) / span + 1) * span;
+
+		for (to = from; to < n_frames && frames[to].time_ns < end; to++)
+			;
+		for (unsigned hop = 0; hop < N_HOPS; hop++)
+			for (uint32_t i = from; i < to; i++)
+				if (frames[i].hop == hop)
+					drained[n++] = i;
+	}
+}
+
+static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
+{
+	char comment[512];
+	struct pcapng_writer_packet p = {
+		.interface = f->hop, .time_ns = f->time_ns, .caplen = f->caplen, .len = f->len,
+		.data = f->data, .flags = f->way, .packet_id = m->id,
+	};
+
+	(void)arg;
+	if (with_comments) {
+		p.comment_len = pipeline_comment(&comments, m, comment, sizeof(comment));
+		p.comment = comment;
+	}
+	return pcapng_writer_packet(writer, &p, &write_err);
+}
+
+static void stage_pipeline(bool terse)
+{
+	const int64_t lag = 5000000;
+	struct pipeline_config pc = { .net = &net, .sort_ns = PIPELINE_TOLD, .nat = true,
+				      .keep_bytes = true, .ids_only = terse, .on_frame = on_frame };
+	struct pipeline *p = pipeline_new(&pc, &write_err);
+	double begin;
+	int fd, rc = 0;
+
+	if (!p)
+		die(write_err.text);
+	writer = null_writer(&fd);
+	with_comments = !terse;
+	begin = now_ns();
+	for (uint32_t i = 0; i < n_frames && !rc; i++) {
+		const struct model_frame *f = &frames[drained[i]];
+
+		rc = pipeline_frame(p, f);
+		/* The last hop of a span is through: all are known up to here. */
+		if (!rc && (i + 1 == n_frames || (f->hop && !frames[drained[i + 1]].hop)))
+			rc = pipeline_time(p, f->time_ns - lag);
+	}
+	if (!rc)
+		rc = pipeline_finish(p);
+	note(terse ? TERSE : PIPELINE, begin);
+	if (rc || pipeline_kept(p) != n_frames)
+		die("the pipeline lost frames");
+	pcapng_writer_free(writer);
+	pipeline_free(p);
 	close(fd);
 }
 
@@ -219,6 +301,9 @@ int main(int argc, char **argv)
 		stage_match(c);
 		stage_write();
 		correlate_free(c);
+		drain_order();
+		stage_pipeline(false);
+		stage_pipeline(true);
 	}
 	printf("{\"frames\":%u", n_frames);
 	for (unsigned s = 0; s < N_STAGES; s++)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,11 +15,16 @@
 
 static void expect(const struct correlate_mark *m, const char *text)
 {
+	static struct pipeline_comments kept;
 	char out[512];
-	size_t n = pipeline_comment(m, out, sizeof(out));
 
-	assert_int_equal(n, strlen(text));
-	assert_memory_equal(out, text, n);
+	/* As it is written first, and from what was kept. */
+	for (unsigned i = 0; i < 2; i++) {
+		size_t n = pipeline_comment(&kept, m, out, sizeof(out));
+
+		assert_int_equal(n, strlen(text));
+		assert_memory_equal(out, text, n);
+	}
 }
 
 static void test_first_hop_has_no_time(void **state)
@@ -59,15 +65,34 @@ static void test_everything_at_its_largest(void **state)
 		   "amb=4294967295 nat=[fd00::1]:65535>[fd00::2]:80");
 }
 
+/* Texts that are kept in one place give way to each other. */
+static void test_every_path_is_told_apart(void **state)
+{
+	char text[512], path[RESULT_PATH_STR_MAX];
+
+	(void)state;
+	for (unsigned n = 0; n < 2000; n++) {
+		struct correlate_mark m = { .id = n, .dt_ns = -1, .direction = n % 3 };
+
+		for (unsigned k = n, i = 0; k && i < RESULT_PATH_MAX; k /= 4, i++)
+			m.path.role[m.path.n++] = (uint8_t)(1 + k % 4);
+		m.hop = m.path.n;
+		snprintf(text, sizeof(text), "podhop id=%u hop=%u dir=%s path=%s", n, m.hop,
+			 model_direction_name(m.direction), result_path_str(&m.path, path));
+		expect(&m, text);
+	}
+}
+
 static void test_a_small_buffer_is_not_overrun(void **state)
 {
 	struct correlate_mark m = { .id = 12345, .hop = 1, .dt_ns = -1 };
+	struct pipeline_comments kept = { 0 };
 	char out[64];
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(out); size++) {
 		memset(out, '#', sizeof(out));
-		assert_true(pipeline_comment(&m, out, size) <= size);
+		assert_true(pipeline_comment(&kept, &m, out, size) <= size);
 		for (size_t i = size; i < sizeof(out); i++)
 			assert_int_equal(out[i], '#');
 	}
@@ -79,6 +104,7 @@ int main(void)
 		cmocka_unit_test(test_first_hop_has_no_time),
 		cmocka_unit_test(test_the_contract_s_example),
 		cmocka_unit_test(test_everything_at_its_largest),
+		cmocka_unit_test(test_every_path_is_told_apart),
 		cmocka_unit_test(test_a_small_buffer_is_not_overrun),
 	};
 
