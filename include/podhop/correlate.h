@@ -143,6 +143,13 @@ void correlate_observe(struct correlate *c, const struct model_frame *frame,
 		       const struct model_view *view, struct correlate_obs *ret_obs);
 
 /*
+ * The same of a usual frame whose way is known, from its bytes. False: it needs its view all
+ * the same.
+ */
+bool correlate_observe_usual(struct correlate *c, const struct model_frame *frame,
+			     const struct model_parts *parts, struct correlate_obs *ret_obs);
+
+/*
  * Which way the frame crossed its hop, as far as its link layer tells: needs its first bytes
  * only. correlate_observe() may know more.
  */

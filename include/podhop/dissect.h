@@ -20,6 +20,7 @@
 #ifndef PODHOP_DISSECT_H
 #define PODHOP_DISSECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "podhop/model.h"
@@ -48,7 +49,16 @@ void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 void dissect_frame_stepwise(const struct dissect_config *config, uint16_t linktype,
 			    const struct model_frame *frame, struct model_view *ret_view);
 
+/*
+ * Where the headers of a usual Ethernet frame are: no tags, IPv4 without options or IPv6 without
+ * extension headers, no fragment, TCP or UDP, all headers captured and sound; plain, or once
+ * inside VXLAN of the same kind. False: the frame is none of these; what it is, dissect_frame()
+ * tells.
+ */
+bool dissect_usual(const struct dissect_config *config, const struct model_frame *frame,
+		   struct model_parts *ret_parts);
+
 /* True when the dissector knows the link type. */
-_Bool dissect_knows_linktype(uint16_t linktype);
+bool dissect_knows_linktype(uint16_t linktype);
 
 #endif

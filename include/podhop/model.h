@@ -263,6 +263,20 @@ struct model_view {
 	struct addr arp_sender, arp_target;
 };
 
+/*
+ * Where the headers of a usual frame are (dissect_usual()), as offsets in the captured data. Who
+ * needs a few fields a million times a second reads them there, and no bound has to be
+ * asked again: [eth, payload) is captured.
+ */
+struct model_parts {
+	uint32_t outer_ip, outer_l4;	/* outer_ip 0: plain, else inside VXLAN */
+	uint32_t eth;			/* of the packet's own Ethernet frame */
+	uint32_t ip, l4, payload;
+	uint32_t end;			/* of the packet, on the wire */
+	uint8_t protocol;		/* MODEL_PROTO_TCP or _UDP */
+	bool is_v4, outer_is_v4;
+};
+
 #define MODEL_TCP_FIN 0x001
 #define MODEL_TCP_SYN 0x002
 #define MODEL_TCP_RST 0x004

@@ -21,68 +21,15 @@
  *
  * Addresses and ports are kept apart, in the tuple: flows relate them.
  */
-#include "correlate_priv.h"
+#include "observe_priv.h"
 
 #include <string.h>
-/* Keys are short: a call into the library would cost more than the hash. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "podhop/bytes.h"
-#include "podhop/hash.h"
-
-#define TCP_HEADER_MIN 20u
-#define ETHERNET_MACS 12u
-#define VXLAN_AND_UDP 16u
-#define FRAGMENT_MTU_MIN 576u	/* RFC 791: no link of this century cuts smaller ones */
-#define FRAGMENT_MTU_MIN6 1280u	/* RFC 8200, section 5 */
-#define MTU_DEFAULT 1500u	/* of a device whose MTU is not known */
-
-static inline uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* A MAC address as a number, to be compared with others only. */
-static inline uint64_t mac_word(const uint8_t *mac)
-{
-	return (uint64_t)load16(mac + 4) << 32 | load32(mac);
-}
 
 static uint32_t pod_slot(const struct addr *a)
 {
-	return (uint32_t)hash_mix(load64(a->b), load64(a->b + 8), 1);
-}
-
-/* Most captures have one pod: a few comparisons are less than a look into the table. */
-static inline int pod_of(const struct correlate *c, const struct addr *a)
-{
-	if (c->n_pod_addrs > POD_ADDRS_FEW)
-		return observe_pod_of(c, a);
-	for (unsigned i = 0; i < c->n_pod_addrs; i++)
-		if (load64(c->few[i].addr.b + 8) == load64(a->b + 8) &&
-		    load64(c->few[i].addr.b) == load64(a->b))
-			return c->few[i].pod;
-	return -1;
+	return (uint32_t)hash_mix(observe_load64(a->b), observe_load64(a->b + 8), 1);
 }
 
 int observe_pod_of(const struct correlate *c, const struct addr *a)
@@ -125,9 +72,9 @@ void observe_learn_hop(struct correlate *c, unsigned hop)
 	if (h->linktype != MODEL_LINKTYPE_ETHERNET)
 		return;
 	if (h->role == MODEL_ROLE_VETH)
-		s->pod_mac = pod ? mac_word(pod->mac.b) : 0;
+		s->pod_mac = pod ? observe_mac(pod->mac.b) : 0;
 	else
-		s->own_mac = mac_word(h->mac.b);
+		s->own_mac = observe_mac(h->mac.b);
 }
 
 uint32_t observe_depth(const struct model_net *net)
@@ -166,12 +113,12 @@ enum model_way correlate_way(const struct correlate *c, const struct model_frame
 	if (f->caplen < ETHERNET_MACS)
 		return MODEL_WAY_UNKNOWN;
 	if (h->pod_mac) {
-		if (mac_word(f->data) == h->pod_mac)
+		if (observe_mac(f->data) == h->pod_mac)
 			return MODEL_WAY_OUT;
-		return mac_word(f->data + 6) == h->pod_mac ? MODEL_WAY_IN : MODEL_WAY_OUT;
+		return observe_mac(f->data + 6) == h->pod_mac ? MODEL_WAY_IN : MODEL_WAY_OUT;
 	}
 	if (h->own_mac)
-		return mac_word(f->data + 6) == h->own_mac ? MODEL_WAY_OUT : MODEL_WAY_IN;
+		return observe_mac(f->data + 6) == h->own_mac ? MODEL_WAY_OUT : MODEL_WAY_IN;
 	return MODEL_WAY_UNKNOWN;
 }
 
@@ -189,9 +136,9 @@ static enum model_way way_of(const struct correlate *c, const struct model_frame
 	if (h->role != MODEL_ROLE_VETH || h->linktype != MODEL_LINKTYPE_ETHERNET ||
 	    !v->ip.version)
 		return MODEL_WAY_UNKNOWN;
-	if (pod_of(c, &v->ip.src) >= 0)
+	if (observe_pod(c, &v->ip.src) >= 0)
 		return MODEL_WAY_IN;
-	return pod_of(c, &v->ip.dst) >= 0 ? MODEL_WAY_OUT : MODEL_WAY_UNKNOWN;
+	return observe_pod(c, &v->ip.dst) >= 0 ? MODEL_WAY_OUT : MODEL_WAY_UNKNOWN;
 }
 
 /*
@@ -225,27 +172,6 @@ uint8_t correlate_order(const struct correlate *c, unsigned hop, enum model_way 
 	return order_of(role, way);
 }
 
-/* A TCP header without ports and checksum; of one that was cut what is there, in whole words. */
-static uint64_t tcp_hash(const struct correlate *c, const struct model_view *v,
-			 const uint8_t *l4, uint32_t have, struct correlate_obs *o)
-{
-	const uint64_t shared = v->tcp_flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN |
-							   MODEL_TCP_CWR);
-	uint64_t options = 0;
-	uint32_t n = v->tcp_options_len;
-
-	if (have < TCP_HEADER_MIN)
-		return 0;
-	if (n > have - TCP_HEADER_MIN)
-		n = have - TCP_HEADER_MIN;
-	if (n)
-		options = XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n, c->seed);
-	o->sig = (uint32_t)hash_mix(options ^ c->seed, (uint64_t)v->tcp_ack << 16 | shared, n);
-	/* Sequence and acknowledgement; offset, flags and window; urgent pointer. */
-	return hash_mix(load64(l4 + 4) ^ c->seed,
-			options ^ (load32(l4 + 12) | (uint64_t)load16(l4 + 18) << 32), n);
-}
-
 static uint64_t head_hash(const struct correlate *c, const struct model_frame *f,
 			  const struct model_view *v, struct correlate_obs *o)
 {
@@ -256,7 +182,7 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 	switch (v->ip.protocol) {
 	case MODEL_PROTO_TCP:
 		if (v->has_ports)
-			l4_hash = tcp_hash(c, v, l4, have, o);
+			l4_hash = observe_tcp(c, l4, have, v->tcp_options_len, v->tcp_ack, v->tcp_flags, &o->sig);
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)
@@ -272,71 +198,40 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 		break;
 	case MODEL_PROTO_SCTP:
 		if (have >= 8)
-			l4_hash = load32(l4 + 4); /* verification tag */
+			l4_hash = observe_load32(l4 + 4); /* verification tag */
 		break;
 	default:
 		break;
 	}
-	uint64_t ip = hash_mix(((uint64_t)v->l4_len << 32 | (v->ip.has_id ? v->ip.id : 0)) ^ c->seed,
-			       (uint64_t)v->ip.flow_label << 16 | v->ip.protocol, v->ip.version);
-	return hash_mix(ip, l4_hash ^ c->seed, v->ip.protocol);
+	return observe_head(c, v->l4_len, v->ip.has_id ? v->ip.id : 0, v->ip.flow_label,
+			    v->ip.protocol, v->ip.version, l4_hash);
 }
 
 static uint64_t body_hash(const struct correlate *c, const struct model_frame *f,
 			  const struct model_view *v, uint32_t *ret_len)
 {
-	uint32_t skip, n = v->payload_cap;
-
+	if (v->payload_len && !v->quote.version)
+		return observe_body(c, f->data + v->payload_offset, v->payload_cap,
+				    v->payload_offset - v->ip.offset, ret_len);
 	*ret_len = 0;
-	if (!v->payload_len || v->quote.version)
-		return 0;
-	skip = v->payload_offset - v->ip.offset;
-	if (skip >= c->depth)
-		return 0;
-	if (n > c->depth - skip)
-		n = c->depth - skip;
-	if (!n)
-		return 0;
-	*ret_len = n;
-	return XXH3_64bits_withSeed(f->data + v->payload_offset, n, c->seed);
+	return 0;
 }
 
-/*
- * What a datagram and its first fragment both show: UDP's length or ICMP's number, and
- * the first bytes of the payload, of which the smallest first fragment has enough. An IPv6
- * datagram that was put together and cut again bears another id; this it keeps.
- */
 static uint32_t token_of(const struct correlate *c, const struct model_frame *f,
 			 const struct model_view *v)
 {
-	uint32_t n = v->payload_cap < TOKEN_BYTES ? 0 : TOKEN_BYTES, skip;
-	uint64_t what = v->ip.protocol;
+	uint32_t what = v->ip.protocol == MODEL_PROTO_UDP
+				? v->udp_len : (uint32_t)v->icmp_type << 16 | v->icmp_seq;
 
-	if (v->payload_offset) {
-		skip = v->payload_offset - v->ip.offset;
-		if (skip >= c->depth)
-			n = 0;
-		else if (n > c->depth - skip)
-			n = c->depth - skip;
-	}
-	what = what << 32 | (v->ip.protocol == MODEL_PROTO_UDP ? v->udp_len :
-			     (uint32_t)v->icmp_type << 16 | v->icmp_seq);
-	return (uint32_t)XXH3_64bits_withSeed(f->data + (n ? v->payload_offset : 0), n,
-					      hash_mix(what, v->ip.version, c->seed)) | 1;
-}
-
-static inline uint64_t tuple_hash(const struct correlate *c, const struct result_tuple *t)
-{
-	uint64_t src = hash_mix(load64(t->src.b) ^ c->seed, load64(t->src.b + 8), 1);
-	uint64_t dst = hash_mix(load64(t->dst.b) ^ c->seed, load64(t->dst.b + 8), 2);
-	uint64_t rest = (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport;
-
-	return hash_mix(src ^ rest, dst, 3);
+	return observe_token(c, f->data + v->payload_offset,
+			     v->payload_offset ? v->payload_cap : 0,
+			     v->payload_offset - v->ip.offset, v->ip.version,
+			     (uint64_t)v->ip.protocol << 32 | what);
 }
 
 uint64_t flow_hash(const struct correlate *c, const struct result_tuple *t)
 {
-	return tuple_hash(c, t);
+	return observe_tuple_hash(c, t);
 }
 
 /* Of no packet: ARP and the like, or bytes that make no sense. */
@@ -347,8 +242,8 @@ static void observe_other(const struct correlate *c, const struct model_view *v,
 
 	o->kind = v->status == MODEL_VIEW_NOT_IP ? KIND_NOT_IP : KIND_MALFORMED;
 	if (v->arp_op) {
-		sender = pod_of(c, &v->arp_sender);
-		target = pod_of(c, &v->arp_target);
+		sender = observe_pod(c, &v->arp_sender);
+		target = observe_pod(c, &v->arp_target);
 	}
 	if (c->hop[o->hop].role == MODEL_ROLE_VETH || sender >= 0 || target >= 0)
 		o->direction = MODEL_DIRECTION_EGRESS; /* concerns a pod: kept */
@@ -359,7 +254,7 @@ static void observe_direction(const struct correlate *c, const struct model_view
 			      struct correlate_obs *o)
 {
 	const struct hop_state *hop = &c->hop[o->hop];
-	int src_pod = pod_of(c, &v->ip.src), dst_pod = pod_of(c, &v->ip.dst);
+	int src_pod = observe_pod(c, &v->ip.src), dst_pod = observe_pod(c, &v->ip.dst);
 
 	/* The veth belongs to the pod whatever addresses its packets bear. */
 	if (hop->pod >= 0 && o->way == MODEL_WAY_IN)
@@ -371,7 +266,7 @@ static void observe_direction(const struct correlate *c, const struct model_view
 				    : MODEL_DIRECTION_OTHER;
 	/* An ICMP error belongs to the pod whose packet it quotes, even between others. */
 	if (o->direction == MODEL_DIRECTION_OTHER && v->quote.version &&
-	    (pod_of(c, &v->quote.src) >= 0 || pod_of(c, &v->quote.dst) >= 0))
+	    (observe_pod(c, &v->quote.src) >= 0 || observe_pod(c, &v->quote.dst) >= 0))
 		o->direction = MODEL_DIRECTION_INGRESS;
 	if (src_pod >= 0 || dst_pod >= 0)
 		o->pod = (uint8_t)(src_pod >= 0 ? src_pod : dst_pod);
@@ -428,24 +323,6 @@ static void observe_error(const struct correlate *c, const struct model_view *v,
 	o->mss = (uint16_t)(v->icmp_type << 8 | v->icmp_code);
 }
 
-/*
- * All that most observations need, one by one: gcc 12 would make `rep stos` of a memset() of this
- * size, which takes longer than the rest. What stands behind outer_src only some need.
- */
-static inline void obs_clear(struct correlate_obs *o)
-{
-	o->head = o->body = o->tuple_hash = 0;
-	o->body_len = o->sig = o->header_len = o->l3_len = 0;
-	o->size = o->payload_len = 0;
-	o->seq = o->ack = 0;
-	o->ip_id = o->token = o->segment = 0;
-	o->tcp_flags = o->mss = o->flags = 0;
-	o->kind = KIND_WHOLE;
-	o->direction = MODEL_DIRECTION_OTHER;
-	o->ttl = o->tcp_options_len = 0;
-	o->pod = UINT8_MAX;
-}
-
 static void obs_clear_rest(struct correlate_obs *o)
 {
 	memset(&o->outer_src, 0, sizeof(*o) - offsetof(struct correlate_obs, outer_src));
@@ -460,7 +337,7 @@ static void observe_tuple(const struct correlate *c, const struct model_view *v,
 	o->tuple.dport = v->dport;
 	o->tuple.protocol = v->ip.protocol;
 	o->tuple.has_ports = v->has_ports;
-	o->tuple_hash = tuple_hash(c, &o->tuple);
+	o->tuple_hash = observe_tuple_hash(c, &o->tuple);
 }
 
 /* What the flags say of the packet's own headers. */
@@ -523,7 +400,7 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 {
 	const struct hop_state *hop = &c->hop[f->hop];
 
-	obs_clear(o);
+	observe_clear(o);
 	if (v->encap || v->outer_frag || v->ip.frag || v->quote.version)
 		obs_clear_rest(o);
 	o->time_ns = f->time_ns;

@@ -8,7 +8,7 @@
 
 #include "dissect_priv.h"
 
-_Bool dissect_knows_linktype(uint16_t linktype)
+bool dissect_knows_linktype(uint16_t linktype)
 {
 	switch (linktype) {
 	case MODEL_LINKTYPE_ETHERNET:
@@ -87,12 +87,12 @@ void dissect_frame_stepwise(const struct dissect_config *config, uint16_t linkty
 void dissect_frame(const struct dissect_config *config, uint16_t linktype,
 		   const struct model_frame *frame, struct model_view *ret_view)
 {
-	if (linktype == MODEL_LINKTYPE_ETHERNET) {
-		uint32_t len = wire_len(frame);
+	struct model_parts u;
 
-		view_clear(ret_view, len);
-		if (dissect_usual(config, frame, len, ret_view))
-			return;
+	if (linktype != MODEL_LINKTYPE_ETHERNET || !dissect_usual(config, frame, &u)) {
+		dissect_frame_stepwise(config, linktype, frame, ret_view);
+		return;
 	}
-	dissect_frame_stepwise(config, linktype, frame, ret_view);
+	view_clear(ret_view, frame->len);
+	dissect_view_parts(&u, frame, ret_view);
 }

@@ -90,12 +90,9 @@ static inline void dissect_payload(struct dissect *d, uint32_t offset)
 	v->payload_cap = offset < d->in.len ? (uint32_t)d->in.len - offset : 0;
 }
 
-/*
- * usual.c: the whole frame, `len` bytes on the wire, into a clear view. False: it is none of
- * the common kind, and the view has to be cleared again.
- */
-bool dissect_usual(const struct dissect_config *config, const struct model_frame *frame,
-		    uint32_t len, struct model_view *v);
+/* usual.c: what dissect_usual() found, into a clear view. */
+void dissect_view_parts(const struct model_parts *u, const struct model_frame *frame,
+			struct model_view *v);
 
 /* link.c: the frame at the reading position. */
 void dissect_ethernet(struct dissect *d);

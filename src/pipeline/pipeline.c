@@ -311,15 +311,26 @@ static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
 
 /* ----------------------------------------------------------------- matching */
 
-static inline void observe(struct pipeline *p, const struct model_frame *f, struct model_view *view,
-		    struct correlate_obs *obs)
+/*
+ * Returns the frame's view, in `view`; NULL: it was not needed. Only the underlay carries the
+ * node's VXLAN; elsewhere it would be the pod's own.
+ */
+static inline const struct model_view *observe(struct pipeline *p, const struct model_frame *f,
+						struct model_view *view, struct correlate_obs *obs)
 {
 	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
-	/* Only the underlay carries the node's VXLAN; elsewhere it would be the pod's own. */
-	bool outer = hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE;
+	const struct dissect_config *dc =
+		hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE
+			? &p->dissect_outer : &p->dissect_plain;
+	struct model_parts parts;
 
-	dissect_frame(outer ? &p->dissect_outer : &p->dissect_plain, hop->linktype, f, view);
+	if (!p->cfg.filter && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
+	    dissect_usual(dc, f, &parts) &&
+	    correlate_observe_usual(p->correlate, f, &parts, obs))
+		return NULL;
+	dissect_frame(dc, hop->linktype, f, view);
 	correlate_observe(p->correlate, f, view, obs);
+	return view;
 }
 
 /* A frame without IP is no packet that could be asked about later: FILTER decides at once. */
@@ -328,32 +339,35 @@ static bool rejects(const struct pipeline *p, const struct model_frame *f,
 {
 	uint32_t at = view->encap ? view->encap_len : 0;
 
-	return p->cfg.filter && !obs->l3_len && at <= f->caplen &&
+	return !obs->l3_len && at <= f->caplen &&
 	       capture_filter_match(p->cfg.filter, f->data + at, f->caplen - at, f->len - at) == 0;
 }
 
-/*
- * The next frame in time order is matched. f: its bytes, when a filter may be asked; else
- * NULL. Returns its packet.
- */
+/* A verdict on the packet that was asked for. view: NULL when the frame's bytes are not there. */
+static enum correlate_verdict verdict(struct pipeline *p, const struct correlate_obs *obs,
+				      const struct model_frame *f, const struct model_view *view,
+				      correlate_ref ref)
+{
+	if (p->cfg.direction && obs->direction != p->cfg.direction)
+		return CORRELATE_DROP;
+	if (!p->cfg.filter)
+		return CORRELATE_KEEP;
+	return view ? filter_ask(&p->cfg, p->correlate, f, view, obs, ref, p->scratch)
+		    : CORRELATE_UNSURE;
+}
+
+/* The next frame in time order is matched. Returns its packet. */
 static inline correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
-			   const struct model_frame *f, const struct model_view *view)
+				  const struct model_frame *f, const struct model_view *view)
 {
 	correlate_ref ref;
-	bool asks = false;
+	bool asks;
 
-	if (f && rejects(p, f, view, obs))
+	if (p->cfg.filter && view && rejects(p, f, view, obs))
 		return CORRELATE_REF_FOREIGN;
 	ref = correlate_push(p->correlate, obs, &asks);
-	if (asks && p->cfg.direction && obs->direction != p->cfg.direction)
-		correlate_set_verdict(p->correlate, ref, CORRELATE_DROP);
-	else if (asks && p->cfg.filter)
-		correlate_set_verdict(p->correlate, ref,
-				      f ? filter_ask(&p->cfg, p->correlate, f, view, obs, ref,
-						       p->scratch)
-					: CORRELATE_UNSURE);
-	else if (asks && p->cfg.direction)
-		correlate_set_verdict(p->correlate, ref, CORRELATE_KEEP);
+	if (asks)
+		correlate_set_verdict(p->correlate, ref, verdict(p, obs, f, view, ref));
 	return ref;
 }
 
@@ -503,9 +517,10 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		ref = match(p, o, NULL, NULL);
 	} else {
 		const struct model_frame f = frame_of(s);
-		observe(p, &f, &view, &obs);
+		const struct model_view *v = observe(p, &f, &view, &obs);
+
 		o = &obs;
-		ref = match(p, o, &f, &view);
+		ref = match(p, o, &f, v);
 	}
 	if (o->time_ns > p->pushed_ns)
 		p->pushed_ns = o->time_ns;
@@ -602,7 +617,10 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	else
 		o = (struct correlate_obs *)(void *)s->data;
 	if (!p->keeps_bytes || way == MODEL_WAY_UNKNOWN) {
-		observe(p, f, &view, o);
+		struct model_frame known = *f;
+
+		known.way = (uint8_t)way;
+		(void)observe(p, &known, &view, o);
 		way = o->way;
 	}
 	queue_put(p, f->hop, f->time_ns,
@@ -635,9 +653,9 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 
 	if (rc < 0)
 		return rc;
-	observe(p, f, &view, &obs);
+	const struct model_view *v = observe(p, f, &view, &obs);
 	note_order(p, &obs);
-	ref = match(p, &obs, f, &view);
+	ref = match(p, &obs, f, v);
 	if (p->cfg.unseen) {
 		count(p, ref, &obs);
 		return 0;
