@@ -93,6 +93,7 @@ struct options {
 	int64_t window_ns;
 	bool has_clock_offset;		/* --clock-offset */
 	int64_t clock_offset_ns;
+	bool until_eof;			/* --until-eof */
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -123,6 +124,11 @@ void style_init(struct report_style *style, const struct options *o, FILE *out);
 /* ---- signals.c */
 void signals_init(void);
 int signals_stop(void);			/* the signal that asked for the end, 0: none yet */
+/* --until-eof: standard input has ended; what came in before that is thrown away */
+bool signals_stdin_ended(void);
+/* Ends this process SIGNALS_EOF_GRACE_S after standard input, should a write() hang then. */
+void signals_watch_stdin(void);
+#define SIGNALS_EOF_GRACE_S 20
 bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 
 /* ---- output.c: correlated pcapng files */

@@ -367,6 +367,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	const struct limits *l = &run->opt->stop;
 
 	return signals_stop() || run->session->broken_pipe ||
+	       (run->opt->until_eof && signals_stdin_ended()) ||
 	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
 	       pipeline_is_stopped(run->session->pipeline) ||
@@ -442,6 +443,8 @@ int command_capture(const struct options *o)
 	if (resolve_target(&run, &err) < 0)
 		goto out;
 	signals_init();
+	if (o->until_eof)
+		signals_watch_stdin();
 	if (open_capture(&run, &err) < 0 ||
 	    session_start(run.session, true, 0, run.filters, &err) < 0)
 		goto out;

@@ -68,7 +68,7 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
-	OPT_CLOCK_OFFSET,
+	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF,
 };
 
 struct option_row {
@@ -127,6 +127,8 @@ static const struct option_row options[] = {
 	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
 	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
 	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
+	{ OPT_UNTIL_EOF, "until-eof", NULL, FOR(CAPTURE),
+	  "end when standard input ends, as it does behind ssh and kubectl exec -i" },
 	{ OPT_NUMERIC, NULL, NULL, FOR_ALL, "no names for addresses (podhop never asks DNS)" },
 	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, FOR(CAPTURE),
 	  "accepted: capture is never promiscuous" },
@@ -441,6 +443,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		break;
 	case OPT_LINE:
 		o->line_buffered = true;
+		break;
+	case OPT_UNTIL_EOF:
+		o->until_eof = true;
 		break;
 	case OPT_USER:
 		o->user = v;
