@@ -2,10 +2,11 @@
 # podhop: see what happens to a Kubernetes pod's packets. `make help` lists the targets.
 #
 # Variables for users and packagers: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PKG_CONFIG PREFIX DESTDIR
-# SBINDIR DATADIR MANDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
+# BINDIR SBINDIR DATADIR MANDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
 
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
+BINDIR   ?= $(PREFIX)/bin
 DATADIR  ?= $(PREFIX)/share
 MANDIR   ?= $(DATADIR)/man
 # Where Wireshark looks for plugins and extcaps: its own folder, whatever our PREFIX is when
@@ -165,6 +166,7 @@ FORCE:
 .PHONY: install
 install: all ## install podhop and its manual (PREFIX, DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/podhop $(DESTDIR)$(SBINDIR)/podhop
+	$(INSTALL) -D -m 755 samples/kubernetes/kubectl-podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
 	for m in src/man/*.[58]; do \
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
 	for s in src/report/schema/*.json; do \
@@ -180,7 +182,7 @@ install: all ## install podhop and its manual (PREFIX, DESTDIR)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(SBINDIR)/podhop
+	rm -f $(DESTDIR)$(SBINDIR)/podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
 	for m in src/man/*.[58]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	rm -rf $(DESTDIR)$(DATADIR)/podhop
 	rm -f $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
@@ -278,6 +280,10 @@ bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 3 offline"
 .PHONY: bench-run
 bench-run: all tools $(BUILD)/bench/gen $(BUILD)/bench/stages
 	@tests/bench/bench.py $(BENCH)
+
+.PHONY: bench-cluster
+bench-cluster: all $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging their reports costs
+	@tests/bench/cluster.py $(BENCH)
 
 .PHONY: coverage
 coverage: ## lines that the unit tests and seeds reach, a line a file

@@ -77,6 +77,7 @@ is "k3s: its CNI configuration is where it keeps it" \
 	"$([[ ! -s $tmp/k3s.json ]] || echo '/var/lib/rancher/k3s/agent/etc/cni/net.d /host/var/lib/rancher/k3s/agent/etc/cni/net.d ')"
 
 # The function that prints the debug pod, taken out of the plugin.
+# shellcheck disable=SC2034  # used by the function
 DEBUG_SECONDS=3600 image=localhost/podhop:latest
 eval "$(sed -n '/^debug_manifest()/,/^}/p' "$here/kubectl-podhop")"
 debug_manifest node1 | jq -c . >"$tmp/job.json"

@@ -18,18 +18,9 @@ plugin=$ROOT/samples/kubernetes/kubectl-podhop
 lab_up --outside
 ip -n "$OUTSIDE_NS" link set lo up
 
-# ---- the image: podhop, sleep, what they need, and nothing else
-
 image=$dir/image
-mkdir -p "$image"/{usr/bin,tmp,usr/lib/locale} "$dir/bin"
-for program in "$PODHOP" "$(type -P sleep)"; do
-	cp -L "$program" "$image/usr/bin/"
-	ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
-		mkdir -p "$image${library%/*}"
-		cp -nL "$library" "$image$library"
-	done
-done
-cp -r /usr/lib/locale/C.utf8 "$image/usr/lib/locale/" 2>/dev/null
+mkdir "$dir/bin"
+"$ROOT/samples/kubernetes/make-image-root" "$PODHOP" "$image" || bail "make-image-root"
 
 # ---- the cluster: two nodes that are the lab's, one that is down
 

@@ -40,6 +40,7 @@ chromium                    | check long                 | chromium
 chromium-driver             | check long                 | chromedriver
 python3                     | check lint long            | /usr/bin/python3
 python3-jsonschema          | check long                 |
+kubernetes-client           | check long                 | kubectl
 clang                       | check lint long            | clang
 nodejs                      | check long                 | node
 npm                         | check long                 | npm

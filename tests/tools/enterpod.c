@@ -67,8 +67,8 @@ static void bind_to(const char *source, const char *root, const char *target, in
 	make_path(path);
 	if (mount(source, path, NULL, MS_BIND | MS_REC, NULL) < 0)
 		die(source);
-	if (read_only &&
-	    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+	if (read_only && mount(NULL, path, NULL, flags, NULL) < 0)
 		die(path);
 }
 
@@ -179,8 +179,8 @@ int main(int argc, char **argv)
 	}
 	if (read_only && mount(NULL, root, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		die("read-only root");
-	if (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
-	    chdir("/") < 0)
+	if (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		die("pivot_root");
 	limit_capabilities(keep);
 	if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
