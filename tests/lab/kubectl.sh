@@ -203,9 +203,12 @@ like "capture: names of the cluster are in the file" "$(tshark -r "$dir/file.pca
 is "capture: the file is its owner's alone" "$(stat -c %a "$dir/file.pcapng")" 600
 is "capture: nothing is left" "$(leftovers)" ""
 
-k capture web -a packets:8 -w - --no-names -q icmp 2>/dev/null &
-on $WEB ping -q -c 3 -i 0.2 "$POD_API_IP" >/dev/null
-wait $!
+k_start capture web -c 2 -w - --no-names icmp
+wait_for "$dir/k.err" 'capturing on' "$plugin_pid"
+on $WEB ping -q -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+k_ended
+is "capture: the stream on stdout, without names" \
+	"$status $(tshark -r "$dir/k.out" -T fields -e frame.packet_id 2>/dev/null | sort -u | tr '\n' ' ')" "0 1 2 "
 k_start capture web -c 2 -T jsonl
 wait_for "$dir/k.err" 'capturing on' "$plugin_pid"
 on $WEB ping -q -c 3 -i 0.05 "$POD_API_IP" >/dev/null
