@@ -5,6 +5,8 @@
 # tests/lab/kube/apiserver.py answers kubectl on the lab's outside host and runs what is
 # exec'ed on the lab's nodes, with the mounts and capabilities of samples/kubernetes/daemonset.
 #
+# PLUGIN_BASH=FILE tries the plugin with another bash (macOS has 3.2).
+#
 # Time limit: 300 s
 # shellcheck disable=SC2154  # variables of `lab env`
 LAB_PREFIX=kube
@@ -58,6 +60,7 @@ END
 # kubectl finds the plugin by its name, in PATH.
 ln -s "$plugin" "$dir/bin/kubectl-podhop"
 ln -s "$PODHOP" "$dir/bin/podhop"
+[[ -z ${PLUGIN_BASH:-} ]] || ln -s "$PLUGIN_BASH" "$dir/bin/bash"
 mkdir "$dir/home" "$dir/tmp"
 workstation=(ip netns exec "$OUTSIDE_NS" env PATH="$dir/bin:$PATH" HOME="$dir/home" \
 	TMPDIR="$dir/tmp" KUBECONFIG="$dir/kubeconfig")
