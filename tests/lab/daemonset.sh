@@ -86,6 +86,12 @@ else
 	not_ok "nothing can be written there" "exit $status: $errors"
 fi
 
+# ---- without root, as the Debian package offers it to a group: by the processes' cgroups
+
+as_member=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw,+net_admin --ambient-caps +net_raw,+net_admin)
+is "a user with the two capabilities finds the pods" "$(on_node "${as_member[@]}" "$PODHOP" list --json |
+	jq -rc '[.pods[] | select(.namespace == "shop") | .name, .problem]')" '["late",null,"web",null]'
+
 # ---- one capability less
 
 run_pod no_admin podhop no-admin true "$(jq -c '.containers[0].securityContext.capabilities.add = ["NET_RAW"]' <<<"$spec")"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # deps.sh - installs the Debian packages that building, the demo or the tests need.
 #
-#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long
+#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long, deb
 #
 # Installs only what is missing, and needs root for that; without root it prints the command
 # and fails. -l lists the packages of the groups, missing or not. README.md says
@@ -51,6 +51,11 @@ clang-format                | lint                       | clang-format
 cppcheck                    | lint                       | cppcheck
 shellcheck                  | lint                       | shellcheck
 valgrind                    | long                       | valgrind
+dpkg-dev                    | deb long                   | dpkg-buildpackage
+debhelper                   | deb long                   |
+po-debconf                  | deb long                   |
+lintian                     | long                       | lintian
+debootstrap                 | long                       | debootstrap
 '
 export PATH=$PATH:/usr/sbin:/sbin
 
