@@ -33,7 +33,7 @@ VERSION := $(shell cat .version 2>/dev/null || git describe --tags --always --di
 	sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
 # Required flags stay apart from CFLAGS, CPPFLAGS and LDFLAGS, which belong to the user.
-PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash libseccomp libcap-ng
+PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash libseccomp libcap-ng zlib libzstd
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.

@@ -138,6 +138,10 @@ struct output *output_open(const struct options *o, const struct model_net *net,
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
+/* A live capture begins now: files that last a time follow each other by the clock. */
+void output_begin(struct output *out, int64_t now_ns);
+/* Live: every frame older than time_ns has been written. */
+int output_time(struct output *out, int64_t time_ns, struct err *err);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
 /* where further files are made; caller frees */
 char *output_directory(const struct options *o);

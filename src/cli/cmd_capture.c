@@ -395,6 +395,8 @@ static int loop(struct run *run, struct err *err)
 		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
 		if (rc >= 0 && known)
 			rc = pipeline_time(s->pipeline, seen_ns);
+		if (rc >= 0 && s->output && known)
+			rc = output_time(s->output, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 		if (rc >= 0 && s->output)
 			rc = output_idle(s->output, &s->err);
 		now = now_of(CLOCK_MONOTONIC);
@@ -449,6 +451,8 @@ int command_capture(const struct options *o)
 	    session_start(run.session, true, 0, run.filters, &err) < 0)
 		goto out;
 	int64_t start = capture_start_ns(run.capture);
+	if (run.session->output)
+		output_begin(run.session->output, start);
 	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);

@@ -530,6 +530,12 @@ static int check(struct options *o, struct err *err)
 				 "(--report)");
 	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
+	/* To dumpcap -a filesize and -b filesize are the same thing: with -b, of each file. */
+	if (o->naming == NAMING_NUMBER_AND_TIME && o->stop.bytes) {
+		if (!o->ring.bytes)
+			o->ring.bytes = o->stop.bytes;
+		o->stop.bytes = 0;
+	}
 	if (o->naming == NAMING_NUMBER_AND_TIME && !o->ring.duration_ns && !o->ring.bytes &&
 	    !o->ring.frames && !o->ring.interval_ns)
 		return err_usage(err, EINVAL, "-b files:%llu: say when the next file begins: "
