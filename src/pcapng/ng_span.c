@@ -149,6 +149,9 @@ static int read_packed(const char *path, enum pcapng_packing packing, int64_t *r
 
 int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns)
 {
+	if (!strcmp(path, "-"))
+		path = PCAPNG_STDIN_PATH;
+
 	uint8_t head[HEAD_BYTES];
 	struct stat st;
 	bool big;

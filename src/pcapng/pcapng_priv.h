@@ -146,6 +146,8 @@ static inline void pcapng_window_pass(struct pcapng_window *w, size_t n)
 	w->offset += n;
 }
 
+#define PCAPNG_STDIN_PATH "/proc/self/fd/0"
+
 int pcapng_window_open(struct pcapng_window *w, const char *path, const char *name,
 		       struct err *err);
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len);
