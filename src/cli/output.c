@@ -43,6 +43,7 @@
 #define HEAD_BYTES 512u		/* of a packed file: holds its first block's first bytes */
 #define PATH_MAX_BYTES 4096u
 #define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
+#define NS_PER_S 1000000000LL
 #define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
 
 struct file {
@@ -64,6 +65,10 @@ struct output {
 	int64_t slot_ns;
 	time_t slot_time;		/* for its name */
 	uint64_t count;			/* of the set in its slot, from 0 */
+	/* What the set's statistics tell: of its own time, since the set before ended. */
+	int64_t begin_ns;		/* 0: the capture's begin */
+	uint64_t written[MODEL_HOPS_MAX];	/* frames of each hop */
+	int64_t kernel_before[MODEL_HOPS_MAX], device_before[MODEL_HOPS_MAX];
 	char **kept;			/* -b files:N: names still on the disk, a ring */
 	bool over;
 	output_counters *counters;
@@ -281,7 +286,10 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 	const struct options *opt = o->opt;
 	const char *path = opt->write;
 	size_t stem = stem_len(path);
-	time_t now = opt->naming == NAMING_TIME ? o->slot_time : time(NULL);
+	/* Live a file is named by when it begins, which may be a moment ago. */
+	time_t now = opt->naming == NAMING_TIME ? o->slot_time
+		     : o->live			? (time_t)(o->set_ns / NS_PER_S)
+						: time(NULL);
 	char stamp[PATH_MAX_BYTES];
 	struct tm tm;
 	size_t n;
@@ -430,8 +438,15 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 	if (o->counters)
 		rc = o->counters(o->counters_arg, &r, err);
 	o->earlier_bytes += pcapng_writer_bytes(o->files[0].writer);
+	r.capture.end_ns = time_ns;
 	if (!rc)
 		rc = output_close(o, &r, err);
+	for (unsigned i = 0; i < r.capture.n_interfaces && i < o->net->n_hops; i++) {
+		o->kernel_before[i] = r.capture.interfaces[i].dropped_kernel;
+		o->device_before[i] = r.capture.interfaces[i].dropped_interface;
+	}
+	memset(o->written, 0, sizeof(o->written));
+	o->begin_ns = time_ns;
 	result_free(&r);
 	forget_files(o);
 	if (rc)
@@ -442,7 +457,7 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 		? time_ns - (time_ns - o->set_ns) % l->duration_ns : time_ns;
 	if (time_is_up) {
 		o->slot_ns = begin;
-		o->slot_time = time(NULL);
+		o->slot_time = o->live ? (time_t)(begin / NS_PER_S) : time(NULL);
 		o->count = 0;
 	}
 	o->set_ns = begin;
@@ -583,6 +598,7 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 		p.interface = 0;
 		rc = write_to(&o->files[i], &p, err);
 	}
+	o->written[f->hop]++;
 	if (!rc && o->flush_each)
 		rc = output_flush(o, err);
 	return rc;
@@ -609,6 +625,12 @@ int output_idle(struct output *o, struct err *err)
 	return output_flush(o, err);
 }
 
+/* A counter's growth since the set before; -1 where it is not known. */
+static int64_t since(int64_t now, int64_t before)
+{
+	return now < 0 || before < 0 ? now : now - before;
+}
+
 int output_statistics(struct output *o, const struct result *r, int64_t now_ns, struct err *err)
 {
 	int rc = 0;
@@ -619,18 +641,20 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 			const struct result_interface *ri = &r->capture.interfaces[i];
 			if (o->files[k].only_hop >= 0 && (unsigned)o->files[k].only_hop != i)
 				continue;
-			int64_t kernel = ri->dropped_kernel, device = ri->dropped_interface;
+			int64_t kernel = since(ri->dropped_kernel, o->kernel_before[i]);
+			int64_t device = since(ri->dropped_interface, o->device_before[i]);
+			int64_t written = (int64_t)o->written[i];
 			struct pcapng_statistics s = {
 				.interface = o->files[k].only_hop >= 0 ? 0 : i,
 				.time_ns = now_ns,
-				.start_ns = r->capture.start_ns,
+				.start_ns = o->begin_ns ? o->begin_ns : r->capture.start_ns,
 				.end_ns = r->capture.end_ns,
-				.if_recv = kernel >= 0 ? (int64_t)ri->observations + kernel : -1,
+				.if_recv = kernel >= 0 ? written + kernel : -1,
 				/* Wireshark shows this one alone: all that is missing. */
 				.if_drop = kernel >= 0 ? kernel + (device > 0 ? device : 0) : -1,
 				.filter_accept = -1,
 				.os_drop = kernel,
-				.user_deliv = (int64_t)ri->observations,
+				.user_deliv = written,
 			};
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
 			if (rc < 0)

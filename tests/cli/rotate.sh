@@ -116,6 +116,18 @@ run b -w x.pcapng -b packets:3000
 like "-b packets: names" "$(names b)" '^x_00001_[0-9]{14}\.pcapng x_00002_[0-9]{14}\.pcapng x_00003_[0-9]{14}\.pcapng $'
 is "-b packets: frames in each" "$(counts b)" "3000 3000 2000 "
 is "-b packets: each is complete by itself" "$(whole b)" ""
+delivered() { tshark -r "$1" -X 'read_format:MIME Files Format' -V 2>/dev/null |
+	sed -n 's/.*Option: Number of Packets Delivered to the User = //p' | tr '\n' ' '; }
+is "its statistics are of its own frames" "$(for f in "$tmp"/b/*; do delivered "$f"; done)" "1500 1500 1500 1500 1000 1000 "
+run again -w y.pcapng
+fields='{packets, paths, losses, latency: [.latency[] | {from, to, samples, max_ns}]}'
+is "the files of one run, reported together, are the run" \
+	"$("$podhop" report "$tmp"/b/* --json | jq -Sc "$fields")" "$("$podhop" report "$tmp/again/y.pcapng" --json | jq -Sc "$fields")"
+is "... and one of them alone says of nothing that it was lost" \
+	"$(for f in "$tmp"/b/*; do "$podhop" report "$f" --json | jq -c '.packets.incomplete, .losses'; done | sort -u | tr '\n' ' ')" "0 [] "
+run b -w x.pcapng -b packets:1001
+is "... also where a packet's frames lie in two files" "$(for f in "$tmp"/b/*; do "$podhop" report "$f" --json; done |
+	jq -sc '[([.[].packets.incomplete] | add), ([.[].packets.edge] | add > 0), ([.[].losses[]] | length)]')" '[0,true,0]'
 run b -w x.pcapng -b packets:1000 -b files:2
 like "-b files:2 keeps the newest" "$(names b)" '^x_00007_[0-9]{14}\.pcapng x_00008_[0-9]{14}\.pcapng $'
 run b -w x.pcapng -b packets:1000 -b files:2 --split
