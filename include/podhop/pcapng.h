@@ -34,7 +34,7 @@ enum pcapng_packing {
 	PCAPNG_ZSTD,
 };
 
-/* The packing that a file of this name has, and the length of the suffix that says so: 0 or more. */
+/* The packing that a file of this name has; returns the length of the suffix that says so, or 0. */
 size_t pcapng_packing_suffix(const char *path, enum pcapng_packing *ret_kind);
 /* Are these the first bytes of a capture, pcapng or pcap, packed or not? */
 bool pcapng_is_capture(const uint8_t *head, size_t n);

@@ -81,7 +81,7 @@ struct option_row {
 
 static const struct option_row options[] = {
 	{ OPT_WRITE, "write", "FILE", FOR_RUN,
-	  "write a correlated pcapng file; - is stdout" },
+	  "write a correlated pcapng file; - is stdout, .gz and .zst are packed" },
 	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
 	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
 	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },

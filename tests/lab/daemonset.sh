@@ -88,7 +88,7 @@ fi
 
 # ---- without root, as the Debian package offers it to a group: by the processes' cgroups
 
-as_member=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw,+net_admin --ambient-caps +net_raw,+net_admin)
+as_member=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps "+net_raw,+net_admin" --ambient-caps "+net_raw,+net_admin")
 is "a user with the two capabilities finds the pods" "$(on_node "${as_member[@]}" "$PODHOP" list --json |
 	jq -rc '[.pods[] | select(.namespace == "shop") | .name, .problem]')" '["late",null,"web",null]'
 

@@ -6,7 +6,7 @@
 # The fresh Debian is a chroot by debootstrap, kept in build/chroot.
 #
 # Time limit: 1500 s
-# shellcheck disable=SC2154  # variables of `lab env`
+# shellcheck disable=SC2119,SC2154  # variables of `lab env`
 LAB_PREFIX=pkg
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -20,8 +20,9 @@ export DEB_BUILD_OPTIONS=nocheck
 other=another-directory-with-a-longer-name
 for name in one $other; do
 	git clone -q --no-hardlinks "$ROOT" "$dir/$name" 2>/dev/null || bail "git clone"
-	(cd "$dir/$name" && umask 0$([[ $name == one ]] && echo 22 || echo 02) &&
-		make deb) >"$dir/$name.log" 2>&1 || bail "make deb: $(tail -n 5 "$dir/$name.log")"
+	mask=022
+	[[ $name == one ]] || mask=002
+	(cd "$dir/$name" && umask $mask && make deb) >"$dir/$name.log" 2>&1 || bail "make deb: $(tail -n 5 "$dir/$name.log")"
 done
 packages() { (cd "$dir/$1/build/deb" && sha256sum ./*.deb); }
 is "two packages: podhop and its debugging symbols" "$(packages one | wc -l)" 2

@@ -4,7 +4,7 @@
 # after kill -9, streams into dumpcap and tshark (TAP, root).
 #
 # Time limit: 240 s
-# shellcheck disable=SC2154,SC2012  # variables of `lab env`; names of our own making
+# shellcheck disable=SC2119,SC2154,SC2012  # variables of `lab env`; names of our own making
 LAB_PREFIX=rot
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"

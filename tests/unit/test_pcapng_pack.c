@@ -302,8 +302,10 @@ static void test_pipe(void **state)
 		assert_int_equal(pcapng_reader_set_nonblocking(r, &err), 0);
 		for (size_t i = 0; i < len; i++) {
 			assert_int_equal(write(fds[1], bytes + i, 1), 1);
-			while ((rc = pcapng_reader_next(r, &f, &err)) > 0 && rc != PCAPNG_EVENT_IDLE)
+			do {
+				rc = pcapng_reader_next(r, &f, &err);
 				n += rc == PCAPNG_EVENT_FRAME;
+			} while (rc > 0 && rc != PCAPNG_EVENT_IDLE);
 			if (i + 1 == len)
 				break;
 			assert_int_equal(rc, PCAPNG_EVENT_IDLE);
