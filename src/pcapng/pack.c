@@ -215,7 +215,7 @@ int pcapng_unpack(struct pcapng_unpacker *u, const uint8_t **in, size_t *n, uint
 		}
 		u->failed = rc != Z_OK && rc != Z_BUF_ERROR;
 	} else {
-		/* A call that finds a bad block gives nothing of the good ones before it: one a call. */
+		/* One block a call: who finds a bad one gives nothing of those before it. */
 		ZSTD_inBuffer zin = { *in, *n < u->want ? *n : u->want, 0 };
 		ZSTD_outBuffer zout = { out, size, 0 };
 		size_t rc = ZSTD_decompressStream(u->zstd, &zout, &zin);
