@@ -42,21 +42,6 @@ int pcapng_window_open(struct pcapng_window *w, const char *path, const char *na
 			close(fd);
 		return rc;
 	}
-	/*
-	 * A file as standard input may be read several times over, as files are: by a
-	 * descriptor with a place of its own.
-	 */
-	if (!owns && S_ISREG(st.st_mode)) {
-		off_t at = lseek(fd, 0, SEEK_CUR);
-		int own = open(PCAPNG_STDIN_PATH, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-
-		if (own >= 0 && at >= 0 && lseek(own, at, SEEK_SET) == at) {
-			fd = own;
-			owns = true;
-		} else if (own >= 0) {
-			close(own);
-		}
-	}
 	if (S_ISDIR(st.st_mode)) {
 		if (owns)
 			close(fd);
