@@ -58,6 +58,7 @@ int pcapng_reader_need_slow(struct pcapng_reader *r, size_t need, const char *wh
 			    struct err *err)
 {
 	int rc = pcapng_window_fill(&r->win, need);
+	uint64_t end = r->win.offset + pcapng_window_left(&r->win);
 
 	switch (rc) {
 	case 0:
@@ -71,8 +72,7 @@ int pcapng_reader_need_slow(struct pcapng_reader *r, size_t need, const char *wh
 			       pcapng_window_left(&r->win));
 	case -EBADMSG:
 		return err_set(err, -EBADMSG, "%s: bad at offset %llu: the %s data is damaged",
-			       r->name, (unsigned long long)(r->win.offset +
-							     pcapng_window_left(&r->win)),
+			       r->name, (unsigned long long)end,
 			       pcapng_packing_name(r->win.packing));
 	default:
 		return err_sys(err, rc, "%s: read at offset %llu", r->name,
@@ -163,7 +163,7 @@ static int detect(struct pcapng_reader *r, struct err *err)
 bool pcapng_is_capture(const uint8_t *head, size_t n)
 {
 	enum pcapng_packing packing = pcapng_packing_of(head, n);
-	uint8_t plain[MAGIC_LEN];
+	uint8_t plain[MAGIC_LEN] = { 0 };
 
 	if (packing) {
 		struct pcapng_unpacker *u = pcapng_unpacker_new(packing);
