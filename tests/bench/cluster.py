@@ -50,16 +50,18 @@ def main():
     with tempfile.TemporaryDirectory(prefix="podhop-cluster.") as tmp:
         def path(name):
             return os.path.join(tmp, name)
-        with open(path("in.pcapng"), "wb") as f:
-            run([GEN, "-n", str(4 * o.p), "-f", str(o.f), "-s", str(o.s), "-l", "65535"], f)
+        for name, snaplen in (("in.pcapng", "65535"), ("short.pcapng", "128")):
+            with open(path(name), "wb") as f:
+                run([GEN, "-n", str(4 * o.p), "-f", str(o.f), "-s", str(o.s), "-l", snaplen], f)
         print(f"a node: {o.p} packets of {o.s} bytes in {o.f} flows, seen at four hops")
         rows = []
-        for name, options in (
-                ("frames of four hops (pcapng)", ["-q", "-w", "-", "--report", path("r")]),
-                ("a record a packet (jsonl)", ["-T", "jsonl"]),
-                ("the report (json)", ["--json"])):
+        for name, source, options in (
+                ("frames of four hops (pcapng)", "in.pcapng", ["-q", "-w", "-"]),
+                ("the same, 128 bytes of each", "short.pcapng", ["-q", "-w", "-"]),
+                ("a record a packet (jsonl)", "in.pcapng", ["-T", "jsonl"]),
+                ("the report (json)", "in.pcapng", ["--json"])):
             with open(path("out"), "wb") as f:
-                cpu, rss = run([PODHOP, "report", path("in.pcapng"), "--pod", POD, "--node", "node1"]
+                cpu, rss = run([PODHOP, "report", path(source), "--pod", POD, "--node", "node1"]
                                + options, f)
             rows.append((name, os.path.getsize(path("out")), cpu, rss))
         print(f"  {'what a node sends':<32}{'bytes':>10}{'x ' + str(o.n) + ' nodes':>16}{'CPU s':>8}{'MiB':>6}")
