@@ -18,8 +18,8 @@ import_image localhost/podhop:latest "$dir/podhop-image" /usr/bin/podhop
 
 # The node's CNI configuration is kept beside the test: /etc is the machine's own.
 export CRI_HOST_PATHS="{\"/etc/cni/net.d\": \"$dir/etc/cni/net.d\"}"
-spec=$(env -u KUBECONFIG kubectl annotate --local -o json x=y \
-	-f <(kubectl kustomize "$ROOT/samples/kubernetes/daemonset") |
+spec=$(kubectl kustomize "$ROOT/samples/kubernetes/daemonset" |
+	env -u KUBECONFIG kubectl annotate --local -o json x=y -f - |
 	jq -c 'select(.kind == "DaemonSet").spec.template.spec') || bail "the manifest cannot be read"
 declare -A web late agent no_admin no_raw
 run_pod web shop web false

@@ -251,6 +251,17 @@ is "verify: Ctrl-C gives the verdict" "$status $(jq -rc '[.verdict, .nodes]' "$d
 is "verify: what was sent arrived" "$(jq -c '[.directions[] | [.sent, .delivered, .lost]]' "$dir/k.out")" \
 	'[[50,50,0],[50,50,0]]'
 is "verify: nothing is left" "$(leftovers)" ""
+# At a terminal Ctrl-C goes to the foreground's process group, whatever that is at the time.
+on $WEB ping -q -c 60 -i 0.1 "$POD_API_IP" >/dev/null &
+pinger=$!
+jobs_started+=("$pinger")
+on_workstation "$ROOT/tests/lab/kube/ctrl-c.py" 'capturing at 2 ends' kubectl podhop verify web api >"$dir/k.out"
+like "verify: Ctrl-C at a terminal" "$? $(tr '\n' ' ' <"$dir/k.out")" '^0 .*delivered: [1-9]'
+on_workstation "$ROOT/tests/lab/kube/ctrl-c.py" 'capturing on' kubectl podhop capture web -w "$dir/tty.pcapng" >"$dir/k.out"
+like "capture: Ctrl-C at a terminal" "$? $(tr '\n' ' ' <"$dir/k.out")" '^0 .*egress +veth>bridge>vtep>underlay'
+is "... leaves nothing" "$(leftovers)" ""
+kill "$pinger" 2>/dev/null
+wait "$pinger" 2>/dev/null
 on node2 nft -f - <<'END' || bail nft
 table ip podhop_test { chain f { type filter hook forward priority -300;
 	meta length 1028 numgen inc mod 4 == 1 drop; }; }
