@@ -133,13 +133,13 @@ bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 
 /* ---- output.c: correlated pcapng files */
 struct output;
+/* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
 struct output *output_open(const struct options *o, const struct model_net *net,
-			   struct names *names, const char *const *filters, struct err *err);
+			   struct names *names, const char *const *filters, int64_t begin_ns,
+			   struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
-/* A live capture begins now: files that last a time follow each other by the clock. */
-void output_begin(struct output *out, int64_t now_ns);
 /* Live: every frame older than time_ns has been written. */
 int output_time(struct output *out, int64_t time_ns, struct err *err);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
@@ -176,6 +176,7 @@ struct session {
 	bool packets;			/* a line a packet */
 	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */
 	uint64_t packets_seen;
+	int64_t begin_ns;		/* when a live capture began; before session_start() */
 	/* Completes the result with what the source knows (drops, times, inputs). */
 	void (*fill)(void *arg, struct result *r);
 	void *fill_arg;

@@ -447,12 +447,12 @@ int command_capture(const struct options *o)
 	signals_init();
 	if (o->until_eof)
 		signals_watch_stdin();
-	if (open_capture(&run, &err) < 0 ||
-	    session_start(run.session, true, 0, run.filters, &err) < 0)
+	if (open_capture(&run, &err) < 0)
 		goto out;
 	int64_t start = capture_start_ns(run.capture);
-	if (run.session->output)
-		output_begin(run.session->output, start);
+	run.session->begin_ns = start;
+	if (session_start(run.session, true, 0, run.filters, &err) < 0)
+		goto out;
 	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);

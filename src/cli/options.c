@@ -515,6 +515,10 @@ static int check(struct options *o, struct err *err)
 	case COMMAND_REPORT:
 		if (!o->n_args)
 			return err_usage(err, EINVAL, "report needs capture files");
+		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
+			if (strcmp(o->args[i], "-") == 0)
+				return err_usage(err, EINVAL, "--pods - and a capture from "
+						 "standard input: one of them");
 		break;
 	default:
 		break;

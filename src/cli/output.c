@@ -465,7 +465,8 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 }
 
 struct output *output_open(const struct options *opt, const struct model_net *net,
-			   struct names *names, const char *const *filters, struct err *err)
+			   struct names *names, const char *const *filters, int64_t begin_ns,
+			   struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
@@ -482,7 +483,9 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->flush_each = opt->unbuffered;
 	o->terse = opt->terse;
 	o->rotates = opt->naming != NAMING_ONE;
-	o->slot_time = time(NULL);
+	o->live = begin_ns != 0;
+	o->set_ns = o->slot_ns = begin_ns;
+	o->slot_time = o->live ? (time_t)(begin_ns / NS_PER_S) : time(NULL);
 	if (opt->naming == NAMING_NUMBER_AND_TIME && opt->ring.files) {
 		o->kept = calloc(opt->ring.files < FILES_KEPT_MAX ? opt->ring.files
 								  : FILES_KEPT_MAX,
@@ -499,12 +502,6 @@ memory:
 	output_free(o);
 	err_sys(err, ENOMEM, "output");
 	return NULL;
-}
-
-void output_begin(struct output *o, int64_t now_ns)
-{
-	o->live = true;
-	o->set_ns = o->slot_ns = now_ns;
 }
 
 int output_time(struct output *o, int64_t time_ns, struct err *err)
