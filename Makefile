@@ -2,12 +2,14 @@
 # podhop: see what happens to a Kubernetes pod's packets. `make help` lists the targets.
 #
 # Variables for users and packagers: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PKG_CONFIG PREFIX DESTDIR
-# SBINDIR DATADIR MANDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
+# BINDIR SBINDIR DATADIR MANDIR ZSHDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
 
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
+BINDIR   ?= $(PREFIX)/bin
 DATADIR  ?= $(PREFIX)/share
 MANDIR   ?= $(DATADIR)/man
+ZSHDIR   ?= $(DATADIR)/zsh/site-functions
 # Where Wireshark looks for plugins and extcaps: its own folder, whatever our PREFIX is when
 # that is /usr; below /usr/local the README says what to link.
 WIRESHARK_LIBDIR ?= $(PREFIX)/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/wireshark
@@ -26,15 +28,17 @@ ifeq ($(origin CC),default)
 CC := $(shell command -v cc >/dev/null 2>&1 && echo cc || echo gcc)
 endif
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
+# A source archive says in .version what it was made of, wherever it is unpacked.
+VERSION := $(shell cat .version 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || \
+	sed -n 's/^\#\# \([0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1)
 
 # Required flags stay apart from CFLAGS, CPPFLAGS and LDFLAGS, which belong to the user.
-PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash libseccomp libcap-ng
+PKGS      := libpcap libnl-3.0 libnl-route-3.0 jansson libxxhash libseccomp libcap-ng zlib libzstd
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
 SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind fuzz bench coverage
-NO_BUILD_GOALS := clean help deps dist format format-check uninstall
+NO_BUILD_GOALS := clean help deps dist deb format format-check uninstall
 ifneq ($(filter-out $(SETUP_GOALS) $(NO_BUILD_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
 $(error podhop needs the development files of $(PKGS): run `make deps`)
@@ -46,6 +50,8 @@ PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wformat=2 -Wvla -Wundef
+# The same bytes wherever it is built.
+REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection
 ifneq ($(findstring -O0,$(CFLAGS)),-O0)
 ifeq ($(SAN),)
@@ -53,7 +59,7 @@ HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 endif
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iinclude -DPODHOP_VERSION='"$(VERSION)"' $(CPPFLAGS)
-ALL_CFLAGS := -std=c11 $(WARNINGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP
+ALL_CFLAGS := -std=c11 $(WARNINGS) $(HARDEN) $(REPRODUCIBLE) $(PKG_CFLAGS) -MMD -MP
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 ifeq ($(WERROR),1)
 ALL_CFLAGS += -Werror
@@ -76,7 +82,7 @@ MODULES := base dissect pcapng resolve capture correlate verify doctor report pi
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))
-UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SRCS := $(filter-out $(UNIT_SKIP:%=tests/unit/%.c),$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRCS))
 TOOL_SRCS := $(sort $(wildcard tests/tools/*.c))
 TOOL_BINS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRCS))
@@ -85,9 +91,9 @@ REPLAY_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRCS))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/engine_%,$(FUZZ_SRCS))
 LAB_TESTS := $(sort $(wildcard tests/lab/*.sh))
 LAB_TESTS := $(filter-out tests/lab/runtime-node.sh,$(LAB_TESTS))
-# A quarter of an hour and more: make check-full (which sets PODHOP_LONG) and make truth.
+# Many minutes each: make check-full (which sets PODHOP_LONG) and make truth.
 ifeq ($(PODHOP_LONG),)
-LAB_TESTS := $(filter-out tests/lab/truth.sh,$(LAB_TESTS))
+LAB_TESTS := $(filter-out tests/lab/truth.sh tests/lab/package.sh,$(LAB_TESTS))
 endif
 CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
 
@@ -165,7 +171,8 @@ FORCE:
 .PHONY: install
 install: all ## install podhop and its manual (PREFIX, DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/podhop $(DESTDIR)$(SBINDIR)/podhop
-	for m in src/man/*.[58]; do \
+	$(INSTALL) -D -m 755 samples/kubernetes/kubectl-podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
+	for m in src/man/*.[158]; do \
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
 	for s in src/report/schema/*.json; do \
 		$(INSTALL) -D -m 644 $$s $(DESTDIR)$(DATADIR)/podhop/schema/$${s##*/} || exit 1; done
@@ -175,18 +182,18 @@ install: all ## install podhop and its manual (PREFIX, DESTDIR)
 	mkdir -p $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap
 	ln -sf $(SBINDIR)/podhop $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
 	$(INSTALL) -D -m 644 src/completion/podhop.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop
-	$(INSTALL) -D -m 644 src/completion/_podhop $(DESTDIR)$(DATADIR)/zsh/site-functions/_podhop
+	$(INSTALL) -D -m 644 src/completion/_podhop $(DESTDIR)$(ZSHDIR)/_podhop
 	$(INSTALL) -D -m 644 src/completion/podhop.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(SBINDIR)/podhop
-	for m in src/man/*.[58]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -f $(DESTDIR)$(SBINDIR)/podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
+	for m in src/man/*.[158]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	rm -rf $(DESTDIR)$(DATADIR)/podhop
 	rm -f $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
 	rm -rf $(DESTDIR)$(DATADIR)/wireshark/profiles/podhop
 	rm -f $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop \
-		$(DESTDIR)$(DATADIR)/zsh/site-functions/_podhop \
+		$(DESTDIR)$(ZSHDIR)/_podhop \
 		$(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
 
 .PHONY: deps
@@ -279,6 +286,10 @@ bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 3 offline"
 bench-run: all tools $(BUILD)/bench/gen $(BUILD)/bench/stages
 	@tests/bench/bench.py $(BENCH)
 
+.PHONY: bench-cluster
+bench-cluster: all $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging their reports costs
+	@tests/bench/cluster.py $(BENCH)
+
 .PHONY: coverage
 coverage: ## lines that the unit tests and seeds reach, a line a file
 	@tests/lib/deps.sh build check
@@ -310,10 +321,27 @@ format: ## put the C sources into the project's format
 format-check: ## say which C sources clang-format would change
 	clang-format --dry-run $(C_FILES)
 
+# A source archive of the last commit. Its bytes depend on that commit alone: order and times are
+# git's, owners and modes are set, and gzip writes neither name nor time.
+DIST_VERSION = $(shell git describe --tags --always 2>/dev/null | sed 's/^v//')
+DIST_DATE = $(shell git log -1 --format=%ct 2>/dev/null)
+DIST = $(BUILD)/podhop-$(DIST_VERSION).tar.gz
 .PHONY: dist
-dist: ## a source archive of the last commit in build/
+dist: ## a source archive of the last commit in build/: the same bytes each time
 	@mkdir -p $(BUILD)
-	git archive --prefix=podhop-$(VERSION:v%=%)/ -o $(BUILD)/podhop-$(VERSION:v%=%).tar.gz HEAD
+	@[ -n "$(DIST_VERSION)" ] || { echo "make dist needs git's history" >&2; exit 1; }
+	git -c tar.umask=0022 archive --format=tar --prefix=podhop-$(DIST_VERSION)/ \
+		--add-virtual-file=podhop-$(DIST_VERSION)/.version:$(DIST_VERSION) HEAD | gzip -9n >$(DIST).tmp
+	@mv $(DIST).tmp $(DIST)
+
+.PHONY: deb
+deb: ## the Debian package of the last commit in build/
+	@tests/lib/deps.sh build deb
+	@$(MAKE) --no-print-directory dist
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
+	src/debian/build-deb $(abspath $(DIST)) $(DIST_VERSION) $(DIST_DATE) $(abspath $(BUILD)/deb)
+	@cp $(BUILD)/deb/podhop_*$$(dpkg-architecture -qDEB_HOST_ARCH).deb $(BUILD)/podhop.deb
+	@echo "$(BUILD)/podhop.deb: apt install ./$(BUILD)/podhop.deb"
 
 .PHONY: clean
 clean: ## remove what was built

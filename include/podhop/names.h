@@ -50,7 +50,7 @@ int names_add(struct names *n, const struct addr *a, const char *name, enum name
  */
 int names_parse(struct names *n, const char *text, size_t len, struct err *err);
 
-/* The same from a file or FIFO ("-" is stdin). Errors carry the path. */
+/* The same from a file or FIFO; "-" is stdin, up to its end or a NUL. Errors carry the path. */
 int names_read(struct names *n, const char *path, struct err *err);
 
 /* "default/web", "node1"; NULL when a has no name. Valid as long as n. */

@@ -22,6 +22,23 @@
 #include "podhop/err.h"
 #include "podhop/model.h"
 
+/* -------------------------------------------------------------- compression */
+
+/*
+ * Captures may be packed with gzip or zstd: read by their first bytes, written by the end of
+ * their name. Offsets, lengths and limits all count unpacked bytes.
+ */
+enum pcapng_packing {
+	PCAPNG_PLAIN = 0,
+	PCAPNG_GZIP,
+	PCAPNG_ZSTD,
+};
+
+/* The packing that a file of this name has; returns the length of the suffix that says so, or 0. */
+size_t pcapng_packing_suffix(const char *path, enum pcapng_packing *ret_kind);
+/* Are these the first bytes of a capture, pcapng or pcap, packed or not? */
+bool pcapng_is_capture(const uint8_t *head, size_t n);
+
 /* ------------------------------------------------------------------ reading */
 
 /* libpcap's own limit; a frame is at most 256 KiB + options */
@@ -184,6 +201,11 @@ struct pcapng_writer;
  * buffer_bytes and leave in large writes; 0 picks the default (1 MiB).
  */
 struct pcapng_writer *pcapng_writer_new(int fd, size_t buffer_bytes, struct err *err);
+/*
+ * Packs from the first byte on; called before the header. Each flush makes what was written so far
+ * readable, at some cost in size, and pcapng_writer_finish() has to be the last call.
+ */
+int pcapng_writer_pack(struct pcapng_writer *w, enum pcapng_packing kind, struct err *err);
 /* Drops what was not flushed. NULL is accepted. */
 void pcapng_writer_free(struct pcapng_writer *w);
 
@@ -210,7 +232,9 @@ int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statis
  * whole block where the file system allows it (the partial block is cut off).
  */
 int pcapng_writer_flush(struct pcapng_writer *w, struct err *err);
-/* header included, flushed or not */
+/* Flushes, and ends the packed stream if it is one. Nothing can be written after it. */
+int pcapng_writer_finish(struct pcapng_writer *w, struct err *err);
+/* header included, flushed or not, before packing */
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);
 
 #endif

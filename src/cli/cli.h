@@ -93,6 +93,7 @@ struct options {
 	int64_t window_ns;
 	bool has_clock_offset;		/* --clock-offset */
 	int64_t clock_offset_ns;
+	bool until_eof;			/* --until-eof */
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -123,15 +124,24 @@ void style_init(struct report_style *style, const struct options *o, FILE *out);
 /* ---- signals.c */
 void signals_init(void);
 int signals_stop(void);			/* the signal that asked for the end, 0: none yet */
+/* --until-eof: standard input has ended; what came in before that is thrown away */
+bool signals_stdin_ended(void);
+/* Ends this process SIGNALS_EOF_GRACE_S after standard input, should a write() hang then. */
+void signals_watch_stdin(void);
+#define SIGNALS_EOF_GRACE_S 20
 bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 
 /* ---- output.c: correlated pcapng files */
 struct output;
+/* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
 struct output *output_open(const struct options *o, const struct model_net *net,
-			   struct names *names, const char *const *filters, struct err *err);
+			   struct names *names, const char *const *filters, int64_t begin_ns,
+			   struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
+/* Live: every frame older than time_ns has been written. */
+int output_time(struct output *out, int64_t time_ns, struct err *err);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
 /* where further files are made; caller frees */
 char *output_directory(const struct options *o);
@@ -166,6 +176,7 @@ struct session {
 	bool packets;			/* a line a packet */
 	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */
 	uint64_t packets_seen;
+	int64_t begin_ns;		/* when a live capture began; before session_start() */
 	/* Completes the result with what the source knows (drops, times, inputs). */
 	void (*fill)(void *arg, struct result *r);
 	void *fill_arg;

@@ -367,6 +367,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	const struct limits *l = &run->opt->stop;
 
 	return signals_stop() || run->session->broken_pipe ||
+	       (run->opt->until_eof && signals_stdin_ended()) ||
 	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
 	       pipeline_is_stopped(run->session->pipeline) ||
@@ -394,6 +395,8 @@ static int loop(struct run *run, struct err *err)
 		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
 		if (rc >= 0 && known)
 			rc = pipeline_time(s->pipeline, seen_ns);
+		if (rc >= 0 && s->output && known)
+			rc = output_time(s->output, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 		if (rc >= 0 && s->output)
 			rc = output_idle(s->output, &s->err);
 		now = now_of(CLOCK_MONOTONIC);
@@ -442,10 +445,14 @@ int command_capture(const struct options *o)
 	if (resolve_target(&run, &err) < 0)
 		goto out;
 	signals_init();
-	if (open_capture(&run, &err) < 0 ||
-	    session_start(run.session, true, 0, run.filters, &err) < 0)
+	if (o->until_eof)
+		signals_watch_stdin();
+	if (open_capture(&run, &err) < 0)
 		goto out;
 	int64_t start = capture_start_ns(run.capture);
+	run.session->begin_ns = start;
+	if (session_start(run.session, true, 0, run.filters, &err) < 0)
+		goto out;
 	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);

@@ -758,6 +758,27 @@ int64_t inputs_next_ns(const struct inputs *in)
 	return in->next->head.frame.time_ns;
 }
 
+/*
+ * When hop's capture began, as far as this input tells: where another input of the hop goes over
+ * into it without a gap (the files of a ring do), that one's beginning counts.
+ */
+static int64_t hop_begin(const struct inputs *in, const struct input *one, int hop)
+{
+	int64_t begin = one->began_ns ? one->began_ns : one->first_ns;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *other = in->input[i];
+
+		if (other == one || !other->began_ns || other->began_ns >= begin ||
+		    other->ended_ns < begin)
+			continue;
+		for (unsigned k = 0; k < other->n_hop; k++)
+			if (other->hop[k] == hop)
+				return hop_begin(in, other, hop);
+	}
+	return begin;
+}
+
 /* The earliest frame of its input so far: nothing before its start can be missed. */
 static void note_start(struct inputs *in, struct input *one, int64_t time_ns)
 {
@@ -770,8 +791,7 @@ static void note_start(struct inputs *in, struct input *one, int64_t time_ns)
 	for (unsigned k = 0; k < one->n_hop; k++)
 		if (one->hop[k] >= 0)
 			correlate_hop_span(c, (unsigned)one->hop[k],
-					   one->began_ns ? one->began_ns : one->first_ns,
-					   INT64_MAX);
+					   hop_begin(in, one, one->hop[k]), INT64_MAX);
 }
 
 static void note_drops(struct inputs *in, const struct input *one, const struct model_frame *f)

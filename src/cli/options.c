@@ -68,7 +68,7 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
-	OPT_CLOCK_OFFSET,
+	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF,
 };
 
 struct option_row {
@@ -81,7 +81,7 @@ struct option_row {
 
 static const struct option_row options[] = {
 	{ OPT_WRITE, "write", "FILE", FOR_RUN,
-	  "write a correlated pcapng file; - is stdout" },
+	  "write a correlated pcapng file; - is stdout, .gz and .zst are packed" },
 	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
 	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
 	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
@@ -127,6 +127,8 @@ static const struct option_row options[] = {
 	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
 	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
 	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
+	{ OPT_UNTIL_EOF, "until-eof", NULL, FOR(CAPTURE),
+	  "end when standard input ends, as it does behind ssh and kubectl exec -i" },
 	{ OPT_NUMERIC, NULL, NULL, FOR_ALL, "no names for addresses (podhop never asks DNS)" },
 	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, FOR(CAPTURE),
 	  "accepted: capture is never promiscuous" },
@@ -442,6 +444,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_LINE:
 		o->line_buffered = true;
 		break;
+	case OPT_UNTIL_EOF:
+		o->until_eof = true;
+		break;
 	case OPT_USER:
 		o->user = v;
 		break;
@@ -510,6 +515,10 @@ static int check(struct options *o, struct err *err)
 	case COMMAND_REPORT:
 		if (!o->n_args)
 			return err_usage(err, EINVAL, "report needs capture files");
+		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
+			if (strcmp(o->args[i], "-") == 0)
+				return err_usage(err, EINVAL, "--pods - and a capture from "
+						 "standard input: one of them");
 		break;
 	default:
 		break;
@@ -525,6 +534,12 @@ static int check(struct options *o, struct err *err)
 				 "(--report)");
 	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
+	/* To dumpcap -a filesize and -b filesize are the same thing: with -b, of each file. */
+	if (o->naming == NAMING_NUMBER_AND_TIME && o->stop.bytes) {
+		if (!o->ring.bytes)
+			o->ring.bytes = o->stop.bytes;
+		o->stop.bytes = 0;
+	}
 	if (o->naming == NAMING_NUMBER_AND_TIME && !o->ring.duration_ns && !o->ring.bytes &&
 	    !o->ring.frames && !o->ring.interval_ns)
 		return err_usage(err, EINVAL, "-b files:%llu: say when the next file begins: "

@@ -12,7 +12,8 @@
  * each frame whether the set is full; then each file gets its closing statistics, from
  * the counters that output_set_counters() names, and the next set begins with headers
  * and names of its own: every file can be read alone. How long a set lasts is counted in
- * the frames' times, so a report on old captures is cut where a live one would have been.
+ * the frames' times, so a report on old captures is cut where a live one would have been. Live,
+ * output_time() tells how far time has come, and files follow each other in a quiet network too.
  *
  * All sets but the first are opened inside the sandbox: the kernel's name is read at
  * output_open() for that reason, and output_directory() says which directory must stay
@@ -26,6 +27,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,8 +40,10 @@
 #define COMMENT_MAX 512u
 #define TEXT_MAX 16384u
 #define OS_MAX 160u
+#define HEAD_BYTES 512u		/* of a packed file: holds its first block's first bytes */
 #define PATH_MAX_BYTES 4096u
 #define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
+#define NS_PER_S 1000000000LL
 #define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
 
 struct file {
@@ -55,7 +59,16 @@ struct output {
 	/* rotation */
 	unsigned number;		/* of the current set of files, from 1 */
 	uint64_t set_frames, earlier_bytes;
-	int64_t set_ns;			/* stamp of its first frame */
+	bool live;			/* sets follow the clock, whether frames come or not */
+	int64_t set_ns;			/* when it began; 0: with its first frame */
+	/* -G with -C: files of one slot of time are counted */
+	int64_t slot_ns;
+	time_t slot_time;		/* for its name */
+	uint64_t count;			/* of the set in its slot, from 0 */
+	/* What the set's statistics tell: of its own time, since the set before ended. */
+	int64_t begin_ns;		/* 0: the capture's begin */
+	uint64_t written[MODEL_HOPS_MAX];	/* frames of each hop */
+	int64_t kernel_before[MODEL_HOPS_MAX], device_before[MODEL_HOPS_MAX];
 	char **kept;			/* -b files:N: names still on the disk, a ring */
 	bool over;
 	output_counters *counters;
@@ -83,19 +96,10 @@ static int64_t monotonic_ns(void)
 /* Does the file start like a capture, or is it empty? Only such a file is overwritten. */
 static bool may_overwrite(int fd)
 {
-	static const uint8_t magics[][4] = {
-		{ 0x0a, 0x0d, 0x0d, 0x0a }, { 0xd4, 0xc3, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0xc3, 0xd4 },
-		{ 0x4d, 0x3c, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0x3c, 0x4d },
-	};
-	uint8_t head[4];
+	uint8_t head[HEAD_BYTES];
 	ssize_t n = pread(fd, head, sizeof(head), 0);
 
-	if (n == 0)
-		return true;
-	for (unsigned i = 0; n == sizeof(head) && i < sizeof(magics) / sizeof(magics[0]); i++)
-		if (memcmp(head, magics[i], sizeof(head)) == 0)
-			return true;
-	return false;
+	return n == 0 || (n > 0 && pcapng_is_capture(head, (size_t)n));
 }
 
 static int open_path(const char *path, int *ret_fd, struct err *err)
@@ -234,8 +238,10 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 		if (rc < 0)
 			return rc;
 	}
+	enum pcapng_packing packing;
+	pcapng_packing_suffix(path, &packing);
 	f->writer = pcapng_writer_new(f->fd, 0, err);
-	if (!f->writer)
+	if (!f->writer || pcapng_writer_pack(f->writer, packing, err) < 0)
 		return -ENOMEM;
 	rc = write_header(o, f, err);
 	if (rc < 0)
@@ -245,11 +251,33 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 
 /* ----------------------------------------------------------------- rotation */
 
+/* How much of the name stands in front of its suffix: ".pcapng", ".pcapng.gz", ... */
 static size_t stem_len(const char *path)
 {
-	const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+	enum pcapng_packing packing;
+	size_t len = strlen(path) - pcapng_packing_suffix(path, &packing), dot = len;
 
-	return dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+	while (dot && path[dot - 1] != '.' && path[dot - 1] != '/')
+		dot--;
+	/* A name that begins with its only dot has no suffix, and neither has one without a dot. */
+	return dot > 1 && path[dot - 1] == '.' && path[dot - 2] != '/' ? dot - 1 : len;
+}
+
+/*
+ * The number that tcpdump -C puts behind a name: none, 1, 2, ...; with -W from 0 on, with as many
+ * digits as the last one has, in a ring. It stands in front of what says how the file is packed.
+ */
+static void add_count(const struct output *o, const char *path, struct buf *name)
+{
+	enum pcapng_packing packing;
+	size_t len = strlen(path) - pcapng_packing_suffix(path, &packing);
+	uint64_t files = o->opt->ring.files, k = files ? o->count % files : o->count;
+	int width = files > 1 ? snprintf(NULL, 0, "%" PRIu64, files - 1) : 0;
+
+	buf_addf(name, "%.*s", (int)len, path);
+	if (k || width)
+		buf_addf(name, "%0*" PRIu64, width, k);
+	buf_adds(name, path + len);
 }
 
 /* The name of the current set of files. */
@@ -258,7 +286,10 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 	const struct options *opt = o->opt;
 	const char *path = opt->write;
 	size_t stem = stem_len(path);
-	time_t now = time(NULL);
+	/* Live a file is named by when it begins, which may be a moment ago. */
+	time_t now = opt->naming == NAMING_TIME ? o->slot_time
+		     : o->live			? (time_t)(o->set_ns / NS_PER_S)
+						: time(NULL);
 	char stamp[PATH_MAX_BYTES];
 	struct tm tm;
 	size_t n;
@@ -273,16 +304,7 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 		buf_addf(name, "%.*s_%05u_%s%s", (int)stem, path, o->number, stamp, path + stem);
 		break;
 	case NAMING_COUNT:
-		if (opt->ring.files) {
-			int width = snprintf(NULL, 0, "%llu",
-					     (unsigned long long)opt->ring.files - 1);
-			buf_addf(name, "%s%0*llu", path, width,
-				 (unsigned long long)((o->number - 1) % opt->ring.files));
-		} else if (o->number == 1) {
-			buf_adds(name, path);
-		} else {
-			buf_addf(name, "%s%u", path, o->number - 1);
-		}
+		add_count(o, path, name);
 		break;
 	case NAMING_TIME:
 /* The template is the user's own, as with tcpdump -G. */
@@ -293,12 +315,26 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 		if (!n)
 			return err_usage(err, EINVAL,
 					 "-w %s: no name comes of that template", path);
-		buf_adds(name, stamp);
-		if (opt->ring.bytes && o->number > 1)
-			buf_addf(name, "%u", o->number - 1);
+		if (opt->ring.bytes)
+			add_count(o, stamp, name);
+		else
+			buf_adds(name, stamp);
 		break;
 	}
 	return name->failed ? err_set(err, ENAMETOOLONG, "-w %s: name too long", path) : 0;
+}
+
+/* --split: the name of hop i's own file beside that of all hops. */
+static void split_name(const struct output *o, const char *whole, unsigned i, struct buf *path)
+{
+	size_t stem = stem_len(whole);
+
+	buf_addf(path, "%.*s-%s-%s%s", (int)stem, whole, model_role_name(o->net->hops[i].role),
+		 o->net->hops[i].name, whole + stem);
+	/* A device's name may hold a slash nowhere but in a hostile file. */
+	for (size_t k = stem; k < path->len; k++)
+		if (path->data[k] == '/')
+			path->data[k] = '_';
 }
 
 /* -b files:N keeps the newest N sets. */
@@ -309,6 +345,15 @@ static void forget_oldest(struct output *o, const char *name)
 	if (o->opt->naming != NAMING_NUMBER_AND_TIME || !keep || !o->kept)
 		return;
 	char **slot = &o->kept[(o->number - 1) % keep];
+	for (unsigned i = 0; *slot && o->opt->split && i < o->net->n_hops; i++) {
+		struct buf path;
+
+		buf_init(&path, PATH_MAX_BYTES);
+		split_name(o, *slot, i, &path);
+		if (!path.failed)
+			unlink(buf_str(&path));
+		buf_done(&path);
+	}
 	if (*slot)
 		unlink(*slot);
 	free(*slot);
@@ -330,18 +375,14 @@ static int open_set(struct output *o, struct err *err)
 	if (!rc)
 		forget_oldest(o, buf_str(&name));
 	for (unsigned i = 0; o->opt->split && i < net->n_hops && !rc; i++) {
-		size_t stem = stem_len(buf_str(&name));
 		struct buf path;
 
 		buf_init(&path, PATH_MAX_BYTES);
-		buf_addf(&path, "%.*s-%s-%s%s", (int)stem, buf_str(&name),
-			 model_role_name(net->hops[i].role), net->hops[i].name,
-			 buf_str(&name) + stem);
-		/* A device's name may hold a slash nowhere but in a hostile file. */
-		for (size_t k = stem; k < path.len; k++)
-			if (path.data[k] == '/')
-				path.data[k] = '_';
-		rc = add_file(o, buf_str(&path), (int)i, err);
+		split_name(o, buf_str(&name), i, &path);
+		rc = path.failed ? err_set(err, ENAMETOOLONG, "-w %s: name too long",
+					   o->opt->write) : 0;
+		if (!rc)
+			rc = add_file(o, buf_str(&path), (int)i, err);
 		buf_done(&path);
 	}
 	buf_done(&name);
@@ -360,28 +401,36 @@ static void forget_files(struct output *o)
 	o->n_files = 0;
 }
 
-static bool set_is_full(const struct output *o, int64_t time_ns)
+/* -b duration counts from each file's beginning, -G from that of its slot of time. */
+static bool time_is_over(const struct output *o, int64_t time_ns)
+{
+	const struct limits *l = &o->opt->ring;
+	int64_t begin = o->opt->naming == NAMING_TIME ? o->slot_ns : o->set_ns;
+
+	if (!begin)
+		return false;
+	return (l->interval_ns && time_ns / l->interval_ns > begin / l->interval_ns) ||
+	       (l->duration_ns && time_ns - begin >= l->duration_ns);
+}
+
+static bool set_is_full(const struct output *o)
 {
 	const struct limits *l = &o->opt->ring;
 
-	if (!o->opt->naming || !o->set_frames)
-		return false;
-	if (l->interval_ns && time_ns / l->interval_ns != o->set_ns / l->interval_ns)
-		return true;
-	return (l->frames && o->set_frames >= l->frames) ||
-	       (l->bytes && pcapng_writer_bytes(o->files[0].writer) >= l->bytes) ||
-	       (l->duration_ns && time_ns - o->set_ns >= l->duration_ns);
+	return o->set_frames && ((l->frames && o->set_frames >= l->frames) ||
+				 (l->bytes && pcapng_writer_bytes(o->files[0].writer) >= l->bytes));
 }
 
 /* Ends the current files soundly, each complete by itself, and begins the next. */
-static int next_set(struct output *o, struct err *err)
+static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct err *err)
 {
+	const struct limits *l = &o->opt->ring;
 	uint64_t last = o->opt->stop.files;
 	struct result r = { 0 };
 	int rc = 0;
 
-	if (o->opt->naming == NAMING_TIME && o->opt->ring.files && !o->opt->ring.bytes)
-		last = o->opt->ring.files;
+	if (o->opt->naming == NAMING_TIME && l->files && !l->bytes)
+		last = l->files;
 	if (last && o->number >= last) {
 		o->over = true;
 		return 0;
@@ -389,15 +438,35 @@ static int next_set(struct output *o, struct err *err)
 	if (o->counters)
 		rc = o->counters(o->counters_arg, &r, err);
 	o->earlier_bytes += pcapng_writer_bytes(o->files[0].writer);
+	r.capture.end_ns = time_ns;
 	if (!rc)
 		rc = output_close(o, &r, err);
+	for (unsigned i = 0; i < r.capture.n_interfaces && i < o->net->n_hops; i++) {
+		o->kernel_before[i] = r.capture.interfaces[i].dropped_kernel;
+		o->device_before[i] = r.capture.interfaces[i].dropped_interface;
+	}
+	memset(o->written, 0, sizeof(o->written));
+	o->begin_ns = time_ns;
 	result_free(&r);
 	forget_files(o);
-	return rc ? rc : open_set(o, err);
+	if (rc)
+		return rc;
+	o->count++;
+	/* The clock goes on evenly; frames of old captures say when something begins. */
+	int64_t begin = !o->live ? 0 : o->set_ns && l->duration_ns && time_is_up
+		? time_ns - (time_ns - o->set_ns) % l->duration_ns : time_ns;
+	if (time_is_up) {
+		o->slot_ns = begin;
+		o->slot_time = o->live ? (time_t)(begin / NS_PER_S) : time(NULL);
+		o->count = 0;
+	}
+	o->set_ns = begin;
+	return open_set(o, err);
 }
 
 struct output *output_open(const struct options *opt, const struct model_net *net,
-			   struct names *names, const char *const *filters, struct err *err)
+			   struct names *names, const char *const *filters, int64_t begin_ns,
+			   struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
@@ -414,6 +483,9 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->flush_each = opt->unbuffered;
 	o->terse = opt->terse;
 	o->rotates = opt->naming != NAMING_ONE;
+	o->live = begin_ns != 0;
+	o->set_ns = o->slot_ns = begin_ns;
+	o->slot_time = o->live ? (time_t)(begin_ns / NS_PER_S) : time(NULL);
 	if (opt->naming == NAMING_NUMBER_AND_TIME && opt->ring.files) {
 		o->kept = calloc(opt->ring.files < FILES_KEPT_MAX ? opt->ring.files
 								  : FILES_KEPT_MAX,
@@ -430,6 +502,13 @@ memory:
 	output_free(o);
 	err_sys(err, ENOMEM, "output");
 	return NULL;
+}
+
+int output_time(struct output *o, int64_t time_ns, struct err *err)
+{
+	if (o->over || !o->live || !o->opt->naming || !time_is_over(o, time_ns))
+		return 0;
+	return next_set(o, true, time_ns, err);
 }
 
 void output_set_counters(struct output *o, output_counters *fn, void *arg)
@@ -482,13 +561,17 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 
 	if (o->over)
 		return 0;
-	if (o->rotates && set_is_full(o, f->time_ns)) {
-		rc = next_set(o, err);
+	bool time_is_up = o->rotates && time_is_over(o, f->time_ns);
+	if (time_is_up || (o->rotates && set_is_full(o))) {
+		rc = next_set(o, time_is_up, f->time_ns, err);
 		if (rc < 0 || o->over)
 			return rc;
 	}
-	if (!o->set_frames++)
+	o->set_frames++;
+	if (!o->set_ns)
 		o->set_ns = f->time_ns;
+	if (!o->slot_ns)
+		o->slot_ns = f->time_ns;
 	p.interface = f->hop;
 	p.time_ns = f->time_ns;
 	p.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX;
@@ -512,6 +595,7 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 		p.interface = 0;
 		rc = write_to(&o->files[i], &p, err);
 	}
+	o->written[f->hop]++;
 	if (!rc && o->flush_each)
 		rc = output_flush(o, err);
 	return rc;
@@ -538,6 +622,12 @@ int output_idle(struct output *o, struct err *err)
 	return output_flush(o, err);
 }
 
+/* A counter's growth since the set before; -1 where it is not known. */
+static int64_t since(int64_t now, int64_t before)
+{
+	return now < 0 || before < 0 ? now : now - before;
+}
+
 int output_statistics(struct output *o, const struct result *r, int64_t now_ns, struct err *err)
 {
 	int rc = 0;
@@ -548,18 +638,20 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 			const struct result_interface *ri = &r->capture.interfaces[i];
 			if (o->files[k].only_hop >= 0 && (unsigned)o->files[k].only_hop != i)
 				continue;
-			int64_t kernel = ri->dropped_kernel, device = ri->dropped_interface;
+			int64_t kernel = since(ri->dropped_kernel, o->kernel_before[i]);
+			int64_t device = since(ri->dropped_interface, o->device_before[i]);
+			int64_t written = (int64_t)o->written[i];
 			struct pcapng_statistics s = {
 				.interface = o->files[k].only_hop >= 0 ? 0 : i,
 				.time_ns = now_ns,
-				.start_ns = r->capture.start_ns,
+				.start_ns = o->begin_ns ? o->begin_ns : r->capture.start_ns,
 				.end_ns = r->capture.end_ns,
-				.if_recv = kernel >= 0 ? (int64_t)ri->observations + kernel : -1,
+				.if_recv = kernel >= 0 ? written + kernel : -1,
 				/* Wireshark shows this one alone: all that is missing. */
 				.if_drop = kernel >= 0 ? kernel + (device > 0 ? device : 0) : -1,
 				.filter_accept = -1,
 				.os_drop = kernel,
-				.user_deliv = (int64_t)ri->observations,
+				.user_deliv = written,
 			};
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
 			if (rc < 0)
@@ -576,10 +668,13 @@ int output_close(struct output *o, const struct result *r, struct err *err)
 
 	if (rc < 0)
 		err_prefix(err, "%s", o->files[0].path ? o->files[0].path : "stdout");
-	else
-		rc = output_flush(o, err);
 	for (unsigned i = 0; i < o->n_files; i++) {
 		struct file *f = &o->files[i];
+		if (!rc) {
+			rc = pcapng_writer_finish(f->writer, err);
+			if (rc < 0)
+				err_prefix(err, "%s", f->path ? f->path : "stdout");
+		}
 		if (f->path && f->fd >= 0 && close(f->fd) < 0 && !rc)
 			rc = err_sys(err, errno, "close %s", f->path);
 		f->fd = -1;

@@ -225,7 +225,8 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
 	if (o->write) {
-		s->output = output_open(o, s->net, s->names, kernel_filters, err);
+		s->output = output_open(o, s->net, s->names, kernel_filters,
+					s->begin_ns, err);
 		if (!s->output)
 			return -EIO;
 		output_set_counters(s->output, file_counters, s);

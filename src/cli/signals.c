@@ -4,13 +4,22 @@
  *
  * The handlers set a flag each; the loops look at them between frames. SIGPIPE is
  * ignored: a reader that is gone shows as EPIPE on the write.
+ *
+ * A program at the far end of ssh or kubectl exec gets no signal when its user leaves, but
+ * its standard input ends. That need not mean that its standard output is closed: container
+ * runtimes leave the pipe open and read no more, and the write that fills it hangs for good.
+ * So a timer looks at standard input too, and some seconds behind its end it ends the process.
  */
 #include "cli.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
-static volatile sig_atomic_t stop_signal, status_wanted;
+static volatile sig_atomic_t stop_signal, status_wanted, seconds_past_eof;
 
 static void on_stop(int sig)
 {
@@ -21,6 +30,39 @@ static void on_status(int sig)
 {
 	(void)sig;
 	status_wanted = 1;
+}
+
+bool signals_stdin_ended(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	char scrap[512];
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	ssize_t n = read(STDIN_FILENO, scrap, sizeof(scrap));
+	return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+static void on_second(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	if (signals_stdin_ended() && ++seconds_past_eof > SIGNALS_EOF_GRACE_S)
+		_exit(EXIT_FAILED);
+	errno = saved;
+}
+
+void signals_watch_stdin(void)
+{
+	struct itimerval second = { .it_interval = { .tv_sec = 1 }, .it_value = { .tv_sec = 1 } };
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = on_second;
+	sa.sa_flags = SA_RESTART;
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &second, NULL);
 }
 
 void signals_init(void)

@@ -71,6 +71,12 @@ static bool of_flannel(const struct doctor_view *v, const struct chain_pod *p)
 	return false;
 }
 
+/* A CNI result tells name and MAC too; only the kernel tells an MTU, and no device has none. */
+static bool seen_inside(const struct chain_link *l)
+{
+	return l->name[0] && l->mtu;
+}
+
 static void check_state(struct doctor *d, const struct ends *e)
 {
 	const struct chain_link *l = &e->ifc->link;
@@ -79,7 +85,7 @@ static void check_state(struct doctor *d, const struct ends *e)
 	doctor_judge(d, up, DOCTOR_FAIL, "pod.veth", e->label,
 		     doctor_text(d, "its host veth %s is up", e->veth->name), up ? "up" : "down",
 		     doctor_text(d, "ip link set dev %s up", doctor_word(d, e->veth->name)));
-	if (!l->name[0]) {
+	if (!seen_inside(l)) {
 		doctor_add(d, DOCTOR_SKIP, "pod.interface", e->label, "its own interface is up",
 			   "its namespace cannot be looked into: needs CAP_NET_ADMIN", "");
 		return;
@@ -325,7 +331,7 @@ static void check_addresses(struct doctor *d, const struct ends *e)
 	const struct chain_link *l = &e->ifc->link;
 	unsigned n = 0;
 
-	if (!l->name[0])
+	if (!seen_inside(l))
 		return;
 	for (unsigned i = 0; i < l->n_addrs; i++) {
 		if (addr_is_link_local(&l->addrs[i].addr))

@@ -164,15 +164,18 @@ void names_each(struct names *n,
 		fn(arg, &n->entry[i].addr, n->entry[i].name);
 }
 
-/* A FIFO is as good as a file: --pods <(kubectl get ...). */
+/*
+ * A FIFO is as good as a file: --pods <(kubectl get ...). Standard input may go on behind the
+ * names (it tells podhop --until-eof when to end): there a NUL byte closes them.
+ */
 static int read_all(int fd, struct buf *b)
 {
-	char *chunk = malloc(READ_CHUNK);
+	char *chunk = malloc(READ_CHUNK), *nul = NULL;
 	int rc = 0;
 
 	if (!chunk)
 		return -ENOMEM;
-	for (;;) {
+	while (!nul) {
 		ssize_t got = read(fd, chunk, READ_CHUNK);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -180,6 +183,10 @@ static int read_all(int fd, struct buf *b)
 			rc = -errno;
 		if (got <= 0)
 			break;
+		if (fd == STDIN_FILENO)
+			nul = memchr(chunk, 0, (size_t)got);
+		if (nul)
+			got = nul - chunk;
 		if ((size_t)got > b->max - b->len) {
 			rc = -EFBIG;
 			break;

@@ -4,16 +4,15 @@
  *
  * A file ends with one statistics block an interface. Each repeats its length at its
  * end, so the last ones can be found without reading what lies in front of them
- * (draft-ietf-opsawg-pcapng, 3.1 and 4.6).
+ * (draft-ietf-opsawg-pcapng, 3.1 and 4.6). Only a packed file has to be unpacked
+ * for it; its last bytes are kept.
  */
-#include "podhop/pcapng.h"
+#include "pcapng_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "podhop/bytes.h"
 
 #define BLOCK_STATISTICS 5u
 #define BLOCK_SECTION 0x0a0d0d0au
@@ -21,6 +20,16 @@
 #define STATISTICS_MIN 24u
 #define OPTION_START 2u
 #define OPTION_END 3u
+#define HEAD_BYTES 12u
+#define BLOCK_BYTES_MAX 512u	/* of a statistics block */
+#define TAIL_BYTES (128u << 10)	/* of a packed file: 256 interfaces at least */
+
+/* The file, or the last bytes of what is packed in it. */
+struct source {
+	int fd;
+	const struct pcapng_window *tail;	/* NULL: the file */
+	uint64_t size;
+};
 
 static uint32_t u32(const uint8_t *p, bool big)
 {
@@ -56,34 +65,33 @@ static void read_options(const uint8_t *block, uint32_t len, bool big, int64_t *
 	}
 }
 
-int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns)
+static bool read_at(const struct source *src, uint8_t *buf, size_t n, uint64_t at)
 {
-	uint8_t head[12], tail[4], block[512];
-	int64_t start = INT64_MAX, end = INT64_MIN;
-	struct stat st;
-	bool big;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc = -ENODATA;
+	if (!src->tail)
+		return pread(src->fd, buf, n, (off_t)at) == (ssize_t)n;
+	if (at < src->tail->offset || n > src->size - at)
+		return false;
+	memcpy(buf, pcapng_window_at(src->tail) + (at - src->tail->offset), n);
+	return true;
+}
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    u32(head, false) != BLOCK_SECTION)
-		goto out;
-	big = u32(head + 8, true) == ORDER_MAGIC;
-	if (!big && u32(head + 8, false) != ORDER_MAGIC)
-		goto out;
-	for (off_t at = st.st_size; at > (off_t)sizeof(head);) {
+/* Statistics blocks from the end on, as long as there are any. */
+static int read_tail(const struct source *src, bool big, int64_t *ret_start_ns, int64_t *ret_end_ns)
+{
+	uint8_t tail[4], block[BLOCK_BYTES_MAX];
+	int64_t start = INT64_MAX, end = INT64_MIN;
+	int rc = -ENODATA;
+
+	for (uint64_t at = src->size; at > HEAD_BYTES;) {
 		int64_t s = INT64_MIN, e = INT64_MIN;
 		uint32_t len;
 
-		if (pread(fd, tail, sizeof(tail), at - (off_t)sizeof(tail)) !=
-		    (ssize_t)sizeof(tail))
+		if (!read_at(src, tail, sizeof(tail), at - sizeof(tail)))
 			break;
 		len = u32(tail, big);
-		if (len < STATISTICS_MIN || len > sizeof(block) || len % 4 || (off_t)len > at ||
-		    pread(fd, block, len, at - (off_t)len) != (ssize_t)len ||
-		    u32(block, big) != BLOCK_STATISTICS || u32(block + 4, big) != len)
+		if (len < STATISTICS_MIN || len > sizeof(block) || len % 4 || len > at ||
+		    !read_at(src, block, len, at - len) || u32(block, big) != BLOCK_STATISTICS ||
+		    u32(block + 4, big) != len)
 			break;
 		read_options(block, len, big, &s, &e);
 		if (s == INT64_MIN || e == INT64_MIN || s > e)
@@ -91,11 +99,75 @@ int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_n
 		start = s < start ? s : start;
 		end = e > end ? e : end;
 		rc = 0;
-		at -= (off_t)len;
+		at -= len;
 	}
 	if (!rc) {
 		*ret_start_ns = start;
 		*ret_end_ns = end;
+	}
+	return rc;
+}
+
+/* Is this a pcapng section, and of which byte order? */
+static bool is_section(const uint8_t head[static HEAD_BYTES], bool *ret_big)
+{
+	*ret_big = u32(head + 8, true) == ORDER_MAGIC;
+	return u32(head, false) == BLOCK_SECTION &&
+	       (*ret_big || u32(head + 8, false) == ORDER_MAGIC);
+}
+
+static int read_packed(const char *path, enum pcapng_packing packing, int64_t *ret_start_ns,
+		       int64_t *ret_end_ns)
+{
+	struct pcapng_window w;
+	bool big = false;
+	int rc = pcapng_window_open(&w, path, path, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = pcapng_window_unpack(&w, packing);
+	if (!rc)
+		rc = pcapng_window_fill(&w, HEAD_BYTES);
+	if (!rc && !is_section(pcapng_window_at(&w), &big))
+		rc = -ENODATA;
+	while (!rc) {
+		rc = pcapng_window_fill(&w, TAIL_BYTES + 1);
+		if (!rc)
+			pcapng_window_pass(&w, pcapng_window_left(&w) - TAIL_BYTES);
+	}
+	/* That is how it ends; anything else is damage. */
+	if (rc == -ENODATA && w.eof && !w.cut) {
+		struct source src = { .fd = -1, .tail = &w,
+				      .size = w.offset + pcapng_window_left(&w) };
+		rc = read_tail(&src, big, ret_start_ns, ret_end_ns);
+	} else {
+		rc = -ENODATA;
+	}
+	pcapng_window_done(&w);
+	return rc;
+}
+
+int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns)
+{
+	if (!strcmp(path, "-"))
+		path = PCAPNG_STDIN_PATH;
+
+	uint8_t head[HEAD_BYTES];
+	struct stat st;
+	bool big;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc = -ENODATA;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
+		goto out;
+	enum pcapng_packing packing = pcapng_packing_of(head, sizeof(head));
+	if (packing) {
+		rc = read_packed(path, packing, ret_start_ns, ret_end_ns);
+	} else if (is_section(head, &big)) {
+		struct source src = { .fd = fd, .size = (uint64_t)st.st_size };
+		rc = read_tail(&src, big, ret_start_ns, ret_end_ns);
 	}
 out:
 	close(fd);

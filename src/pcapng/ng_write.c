@@ -18,6 +18,10 @@
  *
  * When a write fails part of the way, a regular file is cut back to the last
  * whole block. The writer is of no use from then on and repeats its error.
+ *
+ * Packed, the buffer's blocks go through the packer in front of write(2). Only a
+ * flush brings all of them out, so a file that ends early ends with a whole block
+ * at the last flush, and that is also where it is cut back to.
  */
 #include "pcapng_priv.h"
 
@@ -31,6 +35,7 @@
 
 #define BUFFER_DEFAULT (1u << 20)
 #define BUFFER_MIN 4096u
+#define PACKED_SIZE (256u << 10)	/* room for what the packer gives in one go */
 #define BUFFER_ALIGN 4096u	/* a page: the kernel copies whole ones */
 
 /*
@@ -60,6 +65,12 @@ struct pcapng_writer {
 	uint32_t n_interfaces;
 	bool has_header;
 	int failed;		/* -errno of a write that failed; 0: none */
+	/* packed files */
+	struct pcapng_packer *packer;
+	uint8_t *packed;
+	off_t flushed_at;	/* where the file ended after the last flush */
+	bool unflushed;		/* the packer may hold something back */
+	bool finished;
 };
 
 /* ------------------------------------------------------------------- output */
@@ -93,14 +104,13 @@ static int report_failure(const struct pcapng_writer *w, struct err *err)
 	return err_sys(err, w->failed, "write");
 }
 
-static int write_all(struct pcapng_writer *w, struct err *err)
+/* Returns how many bytes could be written; less than n: w->failed says why. */
+static size_t write_out(struct pcapng_writer *w, const uint8_t *p, size_t len)
 {
 	size_t done = 0;
 
-	if (w->failed)
-		return report_failure(w, err);
-	while (done < w->len) {
-		ssize_t n = write(w->fd, w->buf + done, w->len - done);
+	while (done < len) {
+		ssize_t n = write(w->fd, p + done, len - done);
 
 		if (n > 0) {
 			done += (size_t)n;
@@ -109,18 +119,58 @@ static int write_all(struct pcapng_writer *w, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = { .fd = w->fd, .events = POLLOUT };
+			struct pollfd room = { .fd = w->fd, .events = POLLOUT };
 
-			if (poll(&p, 1, -1) >= 0 || errno == EINTR)
+			if (poll(&room, 1, -1) >= 0 || errno == EINTR)
 				continue;
 		}
 		w->failed = n < 0 ? -errno : -EIO;
-		cut_partial_block(w, done);
-		w->len = 0;
+		break;
+	}
+	return done;
+}
+
+/* What is in the buffer through the packer, and what comes of it to the file. */
+static void pack_out(struct pcapng_writer *w, enum pcapng_pack_to to)
+{
+	const uint8_t *in = w->buf;
+	size_t left = w->len;
+	int again = 1;
+
+	if (to == PCAPNG_PACK_FLUSH && !left && !w->unflushed)
+		return;
+	while (again > 0 && !w->failed) {
+		size_t n = 0;
+
+		again = pcapng_pack(w->packer, to, &in, &left, w->packed, PACKED_SIZE, &n);
+		if (again < 0)
+			w->failed = again;
+		else
+			(void)write_out(w, w->packed, n);
+	}
+	w->unflushed = to == PCAPNG_PACK_ON;
+	if (!w->is_regular)
+		return;
+	if (w->failed && ftruncate(w->fd, w->flushed_at) == 0)
+		(void)lseek(w->fd, w->flushed_at, SEEK_SET);
+	else if (!w->failed && to != PCAPNG_PACK_ON)
+		w->flushed_at = lseek(w->fd, 0, SEEK_CUR);
+}
+
+static int let_out(struct pcapng_writer *w, enum pcapng_pack_to to, struct err *err)
+{
+	if (w->failed)
 		return report_failure(w, err);
+	if (w->packer) {
+		pack_out(w, to);
+	} else {
+		size_t done = write_out(w, w->buf, w->len);
+
+		if (w->failed)
+			cut_partial_block(w, done);
 	}
 	w->len = 0;
-	return 0;
+	return w->failed ? report_failure(w, err) : 0;
 }
 
 /* Room for n more bytes behind the blocks that are there. */
@@ -131,7 +181,7 @@ static int reserve(struct pcapng_writer *w, size_t n, struct err *err)
 	if (n <= w->size - w->len)
 		return 0;
 
-	int rc = write_all(w, err);
+	int rc = let_out(w, PCAPNG_PACK_ON, err);
 
 	if (rc < 0 || n <= w->size)
 		return rc;
@@ -295,7 +345,22 @@ void pcapng_writer_free(struct pcapng_writer *w)
 	if (!w)
 		return;
 	free(w->buf);
+	free(w->packed);
+	pcapng_packer_free(w->packer);
 	free(w);
+}
+
+int pcapng_writer_pack(struct pcapng_writer *w, enum pcapng_packing kind, struct err *err)
+{
+	if (kind == PCAPNG_PLAIN)
+		return 0;
+	w->packer = pcapng_packer_new(kind);
+	w->packed = malloc(PACKED_SIZE);
+	if (!w->packer || !w->packed)
+		return err_sys(err, -ENOMEM, "%s", pcapng_packing_name(kind));
+	if (w->is_regular)
+		w->flushed_at = lseek(w->fd, 0, SEEK_CUR);
+	return 0;
 }
 
 int pcapng_writer_header(struct pcapng_writer *w, const struct pcapng_writer_config *config,
@@ -585,7 +650,15 @@ int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statis
 
 int pcapng_writer_flush(struct pcapng_writer *w, struct err *err)
 {
-	return write_all(w, err);
+	return let_out(w, PCAPNG_PACK_FLUSH, err);
+}
+
+int pcapng_writer_finish(struct pcapng_writer *w, struct err *err)
+{
+	if (w->finished)
+		return 0;
+	w->finished = true;
+	return let_out(w, PCAPNG_PACK_END, err);
 }
 
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w)

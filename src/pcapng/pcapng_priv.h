@@ -67,6 +67,37 @@
 #define NG_NRB_IPV4 1u
 #define NG_NRB_IPV6 2u
 
+/* --------------------------------------------------------------- pack.c */
+
+enum pcapng_pack_to {
+	PCAPNG_PACK_ON,		/* as much as fills its blocks well */
+	PCAPNG_PACK_FLUSH,	/* all of it readable */
+	PCAPNG_PACK_END,	/* the same, and the stream closed */
+};
+
+struct pcapng_packer;
+struct pcapng_packer *pcapng_packer_new(enum pcapng_packing kind);	/* NULL: no memory */
+void pcapng_packer_free(struct pcapng_packer *p);
+/*
+ * Takes from *in (advancing it), puts *ret_len bytes into out[size]. Returns 1 when it wants to be
+ * called again, 0 when done, -EINVAL.
+ */
+int pcapng_pack(struct pcapng_packer *p, enum pcapng_pack_to to, const uint8_t **in, size_t *n,
+		uint8_t *out, size_t size, size_t *ret_len);
+
+struct pcapng_unpacker;
+struct pcapng_unpacker *pcapng_unpacker_new(enum pcapng_packing kind);
+void pcapng_unpacker_free(struct pcapng_unpacker *u);
+/*
+ * The same the other way. Returns 1 where a packed stream ends (another may follow), 0, or
+ * -EBADMSG for damaged data; then *ret_len is 0. No progress at all: more input is needed.
+ */
+int pcapng_unpack(struct pcapng_unpacker *u, const uint8_t **in, size_t *n, uint8_t *out,
+		  size_t size, size_t *ret_len);
+
+enum pcapng_packing pcapng_packing_of(const uint8_t *head, size_t n);	/* by first bytes */
+const char *pcapng_packing_name(enum pcapng_packing kind);
+
 /* ------------------------------------------------------------------- window */
 
 /*
@@ -81,10 +112,21 @@ struct pcapng_window {
 	bool nonblocking;
 	bool eof;
 	uint8_t *heap;		/* NULL: memory, or nothing read yet */
-	const uint8_t *data;	/* heap, or the caller's memory */
+	const uint8_t *data;	/* heap, or the caller's memory: */
+	const uint8_t *memory;
+	size_t memory_len;
 	size_t size;		/* of heap */
 	size_t start, end;
-	uint64_t offset;	/* of data[start] in the input */
+	uint64_t offset;	/* of data[start] in the input, unpacked */
+	/* packed inputs: what was read and not unpacked yet */
+	struct pcapng_unpacker *unpacker;
+	enum pcapng_packing packing;
+	uint8_t *raw_heap;	/* NULL: the caller's memory */
+	const uint8_t *raw;
+	size_t raw_left;
+	bool raw_eof;
+	bool inside;		/* a packed stream has begun and not ended */
+	bool cut;		/* eof, and it never ended */
 };
 
 static inline size_t pcapng_window_left(const struct pcapng_window *w)
@@ -104,17 +146,22 @@ static inline void pcapng_window_pass(struct pcapng_window *w, size_t n)
 	w->offset += n;
 }
 
+#define PCAPNG_STDIN_PATH "/proc/self/fd/0"
+
 int pcapng_window_open(struct pcapng_window *w, const char *path, const char *name,
 		       struct err *err);
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len);
 void pcapng_window_done(struct pcapng_window *w);
 int pcapng_window_rewind(struct pcapng_window *w);	/* 0, -ESPIPE or -errno */
+/* What is in the window, and all that follows, is packed: from here on it is unpacked. */
+int pcapng_window_unpack(struct pcapng_window *w, enum pcapng_packing kind);
 
 /*
  * Makes sure that `need` bytes (at most PCAPNG_BLOCK_MAX) are in the window.
  * Returns 0; -EAGAIN when they have not come yet (non-blocking input, or a
- * signal arrived); -ENODATA when the input ends before; another negative errno
- * value when reading fails. The caller writes the error text.
+ * signal arrived); -ENODATA when the input ends before; -EBADMSG when it cannot be
+ * unpacked; another negative errno value when reading fails. The caller writes the
+ * error text.
  */
 int pcapng_window_fill(struct pcapng_window *w, size_t need);
 

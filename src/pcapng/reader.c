@@ -37,8 +37,6 @@ static const struct {
 	uint8_t len;
 	uint8_t magic[MAGIC_LEN];
 } compressions[] = {
-	{ "gzip", 2, { 0x1f, 0x8b } },
-	{ "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd } },
 	{ "xz", 4, { 0xfd, '7', 'z', 'X' } },
 	{ "bzip2", 3, { 'B', 'Z', 'h' } },
 	{ "lz4", 4, { 0x04, 0x22, 0x4d, 0x18 } },
@@ -60,6 +58,7 @@ int pcapng_reader_need_slow(struct pcapng_reader *r, size_t need, const char *wh
 			    struct err *err)
 {
 	int rc = pcapng_window_fill(&r->win, need);
+	uint64_t end = r->win.offset + pcapng_window_left(&r->win);
 
 	switch (rc) {
 	case 0:
@@ -71,6 +70,10 @@ int pcapng_reader_need_slow(struct pcapng_reader *r, size_t need, const char *wh
 			       "%s: cut short at offset %llu: %s needs %zu bytes, %zu left",
 			       r->name, (unsigned long long)r->win.offset, what, need,
 			       pcapng_window_left(&r->win));
+	case -EBADMSG:
+		return err_set(err, -EBADMSG, "%s: bad at offset %llu: the %s data is damaged",
+			       r->name, (unsigned long long)end,
+			       pcapng_packing_name(r->win.packing));
 	default:
 		return err_sys(err, rc, "%s: read at offset %llu", r->name,
 			       (unsigned long long)r->win.offset);
@@ -123,8 +126,15 @@ static int detect(struct pcapng_reader *r, struct err *err)
 	const uint8_t *p = pcapng_window_at(&r->win);
 	size_t left = pcapng_window_left(&r->win);
 
+	if (left < MAGIC_LEN && r->win.cut)
+		return err_set(err, -ENODATA, "%s: cut short at its beginning", r->name);
 	if (left == 0)
 		return err_set(err, -ENODATA, "%s: empty", r->name);
+	enum pcapng_packing packing = r->win.unpacker ? PCAPNG_PLAIN : pcapng_packing_of(p, left);
+	if (packing) {
+		rc = pcapng_window_unpack(&r->win, packing);
+		return rc < 0 ? err_sys(err, rc, "%s", r->name) : detect(r, err);
+	}
 	for (size_t i = 0; i < sizeof(compressions) / sizeof(compressions[0]); i++)
 		if (left >= compressions[i].len &&
 		    !memcmp(p, compressions[i].magic, compressions[i].len))
@@ -148,6 +158,31 @@ static int detect(struct pcapng_reader *r, struct err *err)
 		return not_a_capture(r, err);
 	r->format = PCAPNG_FORMAT_NG;
 	return 0;
+}
+
+bool pcapng_is_capture(const uint8_t *head, size_t n)
+{
+	enum pcapng_packing packing = pcapng_packing_of(head, n);
+	uint8_t plain[MAGIC_LEN] = { 0 };
+
+	if (packing) {
+		struct pcapng_unpacker *u = pcapng_unpacker_new(packing);
+		size_t got = 0, len = 0, before;
+		int rc = u ? 0 : -ENOMEM;
+
+		while (rc == 0 && got < sizeof(plain)) {
+			before = n;
+			rc = pcapng_unpack(u, &head, &n, plain + got, sizeof(plain) - got, &len);
+			got += len;
+			if (!len && n == before)
+				break;
+		}
+		pcapng_unpacker_free(u);
+		head = plain;
+		n = got;
+	}
+	return n >= MAGIC_LEN &&
+	       (pcapng_load32(false, head) == NG_SHB || pcapng_classic_is_magic(head));
 }
 
 static struct pcapng_reader *reader_new(const char *name, struct err *err)
@@ -265,6 +300,12 @@ static int next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, struct 
 			rc = pcapng_classic_next(r, ret_frame, &r->final_err);
 		if (rc > 0)
 			return rc;
+		/* All blocks are whole, but there were more of them. */
+		if (rc == 0 && r->win.cut)
+			rc = err_set(&r->final_err, -ENODATA,
+				     "%s: cut short at offset %llu: the %s data has no end",
+				     r->name, (unsigned long long)r->win.offset,
+				     pcapng_packing_name(r->win.packing));
 		r->is_final = true;
 		r->final = rc;
 	}

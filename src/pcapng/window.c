@@ -3,7 +3,9 @@
  * window.c - the part of an input that is in memory.
  *
  * Files are read, not mapped: a file that shrinks under a mapping ends the
- * program with SIGBUS, a short read is just the end of the input.
+ * program with SIGBUS, a short read is just the end of the input. Packed inputs
+ * pass through a second buffer: raw bytes are read into it and unpacked into the
+ * window, so that nothing above notices.
  */
 #include "pcapng_priv.h"
 
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #define WINDOW_SIZE (1u << 20)	/* read(2)'s own cost is then below 1 % */
+#define RAW_SIZE (256u << 10)
 #define WINDOW_READ_MIN 65536u	/* less free room than a pipe holds: move first */
 
 int pcapng_window_open(struct pcapng_window *w, const char *path, const char *name,
@@ -63,6 +66,8 @@ void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t l
 		.eof = true,
 		.data = data,
 		.end = len,
+		.memory = data,
+		.memory_len = len,
 	};
 }
 
@@ -71,6 +76,8 @@ void pcapng_window_done(struct pcapng_window *w)
 	if (w->owns_fd)
 		close(w->fd);
 	free(w->heap);
+	free(w->raw_heap);
+	pcapng_unpacker_free(w->unpacker);
 	*w = (struct pcapng_window){ .fd = -1, .eof = true };
 }
 
@@ -78,14 +85,27 @@ int pcapng_window_rewind(struct pcapng_window *w)
 {
 	if (!w->is_regular)
 		return -ESPIPE;
-	if (w->fd >= 0) {
-		if (lseek(w->fd, 0, SEEK_SET) < 0)
-			return -errno;
+	if (w->fd >= 0 && lseek(w->fd, 0, SEEK_SET) < 0)
+		return -errno;
+	if (w->fd < 0) {
+		w->data = w->memory;
+		w->end = w->memory_len;
+		free(w->heap);
+		w->heap = NULL;
+		w->size = 0;
+	} else {
 		w->end = 0;
-		w->eof = false;
 	}
+	w->eof = w->fd < 0;
 	w->start = 0;
 	w->offset = 0;
+	/* Packed or not is found out anew. */
+	pcapng_unpacker_free(w->unpacker);
+	w->unpacker = NULL;
+	free(w->raw_heap);
+	w->raw_heap = NULL;
+	w->raw_left = 0;
+	w->raw_eof = w->inside = w->cut = false;
 	return 0;
 }
 
@@ -122,9 +142,11 @@ static int wait_input(const struct pcapng_window *w, int timeout_ms)
 	return n < 0 ? -errno : n == 0 ? 0 : p.revents;
 }
 
-/* One read. 0 when something was read or the end was found, else as _fill(). */
-static int read_some(struct pcapng_window *w)
+/* One read. 0 with bytes in *ret_n, or none of them: come again, or *eof; else as _fill(). */
+static int read_some(const struct pcapng_window *w, uint8_t *buf, size_t size, size_t *ret_n,
+		     bool *eof)
 {
+	*ret_n = 0;
 	/*
 	 * Asking first, rather than O_NONBLOCK, leaves the flags of a standard
 	 * input alone that is shared with other processes.
@@ -137,10 +159,10 @@ static int read_some(struct pcapng_window *w)
 		if (events < 0)
 			return events;
 	}
-	ssize_t n = read(w->fd, w->heap + w->end, w->size - w->end);
+	ssize_t n = read(w->fd, buf, size);
 
 	if (n > 0) {
-		w->end += (size_t)n;
+		*ret_n = (size_t)n;
 		return 0;
 	}
 	if (n < 0 && errno == EINTR)
@@ -152,7 +174,7 @@ static int read_some(struct pcapng_window *w)
 	 * poll(2) knows which; POLLHUP says gone.
 	 */
 	if (n == 0 && (!w->is_fifo || (wait_input(w, 0) & POLLHUP))) {
-		w->eof = true;
+		*eof = true;
 		return 0;
 	}
 	if (w->nonblocking)
@@ -163,6 +185,61 @@ static int read_some(struct pcapng_window *w)
 	return events == -EINTR ? -EAGAIN : events < 0 ? events : 0;
 }
 
+int pcapng_window_unpack(struct pcapng_window *w, enum pcapng_packing kind)
+{
+	size_t n = pcapng_window_left(w);
+
+	w->unpacker = pcapng_unpacker_new(kind);
+	if (!w->unpacker)
+		return -ENOMEM;
+	w->packing = kind;
+	if (w->fd < 0) {
+		w->raw = pcapng_window_at(w);
+	} else {
+		w->raw_heap = malloc(n > RAW_SIZE ? n : RAW_SIZE);
+		if (!w->raw_heap)
+			return -ENOMEM;
+		if (n)
+			memcpy(w->raw_heap, pcapng_window_at(w), n);
+		w->raw = w->raw_heap;
+	}
+	w->raw_left = n;
+	w->raw_eof = w->eof;
+	w->eof = false;
+	w->start = w->end = 0;
+	return 0;
+}
+
+/* The same as read_some(), of a packed input, into the window. */
+static int unpack_some(struct pcapng_window *w)
+{
+	for (;;) {
+		size_t before = w->raw_left, n = 0;
+		int rc = pcapng_unpack(w->unpacker, &w->raw, &w->raw_left, w->heap + w->end,
+				       w->size - w->end, &n);
+
+		if (rc < 0)
+			return rc;
+		w->inside = rc == 0 && (w->inside || before > w->raw_left);
+		w->end += n;
+		if (n)
+			return 0;
+		if (w->raw_left && (rc || before > w->raw_left))
+			continue;
+		if (w->raw_left)
+			return -EBADMSG;
+		if (w->raw_eof) {
+			w->eof = true;
+			w->cut = w->inside;
+			return 0;
+		}
+		w->raw = w->raw_heap;
+		rc = read_some(w, w->raw_heap, RAW_SIZE, &w->raw_left, &w->raw_eof);
+		if (rc < 0)
+			return rc;
+	}
+}
+
 int pcapng_window_fill(struct pcapng_window *w, size_t need)
 {
 	while (need > pcapng_window_left(w)) {
@@ -171,8 +248,14 @@ int pcapng_window_fill(struct pcapng_window *w, size_t need)
 
 		int rc = make_room(w);
 
-		if (rc == 0)
-			rc = read_some(w);
+		if (rc == 0 && w->unpacker) {
+			rc = unpack_some(w);
+		} else if (rc == 0) {
+			size_t n;
+
+			rc = read_some(w, w->heap + w->end, w->size - w->end, &n, &w->eof);
+			w->end += n;
+		}
 		if (rc < 0)
 			return rc;
 	}

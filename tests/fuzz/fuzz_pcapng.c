@@ -8,7 +8,7 @@
  * - the end or error is repeated when asked again;
  * - frames read in one go and block by block are the same;
  * - the same input through a pipe, in pieces, gives the same events;
- * - what is written of the events reads back the same.
+ * - what is written of the events, plain or packed, reads back the same.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -112,12 +112,20 @@ static void finish(struct digest *d, struct pcapng_reader *r, int rc)
 	mix_rest(&d->hash, r);
 }
 
+/* gzip or zstd, by their magic numbers */
+static bool is_packed(const uint8_t *data, size_t size)
+{
+	return (size >= 2 && !memcmp(data, "\x1f\x8b", 2)) ||
+	       (size >= 4 && !memcmp(data, "\x28\xb5\x2f\xfd", 4));
+}
+
 static struct digest read_memory(const uint8_t *data, size_t size, bool stepwise)
 {
 	struct digest d = { .hash = 0xcbf29ce484222325u };
 	struct err err = ERR_INIT;
 	struct pcapng_reader *r = pcapng_reader_from_memory(data, size, "memory", &err);
 	struct pcapng_frame f;
+	bool packed = is_packed(data, size);
 	uint64_t offset = 0;
 	int rc;
 
@@ -131,12 +139,13 @@ static struct digest read_memory(const uint8_t *data, size_t size, bool stepwise
 	while ((rc = pcapng_reader_next(r, &f, &err)) > 0) {
 		MUST(rc != PCAPNG_EVENT_IDLE);
 		MUST(pcapng_reader_offset(r) > offset);
-		MUST(pcapng_reader_offset(r) < size);
+		/* Unpacked bytes are counted, and they lie in the reader's own memory. */
+		MUST(packed || pcapng_reader_offset(r) < size);
 		offset = pcapng_reader_offset(r);
 		if (rc == PCAPNG_EVENT_FRAME) {
 			check_frame(r, &f);
-			MUST(f.frame.data >= data && f.frame.caplen <= size &&
-			     (size_t)(f.frame.data - data) <= size - f.frame.caplen);
+			MUST(packed || (f.frame.data >= data && f.frame.caplen <= size &&
+					(size_t)(f.frame.data - data) <= size - f.frame.caplen));
 		}
 		mix_event(&d.hash, rc, &f);
 	}
@@ -248,6 +257,7 @@ static void round_trip(const uint8_t *data, size_t size)
 	MUST(fd >= 0);
 	w = pcapng_writer_new(fd, 1 + size % 8192, &err);
 	MUST(w);
+	MUST(pcapng_writer_pack(w, (enum pcapng_packing)(size % 3), &err) == 0);
 	MUST(pcapng_writer_header(w, &config, &err) == 0);
 	while ((rc = pcapng_reader_next(a, &fa, &err)) > 0) {
 		write_interfaces(w, a, &n_interfaces);
@@ -265,10 +275,10 @@ static void round_trip(const uint8_t *data, size_t size)
 		MUST(pcapng_writer_packet(w, &p, &err) == want);
 	}
 	write_interfaces(w, a, &n_interfaces);
-	MUST(pcapng_writer_flush(w, &err) == 0);
+	MUST(pcapng_writer_finish(w, &err) == 0);
 	bytes = pcapng_writer_bytes(w);
 	pcapng_writer_free(w);
-	MUST(lseek(fd, 0, SEEK_END) == (off_t)bytes);
+	MUST(size % 3 || lseek(fd, 0, SEEK_END) == (off_t)bytes);
 	pcapng_reader_free(a);
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

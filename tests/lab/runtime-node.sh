@@ -113,7 +113,10 @@ node_up() {
 	nsenter --net="/run/netns/ph-$LAB-$NODE" \
 		unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
 		bash -c 'set -e
+			# Hidden below the next mount it would still be in mountinfo, where containerd looks.
+			umount --lazy --recursive /run/netns 2>/dev/null || :
 			mount --bind "$1/run" /run
+			mount --make-shared /run # as systemd has it
 			mount --bind "$1/lib" /var/lib
 			mount --bind "$1/log" /var/log
 			sleep infinity &
@@ -193,6 +196,116 @@ bridge_conf() {
 		       routes: [{dst: "10.244.0.0/16"}]},
 		isDefaultGateway: true, isGateway: true, mtu: 1450, name: "cbr0",
 		type: "bridge"}'
+}
+
+# ---- containerd, and pods made over CRI as a kubelet makes them
+
+# containerd_up: node_up, containerd with its CRI plugin, and the pause image in it
+containerd_up() {
+	need_tool jq jq
+	need_tool node nodejs
+	need_tool npm npm
+	find_runtime "containerd runc libseccomp2" containerd ctr runc containerd-shim-runc-v2
+	modules=$BUILD/cri
+	if ! cmp -s "$ROOT/tests/lab/cri/package-lock.json" "$modules/package-lock.json" ||
+		[[ ! -e $modules/node_modules/@grpc/grpc-js/package.json ]]; then
+		mkdir -p "$modules"
+		cp "$ROOT"/tests/lab/cri/package.json "$modules/"
+		cp "$ROOT"/tests/lab/cri/package-lock.json "$modules/"
+		(cd "$modules" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund >&2) ||
+			skip_all "npm ci cannot fetch @grpc/grpc-js"
+	fi
+	node_up
+	cat >"$dir/config.toml" <<END
+version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+	"io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+address = "/run/containerd/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = "/var/lib/containerd/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "$PAUSE_IMAGE"
+disable_hugetlb_controller = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "native"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "${CNI_PATH:-/usr/lib/cni}"
+conf_dir = "$dir/etc/cni/net.d"
+END
+	bridge_conf | jq '{name: "cbr0", cniVersion: "0.3.1", plugins: [del(.name, .cniVersion)]}' \
+		>"$dir/etc/cni/net.d/10-flannel.conflist"
+	on_node containerd -c "$dir/config.toml" >"$dir/containerd.log" 2>&1 </dev/null &
+	until_ok 30 on_node ctr version ||
+		bail "containerd did not start: $(tail -n 20 "$dir/containerd.log")"
+	make_rootfs
+	import_image "$PAUSE_IMAGE" "$dir/rootfs" /pause
+}
+
+# import_image NAME DIRECTORY ENTRYPOINT: an image of one layer. It is an archive of blobs named by their
+# SHA-256: layer, configuration and manifest, with an index that names the manifest.
+import_image() {
+	local name=$1 tree=$2 entrypoint=$3 arch layer config manifest
+	case $(uname -m) in
+	x86_64) arch=amd64 ;;
+	aarch64) arch=arm64 ;;
+	*) arch=$(uname -m) ;;
+	esac
+	rm -rf "$dir/image"
+	mkdir -p "$dir/image/blobs/sha256"
+	tar --owner=0 --group=0 -C "$tree" -cf "$dir/layer" .
+	layer=$(blob "$dir/layer")
+	jq -n --arg arch "$arch" --arg layer "$layer" --arg entrypoint "$entrypoint" \
+		'{architecture: $arch, os: "linux",
+		config: {Entrypoint: [$entrypoint], Env: ["PATH=/usr/bin", "LANG=C.UTF-8"]},
+		rootfs: {type: "layers", diff_ids: [$layer]}}' >"$dir/c"
+	config=$(blob "$dir/c")
+	jq -n --arg config "$config" --argjson csize "$(blob_size "$config")" --arg layer "$layer" \
+		--argjson lsize "$(blob_size "$layer")" '{schemaVersion: 2,
+		mediaType: "application/vnd.oci.image.manifest.v1+json",
+		config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $config,
+			 size: $csize},
+		layers: [{mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $layer,
+			  size: $lsize}]}' >"$dir/m"
+	manifest=$(blob "$dir/m")
+	jq -n --arg digest "$manifest" --argjson size "$(blob_size "$manifest")" --arg name "$name" \
+		'{schemaVersion: 2, manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json",
+		  digest: $digest, size: $size, annotations: {"io.containerd.image.name": $name,
+		  "org.opencontainers.image.ref.name": $name}}]}' >"$dir/image/index.json"
+	echo '{"imageLayoutVersion": "1.0.0"}' >"$dir/image/oci-layout"
+	tar -C "$dir/image" -cf "$dir/image.tar" oci-layout index.json blobs
+	on_node ctr -n k8s.io images import --snapshotter native "$dir/image.tar" >&2 ||
+		bail "ctr cannot import $name"
+}
+
+blob() { # FILE: moves it to its place, prints its digest
+	local sum
+	sum=$(sha256sum "$1")
+	sum=${sum%% *}
+	mv "$1" "$dir/image/blobs/sha256/$sum"
+	printf 'sha256:%s' "$sum"
+}
+blob_size() { stat -c %s "$dir/image/blobs/sha256/${1#sha256:}"; }
+
+cri() { CRI_MODULES=$modules timeout 90 node "$ROOT/tests/lab/cri/cri.js" \
+	"$dir/run/containerd/containerd.sock" "$@"; }
+
+# run_pod VARIABLE NAMESPACE NAME HOST [SPEC]: an associative array of what CRI says of the pod.
+# SPEC: a Pod's spec, to be followed as a kubelet does; without it the container is a pause.
+run_pod() {
+	local -n pod=$1
+	local reply spec=${5:-null}
+	pod=([namespace]=$2 [name]=$3 [uid]=$(new_uid))
+	mkdir -p "$dir/log/pods/$2_$3_${pod[uid]}/$3"
+	reply=$(cri run "$(jq -n --arg ns "$2" --arg name "$3" --arg uid "${pod[uid]}" \
+		--arg cgroup "/$CGROUP/kubepods/besteffort/pod${pod[uid]}" \
+		--arg image "$PAUSE_IMAGE" --argjson host "$4" --argjson spec "$spec" --arg node $NODE \
+		'{namespace: $ns, name: $name, $uid, $cgroup, $image, $host, $spec, $node}')") ||
+		bail "cannot make pod $2/$3: $(tail -n 5 "$dir/containerd.log")"
+	eval "$(jq -r 'to_entries[] | "pod[\(.key)]=\(.value | @sh)"' <<<"$reply")"
 }
 
 new_uid() { cat /proc/sys/kernel/random/uuid; }

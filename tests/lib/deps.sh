@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # deps.sh - installs the Debian packages that building, the demo or the tests need.
 #
-#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long
+#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long, deb
 #
 # Installs only what is missing, and needs root for that; without root it prints the command
 # and fails. -l lists the packages of the groups, missing or not. README.md says
@@ -21,6 +21,8 @@ libjansson-dev              | build demo check lint long |
 libxxhash-dev               | build demo check lint long |
 libseccomp-dev              | build demo check lint long |
 libcap-ng-dev               | build demo check lint long |
+zlib1g-dev                  | build demo check lint long |
+libzstd-dev                 | build demo check lint long |
 libcmocka-dev               | check lint long            |
 iproute2                    | demo check long            | ip
 ethtool                     | demo check long            | ethtool
@@ -40,6 +42,7 @@ chromium                    | check long                 | chromium
 chromium-driver             | check long                 | chromedriver
 python3                     | check lint long            | /usr/bin/python3
 python3-jsonschema          | check long                 |
+kubernetes-client           | check long                 | kubectl
 clang                       | check lint long            | clang
 nodejs                      | check long                 | node
 npm                         | check long                 | npm
@@ -50,6 +53,11 @@ clang-format                | lint                       | clang-format
 cppcheck                    | lint                       | cppcheck
 shellcheck                  | lint                       | shellcheck
 valgrind                    | long                       | valgrind
+dpkg-dev                    | deb long                   | dpkg-buildpackage
+debhelper                   | deb long                   |
+po-debconf                  | deb long                   |
+lintian                     | long                       | lintian
+debootstrap                 | long                       | debootstrap
 '
 export PATH=$PATH:/usr/sbin:/sbin
 

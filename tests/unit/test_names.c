@@ -239,6 +239,28 @@ static void from_file(void **state)
 	names_free(n);
 }
 
+/* kubectl podhop sends names in front, and keeps standard input open behind them. */
+static void from_open_stdin(void **state)
+{
+	struct err err = ERR_INIT;
+	struct names *n = names_new(&err);
+	int ends[2], before = dup(STDIN_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], cluster, strlen(cluster) + 1), strlen(cluster) + 1);
+	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	assert_int_equal(names_read(n, "-", &err), 0);
+	assert_string_equal(name_of(n, "10.244.1.1"), "node1");
+	if (before >= 0) {
+		dup2(before, STDIN_FILENO);
+		close(before);
+	}
+	close(ends[0]);
+	close(ends[1]);
+	names_free(n);
+}
+
 static void ranks_and_order(void **state)
 {
 	struct err err = ERR_INIT;
@@ -272,6 +294,7 @@ int main(void)
 		cmocka_unit_test(hostile_objects),
 		cmocka_unit_test(long_names),
 		cmocka_unit_test(from_file),
+		cmocka_unit_test(from_open_stdin),
 		cmocka_unit_test(ranks_and_order),
 	};
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // cri.js - makes and removes a pod over CRI.
 //
-//   node cri.js SOCKET run '{"name","namespace","uid","cgroup","image","host"}'
-//       prints {sandbox, container, pid, pausePid, ip, netns}
+//   node cri.js SOCKET run '{"name","namespace","uid","cgroup","image","host","spec","node"}'
+//       prints {sandbox, container, pid, pausePid, ip, netns}; spec: null, or a Pod's spec, whose
+//       first container is made as a kubelet does
+//   node cri.js SOCKET exec CONTAINER COMMAND...
 //   node cri.js SOCKET remove SANDBOX
 "use strict";
 const path = require("path");
@@ -11,7 +13,7 @@ const from = { paths: [process.env.CRI_MODULES || __dirname] };
 const grpc = require(require.resolve("@grpc/grpc-js", from));
 const loader = require(require.resolve("@grpc/proto-loader", from));
 
-const [socket, verb, arg] = process.argv.slice(2);
+const [socket, verb, arg, ...more] = process.argv.slice(2);
 const proto = loader.loadSync(path.join(__dirname, "cri.proto"), { keepCase: true });
 const { RuntimeService } = grpc.loadPackageDefinition(proto).runtime.v1;
 const client = new RuntimeService("unix://" + socket, grpc.credentials.createInsecure());
@@ -20,6 +22,44 @@ function call(method, request) {
 	const deadline = Date.now() + 60000;
 	return new Promise((done, fail) => client[method](request, { deadline },
 		(err, reply) => err ? fail(new Error(`${method}: ${err.message}`)) : done(reply)));
+}
+
+// What a kubelet asks of the runtime for a container of a Pod's spec.
+function fromSpec(p) {
+	const c = p.spec.containers[0], security = c.securityContext;
+	const volumes = Object.fromEntries(p.spec.volumes.map((v) => [v.name, v.hostPath.path]));
+	const place = process.env.CRI_HOST_PATHS ? JSON.parse(process.env.CRI_HOST_PATHS) : {};
+	const profile = (security.seccompProfile || p.spec.securityContext.seccompProfile || {}).type;
+	return {
+		image: { image: c.image },
+		command: c.command,
+		envs: c.env.map((e) => ({ key: e.name,
+			value: e.valueFrom ? { "spec.nodeName": p.node }[e.valueFrom.fieldRef.fieldPath] : e.value })),
+		mounts: c.volumeMounts.map((m) => ({
+			container_path: m.mountPath,
+			host_path: place[volumes[m.name]] || volumes[m.name],
+			readonly: !!m.readOnly,
+			propagation: m.mountPropagation === "HostToContainer" ?
+				"PROPAGATION_HOST_TO_CONTAINER" : "PROPAGATION_PRIVATE",
+		})),
+		linux: { security_context: {
+			capabilities: { add_capabilities: security.capabilities.add,
+				drop_capabilities: security.capabilities.drop },
+			namespace_options: { network: p.spec.hostNetwork ? "NODE" : "POD",
+				pid: p.spec.hostPID ? "NODE" : "CONTAINER" },
+			run_as_user: { value: security.runAsUser },
+			readonly_rootfs: security.readOnlyRootFilesystem,
+			no_new_privs: security.allowPrivilegeEscalation === false,
+			seccomp: { profile_type: profile || "Unconfined" },
+		} },
+	};
+}
+
+async function exec(id, cmd) {
+	const reply = await call("ExecSync", { container_id: id, cmd, timeout: 60 });
+	process.stdout.write(reply.stdout || "");
+	process.stderr.write(reply.stderr || "");
+	process.exitCode = reply.exit_code || 0;
 }
 
 async function run(p) {
@@ -35,7 +75,8 @@ async function run(p) {
 		labels,
 		linux: {
 			cgroup_parent: p.cgroup,
-			security_context: { namespace_options: { network: p.host ? "NODE" : "POD" } },
+			security_context: { namespace_options: { network: p.host ? "NODE" : "POD",
+				pid: p.spec && p.spec.hostPID ? "NODE" : "POD" } },
 		},
 	};
 	const sandbox = (await call("RunPodSandbox", { config })).pod_sandbox_id;
@@ -47,6 +88,7 @@ async function run(p) {
 			command: ["/pause"],
 			labels: { ...labels, "io.kubernetes.container.name": p.name },
 			log_path: `${p.name}/0.log`,
+			...(p.spec ? fromSpec(p) : {}),
 		},
 		sandbox_config: config,
 	})).container_id;
@@ -68,6 +110,6 @@ async function remove(sandbox) {
 	return {};
 }
 
-(verb === "run" ? run(JSON.parse(arg)) : remove(arg)).then(
-	(reply) => { console.log(JSON.stringify(reply)); client.close(); },
+(verb === "run" ? run(JSON.parse(arg)) : verb === "exec" ? exec(arg, more) : remove(arg)).then(
+	(reply) => { if (reply) console.log(JSON.stringify(reply)); client.close(); },
 	(err) => { console.error("cri.js: " + err.message); process.exit(1); });
