@@ -11,8 +11,8 @@
  *   correlate_observe()  frame + view -> compact correlate_obs; may run ahead
  *   correlate_push()     in time order -> a handle on the packet it belongs to
  *   correlate_mark()     one look-ahead later, in time order -> id, hop, path so far
- * A packet closes when it was whole at its last hop and has settled (20 ms, at most one look-ahead),
- * or when its window has passed; the config's on_packet then gets it once.
+ * A packet closes when it was whole at its last hop and has settled (20 ms, at most one
+ * look-ahead), or when its window has passed; the config's on_packet then gets it once.
  *
  * The matching rules are described where they are coded: src/correlate/match.c.
  */
@@ -46,7 +46,7 @@ struct correlate_config {
 	bool ids_only;			/* marks say id, direction and keep, nothing else */
 	/* false: packets of no captured pod are foreign (live capture) */
 	bool keep_other;
-	/* verdicts are asked for (FILTER, direction); filter: packets never asked about are unsure */
+	/* verdicts are asked for (FILTER, direction); filter: who was never asked is unsure */
 	bool verdicts, filter;
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */

@@ -98,7 +98,7 @@ struct pipeline_comments {
 		char text[172];
 	} middle[PIPELINE_COMMENTS];
 };
-/* The comment of a frame (contract, section 4) into out; returns its length. kept: zero at first. */
+/* A frame's comment (contract, section 4) into out; returns its length. kept: zero at first. */
 size_t pipeline_comment(struct pipeline_comments *kept, const struct correlate_mark *mark,
 			char *out, size_t size);
 

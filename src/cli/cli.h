@@ -200,7 +200,7 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 bool session_is_unseen(const struct session *s);
 int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
 int session_failed(struct session *s, int rc);
-/* What pipeline_frame() returned, and what its callbacks found wrong: 0 or -errno, kept in s->err. */
+/* What pipeline_frame() returned, and what its callbacks found: 0 or -errno, kept in s->err. */
 static inline int session_took(struct session *s, int rc)
 {
 	return rc < 0 || s->err.code ? session_failed(s, rc) : 0;

@@ -99,7 +99,7 @@ enum packet_flag {
 	PACKET_DONE = 16,		/* whole at its last hop: closes when it has settled */
 	PACKET_TIED = 32,		/* look-alikes: see struct tie */
 	PACKET_PENDING = 64,		/* only later outer fragments so far: identity not known */
-	PACKET_TRACK = 128,		/* whole at each place, and these are its flow's track so far */
+	PACKET_TRACK = 128,		/* whole at each place, as its flow's track says */
 	PACKET_QUEUED = 256,		/* in the queue of packets that settle */
 	/* closed before its window had passed: the table was full */
 	PACKET_EARLY = 512,
@@ -451,7 +451,7 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 void observe_add_pod(struct correlate *c, const struct addr *a, int pod);
 int observe_pod_of(const struct correlate *c, const struct addr *a);	/* -1: of no captured pod */
 uint32_t observe_depth(const struct model_net *net);
-void observe_learn_hop(struct correlate *c, unsigned hop);	/* its role, pod or address is known */
+void observe_learn_hop(struct correlate *c, unsigned hop);	/* role, pod, address known */
 
 /* ---- flow.c */
 /* The flow of a tuple, made when it is new; it was used at now_ns. */

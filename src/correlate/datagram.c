@@ -386,7 +386,7 @@ void datagram_outer_first(struct correlate *c, uint32_t i, const struct correlat
 	}
 	range_drop_all(c, q);
 	if (!(o->flags & OBS_OUTER_FIRST))
-		more_need(c, q)->fragment_bytes = 0; /* of a plain datagram: no cost of the tunnel */
+		more_need(c, q)->fragment_bytes = 0; /* a plain datagram's: no tunnel */
 	q->direction = MODEL_DIRECTION_OTHER;
 	attach_part(c, i, early);
 }

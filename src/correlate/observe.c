@@ -21,6 +21,7 @@
  *
  * Addresses and ports are kept apart, in the tuple: flows relate them.
  */
+#include "correlate_priv.h"
 #include "observe_priv.h"
 
 #include <string.h>
@@ -182,7 +183,8 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 	switch (v->ip.protocol) {
 	case MODEL_PROTO_TCP:
 		if (v->has_ports)
-			l4_hash = observe_tcp(c, l4, have, v->tcp_options_len, v->tcp_ack, v->tcp_flags, &o->sig);
+			l4_hash = observe_tcp(c, l4, have, v->tcp_options_len, v->tcp_ack,
+					      v->tcp_flags, &o->sig);
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)

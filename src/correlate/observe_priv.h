@@ -133,8 +133,10 @@ static inline uint32_t observe_token(const struct correlate *c, const uint8_t *p
 
 static inline uint64_t observe_tuple_hash(const struct correlate *c, const struct result_tuple *t)
 {
-	uint64_t src = hash_mix(observe_load64(t->src.b) ^ c->seed, observe_load64(t->src.b + 8), 1);
-	uint64_t dst = hash_mix(observe_load64(t->dst.b) ^ c->seed, observe_load64(t->dst.b + 8), 2);
+	uint64_t src = hash_mix(observe_load64(t->src.b) ^ c->seed,
+				observe_load64(t->src.b + 8), 1);
+	uint64_t dst = hash_mix(observe_load64(t->dst.b) ^ c->seed,
+				observe_load64(t->dst.b + 8), 2);
 	uint64_t rest = (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport;
 
 	return hash_mix(src ^ rest, dst, 3);

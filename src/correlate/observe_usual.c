@@ -6,6 +6,7 @@
  * is filled for whoever may ask, this takes what matching compares. model_parts says
  * where the headers are, and that they are all there.
  */
+#include "correlate_priv.h"
 #include "observe_priv.h"
 
 #include "podhop/bytes.h"

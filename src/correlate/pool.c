@@ -82,8 +82,9 @@ int pool_init(struct correlate *c, struct err *err)
 		c->seen = table(c->n_seen, sizeof(*c->seen));
 		c->list = table(RESULT_OBSERVATIONS_MAX, sizeof(*c->list));
 	}
-	if (!c->packet || !c->more || !c->bucket || !c->settling || !c->alias || !c->alias_bucket || !c->range ||
-	    !c->tie || !c->flow || !c->flow_bucket || (c->n_seen && (!c->seen || !c->list)))
+	if (!c->packet || !c->more || !c->bucket || !c->settling || !c->alias || !c->alias_bucket ||
+	    !c->range || !c->tie || !c->flow || !c->flow_bucket ||
+	    (c->n_seen && (!c->seen || !c->list)))
 		return err_sys(err, ENOMEM, "tables for %u packets and %u flows", c->n_packets,
 			       c->n_flows);
 	c->n_buckets = nb;

@@ -145,8 +145,8 @@ uint32_t translate_packet(struct correlate *c, const struct correlate_obs *o, ui
 		uint32_t i = c->alias[a].packet;
 		const struct packet *p = &c->packet[i];
 
-		if (!packet_is_open(p) || !packet_same_content(p, o) || packet_has_place(c, p, place) ||
-		    !translate_may(c, p, o, flow, is_unique))
+		if (!packet_is_open(p) || !packet_same_content(p, o) ||
+		    packet_has_place(c, p, place) || !translate_may(c, p, o, flow, is_unique))
 			continue;
 		if (is_translation(&c->flow[p->flow].tuple, &o->tuple, false))
 			choice_offer(c, &near, i, o->time_ns);

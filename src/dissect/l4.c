@@ -93,7 +93,7 @@ static void l4_tcp(struct dissect *d)
 	if (v->tcp_options_len == 0)
 		return;
 	p = dissect_take(d, v->tcp_options_len, MODEL_LAYER_TCP);
-	/* Of the options only the MSS says something about other packets, and SYNs alone have it. */
+	/* Of the options only the MSS tells about other packets, and SYNs alone have it. */
 	if (p && (v->tcp_flags & MODEL_TCP_SYN))
 		dissect_tcp_options(v, p, v->tcp_options_len);
 }

@@ -665,7 +665,8 @@ static inline int next_usual_frame(struct pcapng_reader *r, struct pcapng_frame 
 	uint32_t total, id, caplen, rest;
 	bool has_flags = false, has_id = false;
 
-	if (r->swapped || r->stepwise || left < NG_BLOCK_MIN + NG_EPB_BODY || pcapng_load32(false, p) != NG_EPB)
+	if (r->swapped || r->stepwise || left < NG_BLOCK_MIN + NG_EPB_BODY ||
+	    pcapng_load32(false, p) != NG_EPB)
 		return 0;
 	total = pcapng_load32(false, p + 4);
 	id = pcapng_load32(false, p + 8);

@@ -35,7 +35,7 @@
 
 #include "podhop/dissect.h"
 
-#define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB, made when the hop is seen */
+#define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB, made when it is seen */
 #define HELD_MAX 131072u	/* frames being held; 1 MiB */
 /*
  * Of the byte budget, what frames that were matched may take. Sorting needs the rest when a hop
@@ -53,7 +53,7 @@
 /* Differences of times between these never overflow; 1970 is 2^61 ns, or 73 years, away. */
 #define TIME_MAX_NS (1LL << 61)
 
-/* A frame that is being sorted; the key stands beside the place, so that sorting touches no frame. */
+/* A frame that is being sorted; its key stands here, so that sorting touches no frame. */
 struct sorted {
 	int64_t time_ns;
 	uint32_t slot;

@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < n; i++) {
 			if (a[i] == b[i] || (i >= TUPLE_END && i < TUPLE_NEXT))
 				continue;
-			fprintf(stderr, "fuzz_observe: the two ways differ at byte %zu of %zu\n", i, n);
+			fprintf(stderr, "fuzz_observe: they differ at byte %zu of %zu\n", i, n);
 			abort();
 		}
 	}
