@@ -56,9 +56,9 @@ static void time_of_day(struct report_out *o, int64_t time_ns)
 /* "84us": a figure without the space, so that the line splits into words. */
 static void short_ns(struct report_out *o, uint64_t ns)
 {
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 
-	for (const char *p = report_ns(ns, text); *p; p++) {
+	for (const char *p = figure_ns(ns, text); *p; p++) {
 		if (*p != ' ' && *p != ',')
 			report_out_chr(o, *p);
 	}

@@ -226,25 +226,25 @@ static void draw_hop(struct line *top, struct line *low, const struct drawing *d
 	const struct result_path *path = &d->row->path;
 	enum model_role role = (enum model_role)path->role[i];
 	const struct result_latency *l = NULL;
-	char median[REPORT_FIGURE_MAX] = "", text[REPORT_FIGURE_MAX];
+	char median[FIGURE_MAX] = "", text[FIGURE_MAX];
 	bool cut = d->expected != MODEL_ROLE_NONE && i + 1 == path_len(path);
 	unsigned need;
 
 	if (i + 1 < path_len(path))
 		l = latency_between(r, d->row->direction, role, (enum model_role)path->role[i + 1]);
 	if (l)
-		report_ns(l->p50_ns, median);
+		figure_ns(l->p50_ns, median);
 	line_to(low, top->columns, " ");
 	line_color(top, style, REPORT_BOLD);
 	line_ascii(top, model_role_name(role));
 	line_color(top, style, REPORT_PLAIN);
-	line_ascii(low, report_count(d->at[i], text));
+	line_ascii(low, figure_count(d->at[i], text));
 	if (d->gone[i]) {
 		line_to(low, top->columns + 1, " ");
 		if (low->columns > top->columns + 1)
 			line_ascii(low, " ");
 		line_color(low, style, d->lost[i] ? REPORT_RED : REPORT_YELLOW);
-		line_ascii(low, report_count(d->gone[i], text));
+		line_ascii(low, figure_count(d->gone[i], text));
 		line_ascii(low, d->lost[i] ? " lost" : " missing");
 		line_color(low, style, REPORT_PLAIN);
 	}

@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "podhop/addr.h"
+#include "podhop/figure.h"
 #include "podhop/report.h"
 #include "podhop/result.h"
 
@@ -109,16 +110,7 @@ void report_out_section(struct report_out *o, const char *name);
 
 /* ---- figures.c */
 
-/* Figures for people. All write a NUL-terminated ASCII string and return out. */
-#define REPORT_FIGURE_MAX 40
-const char *report_count(uint64_t v, char out[static REPORT_FIGURE_MAX]);	/* 1,204 */
-const char *report_bytes(uint64_t v, char out[static REPORT_FIGURE_MAX]);	/* 1.72 MB (10^6) */
-const char *report_ns(uint64_t ns, char out[static REPORT_FIGURE_MAX]);	/* 84 us, 1.2 ms */
-const char *report_duration(uint64_t ns, char out[static REPORT_FIGURE_MAX]);	/* 3 h 05 min */
-/* 100 x part / whole with one decimal, "3.5 %"; "" when whole is 0. */
-const char *report_pct(uint64_t part, uint64_t whole, char out[static REPORT_FIGURE_MAX]);
-
-/* The same as output. A figure and its unit stay on one line. */
+/* Figures (figure.h) as output. A figure and its unit stay on one line. */
 void report_out_glued(struct report_out *o, const char *figure);
 void report_out_count(struct report_out *o, uint64_t v);
 void report_out_count_of(struct report_out *o, uint64_t v, const char *noun);	/* "2 packets" */

@@ -84,12 +84,12 @@ static void when(struct report_out *o, const struct result *r)
 {
 	int64_t start = r->capture.start_ns, end = r->capture.end_ns;
 	time_t s = (time_t)(start / 1000000000);
-	char text[REPORT_FIGURE_MAX], stamp[64];
+	char text[FIGURE_MAX], stamp[64];
 	struct tm tm;
 
 	report_out_pad(o, REPORT_LABEL);
 	if ((start || end) && end >= start) {
-		report_out_str(o, report_duration((uint64_t)end - (uint64_t)start, text));
+		report_out_str(o, figure_duration((uint64_t)end - (uint64_t)start, text));
 		if (localtime_r(&s, &tm) &&
 		    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm)) {
 			report_out_str(o, " from ");
@@ -263,7 +263,7 @@ static void losses(struct report_out *o, const struct result *r)
 
 static void latency(struct report_out *o, const struct result *r)
 {
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 	unsigned sampled = 0;
 
 	for (unsigned i = 0; i < r->n_latency; i++)
@@ -288,10 +288,10 @@ static void latency(struct report_out *o, const struct result *r)
 		report_out_fmt(o, "  %-8s %-*s", model_direction_name(l->direction),
 			       BETWEEN_COLUMNS, between);
 		if (l->measurable) {
-			right(o, report_ns(l->p50_ns, text), FIGURE_COLUMNS);
-			right(o, report_ns(l->p99_ns, text), FIGURE_COLUMNS);
-			right(o, report_ns(l->max_ns, text), FIGURE_COLUMNS);
-			right(o, report_count(l->samples, text), SAMPLES_COLUMNS);
+			right(o, figure_ns(l->p50_ns, text), FIGURE_COLUMNS);
+			right(o, figure_ns(l->p99_ns, text), FIGURE_COLUMNS);
+			right(o, figure_ns(l->max_ns, text), FIGURE_COLUMNS);
+			right(o, figure_count(l->samples, text), SAMPLES_COLUMNS);
 		} else {
 			report_out_str(o, "    not measurable: one time stamp for both");
 		}
@@ -332,7 +332,7 @@ static void encapsulation(struct report_out *o, const struct result *r)
 	uint64_t datagrams = r->encapsulation.outer_datagrams;
 	uint64_t over = r->encapsulation.overhead_bytes, inner = r->encapsulation.inner_bytes;
 	unsigned limit = shown(o, r->encapsulation.n_tunnels, TUNNELS_SHOWN);
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 
 	if (!r->encapsulation.inner_packets && !datagrams)
 		return;
@@ -354,7 +354,7 @@ static void encapsulation(struct report_out *o, const struct result *r)
 		report_out_str(o, " on ");
 		report_out_bytes(o, inner);
 		report_out_str(o, " = ");
-		report_out_glued(o, report_pct(over, inner, text));
+		report_out_glued(o, figure_pct(over, inner, text));
 	}
 	each(o, over, datagrams);
 	if (*basis_text(r->encapsulation.basis))
@@ -400,11 +400,11 @@ static void encapsulation(struct report_out *o, const struct result *r)
 
 static void flow_figures(struct report_out *o, const struct result_flow *f)
 {
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 
-	right(o, report_count(f->packets, text), 12);
-	right(o, report_bytes(f->bytes, text), 10);
-	right(o, f->overhead_bytes ? report_bytes(f->overhead_bytes, text) : "", 10);
+	right(o, figure_count(f->packets, text), 12);
+	right(o, figure_bytes(f->bytes, text), 10);
+	right(o, f->overhead_bytes ? figure_bytes(f->overhead_bytes, text) : "", 10);
 	report_out_chr(o, '\n');
 }
 
@@ -501,13 +501,13 @@ static void warn(struct report_out *o, uint64_t v, const char *one, const char *
 
 static void cost(struct report_out *o, const struct result *r)
 {
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 
 	if (!r->capture.cpu_ns && !r->capture.max_rss_bytes)
 		return;
 	report_out_section(o, "cost");
 	report_out_str(o, "podhop used ");
-	report_out_str(o, report_duration(r->capture.cpu_ns, text));
+	report_out_str(o, figure_duration(r->capture.cpu_ns, text));
 	report_out_str(o, " of CPU time and ");
 	report_out_bytes(o, r->capture.max_rss_bytes);
 	report_out_str(o, " of memory\n");

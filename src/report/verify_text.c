@@ -30,7 +30,7 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 	const struct verify_result *r = v->result;
 	const struct verify_direction *worst = NULL;
 	uint64_t sent = 0, lost = 0, altered = 0, unknown = 0, shown;
-	char a[REPORT_FIGURE_MAX], b[REPORT_FIGURE_MAX], text[REPORT_SENTENCE_MAX];
+	char a[FIGURE_MAX], b[FIGURE_MAX], text[REPORT_SENTENCE_MAX];
 	char from[MODEL_K8S_NAME_MAX + 16], to[MODEL_K8S_NAME_MAX + 16];
 	int n;
 
@@ -47,27 +47,27 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 	switch (r->verdict) {
 	case VERIFY_DELIVERED:
 		snprintf(text, sizeof(text), "delivered: %s packet%s, none lost",
-			 report_count(sent, a), sent == 1 ? "" : "s");
+			 figure_count(sent, a), sent == 1 ? "" : "s");
 		break;
 	case VERIFY_LOST:
 		if (!worst) {
 			snprintf(text, sizeof(text), "altered on the way: %s of %s",
-				 report_count(altered, a), report_count(sent, b));
+				 figure_count(altered, a), figure_count(sent, b));
 			break;
 		}
 		shown = worst->places[0].packets;
 		n = snprintf(text, sizeof(text), "lost %s of %s between %s and %s",
-			     report_count(shown, a), report_count(worst->sent, b),
+			     figure_count(shown, a), figure_count(worst->sent, b),
 			     place(v, worst->places[0].last_node, worst->places[0].last_role, from,
 				   sizeof(from)),
 			     place(v, worst->places[0].next_node, worst->places[0].next_role, to,
 				   sizeof(to)));
 		if (n > 0 && (size_t)n < sizeof(text) && lost > shown)
 			n += snprintf(text + n, sizeof(text) - (size_t)n, ", %s elsewhere",
-				      report_count(lost - shown, a));
+				      figure_count(lost - shown, a));
 		if (n > 0 && (size_t)n < sizeof(text) && altered)
 			snprintf(text + n, sizeof(text) - (size_t)n, ", %s altered",
-				 report_count(altered, a));
+				 figure_count(altered, a));
 		break;
 	case VERIFY_INCONCLUSIVE:
 		snprintf(text, sizeof(text), "inconclusive: %s",
@@ -87,10 +87,10 @@ static void cell(struct report_out *o, const char *text, unsigned columns)
 	report_out_str(o, text);
 }
 
-static const char *signed_ns(int64_t ns, char out[static REPORT_FIGURE_MAX])
+static const char *signed_ns(int64_t ns, char out[static FIGURE_MAX])
 {
 	out[0] = '-';
-	report_ns(ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, out + (ns < 0));
+	figure_ns(ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, out + (ns < 0));
 	return out;
 }
 
@@ -101,7 +101,7 @@ static void counts(struct report_out *o, const struct report_verify *v)
 {
 	static const char *const head[] = { "sent", "delivered", "lost", "altered", "unknown" };
 	const struct verify_result *r = v->result;
-	char text[REPORT_FIGURE_MAX];
+	char text[FIGURE_MAX];
 
 	report_out_chr(o, '\n');
 	report_out_pad(o, NAME_WIDTH);
@@ -120,7 +120,7 @@ static void counts(struct report_out *o, const struct report_verify *v)
 			bool bad = n[k] && (k == 2 || k == 3);
 			if (bad)
 				report_out_color(o, REPORT_RED);
-			cell(o, report_count(n[k], text), WIDTH);
+			cell(o, figure_count(n[k], text), WIDTH);
 			if (bad)
 				report_out_color(o, REPORT_PLAIN);
 		}
@@ -131,7 +131,7 @@ static void counts(struct report_out *o, const struct report_verify *v)
 static void more(struct report_out *o, const struct report_verify *v)
 {
 	const struct verify_result *r = v->result;
-	char a[REPORT_FIGURE_MAX];
+	char a[FIGURE_MAX];
 
 	for (unsigned i = 0; i < r->n_directions; i++) {
 		const struct verify_direction *d = &r->directions[i];
@@ -159,7 +159,7 @@ static void more(struct report_out *o, const struct report_verify *v)
 			if (!also[k].n)
 				continue;
 			report_out_pad(o, INDENT);
-			report_out_str(o, report_count(also[k].n, a));
+			report_out_str(o, figure_count(also[k].n, a));
 			report_out_chr(o, ' ');
 			report_out_str(o, also[k].what);
 			report_out_chr(o, '\n');
@@ -187,7 +187,7 @@ static void clocks(struct report_out *o, const struct report_verify *v)
 	for (unsigned i = 0; i < r->n_clocks; i++) {
 		const struct verify_pair *p = &r->clocks[i];
 		int64_t ns = p->line.offset_ns;
-		char a[REPORT_FIGURE_MAX];
+		char a[FIGURE_MAX];
 
 		report_out_section(o, "clock");
 		report_out_safe(o, name_of(v, p->node));
@@ -208,7 +208,7 @@ static void clocks(struct report_out *o, const struct report_verify *v)
 		if (p->line.uncertainty_ns >= 0) {
 			report_out_fmt(o, ", drifting %+.2f ppm", p->line.drift * 1e6);
 			report_out_str(o, ", within ");
-			report_out_str(o, report_ns((uint64_t)p->line.uncertainty_ns, a));
+			report_out_str(o, figure_ns((uint64_t)p->line.uncertainty_ns, a));
 		}
 		report_out_str(o, " (");
 		report_out_str(o, p->method);

@@ -109,20 +109,20 @@ static void test_figures(void **state)
 		{ UINT64_MAX, "18,446,744,073,709,551,615", "18.4 EB", "18,446,744,073 s",
 		  "213503 d 23 h" },
 	};
-	char out[REPORT_FIGURE_MAX];
+	char out[FIGURE_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		assert_string_equal(report_count(cases[i].v, out), cases[i].count);
-		assert_string_equal(report_bytes(cases[i].v, out), cases[i].bytes);
-		assert_string_equal(report_ns(cases[i].v, out), cases[i].ns);
-		assert_string_equal(report_duration(cases[i].v, out), cases[i].duration);
+		assert_string_equal(figure_count(cases[i].v, out), cases[i].count);
+		assert_string_equal(figure_bytes(cases[i].v, out), cases[i].bytes);
+		assert_string_equal(figure_ns(cases[i].v, out), cases[i].ns);
+		assert_string_equal(figure_duration(cases[i].v, out), cases[i].duration);
 	}
-	assert_string_equal(report_pct(1, 0, out), "");
-	assert_string_equal(report_pct(50, 1448, out), "3.4 %");
-	assert_string_equal(report_pct(1, 1, out), "100.0 %");
-	assert_string_equal(report_pct(UINT64_MAX - 1, UINT64_MAX, out), "99.9 %");
-	report_pct(UINT64_MAX, 1, out);
+	assert_string_equal(figure_pct(1, 0, out), "");
+	assert_string_equal(figure_pct(50, 1448, out), "3.4 %");
+	assert_string_equal(figure_pct(1, 1, out), "100.0 %");
+	assert_string_equal(figure_pct(UINT64_MAX - 1, UINT64_MAX, out), "99.9 %");
+	figure_pct(UINT64_MAX, 1, out);
 	assert_int_equal(strlen(out), strlen("100,000,000,000,000,000.0 %"));
 }
 
