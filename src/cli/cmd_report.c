@@ -15,14 +15,21 @@
 #define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
 #define IANA_PORT 4789
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
+#define SORT_LEAST_NS 5000000LL	/* where order is doubtful at all */
 
-static bool is_over(const struct session *s)
+/* What was found so far can be taken back, and has to be. */
+static bool is_disordered(const struct session *s)
 {
-	return pipeline_is_stopped(s->pipeline) ||
-	       (session_is_unseen(s) && pipeline_is_disordered(s->pipeline));
+	return session_is_unseen(s) && pipeline_is_disordered(s->pipeline);
 }
 
-static int follow(struct inputs *in, struct session *s, struct err *err)
+static bool is_over(const struct session *s, bool retries)
+{
+	return pipeline_is_stopped(s->pipeline) || (retries && is_disordered(s));
+}
+
+/* retries: a run that turns out to be in disorder ends there, and is made again. */
+static int follow(struct inputs *in, struct session *s, bool retries, struct err *err)
 {
 	const struct limits *l = &s->opt->stop;
 	bool live = inputs_live(in);
@@ -37,7 +44,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			rc = inputs_run(in, RUN_FRAMES);
 			if (rc != 0) {
 				rc = session_took(s, rc);
-				if (is_over(s))
+				if (is_over(s, retries))
 					break;
 				continue;
 			}
@@ -56,7 +63,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
-		if (is_over(s))
+		if (is_over(s, retries))
 			break;
 		if (l->duration_ns && taken_ns != INT64_MIN &&
 		    taken_ns - pipeline_first_ns(s->pipeline) >= l->duration_ns &&
@@ -72,7 +79,7 @@ static int follow(struct inputs *in, struct session *s, struct err *err)
  */
 static int64_t disorder_of(const struct inputs *in, const struct session *s)
 {
-	const int64_t margin = 4, least = 5000000;
+	const int64_t margin = 4;
 
 	if (in->all_own && in->n_input == 1)
 		return 0; /* podhop wrote it */
@@ -81,7 +88,17 @@ static int64_t disorder_of(const struct inputs *in, const struct session *s)
 		return SESSION_SORT_NS;
 	if (!in->disorder_ns)
 		return 0;
-	return in->disorder_ns * margin > least ? in->disorder_ns * margin : least;
+	return in->disorder_ns * margin > SORT_LEAST_NS ? in->disorder_ns * margin
+							: SORT_LEAST_NS;
+}
+
+/*
+ * Where that was not enough. A file in time order may still be in disorder where stamps are
+ * equal, which the least of sorting mends.
+ */
+static int64_t wider(int64_t sort_ns)
+{
+	return sort_ns ? SESSION_SORT_NS : SORT_LEAST_NS;
 }
 
 static void fill(void *arg, struct result *r)
@@ -159,17 +176,18 @@ int command_report(const struct options *o)
 		goto out;
 	if (inputs_names(in, session_add_name, s, &err) < 0)
 		goto out;
-	if (session_start(s, false, disorder_of(in, s), NULL, &err) < 0)
+	int64_t sort_ns = disorder_of(in, s);
+	if (session_start(s, false, sort_ns, NULL, &err) < 0)
 		goto out;
 	in->pipeline = s->pipeline;
-	rc = follow(in, s, &err);
-	if (rc >= 0 && session_is_unseen(s) && pipeline_is_disordered(s->pipeline)) {
+	rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
+	while (rc >= 0 && sort_ns < SESSION_SORT_NS && is_disordered(s)) {
 		/* A later part is further out of order than the sample: once more, and slower. */
-		if (inputs_rewind(in, &err) < 0 ||
-		    session_pipeline(s, false, SESSION_SORT_NS, &err) < 0)
+		sort_ns = wider(sort_ns);
+		if (inputs_rewind(in, &err) < 0 || session_pipeline(s, false, sort_ns, &err) < 0)
 			goto out;
 		in->pipeline = s->pipeline;
-		rc = follow(in, s, &err);
+		rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	}
 	inputs_totals(in);
 	struct err end_err = ERR_INIT;

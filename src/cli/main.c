@@ -5,11 +5,14 @@
 #include "cli.h"
 
 #include <locale.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "podhop/extcap.h"
 #include "podhop/log.h"
+
+#define TABLE_BYTES (128 << 10)
 
 int main(int argc, char **argv)
 {
@@ -19,6 +22,11 @@ int main(int argc, char **argv)
 	int status = EXIT_DONE;
 
 	setlocale(LC_CTYPE, "");
+	/*
+	 * Tables are sized for the worst case, and cost memory only where they are touched. glibc
+	 * would stop mapping large ones once the first was freed, and clear the next as a whole.
+	 */
+	mallopt(M_MMAP_THRESHOLD, TABLE_BYTES);
 	if (extcap_is_call(argc, argv))
 		return command_extcap(argc, argv);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {

@@ -31,7 +31,7 @@
 #include "podhop/buf.h"
 #include "podhop/dissect.h"
 
-#define TABLE_SIZE 65536u	/* packets of the sample; later ones replace */
+#define TABLE_SIZE 8192u	/* packets between whose hops others come; later ones replace */
 #define ADDRS_MAX 64u		/* addresses counted on one interface */
 #define MACS_MAX 8u
 #define NAMES_MAX 2048u
