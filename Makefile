@@ -86,6 +86,8 @@ UNIT_SRCS := $(filter-out $(UNIT_SKIP:%=tests/unit/%.c),$(sort $(wildcard tests/
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRCS))
 TOOL_SRCS := $(sort $(wildcard tests/tools/*.c))
 TOOL_BINS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRCS))
+PRELOAD_SRCS := $(sort $(wildcard tests/preload/*.c))
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/preload/%.so,$(PRELOAD_SRCS))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAY_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRCS))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/engine_%,$(FUZZ_SRCS))
@@ -143,6 +145,12 @@ $(BUILD)/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(say) TOOL $<
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS)
+
+# Libraries that tests preload: what goes wrong in them goes wrong in podhop.
+$(BUILD)/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(say) TOOL $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared $(LDFLAGS) -o $@ $<
 
 # Generator and stages of the benchmarks.
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libpodhop.a
@@ -210,7 +218,7 @@ demo: ## two flannel nodes on this machine, traffic between their pods, the repo
 
 .PHONY: unit tools
 unit: $(UNIT_BINS) $(REPLAY_BINS)
-tools: $(TOOL_BINS)
+tools: $(TOOL_BINS) $(PRELOADS)
 
 RUN_TESTS := tests/lib/run-tests
 REPLAYS = $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),replay_$(f)="tests/lib/replay $(1)/tests/replay_$(f) tests/fuzz/seeds/$(f:fuzz_%=%)")
@@ -352,4 +360,4 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 -include $(OBJS:.o=.d)
--include $(wildcard $(BUILD)/tests/*.d) $(wildcard $(BUILD)/tools/*.d)
+-include $(wildcard $(BUILD)/tests/*.d) $(wildcard $(BUILD)/tools/*.d) $(wildcard $(BUILD)/preload/*.d)

@@ -134,9 +134,10 @@ bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 /*
  * When the capture in a regular file began and ended, from the statistics blocks at its
  * end, without reading the rest. For files whose times are nanoseconds, as podhop's are; -ENODATA
- * when the file does not say (cut short, foreign, classic pcap). May be asked of any path.
+ * when the file does not say (cut short, foreign, classic pcap). May be asked of any descriptor;
+ * where it stands in its file is afterwards as before.
  */
-int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns);
+int pcapng_read_span(int fd, int64_t *ret_start_ns, int64_t *ret_end_ns);
 
 /* Names from name resolution blocks: calls fn for each name read so far, 65536 at most. */
 void pcapng_reader_names(const struct pcapng_reader *r,

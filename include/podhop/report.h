@@ -31,6 +31,9 @@ struct report_style {
 	void *name_arg;
 };
 
+/* What the JSON library reads for itself once: called while files can still be opened. */
+void report_prepare(void);
+
 /* All return 0, or -errno when the stream failed. */
 int report_list_text(FILE *out, const struct chain *c, const struct report_style *style);
 int report_list_json(FILE *out, const struct chain *c);

@@ -117,6 +117,12 @@ int command_extcap(int argc, char **argv);	/* called by Wireshark */
 int command_verify(const struct options *o);
 int command_doctor(const struct options *o);
 
+/*
+ * list, resolve, doctor: reading the node is what they do, so what is given up is everything else:
+ * writing files, packet sockets, the network, programs, other capabilities. They look at no packet.
+ */
+int limit_to_reading(struct err *err);
+
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
 void style_init(struct report_style *style, const struct options *o, FILE *out);
@@ -134,9 +140,18 @@ bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 /* ---- output.c: correlated pcapng files */
 struct output;
 /* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
+/*
+ * -w FILE for a run that has yet to learn what goes in: opened while files can be, cut and written
+ * by output_open(). *ret_fd is -1 where nothing can be opened yet: standard output, and files
+ * whose names are not known (output_makes_files()).
+ */
+int output_reserve(const struct options *o, int *ret_fd, struct err *err);
+/* Files are opened while frames are read: -b, -C, -G; --split where hops are not known before. */
+bool output_makes_files(const struct options *o, bool hops_are_known);
+/* reserved_fd: of output_reserve(), taken over; -1: none. */
 struct output *output_open(const struct options *o, const struct model_net *net,
 			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   struct err *err);
+			   int reserved_fd, struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
@@ -166,6 +181,7 @@ struct session {
 	struct pipeline *pipeline;
 	struct capture_filter *filter;
 	struct output *output;		/* NULL without -w */
+	int write_fd;			/* of -w, until output takes it; -1 */
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* stdout, or stderr with -w - */
 	FILE *json;			/* --report; NULL: none */
@@ -185,6 +201,13 @@ struct session {
 struct session *session_new(const struct options *o, struct err *err);	/* net is empty then */
 /* A name that an input file tells; for pcapng_reader_names(). Before session_start(). */
 void session_add_name(void *session, const struct addr *a, const char *name);
+/* Opens what the run writes to, as far as that is known: before the door is closed. */
+int session_open(struct session *s, struct err *err);
+/*
+ * The door: every right but those for needs (enum sandbox_need) is given up. Everything is open
+ * by now, and no byte of a packet was looked at. live: hops, and so --split's files, are known.
+ */
+int session_close_door(const struct options *o, bool live, unsigned needs, struct err *err);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 /*
  * sort_ns: how far behind a newer one frames may come (live: the rings tell). SESSION_SORT_NS is

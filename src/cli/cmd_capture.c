@@ -5,7 +5,7 @@
  * Theory of operation. The order is what makes it safe: the FILTER is compiled first,
  * because a mistake in it is one of the command line; then the pod is looked up and its
  * hops are opened, each with a kernel filter that passes a superset of what is wanted;
- * then report and output are opened (session_start); then close_the_door() gives up
+ * then report and output are opened (session_start); then session_close_door() gives up
  * every right. Only behind it are packets parsed.
  *
  * The loop has one thread. Each round reads what the rings hold into the session, tells
@@ -251,33 +251,6 @@ static void say_start(const struct run *run)
 	fputc('\n', stderr);
 }
 
-/*
- * Everything is open and read: from here on rings are read, files are written, and
- * nothing else is needed. Only now are packets parsed.
- */
-static int close_the_door(const struct run *run, struct err *err)
-{
-	struct sandbox_config sc = { .user = run->opt->user };
-	struct sandbox_state state;
-	char *dir = NULL;
-	int rc;
-
-	tzset(); /* reads the time zone's file, now or never */
-	if (run->opt->naming) {
-		dir = output_directory(run->opt);
-		if (!dir)
-			return err_sys(err, ENOMEM, "-w %s", run->opt->write);
-		sc.write_dir = dir;
-	}
-	rc = sandbox_enter(&sc, &state, err);
-	free(dir);
-	if (rc < 0)
-		return err_prefix(err, "giving up rights");
-	log_info("sandbox", "no capabilities, no new ones, system calls limited%s",
-		 state.landlock ? ", files closed" : "; this kernel has no Landlock");
-	return 0;
-}
-
 /* -------------------------------------------------------------------- drops */
 
 /* Reads the counters: what was dropped since the last look was dropped in between. */
@@ -451,13 +424,15 @@ int command_capture(const struct options *o)
 		goto out;
 	int64_t start = capture_start_ns(run.capture);
 	run.session->begin_ns = start;
-	if (session_start(run.session, true, 0, run.filters, &err) < 0)
+	if (session_open(run.session, &err) < 0 ||
+	    session_start(run.session, true, 0, run.filters, &err) < 0)
 		goto out;
 	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);
 	}
-	if (close_the_door(&run, &err) < 0)
+	/* From here on rings are read, files are written, and nothing else is needed. */
+	if (session_close_door(o, true, SANDBOX_RINGS, &err) < 0)
 		goto out;
 	say_start(&run);
 

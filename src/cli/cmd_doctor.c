@@ -15,7 +15,7 @@ int command_doctor(const struct options *o)
 	struct chain *node = NULL, *pod = NULL;
 	struct err err = ERR_INIT;
 	struct report_style style;
-	struct resolve *r = resolve_open(&rc, &err);
+	struct resolve *r = limit_to_reading(&err) < 0 ? NULL : resolve_open(&rc, &err);
 	int status = EXIT_DONE;
 
 	if (!r)

@@ -10,7 +10,7 @@ static struct resolve *open_node(const struct options *o, struct err *err)
 {
 	struct resolve_config rc = { .host_root = o->host_root, .node = o->node };
 
-	return resolve_open(&rc, err);
+	return limit_to_reading(err) < 0 ? NULL : resolve_open(&rc, err);
 }
 
 int command_list(const struct options *o)

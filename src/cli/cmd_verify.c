@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "podhop/buf.h"
+#include "podhop/sandbox.h"
 #include "podhop/verify.h"
 
 #define DEFAULT_PORT 8472 /* Linux' own, which flannel takes */
@@ -98,7 +99,7 @@ static int open_inputs(struct run *run, struct err *err)
 			return -EIO;
 		run->n_input++;
 	}
-	return inputs_headers(run->input, run->n_input, err);
+	return 0;
 }
 
 static struct member *find_node(struct run *run, const char *name)
@@ -298,7 +299,7 @@ static int start(struct run *run, struct err *err)
 	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
 		seed = (uint64_t)getpid();
-	if (make_filter(run, err) < 0)
+	if (make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0)
 		return -EINVAL;
 	for (unsigned k = 0; k < run->n_nodes; k++) {
 		struct member *m = &run->node[k];
@@ -528,7 +529,11 @@ int command_verify(const struct options *o)
 	signals_init();
 
 	struct inputs *all[VERIFY_NODES_MAX];
-	if (open_inputs(run, &err) < 0 || assign_inputs(run, &err) < 0 || give_pods(run, &err) < 0)
+	/* No packet was looked at. Behind the door the captures' filters may name services. */
+	if (open_inputs(run, &err) < 0 || session_close_door(o, false, SANDBOX_NAMES, &err) < 0 ||
+	    inputs_headers(run->input, run->n_input, &err) < 0)
+		goto out;
+	if (assign_inputs(run, &err) < 0 || give_pods(run, &err) < 0)
 		goto out;
 	for (unsigned k = 0; k < run->n_nodes; k++)
 		all[k] = run->node[k].inputs;

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "podhop/extcap.h"
+#include "podhop/sandbox.h"
 
 /* Names in a sentence come from files and devices: they must not steer the terminal. */
 static void put_safe(FILE *out, const char *s)
@@ -44,4 +46,17 @@ void style_init(struct report_style *style, const struct options *o, FILE *out)
 	style->color = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 	if (ioctl(fd, TIOCGWINSZ, &ws) == 0)
 		style->width = ws.ws_col;
+}
+
+int limit_to_reading(struct err *err)
+{
+	struct sandbox_config sc = {
+		.needs = SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL,
+		.rights = SANDBOX_RIGHT_PTRACE | SANDBOX_RIGHT_READ_ALL | SANDBOX_RIGHT_NET_ADMIN,
+	};
+	struct sandbox_state state;
+
+	tzset();
+	report_prepare();
+	return sandbox_enter(&sc, &state, err) < 0 ? err_prefix(err, "giving up rights") : 0;
 }

@@ -63,6 +63,7 @@ struct input {
 	char *reason;
 	uint64_t error_offset;
 	char node[MODEL_K8S_NAME_MAX];
+	char *filter;		/* that it was captured with; NULL: none, or not said */
 	/* a pipe's sample, to be given again */
 	struct kept_frame *kept;
 	unsigned n_kept, next_kept;
@@ -339,6 +340,7 @@ void input_free(struct input *one)
 	free(one->kept);
 	free(one->hop);
 	free(one->reason);
+	free(one->filter);
 	free(one);
 }
 
@@ -354,11 +356,7 @@ const char *input_node(const struct input *in)
 
 const char *input_filter(const struct input *in)
 {
-	const char *comment = pcapng_reader_section_comment(in->reader);
-	const char *at = strncmp(comment, "podhop ", strlen("podhop ")) == 0
-				 ? strstr(comment, " filter=") : NULL;
-
-	return at && at[strlen(" filter=")] ? at + strlen(" filter=") : NULL;
+	return in->filter;
 }
 
 bool input_is_pipe(const struct input *in)
@@ -483,6 +481,18 @@ static int wait_any(struct input *const *all, unsigned n)
 	return poll(fds, k, POLL_MS) < 0 && errno != EINTR ? -errno : 0;
 }
 
+/* Kept: what the reader knows of its header goes when the file is read from its start again. */
+static int keep_filter(struct input *one, const char *comment, struct err *err)
+{
+	const char *at = strncmp(comment, "podhop ", strlen("podhop ")) == 0
+				 ? strstr(comment, " filter=") : NULL;
+
+	if (one->filter || !at || !at[strlen(" filter=")])
+		return 0;
+	one->filter = strdup(at + strlen(" filter="));
+	return one->filter ? 0 : err_sys(err, ENOMEM, "%s", one->path);
+}
+
 /* True when the input's header has been read; its first frame, if it came, is kept. */
 static int read_header(struct input *one, struct err *err)
 {
@@ -497,6 +507,8 @@ static int read_header(struct input *one, struct err *err)
 	if (!n && !one->over && !pcapng_reader_n_interfaces(one->reader))
 		return 0;
 	comment = pcapng_reader_section_comment(one->reader);
+	if (keep_filter(one, comment, err) < 0)
+		return -ENOMEM;
 	unsigned interfaces = pcapng_reader_n_interfaces(one->reader);
 	if (!description_value(comment, "node", one->node, sizeof(one->node)))
 		for (unsigned i = 0; i < interfaces && !one->node[0]; i++)
@@ -786,7 +798,8 @@ static void note_start(struct inputs *in, struct input *one, int64_t time_ns)
 
 	if (one->first_ns == INT64_MAX && !one->is_pipe &&
 	    pcapng_reader_section_comment(one->reader)[0])
-		(void)pcapng_read_span(one->path, &one->began_ns, &one->ended_ns);
+		(void)pcapng_read_span(pcapng_reader_fd(one->reader), &one->began_ns,
+				       &one->ended_ns);
 	one->first_ns = time_ns;
 	for (unsigned k = 0; k < one->n_hop; k++)
 		if (one->hop[k] >= 0)

@@ -76,6 +76,7 @@ struct output {
 	const struct model_net *net;
 	struct file files[MODEL_HOPS_MAX + 1];
 	unsigned n_files;
+	int reserved_fd;		/* for the first file; -1 */
 	const char *const *filters;
 	char os[OS_MAX];		/* read before the sandbox closes */
 	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
@@ -118,20 +119,35 @@ static int open_path(const char *path, int *ret_fd, struct err *err)
 		close(fd);
 		return rc;
 	}
-	if (S_ISREG(st.st_mode)) {
-		if (!may_overwrite(fd)) {
-			close(fd);
-			return err_set(err, EEXIST,
-				       "%s exists and is no capture: it is not overwritten", path);
-		}
-		if (ftruncate(fd, 0) < 0) {
-			int rc = err_sys(err, errno, "truncate %s", path);
-			close(fd);
-			return rc;
-		}
+	if (S_ISREG(st.st_mode) && !may_overwrite(fd)) {
+		close(fd);
+		return err_set(err, EEXIST, "%s exists and is no capture: it is not overwritten",
+			       path);
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+static int cut_file(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || ftruncate(fd, 0) == 0)
+		return 0;
+	return err_sys(err, errno, "truncate %s", path);
+}
+
+bool output_makes_files(const struct options *o, bool hops_are_known)
+{
+	return o->naming != NAMING_ONE || (o->split && !hops_are_known);
+}
+
+int output_reserve(const struct options *o, int *ret_fd, struct err *err)
+{
+	*ret_fd = -1;
+	if (o->naming != NAMING_ONE || strcmp(o->write, "-") == 0)
+		return 0;
+	return open_path(o->write, ret_fd, err);
 }
 
 struct name_list {
@@ -234,7 +250,11 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 		f->path = strdup(path);
 		if (!f->path)
 			return err_sys(err, ENOMEM, "%s", path);
-		rc = open_path(path, &f->fd, err);
+		f->fd = o->reserved_fd;
+		o->reserved_fd = -1;
+		rc = f->fd < 0 ? open_path(path, &f->fd, err) : 0;
+		if (!rc)
+			rc = cut_file(f->fd, path, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -466,13 +486,17 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 
 struct output *output_open(const struct options *opt, const struct model_net *net,
 			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   struct err *err)
+			   int reserved_fd, struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
 
-	if (!o)
+	if (!o) {
+		if (reserved_fd >= 0)
+			close(reserved_fd);
 		goto memory;
+	}
+	o->reserved_fd = reserved_fd;
 	if (uname(&u) == 0)
 		snprintf(o->os, sizeof(o->os), "%s %s", u.sysname, u.release);
 	o->opt = opt;
@@ -687,6 +711,8 @@ void output_free(struct output *o)
 	if (!o)
 		return;
 	forget_files(o);
+	if (o->reserved_fd >= 0)
+		close(o->reserved_fd);
 	for (uint64_t i = 0; o->kept && i < o->opt->ring.files; i++)
 		free(o->kept[i]);
 	free(o->kept);

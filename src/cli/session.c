@@ -3,10 +3,13 @@
  * session.c - one run of capture or report: pipeline in, files and report out.
  *
  * Theory of operation. capture and report differ in where frames come from; what happens
- * to them is the same and stands here. session_start() opens whatever the run writes to,
- * while files can still be opened, and makes the pipeline; session_frame() hands in one
- * frame; the pipeline calls back with marked frames, which go to the files, and with
- * closed packets, which become lines; session_finish() closes all and writes the report.
+ * to them is the same and stands here. session_open() opens whatever the run writes to, while
+ * files can still be opened; session_close_door() gives up what is not needed from there on;
+ * session_start() makes the pipeline, which takes the frames. Live, what is written to is known
+ * in full before the door closes and session_start() comes first; of files it is learned from
+ * their packets, and session_start() comes behind it. The pipeline calls back with marked
+ * frames, which go to the files, and with closed packets, which become lines;
+ * session_finish() closes all and writes the report.
  * Counters that only the source knows (kernel drops, inputs) come by the fill callback.
  *
  * Callbacks cannot return a sentence, so the first failure is kept in session.err and
@@ -27,7 +30,11 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "podhop/log.h"
+#include "podhop/sandbox.h"
 
 #define HEADERS_SNAPLEN 512u
 #define BYTES_FRAMES (64u << 20)	/* of whole frames held: 50 ms of 1.2 GB/s */
@@ -46,6 +53,7 @@ struct session *session_new(const struct options *o, struct err *err)
 	}
 	s->opt = o;
 	s->data = stdout;
+	s->write_fd = -1;
 	/* A wrong FILTER is a matter of the command line: said before anything is looked up. */
 	if (o->filter) {
 		s->filter = capture_filter_new(o->filter, err);
@@ -123,6 +131,8 @@ void session_free(struct session *s)
 		fclose(s->json);
 	if (s->html)
 		fclose(s->html);
+	if (s->write_fd >= 0)
+		close(s->write_fd);
 	if (s->net)
 		free(s->net->routes);
 	free(s->net);
@@ -161,7 +171,7 @@ static void on_packet(void *arg, const struct result_packet *p)
 
 static FILE *open_report(const char *path, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!f) {
@@ -203,13 +213,10 @@ bool session_is_unseen(const struct session *s)
 	       !o->stop.frames && !o->stop.duration_ns;
 }
 
-int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,
-		  struct err *err)
+int session_open(struct session *s, struct err *err)
 {
 	const struct options *o = s->opt;
-	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
 
-	s->report = to_stdout ? stderr : s->data;
 	if (o->report) {
 		s->json = open_report(o->report, err);
 		if (!s->json)
@@ -220,13 +227,61 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 		if (!s->html)
 			return -EIO;
 	}
+	return o->write ? output_reserve(o, &s->write_fd, err) : 0;
+}
+
+int session_close_door(const struct options *o, bool live, unsigned needs, struct err *err)
+{
+	struct sandbox_config sc = { .user = o->user, .needs = needs };
+	struct sandbox_state state;
+	char *dir = NULL;
+	int rc;
+
+	tzset(); /* reads the time zone's file, now or never */
+	report_prepare();
+	if (output_makes_files(o, live)) {
+		dir = output_directory(o);
+		if (!dir)
+			return err_sys(err, ENOMEM, "-w %s", o->write);
+		sc.write_dir = dir;
+	}
+	rc = sandbox_enter(&sc, &state, err);
+	free(dir);
+	if (rc < 0)
+		return err_prefix(err, "giving up rights");
+	log_info("sandbox", "no capabilities, no new ones%s%s",
+		 state.seccomp ? ", system calls limited" : "",
+		 state.landlock ? ", files closed" : "; this kernel has no Landlock");
+	return 0;
+}
+
+/* What an earlier run left in a report's file goes only when this one has come so far. */
+static int cut_report(FILE *f, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (!f || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return ftruncate(fileno(f), 0) < 0 ? err_sys(err, errno, "truncate %s", path) : 0;
+}
+
+int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,
+		  struct err *err)
+{
+	const struct options *o = s->opt;
+	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
+
+	s->report = to_stdout ? stderr : s->data;
+	if (cut_report(s->json, o->report, err) < 0 || cut_report(s->html, o->html, err) < 0)
+		return -EIO;
 	s->packets = prints_packets(o);
 	session_style(s, &s->style, s->data);
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
 	if (o->write) {
-		s->output = output_open(o, s->net, s->names, kernel_filters,
-					s->begin_ns, err);
+		s->output = output_open(o, s->net, s->names, kernel_filters, s->begin_ns,
+					s->write_fd, err);
+		s->write_fd = -1;
 		if (!s->output)
 			return -EIO;
 		output_set_counters(s->output, file_counters, s);

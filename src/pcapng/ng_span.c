@@ -10,7 +10,6 @@
 #include "pcapng_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,15 +115,18 @@ static bool is_section(const uint8_t head[static HEAD_BYTES], bool *ret_big)
 	       (*ret_big || u32(head + 8, false) == ORDER_MAGIC);
 }
 
-static int read_packed(const char *path, enum pcapng_packing packing, int64_t *ret_start_ns,
+static int read_packed(int fd, enum pcapng_packing packing, int64_t *ret_start_ns,
 		       int64_t *ret_end_ns)
 {
+	off_t before = lseek(fd, 0, SEEK_CUR);
 	struct pcapng_window w;
 	bool big = false;
-	int rc = pcapng_window_open(&w, path, path, NULL);
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	pcapng_window_of_file(&w, fd);
+	rc = pcapng_window_rewind(&w);
+	if (before < 0 || rc < 0)
+		return rc < 0 ? rc : -errno;
 	rc = pcapng_window_unpack(&w, packing);
 	if (!rc)
 		rc = pcapng_window_fill(&w, HEAD_BYTES);
@@ -144,32 +146,26 @@ static int read_packed(const char *path, enum pcapng_packing packing, int64_t *r
 		rc = -ENODATA;
 	}
 	pcapng_window_done(&w);
-	return rc;
+	return lseek(fd, before, SEEK_SET) < 0 ? -errno : rc;
 }
 
-int pcapng_read_span(const char *path, int64_t *ret_start_ns, int64_t *ret_end_ns)
+int pcapng_read_span(int fd, int64_t *ret_start_ns, int64_t *ret_end_ns)
 {
-	if (!strcmp(path, "-"))
-		path = PCAPNG_STDIN_PATH;
-
 	uint8_t head[HEAD_BYTES];
 	struct stat st;
 	bool big;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), rc = -ENODATA;
+	int rc = -ENODATA;
 
-	if (fd < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
-		goto out;
+	if (!S_ISREG(st.st_mode) || pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
+		return rc;
 	enum pcapng_packing packing = pcapng_packing_of(head, sizeof(head));
 	if (packing) {
-		rc = read_packed(path, packing, ret_start_ns, ret_end_ns);
+		rc = read_packed(fd, packing, ret_start_ns, ret_end_ns);
 	} else if (is_section(head, &big)) {
 		struct source src = { .fd = fd, .size = (uint64_t)st.st_size };
 		rc = read_tail(&src, big, ret_start_ns, ret_end_ns);
 	}
-out:
-	close(fd);
 	return rc;
 }

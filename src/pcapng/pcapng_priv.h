@@ -146,10 +146,9 @@ static inline void pcapng_window_pass(struct pcapng_window *w, size_t n)
 	w->offset += n;
 }
 
-#define PCAPNG_STDIN_PATH "/proc/self/fd/0"
-
 int pcapng_window_open(struct pcapng_window *w, const char *path, const char *name,
 		       struct err *err);
+void pcapng_window_of_file(struct pcapng_window *w, int fd);	/* regular; stays the caller's */
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len);
 void pcapng_window_done(struct pcapng_window *w);
 int pcapng_window_rewind(struct pcapng_window *w);	/* 0, -ESPIPE or -errno */

@@ -58,6 +58,11 @@ int pcapng_window_open(struct pcapng_window *w, const char *path, const char *na
 	return 0;
 }
 
+void pcapng_window_of_file(struct pcapng_window *w, int fd)
+{
+	*w = (struct pcapng_window){ .fd = fd, .is_regular = true };
+}
+
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len)
 {
 	*w = (struct pcapng_window){

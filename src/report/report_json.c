@@ -86,3 +86,9 @@ int report_json_dump(FILE *f, json_t *root, bool one_line)
 	json_decref(root);
 	return rc;
 }
+
+void report_prepare(void)
+{
+	/* Its tables are seeded, from /dev/urandom, when the first object is made. */
+	json_object_seed(0);
+}

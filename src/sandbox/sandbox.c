@@ -4,14 +4,15 @@
  */
 #include "podhop/sandbox.h"
 
+#include "sandbox_priv.h"
+
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/if_packet.h>
 #include <linux/landlock.h>
+#include <netdb.h>
 #include <pwd.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 /* ----------------------------------------------------------------- the user */
 
-static int change_user(const char *name, struct err *err)
+static int change_user(const char *name, bool keep_rights, struct err *err)
 {
 	struct passwd *pw;
 
@@ -33,6 +34,9 @@ static int change_user(const char *name, struct err *err)
 			     : err_usage(err, ENOENT, "-Z %s: there is no such user", name);
 	if (pw->pw_uid == getuid() && pw->pw_uid == geteuid())
 		return 0;
+	/* Or the change would take the rights that are kept, too. */
+	if (keep_rights && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_sys(err, errno, "-Z %s", name);
 	if (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
 	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
 	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
@@ -53,10 +57,29 @@ static int drop_bounding_set(struct err *err)
 	return 0;
 }
 
-static int drop_capabilities(struct err *err)
+static const struct {
+	unsigned right;		/* enum sandbox_right */
+	unsigned capability;
+} rights[] = {
+	{ SANDBOX_RIGHT_NET_RAW, CAP_NET_RAW },
+	{ SANDBOX_RIGHT_NET_ADMIN, CAP_NET_ADMIN },
+	{ SANDBOX_RIGHT_PTRACE, CAP_SYS_PTRACE },
+	{ SANDBOX_RIGHT_READ_ALL, CAP_DAC_READ_SEARCH },
+};
+
+static int drop_capabilities(unsigned kept, struct err *err)
 {
+	bool keep[sizeof(rights) / sizeof(rights[0])];
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		keep[i] = (kept & rights[i].right) &&
+			  capng_have_capability(CAPNG_PERMITTED, rights[i].capability);
 	capng_clear(CAPNG_SELECT_CAPS);
 	capng_clear(CAPNG_SELECT_AMBIENT);
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (keep[i] && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+					    rights[i].capability) != 0)
+			return err_set(err, EPERM, "keeping a capability failed");
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return err_set(err, EPERM, "dropping capabilities failed");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -68,13 +91,50 @@ static int drop_capabilities(struct err *err)
 
 #define LANDLOCK_FS_V1 ((1ull << 13) - 1)	/* the 13 rights of the first version */
 
+/* Where the C library has the names of services, protocols and networks, and which of them. */
+static const char *const name_files[] = {
+	"/etc/services", "/etc/protocols", "/etc/networks", "/etc/ethers", "/etc/nsswitch.conf",
+	"/var/lib/misc",	/* nss_db */
+};
+#define N_NAME_FILES (sizeof(name_files) / sizeof(name_files[0]))
+
+static int let_read(int ruleset, const char *path, struct err *err)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = open(path, O_PATH | O_CLOEXEC),
+	};
+	int rc = 0;
+
+	if (rule.parent_fd < 0)
+		return 0; /* not every system has every one */
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		rc = err_sys(err, errno, "landlock: %s", path);
+	close(rule.parent_fd);
+	return rc;
+}
+
+/* The modules for it are loaded now: code is mapped no more behind the door. */
+static void load_names(void)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+
+	(void)getservbyname("domain", "udp");
+	(void)getprotobyname("udp");
+	(void)getnetbyname("loopback");
+	if (getaddrinfo(NULL, "domain", &hints, &list) == 0)
+		freeaddrinfo(list);
+}
+
 /*
  * glibc has no wrappers. Every right of the version that the kernel reports is handled:
  * what is not granted below is refused.
  */
-static int close_file_system(const char *write_dir, bool *ret_done, struct err *err)
+static int close_file_system(const struct sandbox_config *config, bool *ret_done,
+			     struct err *err)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = LANDLOCK_FS_V1 };
+	const char *write_dir = config->write_dir;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	int fd, rc = 0;
 
@@ -92,7 +152,9 @@ static int close_file_system(const char *write_dir, bool *ret_done, struct err *
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)
 		return err_sys(err, errno, "landlock");
-	if (write_dir) {
+	for (size_t i = 0; (config->needs & SANDBOX_NAMES) && i < N_NAME_FILES && !rc; i++)
+		rc = let_read(fd, name_files[i], err);
+	if (write_dir && !rc) {
 		struct landlock_path_beneath_attr rule = {
 			.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE |
 					  LANDLOCK_ACCESS_FS_MAKE_REG |
@@ -135,84 +197,29 @@ static int close_file_system(const char *write_dir, bool *ret_done, struct err *
 #define WITH_SANITIZER 0
 #endif
 
-/* What a run needs between its first packet and its end, and why. */
-static const int allowed[] = {
-	/* rings and pipes */
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64),
-	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(lseek), SCMP_SYS(close),
-	/* libpcap: ring statistics, the filter that stops a ring, the device's state */
-	SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
-	/* files: write, cut off a partial block, look at what a descriptor is */
-	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(ftruncate),
-	SCMP_SYS(fdatasync), SCMP_SYS(fsync), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(fstatfs), SCMP_SYS(fcntl),
-	/* memory */
-	SCMP_SYS(sysinfo) /* qsort() of a long list asks how much there is */,
-	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	/* time, signals, figures about ourselves, the end */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
-	SCMP_SYS(gettimeofday), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall), SCMP_SYS(futex),
-	SCMP_SYS(getrusage), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group),
-};
-
-/* ioctl(2) by request only: what the device is, and the terminal's width. */
-static const uint64_t ioctls[] = {
-	0x8913 /* SIOCGIFFLAGS */, 0x5401 /* TCGETS */, 0x5413 /* TIOCGWINSZ */,
-	0x541b /* FIONREAD */,
-};
-
-static int limit_system_calls(bool may_open, struct err *err)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int rc = 0;
-
-	if (!ctx)
-		return err_set(err, ENOMEM, "seccomp");
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && !rc; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* SO_ATTACH_FILTER stops a ring; no other level can be reached but as below. */
-	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 1,
-				      SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET, 0));
-	/* pcap_close() takes its ring down this way, and dies of a refusal. */
-	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-				      SCMP_A1(SCMP_CMP_EQ, SOL_PACKET, 0),
-				      SCMP_A2(SCMP_CMP_EQ, PACKET_RX_RING, 0));
-	for (size_t i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]) && !rc; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
-	if (!rc && may_open) {
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0);
-		if (!rc)
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unlink), 0);
-		if (!rc)
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 0);
-	}
-	if (!rc)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? err_sys(err, -rc, "seccomp") : 0;
-}
-
 int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret_state,
 		  struct err *err)
 {
 	int rc;
 
 	*ret_state = (struct sandbox_state){ 0 };
+	if (config->needs & SANDBOX_NAMES)
+		load_names();
 	rc = drop_bounding_set(err);
 	if (!rc && config->user)
-		rc = change_user(config->user, err);
+		rc = change_user(config->user, config->rights != 0, err);
 	if (!rc)
-		rc = drop_capabilities(err);
-	if (!rc)
-		rc = close_file_system(config->write_dir, &ret_state->landlock, err);
+		rc = drop_capabilities(config->rights, err);
+	if (!rc && !(config->needs & SANDBOX_LOOK_UP))
+		rc = close_file_system(config, &ret_state->landlock, err);
 	if (!rc && !WITH_SANITIZER) {
-		rc = limit_system_calls(config->write_dir != NULL, err);
+		rc = sandbox_limit_calls(config->needs, config->write_dir != NULL, err);
 		ret_state->seccomp = rc == 0;
 	}
 	return rc;
+}
+
+int sandbox_tighten(unsigned needs, bool new_files, struct err *err)
+{
+	return WITH_SANITIZER ? 0 : sandbox_limit_calls(needs, new_files, err);
 }

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netdb.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -209,6 +212,110 @@ static void test_forbidden_calls_kill(void **state)
 	}
 }
 
+static void ask_kernel(int out)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0)
+		_exit(1);
+	(void)send(fd, "", 0, 0); /* no message: the kernel says so */
+	_exit(write(out, "x", 1) == 1 ? 0 : 2);
+}
+
+static void look_up(int out)
+{
+	char link[64];
+
+	/* Of another process: Landlock would hide it, so it is left out for this need. */
+	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 ||
+	    readlink("/proc/self/ns/net", link, sizeof(link)) < 0 || door.landlock)
+		_exit(1);
+	_exit(write(out, "x", 1) == 1 ? 0 : 2);
+}
+
+static void open_to_write(int out)
+{
+	(void)out;
+	open("/dev/null", O_WRONLY);
+}
+
+static void make_a_file(int out)
+{
+	(void)out;
+	open("/tmp/podhop-sandbox-none", O_RDONLY | O_CREAT, 0600);
+}
+
+static void open_packet_socket(int out)
+{
+	(void)out;
+	socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static void code_in_memory(int out)
+{
+	(void)out;
+	(void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* What a need lets through, and what it lets through no more than any other. */
+static void test_needs(void **state)
+{
+	static const struct {
+		const char *what;
+		unsigned needs;
+		void (*fn)(int out);
+		bool killed;
+	} calls[] = {
+		{ "netlink", SANDBOX_ASK_KERNEL, ask_kernel, false },
+		{ "netlink without the need", SANDBOX_RINGS | SANDBOX_NETLINK, ask_kernel, true },
+		{ "reading", SANDBOX_LOOK_UP, look_up, false },
+		{ "reading without the need", SANDBOX_RINGS | SANDBOX_SCREEN, look_up, true },
+		{ "writing", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_to_write, true },
+		{ "making", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, make_a_file, true },
+		{ "stream socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_socket, true },
+		{ "packet socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_packet_socket, true },
+		{ "code", ~(unsigned)SANDBOX_NAMES, code_in_memory, true },
+		{ "program", ~(unsigned)SANDBOX_NAMES, run_program, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct sandbox_config c = { .needs = calls[i].needs };
+		int status = in_sandbox(&c, calls[i].fn, NULL, 0);
+
+		if (calls[i].killed ? !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS
+				    : status != 0)
+			fail_msg("%s: status %#x", calls[i].what, (unsigned)status);
+	}
+}
+
+static void look_up_names(int out)
+{
+	struct err err = ERR_INIT;
+
+	if (!getservbyname("domain", "udp") || socket(AF_INET, SOCK_STREAM, 0) >= 0)
+		_exit(1);
+	if (door.landlock && (open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES))
+		_exit(2);
+	if (sandbox_tighten(0, false, &err) < 0 || write(out, "tight", 5) != 5)
+		_exit(3);
+	(void)getservbyname("domain", "udp");
+}
+
+static void test_names_until_tightened(void **state)
+{
+	struct sandbox_config c = { .needs = SANDBOX_NAMES };
+	char text[16] = "";
+	int status;
+
+	(void)state;
+	status = in_sandbox(&c, look_up_names, text, sizeof(text));
+	assert_string_equal(text, "tight");
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
 static char write_dir[] = "/tmp/podhop-sandbox-XXXXXX";
 
 static void write_inside(int out)
@@ -264,6 +371,8 @@ int main(void)
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_rights_are_gone),
 		cmocka_unit_test(test_forbidden_calls_kill),
+		cmocka_unit_test(test_needs),
+		cmocka_unit_test(test_names_until_tightened),
 		cmocka_unit_test(test_only_the_directory_stays_open),
 		cmocka_unit_test(test_unknown_user),
 	};

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * calls.c - the system calls that are left, need by need.
+ *
+ * Each line says for which need a call is let through and, where that matters, with which
+ * arguments. seccomp sees registers only: what a pointer leads to (a path, openat2's flags) it
+ * cannot judge, so what must not be reached is kept out by the missing capabilities and by
+ * Landlock as well.
+ */
+#include "sandbox_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "podhop/sandbox.h"
+
+#define NEW_FILES (1u << 31)	/* beside the needs of the contract header */
+#define NO_ERRNO 0
+
+struct call {
+	unsigned needs;			/* any of them; 0: every run */
+	int number;			/* SCMP_SYS() */
+	unsigned n_args;		/* conditions, all of which must hold */
+	struct scmp_arg_cmp args[2];
+	int error;			/* not let through, but answered by this errno */
+};
+
+#define ALWAYS(call) { 0, SCMP_SYS(call), 0, { { 0, 0, 0, 0 } }, NO_ERRNO }
+#define FOR(needs, call) { needs, SCMP_SYS(call), 0, { { 0, 0, 0, 0 } }, NO_ERRNO }
+#define FOR_ARG(needs, call, ...) { needs, SCMP_SYS(call), 1, { __VA_ARGS__ }, NO_ERRNO }
+#define FOR_ARGS(needs, call, ...) { needs, SCMP_SYS(call), 2, { __VA_ARGS__ }, NO_ERRNO }
+#define REFUSED(needs, call, error) { needs, SCMP_SYS(call), 0, { { 0, 0, 0, 0 } }, error }
+
+#define ARG0_IS(value) { 0, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
+#define ARG1_IS(value) { 1, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
+#define ARG2_IS(value) { 2, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
+/* openat(2): nothing is written, made or cut */
+#define READ_ONLY { 2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY }
+/* socket(2): the type without SOCK_CLOEXEC and SOCK_NONBLOCK */
+#define TYPE_IS(value) { 1, SCMP_CMP_MASKED_EQ, 0xff, (value) }
+
+/* mmap(2): data, never code */
+#define NOT_RUN { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 }
+
+#define SIOCGIFNAME_ 0x8910
+#define SIOCGIFFLAGS_ 0x8913
+#define SIOCGIFMTU_ 0x8921
+#define SIOCGIFHWADDR_ 0x8927
+#define SIOCGIFINDEX_ 0x8933
+#define SIOCETHTOOL_ 0x8946
+#define SIOCGSTAMP_ 0x8906
+#define FIONREAD_ 0x541b
+#define TCGETS_ 0x5401
+#define TCSETS_ 0x5402
+#define TCSETSW_ 0x5403
+#define TCSETSF_ 0x5404
+#define TCFLSH_ 0x540b
+#define TIOCGWINSZ_ 0x5413
+
+static const struct call calls[] = {
+	/* descriptors: wait, read, write, cut off a partial block, look at what one is */
+	ALWAYS(poll), ALWAYS(ppoll), ALWAYS(read), ALWAYS(readv), ALWAYS(pread64),
+	ALWAYS(recvfrom), ALWAYS(recvmsg), ALWAYS(lseek), ALWAYS(close),
+	ALWAYS(write), ALWAYS(writev), ALWAYS(pwrite64), ALWAYS(ftruncate),
+	ALWAYS(fdatasync), ALWAYS(fsync), ALWAYS(fstat), ALWAYS(fstatfs), ALWAYS(fcntl),
+	ALWAYS(newfstatat) /* glibc's fstat() */,
+	FOR_ARG(0, ioctl, ARG1_IS(FIONREAD_)), FOR_ARG(0, ioctl, ARG1_IS(TCGETS_)),
+	FOR_ARG(0, ioctl, ARG1_IS(TIOCGWINSZ_)),
+	/* memory; qsort() of a long list asks how much there is */
+	ALWAYS(brk), FOR_ARG(0, mmap, NOT_RUN), ALWAYS(munmap), ALWAYS(mremap),
+	ALWAYS(madvise), ALWAYS(sysinfo),
+	/* time, signals, figures about ourselves, the end */
+	ALWAYS(clock_gettime), ALWAYS(clock_nanosleep), ALWAYS(nanosleep), ALWAYS(gettimeofday),
+	ALWAYS(rt_sigreturn), ALWAYS(rt_sigaction), ALWAYS(rt_sigprocmask),
+	ALWAYS(restart_syscall), ALWAYS(futex), ALWAYS(getrusage), ALWAYS(getrandom),
+	ALWAYS(getpid), ALWAYS(gettid), ALWAYS(uname), ALWAYS(tgkill), ALWAYS(exit),
+	ALWAYS(exit_group),
+
+	/* SO_ATTACH_FILTER stops a ring or filters it anew; statistics; the device's state */
+	FOR(SANDBOX_RINGS, getsockopt), FOR(SANDBOX_RINGS, getsockname),
+	FOR(SANDBOX_RINGS, getpeername),
+	FOR_ARG(SANDBOX_RINGS, setsockopt, ARG1_IS(SOL_SOCKET)),
+	/* pcap_close() takes its ring down this way, and dies of a refusal */
+	FOR_ARGS(SANDBOX_RINGS, setsockopt, ARG1_IS(SOL_PACKET), ARG2_IS(PACKET_RX_RING)),
+	FOR_ARG(SANDBOX_RINGS, ioctl, ARG1_IS(SIOCGIFFLAGS_)),
+
+	FOR(SANDBOX_NETLINK, sendto), FOR(SANDBOX_NETLINK, sendmsg),
+	FOR(SANDBOX_NETLINK, getsockname),
+
+	FOR_ARG(SANDBOX_ETHTOOL, ioctl, ARG1_IS(SIOCETHTOOL_)),
+
+	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETS_)),
+	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETSW_)),
+	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETSF_)),
+	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCFLSH_)),
+	FOR(SANDBOX_SCREEN, select), FOR(SANDBOX_SCREEN, pselect6),
+
+	FOR_ARG(SANDBOX_LOOK_UP, openat, READ_ONLY), FOR(SANDBOX_LOOK_UP, openat2),
+	FOR(SANDBOX_LOOK_UP, getdents64), FOR(SANDBOX_LOOK_UP, readlink),
+	FOR(SANDBOX_LOOK_UP, readlinkat), FOR(SANDBOX_LOOK_UP, statx),
+	FOR(SANDBOX_LOOK_UP, stat), FOR(SANDBOX_LOOK_UP, lstat), FOR(SANDBOX_LOOK_UP, statfs),
+	FOR(SANDBOX_LOOK_UP, access), FOR(SANDBOX_LOOK_UP, faccessat),
+	FOR(SANDBOX_LOOK_UP, faccessat2), FOR(SANDBOX_LOOK_UP, dup),
+	FOR(SANDBOX_LOOK_UP, getuid), FOR(SANDBOX_LOOK_UP, geteuid),
+	FOR(SANDBOX_LOOK_UP, getgid), FOR(SANDBOX_LOOK_UP, getegid),
+
+	FOR_ARG(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_NETLINK)),
+	FOR_ARGS(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_INET), TYPE_IS(SOCK_DGRAM)),
+	FOR(SANDBOX_ASK_KERNEL, bind), FOR(SANDBOX_ASK_KERNEL, getsockname),
+	FOR(SANDBOX_ASK_KERNEL, getsockopt), FOR(SANDBOX_ASK_KERNEL, sendto),
+	FOR(SANDBOX_ASK_KERNEL, sendmsg),
+	FOR_ARG(SANDBOX_ASK_KERNEL, setsockopt, ARG1_IS(SOL_SOCKET)),
+	FOR_ARG(SANDBOX_ASK_KERNEL, setsockopt, ARG1_IS(SOL_NETLINK)),
+	FOR_ARG(SANDBOX_ASK_KERNEL, ioctl, ARG1_IS(SIOCETHTOOL_)),
+	FOR_ARG(SANDBOX_ASK_KERNEL, ioctl, ARG1_IS(SIOCGIFNAME_)),
+	FOR_ARG(SANDBOX_ASK_KERNEL, ioctl, ARG1_IS(SIOCGIFINDEX_)),
+	/* the C library asks its name service daemon; it goes on without */
+	REFUSED(SANDBOX_ASK_KERNEL, connect, EACCES),
+
+	FOR_ARG(SANDBOX_NAMES, openat, READ_ONLY), FOR(SANDBOX_NAMES, seccomp),
+	REFUSED(SANDBOX_NAMES, socket, EACCES),
+	/* the filter that follows, where the kernel has no seccomp(2) but prctl(2) */
+	FOR_ARG(SANDBOX_NAMES, prctl, ARG0_IS(PR_SET_SECCOMP)),
+	FOR_ARG(SANDBOX_NAMES, prctl, ARG0_IS(PR_SET_NO_NEW_PRIVS)),
+
+	FOR_ARG(SANDBOX_OPEN_RINGS, socket, ARG0_IS(AF_PACKET)),
+	FOR(SANDBOX_OPEN_RINGS, bind), FOR(SANDBOX_OPEN_RINGS, eventfd2),
+	FOR_ARG(SANDBOX_OPEN_RINGS, setsockopt, ARG1_IS(SOL_PACKET)),
+	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGIFINDEX_)),
+	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGIFHWADDR_)),
+	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGIFMTU_)),
+	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCETHTOOL_)),
+	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGSTAMP_)),
+
+	FOR(NEW_FILES, openat), FOR(NEW_FILES, unlink), FOR(NEW_FILES, unlinkat),
+};
+
+int sandbox_limit_calls(unsigned needs, bool new_files, struct err *err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int rc = 0;
+
+	if (!ctx)
+		return err_set(err, ENOMEM, "seccomp");
+	if (new_files)
+		needs |= NEW_FILES;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !rc; i++) {
+		const struct call *c = &calls[i];
+
+		if (c->needs && !(c->needs & needs))
+			continue;
+		rc = seccomp_rule_add_array(ctx, c->error ? SCMP_ACT_ERRNO((uint16_t)c->error)
+							  : SCMP_ACT_ALLOW,
+					    c->number, c->n_args, c->args);
+		if (rc == -EEXIST) /* two needs have it in common */
+			rc = 0;
+	}
+	if (!rc)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc < 0 ? err_sys(err, -rc, "seccomp") : 0;
+}
