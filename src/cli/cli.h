@@ -14,6 +14,7 @@
 #include "podhop/names.h"
 #include "podhop/pcapng.h"
 #include "podhop/pipeline.h"
+#include "podhop/privacy.h"
 #include "podhop/report.h"
 
 #ifndef PODHOP_VERSION
@@ -94,6 +95,8 @@ struct options {
 	bool has_clock_offset;		/* --clock-offset */
 	int64_t clock_offset_ns;
 	bool until_eof;			/* --until-eof */
+	bool no_payload, anonymize;
+	const char *key_file;		/* --anonymize=KEYFILE; NULL: a random key */
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -151,7 +154,7 @@ bool output_makes_files(const struct options *o, bool hops_are_known);
 /* reserved_fd: of output_reserve(), taken over; -1: none. */
 struct output *output_open(const struct options *o, const struct model_net *net,
 			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   int reserved_fd, struct err *err);
+			   int reserved_fd, const struct privacy_key *key, struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
@@ -182,6 +185,7 @@ struct session {
 	struct capture_filter *filter;
 	struct output *output;		/* NULL without -w */
 	int write_fd;			/* of -w, until output takes it; -1 */
+	struct privacy_key key;		/* --anonymize */
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* stdout, or stderr with -w - */
 	FILE *json;			/* --report; NULL: none */

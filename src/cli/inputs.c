@@ -720,6 +720,7 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 			err_prefix(err, "%s", nodes[k]->net->node);
 	}
 	/* A damaged tail is reported once, when the file is read for good. */
+	enum log_level level = log_get_level();
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned k = 0; k < n && rc >= 0; k++) {
 		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
@@ -740,6 +741,7 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 			nodes[k]->damaged |= nodes[k]->input[i]->error != 0;
 		pipeline_learner_free(l[k]);
 	}
+	log_set_level(level);
 	free(l);
 	return rc < 0 ? rc : 0;
 }

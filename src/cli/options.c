@@ -68,13 +68,13 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
-	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF,
+	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE,
 };
 
 struct option_row {
 	int id;
 	const char *name;	/* long form; NULL: none */
-	const char *arg;	/* NULL: takes none */
+	const char *arg;	/* NULL: takes none; "[=...]": may have one */
 	unsigned commands;
 	const char *help;
 };
@@ -125,6 +125,10 @@ static const struct option_row options[] = {
 	{ OPT_CLOCK_OFFSET, "clock-offset", "NS", FOR(VERIFY),
 	  "the other nodes' clocks less the first one's, where traffic cannot tell" },
 	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
+	{ OPT_NO_PAYLOAD, "no-payload", NULL, FOR_RUN,
+	  "write headers only; lengths stay those on the wire" },
+	{ OPT_ANONYMIZE, "anonymize", "[=KEYFILE]", FOR_RUN,
+	  "write pseudonyms for addresses and names, the same for the same key" },
 	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
 	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
 	{ OPT_UNTIL_EOF, "until-eof", NULL, FOR(CAPTURE),
@@ -228,7 +232,8 @@ void options_help(FILE *out, enum command command)
 		else
 			n = snprintf(left, sizeof(left), "    ");
 		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s%s", r->name ? "--" : "",
-			 r->name ? r->name : "", r->arg ? " " : "", r->arg ? r->arg : "");
+			 r->name ? r->name : "", r->arg && *r->arg != '[' ? " " : "",
+			 r->arg ? r->arg : "");
 		fprintf(out, "  %-28s %s\n", left, r->help);
 	}
 }
@@ -438,6 +443,13 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_TERSE:
 		o->terse = true;
 		break;
+	case OPT_NO_PAYLOAD:
+		o->no_payload = true;
+		break;
+	case OPT_ANONYMIZE:
+		o->anonymize = true;
+		o->key_file = v;
+		break;
 	case OPT_UNBUFFERED:
 		o->unbuffered = true;
 		break;
@@ -547,6 +559,9 @@ static int check(struct options *o, struct err *err)
 				 (unsigned long long)o->ring.files);
 	if (o->ring.files && !o->naming)
 		return err_usage(err, EINVAL, "-W needs -C or -G");
+	if ((o->no_payload || o->anonymize) && !o->write)
+		return err_usage(err, EINVAL, "--no-payload and --anonymize need -w FILE: they are "
+				 "about what is written");
 	if (o->split && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "--split needs -w FILE");
 	return 0;
@@ -584,8 +599,11 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 				*s++ = ':';
 		}
 		if (r->name)
-			longs[n++] = (struct option){ r->name, r->arg ? required_argument
-								     : no_argument, NULL, r->id };
+			longs[n++] = (struct option){ r->name,
+						      !r->arg	       ? no_argument
+						      : *r->arg == '[' ? optional_argument
+								       : required_argument,
+						      NULL, r->id };
 	}
 	*s = 0;
 

@@ -22,6 +22,9 @@
  * Frames come a look-ahead after they were captured, the kernel's drop counters at once.
  * Drops wait in drops[] for the hop's first frame behind the time from which they may be;
  * it tells of them in its epb_dropcount.
+ *
+ * --no-payload and --anonymize act here, on what is written, and nowhere else: matching has seen
+ * the frames as they were. What headers tell comes from a copy of the net with pseudonyms.
  */
 #include "cli.h"
 
@@ -36,6 +39,7 @@
 #include <unistd.h>
 
 #include "podhop/buf.h"
+#include "podhop/log.h"
 
 #define COMMENT_MAX 512u
 #define TEXT_MAX 16384u
@@ -82,6 +86,8 @@ struct output {
 	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
 	struct pipeline_comments comments;
+	struct privacy *privacy;	/* NULL: everything is written as it came */
+	struct model_net *pseudonyms;	/* net is this then; owned */
 	int64_t flushed_ns;
 	bool flush_each, terse, rotates;
 };
@@ -153,30 +159,57 @@ int output_reserve(const struct options *o, int *ret_fd, struct err *err)
 struct name_list {
 	struct pcapng_name *name;
 	size_t n;
+	struct privacy *privacy;
+	struct buf *text;	/* of pseudonyms, one for each name */
 };
 
 static void collect_name(void *arg, const struct addr *a, const char *name)
 {
 	struct name_list *l = arg;
+	struct pcapng_name *n = &l->name[l->n];
 
-	l->name[l->n++] = (struct pcapng_name){ .addr = *a, .name = name };
+	*n = (struct pcapng_name){ .addr = *a, .name = name };
+	if (l->text) {
+		buf_init(&l->text[l->n], TEXT_MAX);
+		privacy_name(l->privacy, name, &l->text[l->n]);
+		n->addr = privacy_addr(l->privacy, a);
+		n->name = buf_str(&l->text[l->n]);
+	}
+	l->n++;
 }
 
 static int write_names(struct output *o, struct file *f, struct err *err)
 {
-	struct name_list l = { 0 };
+	struct name_list l = { .privacy = o->privacy };
 	size_t n = names_count(o->names);
-	int rc;
+	int rc = 0;
 
 	if (!n)
 		return 0;
 	l.name = calloc(n, sizeof(*l.name));
-	if (!l.name)
-		return err_sys(err, ENOMEM, "names");
-	names_each(o->names, collect_name, &l);
-	rc = pcapng_writer_names(f->writer, l.name, l.n, err);
+	if (o->pseudonyms)
+		l.text = calloc(n, sizeof(*l.text));
+	if (!l.name || (o->pseudonyms && !l.text))
+		rc = err_sys(err, ENOMEM, "names");
+	if (!rc) {
+		names_each(o->names, collect_name, &l);
+		rc = pcapng_writer_names(f->writer, l.name, l.n, err);
+	}
+	for (size_t i = 0; l.text && i < l.n; i++)
+		buf_done(&l.text[i]);
+	free(l.text);
 	free(l.name);
 	return rc;
+}
+
+static void add_filter(struct output *o, struct buf *text)
+{
+	const char *filter = o->opt->filter ? o->opt->filter : "";
+
+	if (!o->privacy)
+		buf_adds(text, filter);
+	else
+		(void)privacy_filter(o->privacy, filter, text);
 }
 
 static int write_header(struct output *o, struct file *f, struct err *err)
@@ -195,7 +228,8 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 				 p->namespace_[0] ? "/" : "", p->name, addr_str(&p->addrs[k], a));
 		}
 	}
-	buf_addf(&comment, " filter=%s", o->opt->filter ? o->opt->filter : "");
+	buf_adds(&comment, " filter=");
+	add_filter(o, &comment);
 	struct pcapng_writer_config wc = {
 		.os = o->os,
 		.application = "podhop " PODHOP_VERSION,
@@ -215,7 +249,7 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		if (h->role == MODEL_ROLE_VETH && net->n_pods > 1 && h->pod >= 0)
 			buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_,
 				 net->pods[h->pod].name);
-		const char *filter = o->filters ? o->filters[i] : NULL;
+		const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
 		struct pcapng_writer_interface wi = {
 			.name = h->name,
 			.description = buf_str(&d),
@@ -484,9 +518,54 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 	return open_set(o, err);
 }
 
+/* ------------------------------------------------------------------ privacy */
+
+static int privacy_begin(struct output *o, const struct privacy_key *key, struct err *err)
+{
+	const struct options *opt = o->opt;
+	struct privacy_config pc = {
+		.no_payload = opt->no_payload,
+		.key = opt->anonymize ? key : NULL,
+		.frame_max = PCAPNG_CAPLEN_MAX,
+		.vxlan_ports = o->net->vxlan_ports,
+		.n_vxlan_ports = o->net->n_vxlan_ports,
+	};
+
+	if (!opt->no_payload && !opt->anonymize)
+		return 0;
+	o->privacy = privacy_new(&pc, err);
+	if (!o->privacy)
+		return -ENOMEM;
+	if (!opt->anonymize)
+		return 0;
+	o->pseudonyms = malloc(sizeof(*o->pseudonyms));
+	if (!o->pseudonyms)
+		return err_sys(err, ENOMEM, "output");
+	*o->pseudonyms = *o->net;
+	privacy_net(o->privacy, o->pseudonyms);
+	o->net = o->pseudonyms;
+	snprintf(o->os, sizeof(o->os), "Linux"); /* which kernel is the house's matter */
+	if (!opt->key_file)
+		log_warn("privacy", "anonymized with a random key: captures that are to be "
+			 "compared with this one need the same (--anonymize=KEYFILE)");
+	if (!opt->no_payload)
+		log_warn("privacy", "payload is kept as it is, with names and addresses in it; "
+			 "--no-payload leaves it out");
+	if (opt->filter) {
+		struct buf b;
+
+		buf_init(&b, TEXT_MAX);
+		if (!privacy_filter(o->privacy, opt->filter, &b))
+			log_warn("privacy", "the file does not tell the filter, which could "
+				 "give addresses away");
+		buf_done(&b);
+	}
+	return 0;
+}
+
 struct output *output_open(const struct options *opt, const struct model_net *net,
 			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   int reserved_fd, struct err *err)
+			   int reserved_fd, const struct privacy_key *key, struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
@@ -517,7 +596,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 		if (!o->kept || opt->ring.files > FILES_KEPT_MAX)
 			goto memory;
 	}
-	if (open_set(o, err) < 0) {
+	if (privacy_begin(o, key, err) < 0 || open_set(o, err) < 0) {
 		output_free(o);
 		return NULL;
 	}
@@ -604,11 +683,22 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 	p.flags = f->way == MODEL_WAY_IN    ? PCAPNG_FLAG_IN
 		  : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
 					    : 0;
+	if (o->privacy)
+		p.caplen = privacy_frame(o->privacy, o->net->hops[f->hop].linktype, f->data,
+					 p.caplen, p.len, &p.data);
 	p.packet_id = m->id;
 	p.drops = f->drops + (o->drops[f->hop] ? take_drops(o, f) : 0);
 	p.comment = NULL;
 	p.comment_len = 0;
 	if (!o->terse && m->id) {
+		struct correlate_mark mark;
+
+		if (o->pseudonyms && m->translated) {
+			mark = *m;
+			mark.translation.src = privacy_addr(o->privacy, &m->translation.src);
+			mark.translation.dst = privacy_addr(o->privacy, &m->translation.dst);
+			m = &mark;
+		}
 		p.comment_len = pipeline_comment(&o->comments, m, comment, sizeof(comment));
 		p.comment = comment;
 	}
@@ -716,6 +806,8 @@ void output_free(struct output *o)
 	for (uint64_t i = 0; o->kept && i < o->opt->ring.files; i++)
 		free(o->kept[i]);
 	free(o->kept);
+	privacy_free(o->privacy);
+	free(o->pseudonyms);
 	free(o);
 }
 

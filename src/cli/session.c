@@ -136,6 +136,7 @@ void session_free(struct session *s)
 	if (s->net)
 		free(s->net->routes);
 	free(s->net);
+	explicit_bzero(&s->key, sizeof(s->key));
 	names_free(s->names);
 	free(s);
 }
@@ -227,6 +228,9 @@ int session_open(struct session *s, struct err *err)
 		if (!s->html)
 			return -EIO;
 	}
+	if (o->anonymize && (o->key_file ? privacy_key_read(o->key_file, &s->key, err)
+					 : privacy_key_random(&s->key, err)) < 0)
+		return err_prefix(err, "--anonymize");
 	return o->write ? output_reserve(o, &s->write_fd, err) : 0;
 }
 
@@ -280,7 +284,7 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 		return -ENOMEM;
 	if (o->write) {
 		s->output = output_open(o, s->net, s->names, kernel_filters, s->begin_ns,
-					s->write_fd, err);
+					s->write_fd, &s->key, err);
 		s->write_fd = -1;
 		if (!s->output)
 			return -EIO;

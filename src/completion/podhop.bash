@@ -10,6 +10,7 @@ _podhop_commands() {
 # Lines "-w --write FILE" of a command's options; "-" where there is none.
 _podhop_options() {
 	"$1" help "$2" 2>/dev/null | sed -n \
+		-e 's/^\( *--[a-z-]*\)\[=[^ ]*/\1/' \
 		-e 's/^  -\(.\), --\([a-z-]*\) \{0,1\}\([^ ]*\)  *.*/-\1 --\2 \3/p' \
 		-e 's/^      *--\([a-z-]*\) \{0,1\}\([^ ]*\)  *.*/- --\1 \2/p' \
 		-e 's/^  -\(.\) \{0,1\}\([^ ,]*\)  *.*/-\1 - \2/p'

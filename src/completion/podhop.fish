@@ -23,6 +23,8 @@ complete -c podhop -n '__podhop_is help' -a '(__podhop_commands)'
 
 for command in (podhop help 2>/dev/null | string replace -rf '^  podhop ([a-z]+) .*' '$1')
     for line in (podhop help $command 2>/dev/null | string match -r '^ +-.*')
+        # a value that may be left out: --name[=VALUE]
+        set line (string replace -r '^( +--[a-z-]+)\[=[^ ]*' '$1' -- $line)
         set -l m (string match -r '^ +(?:-(.))?(?:, )?(?:--([a-z-]+))?(?: ([^ ]+))?  +(.*)' -- $line)
         test (count $m) -eq 5; or continue
         set -l spec -c podhop -n "__podhop_is $command" -d $m[5]

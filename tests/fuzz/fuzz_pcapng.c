@@ -21,6 +21,7 @@
 #include "podhop/pcapng.h"
 
 #define INPUT_MAX (1u << 20)	/* longer ones teach nothing new */
+#define SLOW_EVERY 64u
 #define PIECE_MAX 4096u		/* fits a pipe's smallest buffer, so a write never blocks */
 
 #define MUST(c)									\
@@ -311,15 +312,36 @@ static void round_trip(const uint8_t *data, size_t size)
 	close(fd);
 }
 
+/*
+ * Pipes and files cost a hundred times what memory does: the fuzzer takes one input in
+ * SLOW_EVERY there, chosen by its bytes; when seeds are replayed all go every way.
+ */
+static bool goes_slow_way(const uint8_t *data, size_t size)
+{
+#ifdef FUZZ_REPLAY
+	(void)data;
+	(void)size;
+	return true;
+#else
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	mix(&hash, data, size);
+	return (hash ^ hash >> 32) % SLOW_EVERY == 0;
+#endif
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size > INPUT_MAX)
 		return 0;
 
+	bool slow = goes_slow_way(data, size);
 	struct digest memory = read_memory(data, size, false);
-	struct digest others[] = { read_memory(data, size, true), read_pipe(data, size) };
+	struct digest others[2] = { read_memory(data, size, true) };
 
-	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+	if (slow)
+		others[1] = read_pipe(data, size);
+	for (unsigned i = 0; i < (slow ? 2 : 1); i++) {
 		MUST(memory.rc == others[i].rc);
 		MUST(memory.frames == others[i].frames);
 		MUST(memory.n_interfaces == others[i].n_interfaces);
@@ -328,6 +350,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (memory.n_interfaces || memory.frames)
 			MUST(memory.hash == others[i].hash);
 	}
-	round_trip(data, size);
+	if (slow)
+		round_trip(data, size);
 	return 0;
 }

@@ -23,6 +23,7 @@ libseccomp-dev              | build demo check lint long |
 libcap-ng-dev               | build demo check lint long |
 zlib1g-dev                  | build demo check lint long |
 libzstd-dev                 | build demo check lint long |
+nettle-dev                  | build demo check lint long |
 libcmocka-dev               | check lint long            |
 iproute2                    | demo check long            | ip
 ethtool                     | demo check long            | ethtool
