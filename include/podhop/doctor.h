@@ -17,8 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "podhop/addr.h"
 #include "podhop/chain.h"
 #include "podhop/err.h"
+#include "podhop/model.h"
 
 enum doctor_status {
 	DOCTOR_NONE = 0,
@@ -104,5 +106,68 @@ int doctor_counters_diff(const struct doctor_counters *before, const struct doct
 			 void *arg);
 /* A few words on what a counter means, "" when its name says it all. */
 const char *doctor_counter_meaning(const struct doctor_counter *c);
+
+/* ---- findings: what can be a reason for a loss between two hops of this node */
+
+/*
+ * Between which hops, as a mask: of a packet that leaves, and of one that comes in. NONE is what
+ * lies behind the node: `next` of a packet that left it, `last` of one that should have come.
+ * Another pod's veth is VETH to VETH.
+ */
+uint32_t doctor_places(enum model_direction direction, enum model_role last, enum model_role next);
+
+struct doctor_finding {
+	uint32_t places;
+	uint8_t weight;		/* 1 to 100: how much it says of a loss there, by itself */
+	uint64_t packets;	/* that it took while it was watched; 0: it does not count */
+	struct prefix about;	/* the only destinations it concerns; no address: any */
+	char *reason;		/* "no FDB entry for 02:00:0a:f4:02:00 on flannel.1" */
+	char *evidence;		/* what was read, where */
+};
+struct doctor_findings {
+	struct doctor_finding *f;
+	unsigned n;
+};
+#define DOCTOR_FINDINGS_MAX 64
+void doctor_findings_free(struct doctor_findings *f);	/* what f points to */
+
+/* A finding as one line of text, and back. Of anybody's file: what is no finding is -EBADMSG. */
+#define DOCTOR_FINDING_TEXT_MAX 1024
+int doctor_finding_text(const struct doctor_finding *f, char out[static DOCTOR_FINDING_TEXT_MAX]);
+/* Adds to f; one that is there already is not added. 0, -ENOMEM, -EBADMSG, -E2BIG. */
+int doctor_finding_parse(struct doctor_findings *f, const char *text, size_t len);
+
+/* A loss, and what of the findings speaks of it. */
+struct doctor_loss {
+	uint32_t places;
+	uint64_t packets;
+	const struct addr *peers;	/* far ends of its packets */
+	unsigned n_peers;
+	bool peers_cut;			/* there were more */
+};
+#define DOCTOR_EVIDENCE_MAX 6
+struct doctor_cause {
+	unsigned score;			/* of the best, to compare the findings of two nodes */
+	const char *reason;		/* NULL: none that is likely enough */
+	const char *evidence[DOCTOR_EVIDENCE_MAX];	/* best first */
+	unsigned n_evidence;
+};
+/* Points into the findings. */
+void doctor_explain(const struct doctor_findings *f, const struct doctor_loss *loss,
+		    struct doctor_cause *ret);
+
+/* ---- watch: the checks and counters of a node while it is captured */
+
+struct doctor_watch;
+/*
+ * Runs the checks and reads the counters; gets ready to read them again without opening
+ * anything and without any right, as behind sandbox_enter(). config->chain is borrowed until
+ * doctor_watch_free().
+ */
+int doctor_watch_start(const struct doctor_config *config, struct doctor_watch **ret,
+		       struct err *err) __attribute__((warn_unused_result));
+/* Reads the counters again, once. What it finds goes to *ret, for doctor_findings_free(). */
+int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct err *err);
+void doctor_watch_free(struct doctor_watch *w);	/* NULL is accepted */
 
 #endif

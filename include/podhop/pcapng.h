@@ -129,6 +129,13 @@ uint64_t pcapng_reader_offset(const struct pcapng_reader *r);	/* of the block re
 uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far */
 /* First SHB comment that starts with "podhop ", "" when there is none. */
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
+/*
+ * Comments that start with "podhop " in the statistics blocks read so far: what whoever captured
+ * knew at the end. Valid UTF-8, below PCAPNG_STRING_MAX bytes; longer ones are left out.
+ */
+#define PCAPNG_NOTES_MAX 64
+unsigned pcapng_reader_n_notes(const struct pcapng_reader *r);
+const char *pcapng_reader_note(const struct pcapng_reader *r, unsigned i);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 
 /*
@@ -193,6 +200,8 @@ struct pcapng_statistics {
 	int64_t start_ns, end_ns;	/* of the capture; 0: left out */
 	/* -1: not known, left out */
 	int64_t if_recv, if_drop, filter_accept, os_drop, user_deliv;
+	const char *const *comments;	/* behind all else; 0: none */
+	unsigned n_comments;
 };
 
 struct pcapng_writer;

@@ -201,6 +201,7 @@ struct result_flow {
 	uint64_t packets, bytes, payload_bytes, overhead_bytes, retransmissions;
 };
 
+#define RESULT_LOSS_PEERS 8
 struct result_loss {
 	enum model_role last_seen, next_expected;
 	enum model_direction direction;
@@ -209,6 +210,10 @@ struct result_loss {
 	char *reason;
 	char **evidence;
 	unsigned n_evidence;
+	bool vague;		/* reason tells where, not why: the taps alone do not show it */
+	struct addr peers[RESULT_LOSS_PEERS];	/* far ends, as on the wire; each once */
+	unsigned n_peers;
+	bool peers_cut;		/* there are more */
 };
 
 struct result {

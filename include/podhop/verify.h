@@ -71,11 +71,18 @@ struct verify_lost {
 	enum model_role last_role, next_role;
 };
 
-/* Between which two points: the verdict sentence. */
+/*
+ * Between which two points: the verdict sentence. Of lost packets; where nothing matched, so that
+ * nobody can say what is lost, of those that were not seen at the other node.
+ */
 struct verify_place {
 	int last_node, next_node;
 	enum model_role last_role, next_role;
 	uint64_t packets;
+	/* Why, where the captures tell: verify_place_cause(). */
+	char *reason; /* NULL: not known */
+	char **evidence;
+	unsigned n_evidence;
 };
 #define VERIFY_PLACES_MAX 16
 
@@ -120,6 +127,9 @@ struct verify_result {
 	unsigned n_reasons;
 };
 void verify_result_free(struct verify_result *r); /* what r points to; NULL is accepted */
+/* Gives a place of a result its reason and evidence, copied. 0 or -ENOMEM. */
+int verify_place_cause(struct verify_place *p, const char *reason, const char *const *evidence,
+		       unsigned n_evidence);
 
 /* ---------------------------------------------------------------------- run */
 

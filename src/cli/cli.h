@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "podhop/chain.h"
+#include "podhop/doctor.h"
 #include "podhop/err.h"
 #include "podhop/model.h"
 #include "podhop/names.h"
@@ -171,11 +173,31 @@ int output_flush(struct output *out, struct err *err);
 int output_idle(struct output *out, struct err *err);	/* flushes what has waited long enough */
 /* For the epb_dropcount of the hop's next frame that is not older than from_ns. */
 void output_drops(struct output *out, unsigned hop, int64_t from_ns, uint64_t count);
-/* Last statistics, flush, close. */
-int output_close(struct output *out, const struct result *r, struct err *err);
+/* Last statistics, with what was found on the node (NULL: nothing); flush, close. */
+int output_close(struct output *out, const struct result *r, const struct doctor_findings *found,
+		 struct err *err);
 void output_free(struct output *out);
 uint64_t output_bytes(const struct output *out);	/* of all files so far */
 bool output_is_pipe(const struct output *out);
+
+/* ---- causes.c: why packets were lost */
+/* Watches the node; NULL when it cannot, which is said and no error. chain is borrowed. */
+struct doctor_watch *causes_watch(const struct options *o, const struct chain *node,
+				  const struct chain_pod *pod);
+/* Once, at the end; w may be NULL. */
+void causes_end(struct doctor_watch *w, struct doctor_findings *ret);
+/* Findings as comments of a file, the weightiest first. */
+#define CAUSES_LINES_MAX 24
+struct causes_lines {
+	char text[CAUSES_LINES_MAX][DOCTOR_FINDING_TEXT_MAX];
+	const char *line[CAUSES_LINES_MAX];
+	unsigned n;
+};
+void causes_lines(const struct doctor_findings *f, struct causes_lines *ret);
+/* Those that a file tells, as far as it has been read. */
+void causes_take(struct doctor_findings *f, const struct pcapng_reader *r);
+/* Gives losses their reason and evidence. 0 or -ENOMEM. */
+int causes_of_losses(const struct doctor_findings *f, struct result *r);
 
 /* ---- session.c: what capture and report have in common */
 struct session {
@@ -197,6 +219,7 @@ struct session {
 	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */
 	uint64_t packets_seen;
 	int64_t begin_ns;		/* when a live capture began; before session_start() */
+	struct doctor_findings findings;	/* for losses; before session_finish() */
 	/* Completes the result with what the source knows (drops, times, inputs). */
 	void (*fill)(void *arg, struct result *r);
 	void *fill_arg;

@@ -49,6 +49,8 @@ struct run {
 	struct session *session;
 	struct capture *capture;
 	struct chain *chain;
+	struct chain *node;		/* all its pods, for the doctor; NULL: could not be read */
+	struct doctor_watch *watch;	/* NULL: losses have no reasons */
 	struct buf filter[MODEL_HOPS_MAX];
 	const char *filters[MODEL_HOPS_MAX];
 	uint64_t drops_seen[MODEL_HOPS_MAX];
@@ -134,6 +136,9 @@ static int resolve_target(struct run *run, struct err *err)
 		status = resolve_net(run->chain, run->session->net, err);
 	if (!status)
 		status = override_hops(r, o, run->session->net, err);
+	if (!status && resolve_list(r, &run->node, NULL) == 0)
+		run->watch = causes_watch(o, run->node,
+					  run->chain->n_pods == 1 ? &run->chain->pods[0] : NULL);
 	resolve_free(r);
 	return status;
 }
@@ -437,6 +442,7 @@ int command_capture(const struct options *o)
 	say_start(&run);
 
 	rc = loop(&run, &err);
+	causes_end(run.watch, &run.session->findings);
 	read_drops(&run, run.end_ns);
 	for (unsigned i = 0; i < run.session->net->n_hops; i++)
 		if (!run.gone[i])
@@ -456,6 +462,8 @@ out:
 	free(result);
 	capture_free(run.capture);
 	session_free(run.session);
+	doctor_watch_free(run.watch);
+	chain_free(run.node);
 	chain_free(run.chain);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		buf_done(&run.filter[i]);

@@ -193,6 +193,7 @@ int command_report(const struct options *o)
 		rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	}
 	inputs_totals(in);
+	inputs_findings(in, &s->findings);
 	struct err end_err = ERR_INIT;
 	if (session_finish(s, result, &end_err) < 0 && !err.code)
 		err = end_err;

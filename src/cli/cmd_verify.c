@@ -378,6 +378,60 @@ static void show_progress(struct run *run)
 	verify_result_free(&r);
 }
 
+/* Reasons that the two nodes' captures know; the likelier one is told first. */
+static int explain_place(struct run *run, struct verify_place *p, const struct verify_direction *d)
+{
+	const struct model_net *to = run->node[d->to].net;
+	struct doctor_findings found[2] = { 0 };
+	struct doctor_cause cause[2] = { 0 };
+	struct addr peers[MODEL_POD_ADDRS_MAX];
+	/* Checks of one remote subnet concern only who sends to pods there. */
+	struct doctor_loss loss = { .packets = p->packets, .peers = peers };
+	int rc = 0;
+
+	for (unsigned i = 0; i < to->n_pods; i++)
+		for (unsigned k = 0; k < to->pods[i].n_addrs; k++) {
+			if (loss.n_peers == MODEL_POD_ADDRS_MAX)
+				loss.peers_cut = true;
+			else
+				peers[loss.n_peers++] = to->pods[i].addrs[k];
+		}
+	if (p->last_node == d->from) {
+		inputs_findings(run->node[d->from].inputs, &found[0]);
+		loss.places = doctor_places(MODEL_DIRECTION_EGRESS, p->last_role,
+					    p->next_node == d->from ? p->next_role
+								    : MODEL_ROLE_NONE);
+		doctor_explain(&found[0], &loss, &cause[0]);
+	}
+	if (p->next_node == d->to) {
+		inputs_findings(run->node[d->to].inputs, &found[1]);
+		loss.places = doctor_places(MODEL_DIRECTION_INGRESS,
+					    p->last_node == d->to ? p->last_role : MODEL_ROLE_NONE,
+					    p->next_role);
+		doctor_explain(&found[1], &loss, &cause[1]);
+	}
+	for (unsigned i = 0; i < 2 && !rc; i++) {
+		const struct doctor_cause *c = &cause[cause[1].score > cause[0].score ? !i : i];
+
+		rc = verify_place_cause(p, c->reason, c->evidence, c->n_evidence);
+	}
+	doctor_findings_free(&found[0]);
+	doctor_findings_free(&found[1]);
+	return rc;
+}
+
+static int explain(struct run *run, struct verify_result *r, struct err *err)
+{
+	for (unsigned i = 0; i < r->n_directions; i++) {
+		struct verify_direction *d = &r->directions[i];
+
+		for (unsigned k = 0; k < d->n_places && d->from >= 0 && d->to >= 0; k++)
+			if (explain_place(run, &d->places[k], d) < 0)
+				return err_sys(err, ENOMEM, "reasons");
+	}
+	return 0;
+}
+
 static int print(struct run *run, int *ret_status, struct err *err)
 {
 	const char *names[VERIFY_NODES_MAX];
@@ -388,6 +442,11 @@ static int print(struct run *run, int *ret_status, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	rc = explain(run, &r, err);
+	if (rc < 0) {
+		verify_result_free(&r);
+		return rc;
+	}
 	if (run->progress)
 		fputs("\r\033[K", stderr);
 	describe(run, &r, names, &rv);

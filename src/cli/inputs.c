@@ -996,6 +996,13 @@ void inputs_totals(struct inputs *in)
 	}
 }
 
+void inputs_findings(const struct inputs *in, struct doctor_findings *f)
+{
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->reader)
+			causes_take(f, in->input[i]->reader);
+}
+
 void inputs_fill(const struct inputs *in, struct result *r)
 {
 	r->inputs = calloc(in->n_input ? in->n_input : 1, sizeof(*r->inputs));

@@ -92,6 +92,8 @@ int inputs_rewind(struct inputs *in, struct err *err);
 
 /* Totals that files give only at their end: statistics blocks. Tells of drops not told yet. */
 void inputs_totals(struct inputs *in);
+/* What the captures found on the node, as far as they were read. */
+void inputs_findings(const struct inputs *in, struct doctor_findings *f);
 /* Completes a result: inputs, and the drops of its interfaces. */
 void inputs_fill(const struct inputs *in, struct result *r);
 

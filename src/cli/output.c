@@ -494,7 +494,7 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 	o->earlier_bytes += pcapng_writer_bytes(o->files[0].writer);
 	r.capture.end_ns = time_ns;
 	if (!rc)
-		rc = output_close(o, &r, err);
+		rc = output_close(o, &r, NULL, err);
 	for (unsigned i = 0; i < r.capture.n_interfaces && i < o->net->n_hops; i++) {
 		o->kernel_before[i] = r.capture.interfaces[i].dropped_kernel;
 		o->device_before[i] = r.capture.interfaces[i].dropped_interface;
@@ -742,7 +742,8 @@ static int64_t since(int64_t now, int64_t before)
 	return now < 0 || before < 0 ? now : now - before;
 }
 
-int output_statistics(struct output *o, const struct result *r, int64_t now_ns, struct err *err)
+static int write_statistics(struct output *o, const struct result *r, int64_t now_ns,
+			    const struct causes_lines *found, struct err *err)
 {
 	int rc = 0;
 
@@ -767,6 +768,11 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 				.os_drop = kernel,
 				.user_deliv = written,
 			};
+			/* Of the node, not of a hop: told once a file. */
+			if (found && !s.interface) {
+				s.comments = found->line;
+				s.n_comments = found->n;
+			}
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
 			if (rc < 0)
 				err_prefix(err, "%s",
@@ -776,10 +782,21 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 	return rc;
 }
 
-int output_close(struct output *o, const struct result *r, struct err *err)
+int output_statistics(struct output *o, const struct result *r, int64_t now_ns, struct err *err)
 {
-	int rc = output_statistics(o, r, r->capture.end_ns, err);
+	return write_statistics(o, r, now_ns, NULL, err);
+}
 
+int output_close(struct output *o, const struct result *r, const struct doctor_findings *found,
+		 struct err *err)
+{
+	struct causes_lines *lines = found && found->n ? calloc(1, sizeof(*lines)) : NULL;
+	int rc;
+
+	if (lines)
+		causes_lines(found, lines);
+	rc = write_statistics(o, r, r->capture.end_ns, lines, err);
+	free(lines);
 	if (rc < 0)
 		err_prefix(err, "%s", o->files[0].path ? o->files[0].path : "stdout");
 	for (unsigned i = 0; i < o->n_files; i++) {

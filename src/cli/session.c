@@ -138,6 +138,7 @@ void session_free(struct session *s)
 	free(s->net);
 	explicit_bzero(&s->key, sizeof(s->key));
 	names_free(s->names);
+	doctor_findings_free(&s->findings);
 	free(s);
 }
 
@@ -374,11 +375,13 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		r->node = strdup(s->net->node);
 	if (s->fill)
 		s->fill(s->fill_arg, r);
+	if (causes_of_losses(&s->findings, r) < 0)
+		failed = err_sys(err, ENOMEM, "report");
 	if (s->output && s->err.code != -EPIPE) {
 		struct err close_err = ERR_INIT;
 
 		/* The first failure is the one to tell. */
-		rc = output_close(s->output, r, &close_err);
+		rc = output_close(s->output, r, &s->findings, &close_err);
 		if (rc == -EPIPE)
 			s->broken_pipe = true;
 		else if (rc < 0 && !s->err.code)

@@ -567,8 +567,11 @@ struct path_verdict {
 	uint32_t missing_mask;
 	const char *reason;
 	bool may_be_lost;	/* false: the capture missed it, or nobody can know */
+	bool vague;		/* reason says no more than where */
 };
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
+/* Where the packet goes, or where it came from, as on the wire. */
+const struct addr *path_far_end(const struct correlate *c, const struct packet *p);
 
 /* ---- wire.c */
 /* What both ends of the wire see alike, kept of an observation and told of a packet. */

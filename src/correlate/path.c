@@ -116,16 +116,19 @@ static bool seen_inside_vxlan(const struct correlate *c, const struct packet *p)
 	return false;
 }
 
-/* The far end of the packet: where it goes, or where it came from. */
-static enum model_route_kind far_route(const struct correlate *c, const struct packet *p)
+const struct addr *path_far_end(const struct correlate *c, const struct packet *p)
 {
 	const struct flow *f = flow_root(c, p->flow);
 	const struct flow *view = &c->flow[f->far_view != NONE ? f->far_view : p->flow];
 
-	if (f->route != MODEL_ROUTE_UNKNOWN)
-		return f->route;
-	return path_route(c, p->direction == MODEL_DIRECTION_INGRESS ? &view->tuple.src
-								     : &view->tuple.dst);
+	return p->direction == MODEL_DIRECTION_INGRESS ? &view->tuple.src : &view->tuple.dst;
+}
+
+static enum model_route_kind far_route(const struct correlate *c, const struct packet *p)
+{
+	const struct flow *f = flow_root(c, p->flow);
+
+	return f->route != MODEL_ROUTE_UNKNOWN ? f->route : path_route(c, path_far_end(c, p));
 }
 
 uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
@@ -233,8 +236,9 @@ bool path_is_done(const struct correlate *c, const struct packet *p, const struc
 
 /* Why a packet was not seen behind `role`, as far as the evidence goes. */
 static const char *loss_reason(const struct correlate *c, const struct packet *p,
-			       enum model_role role)
+			       enum model_role role, bool *ret_vague)
 {
+	*ret_vague = false;
 	switch (more_of(c, p)->error) {
 	case ERROR_TOO_BIG:
 		return "larger than the path allows: an ICMP error about it was sent";
@@ -260,6 +264,7 @@ static const char *loss_reason(const struct correlate *c, const struct packet *p
 	/* The node forwards behind the bridge (out) and behind the VTEP or underlay (in). */
 	if (p->ttl_last <= 1 && role != MODEL_ROLE_VETH)
 		return "its TTL ended here";
+	*ret_vague = true;
 	if (p->direction == MODEL_DIRECTION_EGRESS && role == MODEL_ROLE_VTEP)
 		return "the VTEP did not send it: no FDB or ARP entry, or no way to the other node";
 	return "not seen behind this hop";
@@ -300,6 +305,7 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		ret->next_expected = MODEL_ROLE_VETH;
 		ret->missing_mask = BIT(MODEL_ROLE_VETH);
 		ret->reason = "not delivered to the other pod's veth";
+		ret->vague = true;
 		return;
 	}
 
@@ -330,10 +336,11 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		ret->next_expected = first_missing;
 		ret->reason = p->kind == KIND_TCP_DATA ? "not all of its segments were seen"
 						       : "not all of its fragments were seen";
+		ret->vague = true;
 	} else if (next != MODEL_ROLE_NONE) {
 		ret->last_seen = furthest;
 		ret->next_expected = next;
-		ret->reason = loss_reason(c, p, furthest);
+		ret->reason = loss_reason(c, p, furthest, &ret->vague);
 		if (may_be_local(c, p)) {
 			ret->reason = "not seen behind this hop: perhaps a Service's pod of "
 				      "this node";

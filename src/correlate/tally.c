@@ -148,6 +148,18 @@ void tally_latency(struct correlate *c, const struct packet *p)
 	}
 }
 
+/* Few, so that a person can read them: losses of one reason go to one node or to many. */
+static void note_peer(struct result_loss *l, const struct addr *a)
+{
+	for (unsigned i = 0; i < l->n_peers; i++)
+		if (addr_eq(&l->peers[i], a))
+			return;
+	if (l->n_peers == RESULT_LOSS_PEERS)
+		l->peers_cut = true;
+	else
+		l->peers[l->n_peers++] = *a;
+}
+
 void tally_loss(struct correlate *c, const struct packet *p, const struct path_verdict *v,
 		bool lost)
 {
@@ -166,6 +178,7 @@ void tally_loss(struct correlate *c, const struct packet *p, const struct path_v
 		r->row.next_expected = v->next_expected;
 		r->row.direction = p->direction;
 		r->row.lost = lost;
+		r->row.vague = v->vague;
 		r->reason = v->reason;
 		r->missing_mask = v->missing_mask;
 	}
@@ -175,6 +188,7 @@ void tally_loss(struct correlate *c, const struct packet *p, const struct path_v
 	}
 	r->row.packets++;
 	r->row.bytes += p->len;
+	note_peer(&r->row, path_far_end(c, p));
 }
 
 void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,

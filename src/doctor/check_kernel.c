@@ -112,7 +112,7 @@ static void check_conntrack(struct doctor *d)
 	buf_done(&b);
 }
 
-static const char *hook_name(uint32_t hook)
+const char *doctor_hook_name(uint32_t hook)
 {
 	static const char *const names[] = {
 		"prerouting", "input", "forward", "output", "postrouting",
@@ -166,7 +166,7 @@ static void check_netfilter(struct doctor *d)
 			d, DOCTOR_WARN, "netfilter.policy",
 			doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table,
 				    c->chain),
-			doctor_text(d, "%s accepts what no rule names", hook_name(c->hook)),
+			doctor_text(d, "%s accepts what no rule names", doctor_hook_name(c->hook)),
 			"policy drop: each kind of packet needs a rule (docker sets FORWARD so)",
 			c->hook == NF_INET_FORWARD && strcmp(c->chain, "FORWARD") == 0
 				? doctor_text(d,

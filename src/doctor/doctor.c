@@ -178,15 +178,11 @@ void doctor_view_done(struct doctor_view *v)
 		close(v->proc);
 }
 
-int doctor_run(const struct doctor_config *config, struct doctor_report **ret, struct err *err)
+int doctor_view_read(struct doctor_view *v, const struct doctor_config *config, struct err *err)
 {
-	/* in the order a packet from a pod meets them */
-	static void (*const checks[])(struct doctor *) = {
-		doctor_check_flannel, doctor_check_pods,    doctor_check_bridge,
-		doctor_check_vteps,   doctor_check_remotes, doctor_check_mtu,
-		doctor_check_sysctls, doctor_check_kernel,  doctor_check_leftovers,
-	};
-	struct doctor_view v = {
+	int rc;
+
+	*v = (struct doctor_view){
 		.root = -1,
 		.proc = -1,
 		.chain = config->chain,
@@ -195,37 +191,45 @@ int doctor_run(const struct doctor_config *config, struct doctor_report **ret, s
 				     ? config->host_root
 				     : "",
 	};
-	struct doctor d = { .v = &v };
-	int rc = -ENOMEM;
-
-	d.r = calloc(1, sizeof(*d.r));
-	if (d.r)
-		d.r->node = strdup(config->chain->host.node ? config->chain->host.node : "");
-	if (!d.r || !d.r->node) {
-		rc = err_sys(err, ENOMEM, "checks");
-		goto out;
-	}
-	rc = doctor_files_open(&v, config->host_root, err);
+	rc = doctor_files_open(v, config->host_root, err);
+	if (!rc)
+		rc = doctor_nl_read(v, err);
 	if (rc)
-		goto out;
-	rc = doctor_nl_read(&v, err);
-	if (rc)
-		goto out;
-	rc = doctor_files_read(&v);
-	if (rc) {
-		rc = err_sys(err, rc, "read the node's files");
-		goto out;
-	}
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		checks[i](&d);
-	if (d.oom)
-		rc = err_sys(err, ENOMEM, "checks");
-out:
-	doctor_view_done(&v);
-	if (rc) {
-		doctor_report_free(d.r);
 		return rc;
+	rc = doctor_files_read(v);
+	return rc ? err_sys(err, rc, "read the node's files") : 0;
+}
+
+int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, struct err *err)
+{
+	/* in the order a packet from a pod meets them */
+	static void (*const checks[])(struct doctor *) = {
+		doctor_check_flannel, doctor_check_pods,    doctor_check_bridge,
+		doctor_check_vteps,   doctor_check_remotes, doctor_check_mtu,
+		doctor_check_sysctls, doctor_check_kernel,  doctor_check_leftovers,
+	};
+	struct doctor d = { .v = v, .r = calloc(1, sizeof(*d.r)) };
+
+	if (d.r)
+		d.r->node = strdup(v->chain->host.node ? v->chain->host.node : "");
+	d.oom = !d.r || !d.r->node;
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && !d.oom; i++)
+		checks[i](&d);
+	if (d.oom) {
+		doctor_report_free(d.r);
+		return err_sys(err, ENOMEM, "checks");
 	}
 	*ret = d.r;
 	return 0;
+}
+
+int doctor_run(const struct doctor_config *config, struct doctor_report **ret, struct err *err)
+{
+	struct doctor_view v;
+	int rc = doctor_view_read(&v, config, err);
+
+	if (!rc)
+		rc = doctor_view_check(&v, ret, err);
+	doctor_view_done(&v);
+	return rc;
 }

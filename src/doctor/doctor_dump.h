@@ -25,7 +25,25 @@ int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
 		unsigned *ret_n);
 void doctor_attr_str(struct nlattr *a, char *out, size_t size);
 
+/* A dump as a question, to be asked at once or ahead of time. */
+struct doctor_question {
+	int protocol, type;
+	const void *header;
+	size_t len;
+	int (*parse)(struct nlmsghdr *h, void *to);
+	size_t size; /* of an element */
+};
+/*
+ * Asks now and has the answer made later, when doctor_answer() reads it: neither socket nor
+ * right is needed then. Returns a file descriptor, or -errno. See ask_ahead.c.
+ */
+int doctor_ask_ahead(const struct doctor_question *q);
+/* Once; outputs as doctor_dump(). Leaves fd open. -ENODATA: there was no answer. */
+int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n);
+
 struct doctor_rule;
+/* Into a doctor_rule, when it is one that drops. */
+int doctor_nl_parse_rule(struct nlmsghdr *h, void *to);
 struct doctor_base_chain;
 /* Rules that drop, and base chains. -EPERM without CAP_NET_ADMIN. */
 int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,

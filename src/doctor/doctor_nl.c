@@ -475,7 +475,7 @@ static bool parse_expr(struct nlattr *e, struct doctor_rule *r)
 	return false;
 }
 
-static int parse_rule(struct nlmsghdr *h, void *to)
+int doctor_nl_parse_rule(struct nlmsghdr *h, void *to)
 {
 	struct nlattr *a[NFTA_RULE_MAX + 1], *e;
 	struct doctor_rule *r = to;
@@ -512,7 +512,7 @@ int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
 			 parse_chain, sizeof(*chains), &chains, &n_chains);
 	if (!rc)
 		rc = doctor_dump(sk, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, &g, sizeof(g),
-				 parse_rule, sizeof(**ret_rules), ret_rules, ret_n_rules);
+				 doctor_nl_parse_rule, sizeof(**ret_rules), ret_rules, ret_n_rules);
 	nl_socket_free(sk);
 	if (rc) {
 		free(chains);

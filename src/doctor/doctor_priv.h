@@ -216,6 +216,18 @@ void doctor_judge(struct doctor *d, bool good, enum doctor_status otherwise, con
 		  const char *object, const char *expected, const char *found, const char *advice);
 
 const char *doctor_family_name(uint8_t family); /* NFPROTO_*: as nft writes it */
+const char *doctor_hook_name(uint32_t hook); /* NF_INET_* */
+
+/* doctor_run() in two steps: a view is read, and checked. */
+int doctor_view_read(struct doctor_view *v, const struct doctor_config *config, struct err *err);
+int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, struct err *err);
+
+/* What the view, the checks and the counters that moved say of losses. 0 or -ENOMEM. */
+int doctor_find(const struct doctor_view *v, const struct doctor_report *r,
+		const struct doctor_counters *before, const struct doctor_counters *after,
+		struct doctor_findings *ret);
+/* Adds one with copies of the strings; beyond the limit the lightest goes. */
+int doctor_findings_add(struct doctor_findings *f, const struct doctor_finding *one);
 
 /* ------------------------------------------------------------------- checks */
 

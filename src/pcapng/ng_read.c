@@ -176,6 +176,23 @@ static int keep_comment(struct pcapng_reader *r, const struct pcapng_option *o, 
 	return 0;
 }
 
+/* A comment of podhop's in a statistics block; beyond the limits it is left out. */
+static int keep_note(struct pcapng_reader *r, const struct pcapng_option *o, struct err *err)
+{
+	size_t len = strnlen((const char *)o->value, o->len);
+	char *text;
+
+	if (r->n_notes == PCAPNG_NOTES_MAX || len < strlen(COMMENT_START) ||
+	    len >= PCAPNG_STRING_MAX || memcmp(o->value, COMMENT_START, strlen(COMMENT_START)) != 0)
+		return 0;
+	text = malloc(PCAPNG_STRING_MAX);
+	if (!text)
+		return err_sys(err, -ENOMEM, "%s", r->name);
+	pcapng_option_string(text, PCAPNG_STRING_MAX, o->value, o->len);
+	r->notes[r->n_notes++] = text;
+	return 0;
+}
+
 /* The byte order was set by whoever found the block's length. */
 static int read_shb(struct pcapng_reader *r, const struct block *k, struct err *err)
 {
@@ -490,6 +507,8 @@ static int read_isb(struct pcapng_reader *r, const struct block *k, struct pcapn
 	if (!i)
 		return -EBADMSG;
 	while ((more = pcapng_option_next(&b, r->swapped, &o)) > 0) {
+		if (o.code == NG_OPT_COMMENT && keep_note(r, &o, err) < 0)
+			return -ENOMEM;
 		if (o.len != 8 || o.code > NG_ISB_OSDROP || (seen & (1u << o.code)))
 			continue;
 		seen |= 1u << o.code;

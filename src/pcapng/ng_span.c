@@ -20,7 +20,8 @@
 #define OPTION_START 2u
 #define OPTION_END 3u
 #define HEAD_BYTES 12u
-#define BLOCK_BYTES_MAX 512u	/* of a statistics block */
+#define BLOCK_BYTES_MAX 512u	/* of a statistics block that are looked at: comments come last */
+#define BLOCK_LEN_MAX (64u << 10)
 #define TAIL_BYTES (128u << 10)	/* of a packed file: 256 interfaces at least */
 
 /* The file, or the last bytes of what is packed in it. */
@@ -83,16 +84,17 @@ static int read_tail(const struct source *src, bool big, int64_t *ret_start_ns, 
 
 	for (uint64_t at = src->size; at > HEAD_BYTES;) {
 		int64_t s = INT64_MIN, e = INT64_MIN;
-		uint32_t len;
+		uint32_t len, n;
 
 		if (!read_at(src, tail, sizeof(tail), at - sizeof(tail)))
 			break;
 		len = u32(tail, big);
-		if (len < STATISTICS_MIN || len > sizeof(block) || len % 4 || len > at ||
-		    !read_at(src, block, len, at - len) || u32(block, big) != BLOCK_STATISTICS ||
+		n = len < sizeof(block) ? len : sizeof(block);
+		if (len < STATISTICS_MIN || len > BLOCK_LEN_MAX || len % 4 || len > at ||
+		    !read_at(src, block, n, at - len) || u32(block, big) != BLOCK_STATISTICS ||
 		    u32(block + 4, big) != len)
 			break;
-		read_options(block, len, big, &s, &e);
+		read_options(block, n, big, &s, &e);
 		if (s == INT64_MIN || e == INT64_MIN || s > e)
 			break;
 		start = s < start ? s : start;

@@ -624,7 +624,12 @@ int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statis
 		return err_set(err, -EINVAL, "statistics of interface %u, which is not described",
 			       s->interface);
 
-	int rc = begin(w, NG_ISB, NG_BLOCK_MIN + NG_ISB_BODY + 7 * OPT_U64 + OPT_HEAD, err);
+	size_t room = 0;
+
+	for (unsigned i = 0; i < s->n_comments; i++)
+		room += text_room(strlen(s->comments[i]));
+
+	int rc = begin(w, NG_ISB, NG_BLOCK_MIN + NG_ISB_BODY + 7 * OPT_U64 + OPT_HEAD + room, err);
 
 	if (rc < 0)
 		return rc;
@@ -643,6 +648,8 @@ int pcapng_writer_statistics(struct pcapng_writer *w, const struct pcapng_statis
 	put_counter(w, NG_ISB_FILTERACCEPT, s->filter_accept);
 	put_counter(w, NG_ISB_OSDROP, s->os_drop);
 	put_counter(w, NG_ISB_USRDELIV, s->user_deliv);
+	for (unsigned i = 0; i < s->n_comments; i++)
+		put_string(w, NG_OPT_COMMENT, s->comments[i]);
 	put_end(w);
 	end(w);
 	return 0;

@@ -201,6 +201,8 @@ struct pcapng_reader {
 	uint64_t block_offset;
 	uint64_t frames;
 	char *comment;			/* first SHB comment that is podhop's, NULL: none */
+	char *notes[PCAPNG_NOTES_MAX];	/* comments of statistics blocks that are podhop's */
+	unsigned n_notes;
 
 	struct pcapng_name_ref *names;
 	size_t n_names, size_names;

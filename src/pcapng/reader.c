@@ -239,6 +239,9 @@ static void forget(struct pcapng_reader *r)
 		free(r->ifs[i]);
 	free(r->comment);
 	r->comment = NULL;
+	for (unsigned i = 0; i < r->n_notes; i++)
+		free(r->notes[i]);
+	r->n_notes = 0;
 	r->n_ifs = r->first_if = r->n_sections = 0;
 	r->n_names = r->name_text_len = 0;
 }
@@ -340,6 +343,16 @@ uint64_t pcapng_reader_offset(const struct pcapng_reader *r)
 uint64_t pcapng_reader_frames(const struct pcapng_reader *r)
 {
 	return r->frames;
+}
+
+unsigned pcapng_reader_n_notes(const struct pcapng_reader *r)
+{
+	return r->n_notes;
+}
+
+const char *pcapng_reader_note(const struct pcapng_reader *r, unsigned i)
+{
+	return r->notes[i];
 }
 
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r)

@@ -76,10 +76,37 @@ static json_t *delays(const struct verify_delays *d)
 	return NULL;
 }
 
+static json_t *lost_between(const struct report_verify *v, const struct verify_place *p)
+{
+	json_t *o = json_object(), *evidence = json_array();
+
+	for (unsigned i = 0; evidence && i < p->n_evidence; i++)
+		if (json_array_append_new(evidence, report_json_str(p->evidence[i])) < 0) {
+			json_decref(evidence);
+			evidence = NULL;
+		}
+	if (o && report_json_set(o, "last_seen", place(v, p->last_node, p->last_role)) &&
+	    report_json_set(o, "next_expected", place(v, p->next_node, p->next_role)) &&
+	    report_json_set(o, "packets", report_json_u64(p->packets)) &&
+	    report_json_set(o, "reason", report_json_str(p->reason))) {
+		if (report_json_set(o, "evidence", evidence))
+			return o;
+		evidence = NULL;
+	}
+	json_decref(evidence);
+	json_decref(o);
+	return NULL;
+}
+
 static json_t *direction(const struct report_verify *v, const struct verify_direction *d)
 {
-	json_t *o = json_object(), *lost = json_array();
+	json_t *o = json_object(), *lost = json_array(), *places = json_array();
 
+	for (unsigned i = 0; places && i < d->n_places; i++)
+		if (json_array_append_new(places, lost_between(v, &d->places[i])) < 0) {
+			json_decref(places);
+			places = NULL;
+		}
 	for (uint32_t i = 0; lost && i < d->n_lost_packets; i++)
 		if (json_array_append_new(lost, lost_packet(v, d, &d->lost_packets[i])) < 0) {
 			json_decref(lost);
@@ -99,10 +126,14 @@ static json_t *direction(const struct report_verify *v, const struct verify_dire
 	    report_json_set(o, "bytes_missing", report_json_u64(d->bytes_missing)) &&
 	    report_json_set(o, "one_way_delay_ns", delays(&d->delays)) &&
 	    report_json_set(o, "lost_packets_omitted", report_json_u64(d->lost_omitted))) {
-		if (report_json_set(o, "lost_packets", lost))
-			return o;
+		if (report_json_set(o, "lost_packets", lost)) {
+			if (report_json_set(o, "places", places))
+				return o;
+			places = NULL;
+		}
 		lost = NULL;
 	}
+	json_decref(places);
 	json_decref(lost);
 	json_decref(o);
 	return NULL;

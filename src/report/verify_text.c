@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * verify_text.c - the verdict of verify, and what it stands on, for people.
+ *
+ * Theory of operation. From the answer to its details, each part only where there is something
+ * to tell: one sentence; a table of counts; what else each direction shows, with delays; clocks;
+ * reasons; why packets ended where they did; the lost packets one by one.
  */
 #include "report_priv.h"
 
@@ -216,6 +220,40 @@ static void clocks(struct report_out *o, const struct report_verify *v)
 	}
 }
 
+/* Why, for each place where packets ended, as far as the captures know it. */
+static void causes(struct report_out *o, const struct report_verify *v)
+{
+	const struct verify_result *r = v->result;
+	char from[MODEL_K8S_NAME_MAX + 16], to[MODEL_K8S_NAME_MAX + 16];
+	bool any = false;
+
+	for (unsigned i = 0; i < r->n_directions; i++)
+		for (unsigned k = 0; k < r->directions[i].n_places; k++) {
+			const struct verify_place *p = &r->directions[i].places[k];
+
+			if (!p->reason && !p->n_evidence)
+				continue;
+			if (!any)
+				report_out_section(o, "why");
+			else
+				report_out_pad(o, REPORT_LABEL);
+			any = true;
+			report_out_safe(o,
+					place(v, p->last_node, p->last_role, from, sizeof(from)));
+			report_out_str(o, " > ");
+			report_out_safe(o, place(v, p->next_node, p->next_role, to, sizeof(to)));
+			report_out_str(o, ": ");
+			report_out_safe(o, p->reason ? p->reason : "not known");
+			report_out_chr(o, '\n');
+			for (unsigned n = 0; n < p->n_evidence; n++) {
+				report_out_pad(o, REPORT_LABEL);
+				report_out_str(o, "- ");
+				report_out_safe(o, p->evidence[n]);
+				report_out_chr(o, '\n');
+			}
+		}
+}
+
 static void lost_packets(struct report_out *o, const struct report_verify *v,
 			 const struct verify_direction *d)
 {
@@ -294,6 +332,7 @@ int report_verify_text(FILE *out, const struct report_verify *v, const struct re
 			report_out_chr(&o, '\n');
 		}
 	}
+	causes(&o, v);
 	for (unsigned i = 0; i < r->n_directions; i++)
 		lost_packets(&o, v, &r->directions[i]);
 	return report_out_done(&o);

@@ -761,7 +761,12 @@ static void judge(struct verify *v, uint32_t i, bool evicted)
 			d->d.altered++;
 		else
 			d->d.delivered++;
-	} else if (!verify_has_offset(v, s->from, s->to) || !in_scope(v, s, evicted)) {
+	} else if (!verify_has_offset(v, s->from, s->to)) {
+		/* Nothing matched, so nobody knows when both captures ran: only where it was. */
+		d->d.out_of_scope++;
+		locate(v, s, &l);
+		verify_count_place(&d->d, &l);
+	} else if (!in_scope(v, s, evicted)) {
 		d->d.out_of_scope++;
 	} else {
 		d->d.sent++;

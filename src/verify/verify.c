@@ -319,7 +319,7 @@ int verify_next(const struct verify *v, const bool ready[], const int64_t next_n
 
 /* ------------------------------------------------------------------- losses */
 
-static void count_place(struct verify_direction *d, const struct verify_lost *l, int64_t n)
+void verify_count_place(struct verify_direction *d, const struct verify_lost *l)
 {
 	unsigned i = 0;
 
@@ -335,7 +335,7 @@ static void count_place(struct verify_direction *d, const struct verify_lost *l,
 								  .next_node = l->next_node,
 								  .next_role = l->next_role };
 	}
-	d->places[i].packets += (uint64_t)n;
+	d->places[i].packets++;
 }
 
 void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
@@ -346,7 +346,7 @@ void verify_count_lost(struct verify *v, struct direction *d, const struct sent 
 	(void)v;
 	r->lost++;
 	r->bytes_missing += l->bytes_missing;
-	count_place(r, l, 1);
+	verify_count_place(r, l);
 	if (l->next_node == s->to)
 		d->lost_at[l->next_role]++;
 	else
@@ -507,9 +507,17 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 
 	for (unsigned i = 0; i < f->n_places; i++) {
 		const struct verify_place *p = &f->places[i];
-		reason(r, "%" PRIu64 " of %" PRIu64 " lost between %s:%s and %s:%s", p->packets,
-		       f->sent, name_of(v, p->last_node), model_role_name(p->last_role),
-		       name_of(v, p->next_node), model_role_name(p->next_role));
+		if (f->lost)
+			reason(r, "%" PRIu64 " of %" PRIu64 " lost between %s:%s and %s:%s",
+			       p->packets, f->sent, name_of(v, p->last_node),
+			       model_role_name(p->last_role), name_of(v, p->next_node),
+			       model_role_name(p->next_role));
+		else
+			reason(r,
+			       "%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
+			       p->packets, from, to, name_of(v, p->last_node),
+			       model_role_name(p->last_role), name_of(v, p->next_node),
+			       model_role_name(p->next_role));
 	}
 	if (f->altered)
 		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
@@ -678,10 +686,42 @@ void verify_result_free(struct verify_result *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; r->directions && i < r->n_directions; i++)
-		free(r->directions[i].lost_packets);
+	for (unsigned i = 0; r->directions && i < r->n_directions; i++) {
+		struct verify_direction *d = &r->directions[i];
+
+		for (unsigned k = 0; k < d->n_places; k++) {
+			for (unsigned n = 0; n < d->places[k].n_evidence; n++)
+				free(d->places[k].evidence[n]);
+			free(d->places[k].evidence);
+			free(d->places[k].reason);
+		}
+		free(d->lost_packets);
+	}
 	free(r->directions);
 	free(r->clocks);
 	free(r->reasons);
 	memset(r, 0, sizeof(*r));
+}
+
+int verify_place_cause(struct verify_place *p, const char *reason, const char *const *evidence,
+		       unsigned n_evidence)
+{
+	if (reason && !p->reason) {
+		p->reason = strdup(reason);
+		if (!p->reason)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < n_evidence; i++) {
+		char *copy = strdup(evidence[i]);
+		char **grown =
+			copy ? reallocarray(p->evidence, p->n_evidence + 1, sizeof(*grown)) : NULL;
+
+		if (!grown) {
+			free(copy);
+			return -ENOMEM;
+		}
+		p->evidence = grown;
+		p->evidence[p->n_evidence++] = copy;
+	}
+	return 0;
 }

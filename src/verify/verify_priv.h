@@ -199,6 +199,7 @@ struct pair *verify_pair_of(const struct verify *v, unsigned a, unsigned b);
 bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
 /* A time of node a's clock, as node b's shows it then. */
 int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
+void verify_count_place(struct verify_direction *d, const struct verify_lost *l);
 void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
 		       const struct verify_lost *l);
 uint64_t verify_tuple_hash(const struct result_tuple *t);

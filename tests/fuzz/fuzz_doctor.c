@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fuzz_doctor.c - any bytes as subnet.env, net-conf.json and a CNI configuration.
+ * fuzz_doctor.c - any bytes as subnet.env, net-conf.json, a CNI configuration, a finding.
  *
  * Asserted: what is refused leaves the result untouched; what is accepted is in its
  * bounds (a subnet of the right family, at most the networks there is room for, a VNI of
- * 24 bits); the answer is the same the second time.
+ * 24 bits; a finding's mask and weight); the answer is the same the second time, and a
+ * finding that was read is written as it was read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,28 @@ static void try_env(const char *text)
 	}
 }
 
+static void try_finding(const char *text, size_t size)
+{
+	struct doctor_findings a = { 0 }, b = { 0 };
+	char line[DOCTOR_FINDING_TEXT_MAX];
+
+	if (doctor_finding_parse(&a, text, size) == 0) {
+		demand(a.n == 1 && a.f[0].weight && a.f[0].weight <= 100, "a weight");
+		demand(a.f[0].places && !(a.f[0].places & ~0x1f1fu), "places");
+		if (doctor_finding_text(&a.f[0], line) == 0) {
+			demand(doctor_finding_parse(&b, line, strlen(line)) == 0, "read again");
+			demand(b.f[0].packets == a.f[0].packets && b.f[0].places == a.f[0].places &&
+				       strcmp(b.f[0].reason, a.f[0].reason) == 0 &&
+				       strcmp(b.f[0].evidence, a.f[0].evidence) == 0,
+			       "the same again");
+		}
+	} else {
+		demand(a.n == 0, "refused and untouched");
+	}
+	doctor_findings_free(&a);
+	doctor_findings_free(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct doctor_conf conf = { .vni = 0 };
@@ -70,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (doctor_parse_cni(text, size, &hairpin) != 0)
 		demand(!hairpin, "refused and untouched");
+	try_finding(text, size);
 	free(text);
 	return 0;
 }

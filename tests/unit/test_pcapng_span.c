@@ -108,6 +108,57 @@ static void test_no_span(void **state)
 	assert_true(start == 1 && end == 2);
 }
 
+/* Comments behind the counters, longer than what is looked at for the span; the reader has them. */
+static void test_notes(void **state)
+{
+	static char longest[PCAPNG_STRING_MAX], too_long[PCAPNG_STRING_MAX + 1];
+	const char *const comments[] = { "podhop a=1", "somebody else's", longest, too_long,
+					 "podhop \xff" };
+	struct pcapng_statistics s = { .time_ns = END, .start_ns = START, .end_ns = END,
+				       .if_recv = -1, .if_drop = 3, .filter_accept = -1,
+				       .os_drop = -1, .user_deliv = -1, .comments = comments,
+				       .n_comments = sizeof(comments) / sizeof(comments[0]) };
+	struct err err = ERR_INIT;
+	struct pcapng_writer *w;
+	struct pcapng_reader *r;
+	struct pcapng_frame f;
+	int64_t start = 0, end = 0;
+	int rc;
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	memset(too_long, 'y', sizeof(too_long) - 1);
+	memcpy(longest, "podhop ", 7);
+	memcpy(too_long, "podhop ", 7);
+	write_capture(true);
+	/* one more, behind the others */
+	w = pcapng_writer_new(fd, 0, &err);
+	assert_non_null(w);
+	assert_int_equal(pcapng_writer_header(w, &(struct pcapng_writer_config){ 0 }, &err), 0);
+	assert_int_equal(pcapng_writer_interface(
+				 w, &(struct pcapng_writer_interface){ .linktype = 1 }, &err), 0);
+	assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
+	assert_int_equal(pcapng_writer_flush(w, &err), 0);
+	pcapng_writer_free(w);
+	assert_int_equal(pcapng_read_span(path, &start, &end), 0);
+	assert_true(start == START && end == END);
+	r = pcapng_reader_open(path, &err);
+	assert_non_null(r);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		while ((rc = pcapng_reader_next(r, &f, &err)) > 0)
+			;
+		assert_int_equal(rc, PCAPNG_EVENT_END);
+		assert_int_equal(pcapng_reader_n_notes(r), 3);
+		assert_string_equal(pcapng_reader_note(r, 0), "podhop a=1");
+		assert_string_equal(pcapng_reader_note(r, 1), longest);
+		assert_string_equal(pcapng_reader_note(r, 2), "podhop \xef\xbf\xbd");
+		assert_true(pcapng_reader_interface(r, 2)->if_drop == 3);
+		assert_int_equal(pcapng_reader_rewind(r, &err), 0);
+		assert_int_equal(pcapng_reader_n_notes(r), 0);
+	}
+	pcapng_reader_free(r);
+}
+
 /* Every byte of the last two blocks set to other values: no crash, no endless walk. */
 static void test_damaged_statistics(void **state)
 {
@@ -135,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_span_of_a_whole_file),
 		cmocka_unit_test(test_no_span),
+		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_damaged_statistics),
 	};
 

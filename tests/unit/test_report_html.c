@@ -34,8 +34,15 @@ static void fill(struct result *r, struct model_net *net)
 	interfaces[0] = (struct result_interface){ .role = MODEL_ROLE_VETH, .observations = 2 };
 	snprintf(interfaces[0].name, sizeof(interfaces[0].name), "%.63s", EVIL);
 	inputs[0] = (struct result_input){ evil, 2, 17, evil };
-	losses[0] = (struct result_loss){ MODEL_ROLE_VETH, MODEL_ROLE_BRIDGE,
-					  MODEL_DIRECTION_EGRESS, 1, 60, true, evil, &evil, 1 };
+	losses[0] = (struct result_loss){ .last_seen = MODEL_ROLE_VETH,
+					  .next_expected = MODEL_ROLE_BRIDGE,
+					  .direction = MODEL_DIRECTION_EGRESS,
+					  .packets = 1,
+					  .bytes = 60,
+					  .lost = true,
+					  .reason = evil,
+					  .evidence = &evil,
+					  .n_evidence = 1 };
 	paths[0] = (struct result_path_row){ path("veth>bridge"), MODEL_DIRECTION_EGRESS, false, 2,
 					     120 };
 	for (unsigned i = 0; i < COUNT_OF(flows); i++)

@@ -95,26 +95,28 @@ static void full(struct result *r)
 		(struct result_tunnel){ 1,     ip("fd00::1"), ip("fd00::2"),	    8472, 200, 200,
 					30000, 14000,	      RESULT_BASIS_COMPUTED };
 	losses[0] = (struct result_loss){
-		MODEL_ROLE_BRIDGE,
-		MODEL_ROLE_VTEP,
-		MODEL_DIRECTION_EGRESS,
-		14,
-		21196,
-		true,
-		(char *)(uintptr_t) "seen at cni0, then nowhere; no hop dropped in its window",
-		evidence,
-		COUNT_OF(evidence)
+		.last_seen = MODEL_ROLE_BRIDGE,
+		.next_expected = MODEL_ROLE_VTEP,
+		.direction = MODEL_DIRECTION_EGRESS,
+		.packets = 14,
+		.bytes = 21196,
+		.lost = true,
+		.reason = (char *)(uintptr_t) "seen at cni0, then nowhere; no hop dropped in its "
+					      "window",
+		.evidence = evidence,
+		.n_evidence = COUNT_OF(evidence),
 	};
-	losses[1] =
-		(struct result_loss){ MODEL_ROLE_VTEP,
-				      MODEL_ROLE_BRIDGE,
-				      MODEL_DIRECTION_INGRESS,
-				      4,
-				      6000,
-				      false,
-				      (char *)(uintptr_t) "cni0 dropped 12 frames in the window",
-				      NULL,
-				      0 };
+	losses[1] = (struct result_loss){
+		.last_seen = MODEL_ROLE_VTEP,
+		.next_expected = MODEL_ROLE_BRIDGE,
+		.direction = MODEL_DIRECTION_INGRESS,
+		.packets = 4,
+		.bytes = 6000,
+		.lost = false,
+		.reason = (char *)(uintptr_t) "cni0 dropped 12 frames in the window",
+		.evidence = NULL,
+		.n_evidence = 0,
+	};
 	inputs[0] = (struct result_input){ (char *)(uintptr_t) "a.pcapng", 9786, -1,
 					   (char *)(uintptr_t) "" };
 	inputs[1] =
@@ -237,15 +239,17 @@ static void extreme(struct result *r)
 				  .payload_bytes = UINT64_MAX,
 				  .overhead_bytes = UINT64_MAX,
 				  .retransmissions = UINT64_MAX };
-	s = (struct result_loss){ MODEL_ROLE_VETH,
-				  MODEL_ROLE_BRIDGE,
-				  MODEL_DIRECTION_EGRESS,
-				  UINT64_MAX,
-				  UINT64_MAX,
-				  true,
-				  bad[0],
-				  bad,
-				  COUNT_OF(bad) };
+	s = (struct result_loss){
+		.last_seen = MODEL_ROLE_VETH,
+		.next_expected = MODEL_ROLE_BRIDGE,
+		.direction = MODEL_DIRECTION_EGRESS,
+		.packets = UINT64_MAX,
+		.bytes = UINT64_MAX,
+		.lost = true,
+		.reason = bad[0],
+		.evidence = bad,
+		.n_evidence = COUNT_OF(bad),
+	};
 	in = (struct result_input){ bad[0], UINT64_MAX, INT64_MAX, bad[0] };
 	r->node = bad[0];
 	r->inputs = &in;
