@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * arrive.c - packets as the nodes' pipelines close them: whose they are, and into the tables.
+ *
+ * Theory of operation. A packet that leaves its node goes into the table of sent ones, under the
+ * keys it can be found by; one that comes in into the heap of received ones. As long as nobody
+ * knows the clocks' offset each is held against the other side at once: the first that is
+ * surely the same tells it. Full tables decide their oldest packet early.
+ */
+#include "verify_priv.h"
+
+#include "deliver.h"
+
+#include <stdlib.h>
+
+#include "podhop/hash.h"
+
+#define TIME_MAX_NS 4000000000000000000LL /* the year 2096 */
+
+static void evict_sent(struct verify *v)
+{
+	struct direction *best = NULL;
+
+	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
+		if (!best || v->direction[k].sent.n > best->sent.n)
+			best = &v->direction[k];
+	uint32_t i = verify_heap_pop(v, &best->sent, verify_sent_before);
+	v->evicted_sent += v->sent[i].got < v->sent[i].size;
+	verify_judge(v, i, true);
+}
+
+static void evict_received(struct verify *v)
+{
+	struct direction *best = NULL;
+
+	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++) {
+		if (verify_drop_unclaimed(v, &v->direction[k]))
+			return;
+		if (!best || v->direction[k].received.n > best->received.n)
+			best = &v->direction[k];
+	}
+	uint32_t i = verify_heap_pop(v, &best->received, verify_received_before);
+	if (!verify_has_offset(v, v->received[i].from, v->received[i].to) ||
+	    !verify_claim_any(v, &v->received[i]))
+		v->evicted_received++;
+	verify_received_free(v, i);
+}
+
+/* Nobody knows the offset yet: one packet that is surely the same on both sides tells. */
+static void first_match(struct verify *v, const struct sent *s, const struct received *r)
+{
+	bool same = s->key == r->key && s->from == r->from && s->to == r->to &&
+		    s->kind == r->kind && s->size == r->size && s->body == r->body &&
+		    s->body_len == r->body_len && (s->flags & SENT_STRONG) &&
+		    !(s->flags & SENT_RETRANSMISSION) && s->wire_ns && r->first_ns;
+
+	if (same && (r->kind == RESULT_KIND_STREAM ? s->sig == r->sig && verify_ids_fit(s, r, 0)
+						   : s->head == r->head))
+		verify_clock_sample(v, s, r);
+}
+
+static uint64_t key_of(uint64_t tuple_hash, const struct result_packet *p, uint64_t fragments)
+{
+	switch (p->kind) {
+	case RESULT_KIND_STREAM:
+		return hash_mix(tuple_hash, p->tcp_seq, KEY_STREAM);
+	case RESULT_KIND_FRAGMENTS:
+		return fragments;
+	case RESULT_KIND_WHOLE:
+		break;
+	}
+	return hash_mix(tuple_hash, p->fingerprint, KEY_WHOLE);
+}
+
+static bool is_strong(const struct result_packet *p)
+{
+	return p->kind == RESULT_KIND_STREAM || p->has_ip_id || p->body_len >= 8;
+}
+
+static bool prepare(struct verify *v, struct direction *d)
+{
+	(void)v;
+	if (!d->delay)
+		d->delay = calloc(DELAYS_KEPT, sizeof(*d->delay));
+	if (!d->order)
+		d->order = calloc(FLOWS, sizeof(*d->order));
+	if (!d->sport)
+		d->sport = calloc(1, SPORTS / 8);
+	if (!d->sport_flows)
+		d->sport_flows = calloc(SPORTS / 64, sizeof(*d->sport_flows));
+	return d->delay && d->order && d->sport && d->sport_flows;
+}
+
+static void note_outer(struct direction *d, const struct sent *s)
+{
+	if (!(s->flags & SENT_ENCAP))
+		return;
+	d->encapsulated++;
+	d->outer_df += (s->flags & SENT_OUTER_DF) != 0;
+	d->outer_fragmented += (s->flags & SENT_OUTER_FRAGMENTED) != 0;
+	d->unsummed += (s->flags & SENT_OUTER_UNSUMMED) && !addr_is_v4(&s->outer_dst);
+	if (!(d->sport[s->outer_sport / 8] & 1u << s->outer_sport % 8)) {
+		d->sport[s->outer_sport / 8] |= (uint8_t)(1u << s->outer_sport % 8);
+		d->n_sports++;
+	}
+	uint32_t f = (uint32_t)(s->tuple_hash >> 20) % SPORTS;
+	if (!(d->sport_flows[f / 64] & UINT64_C(1) << f % 64)) {
+		d->sport_flows[f / 64] |= UINT64_C(1) << f % 64;
+		d->n_flows++;
+	}
+}
+
+static void take_sent(struct verify *v, unsigned from, unsigned to, const struct result_packet *p,
+		      const struct result_tuple *wire)
+{
+	struct direction *d = verify_direction_of(v, from, to);
+	const struct result_sighting *last = &p->sightings[p->n_sightings - 1];
+	uint32_t size = p->size ? p->size : 1, i;
+
+	if (!prepare(v, d))
+		return;
+	if (v->sent_free == NONE && v->sent_top == v->n_packets)
+		evict_sent(v);
+	if (v->sent_free != NONE) {
+		i = v->sent_free;
+		v->sent_free = v->sent[i].next;
+	} else {
+		i = v->sent_top++;
+	}
+	v->n_sent++;
+
+	struct sent *s = &v->sent[i];
+	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
+	*s = (struct sent){
+		.time_ns = p->time_ns,
+		.wire_ns = last->first_ns,
+		.tuple_hash = verify_tuple_hash(wire),
+		.head = p->fingerprint,
+		.body = p->body,
+		.id = p->id,
+		.frame = p->frame_number,
+		.prev = NONE,
+		.link = NONE,
+		.pieces = NONE,
+		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
+		.size = size,
+		.sig = p->sig,
+		.ip_id = p->ip_id,
+		.segment = p->segment,
+		.body_len = p->body_len,
+		.length = p->length,
+		.tuple = p->tuple,
+		.flags = SENT_USED,
+		.hop = p->sightings[0].hop,
+		.outer_sport = p->outer_sport,
+		.kind = (uint8_t)p->kind,
+		.from = (uint8_t)from,
+		.to = (uint8_t)to,
+		.ttl = p->ttl,
+		.last_role = p->sightings[0].role,
+		.wire_role = last->role,
+		.vni = p->vni,
+		.outer_dst = p->outer_dst,
+	};
+	s->key = key_of(s->tuple_hash, p, fragments);
+	s->flags |= addr_is_v4(&wire->src) ? SENT_V4 : 0;
+	s->flags |= is_strong(p) ? SENT_STRONG : 0;
+	s->flags |= p->has_ip_id ? SENT_HAS_ID : 0;
+	s->flags |= p->encapsulated ? SENT_ENCAP : 0;
+	s->flags |= p->outer_df ? SENT_OUTER_DF : 0;
+	s->flags |= p->outer_fragmented ? SENT_OUTER_FRAGMENTED : 0;
+	s->flags |= p->outer_unsummed ? SENT_OUTER_UNSUMMED : 0;
+	s->flags |= p->retransmission ? SENT_RETRANSMISSION : 0;
+	for (unsigned k = 0; k < p->n_sightings; k++)
+		if ((p->sightings[k].whole || p->sightings[k].covered >= p->size) &&
+		    p->sightings[k].role > s->last_role)
+			s->last_role = p->sightings[k].role;
+
+	s->next = v->sent_bucket[s->key & v->mask];
+	if (s->next != NONE)
+		v->sent[s->next].prev = i;
+	v->sent_bucket[s->key & v->mask] = i;
+	if (s->kind == RESULT_KIND_STREAM) {
+		uint32_t block = s->start >> BLOCK_SHIFT, n = 0;
+		uint32_t end = (s->start + size - 1) >> BLOCK_SHIFT;
+
+		for (;; block = (block + 1) & (UINT32_MAX >> BLOCK_SHIFT)) {
+			verify_link_add(v, i, hash_mix(s->tuple_hash, block, KEY_BLOCK));
+			if (block == end || ++n == BLOCKS_MAX)
+				break;
+		}
+	} else if (s->kind == RESULT_KIND_FRAGMENTS || size > MAY_FRAGMENT) {
+		verify_link_add(v, i, fragments);
+	}
+	note_outer(d, s);
+	if (!verify_heap_push(v, &d->sent, i, verify_sent_before)) {
+		d->d.unknown++;
+		verify_sent_free(v, i);
+		return;
+	}
+
+	unsigned n = 0;
+	uint32_t next;
+	bool unknown = !verify_has_offset(v, from, to);
+	bool late = !unknown && d->done_ns != INT64_MIN &&
+		    verify_convert(v, from, to, s->time_ns) < d->done_ns;
+	for (uint32_t k = v->received_bucket[s->key & v->mask];
+	     (unknown || late) && k != NONE && n < CHAIN_MAX; k = next, n++) {
+		struct received *r = &v->received[k];
+
+		next = r->next;
+		if (r->key != s->key)
+			continue;
+		if (unknown) {
+			first_match(v, s, r);
+			unknown = !verify_has_offset(v, from, to);
+		} else if (r->unclaimed && verify_claim_any(v, r)) {
+			verify_unclaim_end(v, r);
+		}
+	}
+	if (late && s->got < s->size)
+		s->flags |= SENT_LATE;
+}
+
+static void take_received(struct verify *v, unsigned from, unsigned to,
+			  const struct result_packet *p, const struct result_tuple *wire)
+{
+	struct direction *d = verify_direction_of(v, from, to);
+	const struct node *node = &v->node[to];
+	const struct result_sighting *last = &p->sightings[p->n_sightings - 1];
+	uint32_t size = p->size ? p->size : 1, i;
+
+	if (!prepare(v, d))
+		return;
+	if (v->received_free == NONE && v->received_top == v->n_packets)
+		evict_received(v);
+	if (v->received_free != NONE) {
+		i = v->received_free;
+		v->received_free = v->received[i].next;
+	} else if (v->received_top < v->n_packets) {
+		i = v->received_top++;
+	} else {
+		return;
+	}
+	v->n_received++;
+
+	struct received *r = &v->received[i];
+	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
+	*r = (struct received){
+		.time_ns = last->first_ns,
+		.first_ns = p->sightings[0].first_ns,
+		.tuple_hash = verify_tuple_hash(wire),
+		.head = p->fingerprint,
+		.body = p->body,
+		.id = p->id,
+		.prev = NONE,
+		.pieces = NONE,
+		.same_next = NONE,
+		.same_prev = NONE,
+		.older = NONE,
+		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
+		.size = size,
+		.sig = p->sig,
+		.ip_id = p->ip_id,
+		.body_len = p->body_len,
+		.vni = p->vni,
+		.outer_dst = p->outer_dst,
+		.kind = (uint8_t)p->kind,
+		.from = (uint8_t)from,
+		.to = (uint8_t)to,
+		.ttl = p->ttl,
+		.wire_role = p->sightings[0].role,
+		.last_role = last->role,
+		.v4 = addr_is_v4(&wire->src),
+		.has_id = p->has_ip_id,
+		.queued = true,
+		.outer_fragmented = p->outer_fragmented,
+		.doubt = p->status == RESULT_INCOMPLETE && !p->lost,
+	};
+	r->key = key_of(r->tuple_hash, p, fragments);
+	r->fragments = fragments;
+	for (unsigned k = 0; k < p->n_sightings; k++) {
+		const struct result_sighting *s = &p->sightings[k];
+
+		if (s->whole || s->covered >= p->size)
+			r->whole |= (uint16_t)ROLE_BIT(s->role);
+		r->covered[s->role] = s->covered;
+		if (s->role != node->last)
+			continue;
+		r->time_ns = s->first_ns;
+		for (unsigned n = 0; n < p->n_parts && !(r->whole & ROLE_BIT(s->role)); n++)
+			if (p->parts[n].at == k &&
+			    !verify_piece_push(v, &r->pieces, p->parts[n].start, p->parts[n].end))
+				r->doubt = true;
+	}
+	r->next = v->received_bucket[r->key & v->mask];
+	if (r->next != NONE)
+		v->received[r->next].prev = i;
+	v->received_bucket[r->key & v->mask] = i;
+	if (!verify_heap_push(v, &d->received, i, verify_received_before)) {
+		verify_received_free(v, i);
+		return;
+	}
+	unsigned n = 0;
+	for (uint32_t k = v->sent_bucket[r->key & v->mask];
+	     k != NONE && n < CHAIN_MAX && !verify_has_offset(v, from, to);
+	     k = v->sent[k].next, n++)
+		first_match(v, &v->sent[k], r);
+}
+
+/* ------------------------------------------------------------- whose packet */
+
+enum course {
+	COURSE_NONE = 0, /* of no concern between nodes */
+	COURSE_LEAVES,
+	COURSE_ARRIVES,
+};
+
+static enum course course_of(const struct node *n, const struct result_packet *p)
+{
+	if (p->direction == MODEL_DIRECTION_EGRESS)
+		return COURSE_LEAVES;
+	if (p->direction == MODEL_DIRECTION_INGRESS)
+		return COURSE_ARRIVES;
+	if (n->net->n_pods)
+		return COURSE_NONE;
+	/* A capture that knows no pods: the wire's side tells. */
+	for (unsigned i = 0; i < p->n_sightings; i++) {
+		const struct result_sighting *s = &p->sightings[i];
+		if (s->role < MODEL_ROLE_VTEP || s->way == MODEL_WAY_UNKNOWN)
+			continue;
+		return s->way == MODEL_WAY_OUT ? COURSE_LEAVES : COURSE_ARRIVES;
+	}
+	return COURSE_NONE;
+}
+
+static bool has_addr(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned i = 0; i < net->n_pods; i++)
+		for (unsigned k = 0; k < net->pods[i].n_addrs; k++)
+			if (addr_eq(&net->pods[i].addrs[k], a))
+				return true;
+	return false;
+}
+
+/* The other node that has a pod of this address; -1: none. A node without pods may be anybody's. */
+static int other_node(const struct verify *v, unsigned node, const struct addr *a)
+{
+	int anybody = -1;
+
+	for (unsigned k = 0; k < v->cfg.n_nodes; k++) {
+		if (k == node)
+			continue;
+		if (has_addr(v->node[k].net, a))
+			return (int)k;
+		if (!v->node[k].net->n_pods)
+			anybody = (int)k;
+	}
+	return anybody;
+}
+
+void verify_deliver_packet(struct verify *v, unsigned node, const struct result_packet *p)
+{
+	const struct result_tuple *wire = p->translated ? &p->translation : &p->tuple;
+	const struct model_net *net = v->node[node].net;
+	int other;
+
+	/* Times beyond a century are a damaged file's; sums of them would overflow. */
+	if (!p->n_sightings || addr_is_multicast(&wire->dst) || p->time_ns < 0 ||
+	    p->time_ns > TIME_MAX_NS)
+		return;
+	switch (course_of(&v->node[node], p)) {
+	case COURSE_LEAVES:
+		if (has_addr(net, &wire->dst))
+			return;
+		other = other_node(v, node, &wire->dst);
+		if (other >= 0)
+			take_sent(v, node, (unsigned)other, p, wire);
+		else if (v->cfg.n_nodes == 2)
+			verify_direction_of(v, node, 1 - node)->d.out_of_scope++;
+		break;
+	case COURSE_ARRIVES:
+		if (has_addr(net, &wire->src))
+			return;
+		other = other_node(v, node, &wire->src);
+		if (other >= 0)
+			take_received(v, (unsigned)other, node, p, wire);
+		break;
+	case COURSE_NONE:
+		break;
+	}
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tables.c - sent and received packets, found by key, freed, ordered.
+ */
+#include "verify_priv.h"
+
+#include "deliver.h"
+
+bool verify_sent_before(const struct verify *v, uint32_t a, uint32_t b)
+{
+	const struct sent *x = &v->sent[a], *y = &v->sent[b];
+
+	return x->time_ns != y->time_ns ? x->time_ns < y->time_ns : x->id < y->id;
+}
+
+bool verify_received_before(const struct verify *v, uint32_t a, uint32_t b)
+{
+	const struct received *x = &v->received[a], *y = &v->received[b];
+
+	return x->time_ns != y->time_ns ? x->time_ns < y->time_ns : x->id < y->id;
+}
+
+struct direction *verify_direction_of(struct verify *v, unsigned from, unsigned to)
+{
+	return &v->direction[from * v->cfg.n_nodes + to];
+}
+
+void verify_link_add(struct verify *v, uint32_t i, uint64_t key)
+{
+	uint32_t k = v->link_free;
+
+	if (k != NONE)
+		v->link_free = v->link[k].sibling;
+	else if (v->link_top < LINKS_A_PACKET * v->n_packets)
+		k = v->link_top++;
+	else
+		return; /* found by its first byte only */
+	uint32_t *bucket = &v->link_bucket[key & v->link_mask];
+	v->link[k] = (struct link){
+		.key = key, .sent = i, .next = *bucket, .prev = NONE, .sibling = v->sent[i].link
+	};
+	if (*bucket != NONE)
+		v->link[*bucket].prev = k;
+	*bucket = k;
+	v->sent[i].link = k;
+}
+
+void verify_sent_free(struct verify *v, uint32_t i)
+{
+	struct sent *s = &v->sent[i];
+
+	if (s->prev != NONE)
+		v->sent[s->prev].next = s->next;
+	else
+		v->sent_bucket[s->key & v->mask] = s->next;
+	if (s->next != NONE)
+		v->sent[s->next].prev = s->prev;
+	while (s->link != NONE) {
+		uint32_t k = s->link;
+		struct link *l = &v->link[k];
+
+		s->link = l->sibling;
+		if (l->prev != NONE)
+			v->link[l->prev].next = l->next;
+		else
+			v->link_bucket[l->key & v->link_mask] = l->next;
+		if (l->next != NONE)
+			v->link[l->next].prev = l->prev;
+		l->sibling = v->link_free;
+		v->link_free = k;
+	}
+	verify_pieces_free(v, &s->pieces);
+	s->flags = 0;
+	s->next = v->sent_free;
+	v->sent_free = i;
+	v->n_sent--;
+}
+
+void verify_unclaim_end(struct verify *v, struct received *r)
+{
+	if (!r->unclaimed)
+		return;
+	if (r->same_prev != NONE)
+		v->received[r->same_prev].same_next = r->same_next;
+	else
+		v->same_bucket[r->tuple_hash & v->mask] = r->same_next;
+	if (r->same_next != NONE)
+		v->received[r->same_next].same_prev = r->same_prev;
+	r->unclaimed = false;
+}
+
+static void received_unindex(struct verify *v, struct received *r)
+{
+	if (r->prev != NONE)
+		v->received[r->prev].next = r->next;
+	else
+		v->received_bucket[r->key & v->mask] = r->next;
+	if (r->next != NONE)
+		v->received[r->next].prev = r->prev;
+}
+
+void verify_received_free(struct verify *v, uint32_t i)
+{
+	struct received *r = &v->received[i];
+
+	verify_unclaim_end(v, r);
+	received_unindex(v, r);
+	verify_pieces_free(v, &r->pieces);
+	r->next = v->received_free;
+	v->received_free = i;
+	v->n_received--;
+}
