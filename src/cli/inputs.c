@@ -973,6 +973,12 @@ void inputs_totals(struct inputs *in)
 				continue;
 			pi = pcapng_reader_interface(one->reader, k);
 			int64_t drop = pi->if_drop >= 0 ? pi->if_drop : pi->os_drop;
+			/*
+			 * podhop's if_drop has what the device refused too: that may be the loss
+			 * that is looked for, and its taps saw those frames.
+			 */
+			if (in->own[hop] && pi->os_drop >= 0)
+				drop = pi->os_drop;
 			if (drop >= 0) {
 				if (in->drops_total[hop] < 0)
 					in->drops_total[hop] = 0;

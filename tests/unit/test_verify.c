@@ -192,6 +192,56 @@ static void test_delivered(void **unused)
 	done();
 }
 
+/* The sender's packets close late, a window after the receiver's time: they are lost all the same. */
+static void test_late_sender(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	both(0, &(struct spec){ .head = 1, .body = 1, .ip_id = 9001, .back = true });
+	verify_time(v, A, T0, T0 + 10 * MS, T0 + 10 * MS);
+	for (int64_t t = 10 * MS; t < 5 * S; t += 10 * MS)
+		verify_time(v, B, T0 + SHIFT, T0 + SHIFT + t, T0 + SHIFT + t);
+	for (unsigned i = 1; i <= 10; i++)
+		give(A, i * 100 * MS,
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i, .hops = 3 });
+	both(2 * S, &(struct spec){ .head = 2, .body = 2, .ip_id = 9002, .back = true });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(d->lost, 10);
+	assert_int_equal(d->unknown, 0);
+	assert_int_equal(d->places[0].last_role, MODEL_ROLE_VTEP);
+	done();
+}
+
+/* Nothing matched: nobody can say what is lost, but where packets were seen last. */
+static void test_seen_last(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 1; i <= 10; i++)
+		give(A, i * 100 * MS,
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i, .hops = 2 });
+	ran(0, 5 * S);
+	d = end(0);
+	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
+	assert_int_equal(d->sent, 0);
+	assert_int_equal(d->out_of_scope, 10);
+	assert_int_equal(d->n_places, 1);
+	assert_int_equal(d->places[0].packets, 10);
+	assert_int_equal(d->places[0].last_role, MODEL_ROLE_BRIDGE);
+	assert_int_equal(d->places[0].next_role, MODEL_ROLE_VTEP);
+	assert_int_equal(verify_place_cause(&result.directions[0].places[0], "why",
+					    (const char *const[]){ "this", "that" }, 2),
+			 0);
+	assert_string_equal(d->places[0].reason, "why");
+	assert_int_equal(d->places[0].n_evidence, 2);
+	done();
+}
+
 static void test_lost_where(void **unused)
 {
 	const struct verify_direction *d;
@@ -638,6 +688,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_delivered),
 		cmocka_unit_test(test_lost_where),
+		cmocka_unit_test(test_late_sender),
+		cmocka_unit_test(test_seen_last),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_retransmission_fills_no_gap),
 		cmocka_unit_test(test_duplicated_reordered),
