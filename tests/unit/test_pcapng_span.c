@@ -140,7 +140,7 @@ static void test_notes(void **state)
 	assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
 	assert_int_equal(pcapng_writer_flush(w, &err), 0);
 	pcapng_writer_free(w);
-	assert_int_equal(pcapng_read_span(path, &start, &end), 0);
+	assert_int_equal(pcapng_read_span(fd, &start, &end), 0);
 	assert_true(start == START && end == END);
 	r = pcapng_reader_open(path, &err);
 	assert_non_null(r);

@@ -192,7 +192,7 @@ static void test_delivered(void **unused)
 	done();
 }
 
-/* The sender's packets close late, a window after the receiver's time: they are lost all the same. */
+/* The sender closes its packets a window behind the receiver: they are lost all the same. */
 static void test_late_sender(void **unused)
 {
 	const struct verify_direction *d;
