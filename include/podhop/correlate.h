@@ -174,12 +174,13 @@ bool correlate_pod_tuple(const struct correlate *c, correlate_ref ref,
 			 struct result_tuple *ret_tuple);
 
 /*
- * pod and far are one flow: as the pod's veth shows it, and as the far side sees it (conntrack's
- * original and reply tuple). Its answers are learned with it. Any time, also before the
- * first frame.
+ * A translated connection (conntrack's words): its packets as they were before any translation,
+ * and its answers as the other end sends them. Its packets and answers are known under both names
+ * from here on. Any time, also before the first frame. False: of no captured pod, or not
+ * translated; nothing was learned.
  */
-void correlate_learn_translation(struct correlate *c, const struct result_tuple *pod,
-				 const struct result_tuple *far);
+bool correlate_learn_connection(struct correlate *c, const struct result_tuple *original,
+				const struct result_tuple *reply);
 
 /*
  * True when the next push finds room. False: every packet of the full table still waits for

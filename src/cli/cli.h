@@ -260,4 +260,18 @@ int session_finish(struct session *s, struct result *r, struct err *err);
 void session_free(struct session *s);
 void session_usage(struct result *r);	/* CPU and memory of this process */
 
+/* ---- connections.c: live, what conntrack knows of translations */
+struct connections {
+	struct conntrack *conntrack;	/* NULL: not allowed, or --no-nat */
+	struct correlate *correlate;
+	uint64_t learned;		/* of the captured pods */
+	bool failed;			/* some were missed; said once */
+};
+
+/* Those that exist, and from now on those that begin. Before the sandbox is entered. */
+void connections_begin(struct connections *n, struct correlate *correlate);
+/* Behind the rings, before frames are matched: the kernel tells of a connection before its taps. */
+void connections_read(struct connections *n);
+void connections_end(struct connections *n);
+
 #endif

@@ -51,6 +51,7 @@ struct run {
 	struct chain *chain;
 	struct chain *node;		/* all its pods, for the doctor; NULL: could not be read */
 	struct doctor_watch *watch;	/* NULL: losses have no reasons */
+	struct connections connections;
 	struct buf filter[MODEL_HOPS_MAX];
 	const char *filters[MODEL_HOPS_MAX];
 	uint64_t drops_seen[MODEL_HOPS_MAX];
@@ -369,6 +370,7 @@ static int loop(struct run *run, struct err *err)
 		if (rc < 0)
 			break;
 		rc = run->rc;
+		connections_read(&run->connections);
 		int64_t seen_ns = capture_watermark_ns(run->capture);
 		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
 		if (rc >= 0 && known)
@@ -403,6 +405,7 @@ static int loop(struct run *run, struct err *err)
 		if (run->rc < 0)
 			rc = run->rc;
 	}
+	connections_read(&run->connections);
 	if (progress)
 		fputs("\033[K", stderr);
 	return rc;
@@ -436,6 +439,9 @@ int command_capture(const struct options *o)
 		run.drops_ns[i] = start;
 		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);
 	}
+	if (!o->no_nat)
+		connections_begin(&run.connections,
+				  pipeline_correlator(run.session->pipeline));
 	/* From here on rings are read, files are written, and nothing else is needed. */
 	if (session_close_door(o, true, SANDBOX_RINGS, &err) < 0)
 		goto out;
@@ -460,6 +466,7 @@ out:
 	if (result)
 		result_free(result);
 	free(result);
+	connections_end(&run.connections);
 	capture_free(run.capture);
 	session_free(run.session);
 	doctor_watch_free(run.watch);

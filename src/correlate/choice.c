@@ -104,3 +104,15 @@ void choice_tie(struct correlate *c, uint32_t a, uint32_t b)
 		tie_join(c, ta, b);
 	}
 }
+
+bool choice_is_of_one_flow(const struct correlate *c, uint32_t i)
+{
+	const uint32_t flow = c->packet[i].flow;
+
+	if (!(c->packet[i].flags & PACKET_TIED))
+		return true;
+	for (uint32_t k = c->tie[c->more[i].tie].first; k != NONE; k = c->more[k].tie_next)
+		if (!flow_same_group(c, c->packet[k].flow, flow))
+			return false;
+	return true;
+}

@@ -182,18 +182,6 @@ void correlate_finish(struct correlate *c)
 		close_packet(c, c->oldest);
 }
 
-void correlate_learn_translation(struct correlate *c, const struct result_tuple *pod,
-				 const struct result_tuple *far)
-{
-	struct result_tuple pod_back = flow_reverse_tuple(pod);
-	struct result_tuple far_back = flow_reverse_tuple(far);
-
-	if (!c->cfg.nat)
-		return;
-	translate_link(c, pod, MODEL_ROLE_NONE, far, MODEL_ROLE_COUNT, c->now_ns);
-	translate_link(c, &pod_back, MODEL_ROLE_NONE, &far_back, MODEL_ROLE_COUNT, c->now_ns);
-}
-
 int correlate_counters(const struct correlate *c, struct result *ret_result, struct err *err)
 {
 	return tally_counters(c, ret_result, err);

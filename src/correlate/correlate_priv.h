@@ -487,6 +487,8 @@ void choice_offer(struct correlate *c, struct choice *ch, uint32_t p, int64_t no
 void choice_note(struct correlate *c, const struct choice *ch);
 /* An observation could have been of either: they are judged together. */
 void choice_tie(struct correlate *c, uint32_t a, uint32_t b);
+/* No look-alike of packet i is of another flow: whichever it was, its flow is certain. */
+bool choice_is_of_one_flow(const struct correlate *c, uint32_t i);
 
 /* ---- attach.c: what an observation adds to its packet */
 /* Bytes [start, start + size) of packet p, seen by o at place. */
@@ -715,8 +717,11 @@ static inline void attach_note_nearest(struct correlate *c, struct packet *p,
 static inline void attach_is_done(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
 {
 	c->packet[i].flags |= PACKET_DONE;
-	/* It went all its way: its flow's packets need no second key any more. */
-	if (f)
+	/*
+	 * It went all its way: its flow's packets need no second key any more. But of
+	 * look-alikes nobody can say which way was whose.
+	 */
+	if (f && !(c->packet[i].flags & PACKET_TIED))
 		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
 	close_queue(c, i, now_ns);
 }

@@ -97,6 +97,33 @@ void translate_link(struct correlate *c, const struct result_tuple *pod, unsigne
 		link_views(c, p, pod_role, f, far_role);
 }
 
+/*
+ * One direction of a connection: its packets begin with one tuple and end with another. The
+ * pod's name for them is the one that it sends, else the one that it receives.
+ */
+static bool learn_direction(struct correlate *c, const struct result_tuple *begin,
+			    const struct result_tuple *end)
+{
+	if (observe_pod_of(c, &begin->src) >= 0)
+		translate_link(c, begin, MODEL_ROLE_NONE, end, MODEL_ROLE_COUNT, c->now_ns);
+	else if (observe_pod_of(c, &end->dst) >= 0)
+		translate_link(c, end, MODEL_ROLE_NONE, begin, MODEL_ROLE_COUNT, c->now_ns);
+	else
+		return false;
+	return true;
+}
+
+bool correlate_learn_connection(struct correlate *c, const struct result_tuple *original,
+				const struct result_tuple *reply)
+{
+	const struct result_tuple there = flow_reverse_tuple(reply);
+	const struct result_tuple back = flow_reverse_tuple(original);
+
+	if (!c->cfg.nat || tuple_eq(original, &there))
+		return false;
+	return learn_direction(c, original, &there) && learn_direction(c, reply, &back);
+}
+
 void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs *o,
 		     uint32_t flow)
 {
@@ -131,6 +158,35 @@ void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs
 		translate_link(c, &tb, pod_role, &tf, far_role, o->time_ns);
 }
 
+/* Packet p may be what o shows behind a translation. */
+static bool is_candidate(const struct correlate *c, const struct packet *p,
+			 const struct correlate_obs *o, uint32_t flow, uint16_t place,
+			 bool is_unique)
+{
+	return packet_is_open(p) && packet_same_content(p, o) && !packet_has_place(c, p, place) &&
+	       translate_may(c, p, o, flow, is_unique);
+}
+
+/*
+ * Several packets fit. They are judged together, as look-alikes of one flow are; and only when
+ * they are all of one flow something is learned of it. To join the wrong two would
+ * lead all their later packets astray, and these without any doubt left to tell of.
+ */
+static void tie_candidates(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			   uint16_t place, uint32_t best)
+{
+	const bool near = is_translation(&c->flow[c->packet[best].flow].tuple, &o->tuple, false);
+	unsigned n = 0;
+
+	for (uint32_t a = alias_first(c, translate_key(o)); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet;
+
+		if (i != best && is_candidate(c, &c->packet[i], o, flow, place, !near))
+			choice_tie(c, best, i);
+	}
+}
+
 uint32_t translate_packet(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			  uint16_t place)
 {
@@ -143,12 +199,10 @@ uint32_t translate_packet(struct correlate *c, const struct correlate_obs *o, ui
 	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
 	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet;
-		const struct packet *p = &c->packet[i];
 
-		if (!packet_is_open(p) || !packet_same_content(p, o) ||
-		    packet_has_place(c, p, place) || !translate_may(c, p, o, flow, is_unique))
+		if (!is_candidate(c, &c->packet[i], o, flow, place, is_unique))
 			continue;
-		if (is_translation(&c->flow[p->flow].tuple, &o->tuple, false))
+		if (is_translation(&c->flow[c->packet[i].flow].tuple, &o->tuple, false))
 			choice_offer(c, &near, i, o->time_ns);
 		else
 			choice_offer(c, &any, i, o->time_ns);
@@ -157,7 +211,10 @@ uint32_t translate_packet(struct correlate *c, const struct correlate_obs *o, ui
 	if (ch->best == NONE)
 		return NONE;
 	choice_note(c, ch);
-	translate_learn(c, ch->best, o, flow);
+	if (ch->n > 1)
+		tie_candidates(c, o, flow, place, ch->best);
+	if (choice_is_of_one_flow(c, ch->best))
+		translate_learn(c, ch->best, o, flow);
 	return ch->best;
 }
 

@@ -17,6 +17,7 @@ pkg-config                  | build demo check lint long | pkg-config
 libpcap-dev                 | build demo check lint long |
 libnl-3-dev                 | build demo check lint long |
 libnl-route-3-dev           | build demo check lint long |
+libnl-nf-3-dev              | build demo check lint long |
 libjansson-dev              | build demo check lint long |
 libxxhash-dev               | build demo check lint long |
 libseccomp-dev              | build demo check lint long |

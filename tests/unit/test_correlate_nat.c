@@ -259,23 +259,31 @@ static void test_backend_changes(void **state)
 	assert_int_equal(b->result.packets.complete, 2);
 }
 
+static struct result_tuple udp_tuple(const char *src, uint16_t sport, const char *dst,
+				     uint16_t dport)
+{
+	struct result_tuple t = { .sport = sport, .dport = dport, .protocol = MODEL_PROTO_UDP,
+				  .has_ports = true };
+
+	assert_int_equal(addr_parse(src, &t.src), 0);
+	assert_int_equal(addr_parse(dst, &t.dst), 0);
+	return t;
+}
+
+static bool learn(struct bench *b, struct result_tuple original, struct result_tuple reply)
+{
+	return correlate_learn_connection(b->c, &original, &reply);
+}
+
 /* Conntrack said it before the first frame. */
 static void test_learned(void **state)
 {
 	struct bench *b = *state;
-	struct result_tuple pod = { .sport = 9, .dport = 53, .protocol = MODEL_PROTO_UDP,
-				    .has_ports = true }, far = pod;
 	struct wire v = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9,
 			  .dport = 53, .len = 0 };
 
-	addr_parse(POD, &pod.src);
-	addr_parse(VIP, &pod.dst);
-	addr_parse(NODE, &far.src);
-	addr_parse(REMOTE, &far.dst);
-	far.sport = 77;
-	far.dport = 5353;
 	bench_start(b);
-	correlate_learn_translation(b->c, &pod, &far);
+	assert_true(learn(b, udp_tuple(POD, 9, VIP, 53), udp_tuple(REMOTE, 5353, NODE, 77)));
 	/* An empty datagram without id: nothing in it could tell. */
 	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
 	see(b, BRIDGE, MODEL_WAY_IN, US, v);
@@ -292,6 +300,175 @@ static void test_learned(void **state)
 	assert_packet(b, k, 4);
 	assert_int_equal(packet_of(b, a)->translation.sport, 77);
 	assert_int_equal(packet_of(b, k)->tuple.sport, 53);
+}
+
+/* A client outside reaches the pod by a port of the node: the pod's name of it is the answer's. */
+static void test_learned_ingress(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = OUTSIDE, .dst = NODE, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 30080, .len = 0 };
+	struct wire p = with(v, "10.244.1.1", 77, POD, 8080);
+
+	bench_start(b);
+	assert_true(learn(b, udp_tuple(OUTSIDE, 9, NODE, 30080),
+			  udp_tuple(POD, 8080, "10.244.1.1", 77)));
+	unsigned a = see(b, UNDERLAY, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_OUT, US, p);
+	see(b, VETH, MODEL_WAY_OUT, 2 * US, p);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, MS, with(v, POD, 8080, "10.244.1.1", 77));
+	see(b, BRIDGE, MODEL_WAY_IN, MS + US, with(v, POD, 8080, "10.244.1.1", 77));
+	see(b, UNDERLAY, MODEL_WAY_OUT, MS + 2 * US, with(v, NODE, 30080, OUTSIDE, 9));
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 3);
+	assert_int_equal(packet_of(b, a)->tuple.dport, 8080);
+	assert_int_equal(packet_of(b, a)->translation.dport, 30080);
+	assert_int_equal(packet_of(b, k)->translation.sport, 30080);
+}
+
+/*
+ * A pod meets itself through a Service. What it sends is its name for both directions, and the
+ * answers end at the pod too: no hop is missed.
+ */
+static void test_learned_hairpin(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 80, .len = 0 };
+
+	bench_start(b);
+	assert_true(learn(b, udp_tuple(POD, 9, VIP, 80), udp_tuple(POD, 8080, "10.244.1.1", 9)));
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, VETH, MODEL_WAY_OUT, US, with(v, "10.244.1.1", 9, POD, 8080));
+	unsigned k = see(b, VETH, MODEL_WAY_IN, MS, with(v, POD, 8080, "10.244.1.1", 9));
+	see(b, VETH, MODEL_WAY_OUT, MS + US, with(v, VIP, 80, POD, 9));
+	bench_end(b);
+	assert_packet(b, a, 2);
+	assert_packet(b, k, 2);
+	assert_int_equal(packet_of(b, a)->tuple.dport, 80);
+	assert_int_equal(packet_of(b, k)->tuple.sport, 8080);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+}
+
+/* What is not translated, or of another pod, is not learned. */
+static void test_not_learned(void **state)
+{
+	struct bench *b = *state;
+
+	bench_start(b);
+	assert_false(learn(b, udp_tuple(POD, 9, REMOTE, 53), udp_tuple(REMOTE, 53, POD, 9)));
+	assert_false(learn(b, udp_tuple("10.244.1.9", 9, VIP, 53),
+			   udp_tuple(REMOTE, 53, "10.244.1.9", 9)));
+	bench_end(b);
+}
+
+/*
+ * Two sockets send the same bytes at once, and the masquerade gives each a port at random: the
+ * packets alone cannot tell whose is whose, the connections can.
+ */
+static void look_alikes(struct bench *b, bool is_known)
+{
+	struct wire one = { .src = POD, .dst = OUTSIDE, .proto = MODEL_PROTO_UDP, .sport = 9,
+			    .dport = 53, .df = true, .len = 40 }, two = one;
+	unsigned a, k, m, n;
+
+	two.sport = 10;
+	bench_start(b);
+	if (is_known) {
+		assert_true(learn(b, udp_tuple(POD, 9, OUTSIDE, 53),
+				  udp_tuple(OUTSIDE, 53, NODE, 700)));
+		assert_true(learn(b, udp_tuple(POD, 10, OUTSIDE, 53),
+				  udp_tuple(OUTSIDE, 53, NODE, 600)));
+	}
+	a = see(b, VETH, MODEL_WAY_IN, 0, one);
+	k = see(b, VETH, MODEL_WAY_IN, US, two);
+	see(b, BRIDGE, MODEL_WAY_IN, 2 * US, one);
+	see(b, BRIDGE, MODEL_WAY_IN, 3 * US, two);
+	/* the second one overtakes */
+	m = see(b, UNDERLAY, MODEL_WAY_OUT, 4 * US, with(one, NODE, 600, OUTSIDE, 53));
+	n = see(b, UNDERLAY, MODEL_WAY_OUT, 5 * US, with(one, NODE, 700, OUTSIDE, 53));
+	bench_end(b);
+	if (is_known) {
+		assert_same(b, a, n);
+		assert_same(b, k, m);
+		assert_int_equal(b->mark[m].ambiguous, 0);
+	} else {
+		assert_true(b->mark[m].ambiguous > 1);
+	}
+}
+
+static void test_look_alikes(void **state)
+{
+	look_alikes(*state, false);
+}
+
+/*
+ * A choice between flows teaches nothing: what is guessed of one packet would be taken for
+ * certain of all that follow. What only one flow has sent, does.
+ */
+static void test_look_alikes_not_learned(void **state)
+{
+	struct bench *b = *state;
+	struct wire one = { .src = POD, .dst = OUTSIDE, .proto = MODEL_PROTO_UDP, .sport = 9,
+			    .dport = 53, .df = true, .len = 40 }, two = one, last = one;
+	unsigned seen[3], lost, own;
+
+	two.sport = 10;
+	last.data = 7;
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t at = i * 10 * MS;
+
+		see(b, VETH, MODEL_WAY_IN, at, one);
+		see(b, VETH, MODEL_WAY_IN, at + US, two);
+		see(b, BRIDGE, MODEL_WAY_IN, at + 2 * US, one);
+		lost = see(b, BRIDGE, MODEL_WAY_IN, at + 3 * US, two);
+		seen[i] = see(b, UNDERLAY, MODEL_WAY_OUT, at + 4 * US,
+			      with(one, NODE, 600, OUTSIDE, 53));
+		if (i < 2) /* at last one of the two is lost */
+			see(b, UNDERLAY, MODEL_WAY_OUT, at + 5 * US,
+			    with(one, NODE, 700, OUTSIDE, 53));
+	}
+	own = see(b, VETH, MODEL_WAY_IN, 100 * MS, last);
+	see(b, BRIDGE, MODEL_WAY_IN, 100 * MS + US, last);
+	see(b, UNDERLAY, MODEL_WAY_OUT, 100 * MS + 2 * US, with(last, NODE, 700, OUTSIDE, 53));
+	bench_end(b);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(b->mark[seen[i]].ambiguous > 1);
+	assert_int_equal(packet_of(b, lost)->status, RESULT_AMBIGUOUS);
+	assert_int_equal(packet_of(b, seen[2])->status, RESULT_AMBIGUOUS);
+	assert_packet(b, own, 3);
+	assert_int_equal(packet_of(b, own)->translation.sport, 700);
+	assert_int_equal(b->mark[own + 2].ambiguous, 0);
+}
+
+/* Equal packets of one flow: which is which is open, whose they are is not. */
+static void test_look_alikes_of_one_flow(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = OUTSIDE, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 53, .df = true, .len = 40 };
+	unsigned a, k;
+
+	bench_start(b);
+	a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	k = see(b, VETH, MODEL_WAY_IN, US, v);
+	see(b, BRIDGE, MODEL_WAY_IN, 2 * US, v);
+	see(b, BRIDGE, MODEL_WAY_IN, 3 * US, v);
+	see(b, UNDERLAY, MODEL_WAY_OUT, 4 * US, with(v, NODE, 600, OUTSIDE, 53));
+	see(b, UNDERLAY, MODEL_WAY_OUT, 5 * US, with(v, NODE, 600, OUTSIDE, 53));
+	bench_end(b);
+	assert_same(b, a, 4);
+	assert_same(b, k, 5);
+	assert_int_equal(packet_of(b, a)->translation.sport, 600);
+	assert_int_equal(b->result.packets.complete, 2);
+}
+
+static void test_look_alikes_learned(void **state)
+{
+	look_alikes(*state, true);
 }
 
 /* ICMP errors: the quote is translated with them; two pods' errors do not become one flow. */
@@ -349,6 +526,9 @@ int main(void)
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
 		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
 		T(test_port_reuse), T(test_backend_changes), T(test_learned),
+		T(test_learned_ingress), T(test_learned_hairpin), T(test_not_learned), T(test_look_alikes),
+		T(test_look_alikes_learned), T(test_look_alikes_not_learned),
+		T(test_look_alikes_of_one_flow),
 		T(test_icmp_error), T(test_no_translation),
 	};
 

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_conntrack.c - ctnetlink messages as the kernel sends them, and broken ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "podhop/conntrack.h"
+
+/* net/netfilter/nf_conntrack_netlink.c: ctnetlink_fill_info(), as far as it matters. */
+struct message {
+	_Alignas(struct nlmsghdr) uint8_t b[512];
+	size_t len;
+};
+
+static size_t put(struct message *m, uint16_t type, const void *data, size_t len)
+{
+	struct nlattr a = { .nla_len = (uint16_t)(sizeof(a) + len), .nla_type = type };
+	size_t at = m->len;
+
+	memcpy(m->b + m->len, &a, sizeof(a));
+	if (len)
+		memcpy(m->b + m->len + sizeof(a), data, len);
+	m->len += (sizeof(a) + len + 3) & ~(size_t)3;
+	return at;
+}
+
+static size_t begin(struct message *m, uint16_t type)
+{
+	return put(m, (uint16_t)(type | NLA_F_NESTED), NULL, 0);
+}
+
+static void end(struct message *m, size_t at)
+{
+	uint16_t len = (uint16_t)(m->len - at);
+
+	memcpy(m->b + at, &len, sizeof(len));
+}
+
+static void put_be16(struct message *m, uint16_t type, uint16_t v)
+{
+	const uint8_t be[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+
+	put(m, type, be, sizeof(be));
+}
+
+static void put_tuple(struct message *m, uint16_t type, const struct result_tuple *t)
+{
+	bool v4 = addr_is_v4(&t->src);
+	size_t skip = v4 ? 12 : 0, tuple = begin(m, type), part = begin(m, CTA_TUPLE_IP);
+
+	put(m, v4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, t->src.b + skip, 16 - skip);
+	put(m, v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, t->dst.b + skip, 16 - skip);
+	end(m, part);
+	part = begin(m, CTA_TUPLE_PROTO);
+	put(m, CTA_PROTO_NUM, &t->protocol, 1);
+	if (t->protocol == MODEL_PROTO_ICMP) {
+		put_be16(m, CTA_PROTO_ICMP_ID, t->sport);
+	} else if (t->has_ports) {
+		put_be16(m, CTA_PROTO_SRC_PORT, t->sport);
+		put_be16(m, CTA_PROTO_DST_PORT, t->dport);
+	}
+	end(m, part);
+	end(m, tuple);
+}
+
+static struct message message(const struct result_tuple *original,
+			      const struct result_tuple *reply, uint32_t status)
+{
+	struct message m = { .len = sizeof(struct nlmsghdr) };
+	const struct nfgenmsg g = { .nfgen_family = addr_is_v4(&original->src) ? 2 : 10 };
+	struct nlmsghdr h = { .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW };
+	const uint8_t be[4] = { (uint8_t)(status >> 24), (uint8_t)(status >> 16),
+				(uint8_t)(status >> 8), (uint8_t)status };
+
+	memcpy(m.b + m.len, &g, sizeof(g));
+	m.len += sizeof(g);
+	put_tuple(&m, CTA_TUPLE_ORIG, original);
+	put_tuple(&m, CTA_TUPLE_REPLY, reply);
+	put(&m, CTA_STATUS, be, sizeof(be));
+	h.nlmsg_len = (uint32_t)m.len;
+	memcpy(m.b, &h, sizeof(h));
+	return m;
+}
+
+static struct result_tuple tuple(uint8_t protocol, const char *src, uint16_t sport,
+				 const char *dst, uint16_t dport)
+{
+	struct result_tuple t = { .protocol = protocol, .has_ports = true, .sport = sport,
+				  .dport = dport };
+
+	assert_int_equal(addr_parse(src, &t.src), 0);
+	assert_int_equal(addr_parse(dst, &t.dst), 0);
+	return t;
+}
+
+static void assert_tuple(const struct result_tuple *found, const struct result_tuple *wanted)
+{
+	assert_true(addr_eq(&found->src, &wanted->src));
+	assert_true(addr_eq(&found->dst, &wanted->dst));
+	assert_int_equal(found->sport, wanted->sport);
+	assert_int_equal(found->dport, wanted->dport);
+	assert_int_equal(found->protocol, wanted->protocol);
+	assert_true(found->has_ports);
+}
+
+#define CONFIRMED (IPS_CONFIRMED | IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE)
+
+static void assert_parsed(struct result_tuple original, struct result_tuple reply, uint32_t status)
+{
+	struct message m = message(&original, &reply, status);
+	struct result_tuple o, r;
+
+	assert_true(conntrack_parse(m.b, m.len, &o, &r));
+	assert_tuple(&o, &original);
+	assert_tuple(&r, &reply);
+}
+
+static void test_parsed(void **state)
+{
+	(void)state;
+	assert_parsed(tuple(MODEL_PROTO_TCP, "10.244.1.2", 40000, "10.96.0.10", 80),
+		      tuple(MODEL_PROTO_TCP, "10.244.2.2", 8080, "10.244.1.2", 40000),
+		      CONFIRMED | IPS_DST_NAT);
+	assert_parsed(tuple(MODEL_PROTO_UDP, "fd00::2", 40000, "fd77::1", 53),
+		      tuple(MODEL_PROTO_UDP, "fd77::1", 53, "fd77::b", 6543),
+		      CONFIRMED | IPS_SRC_NAT);
+	assert_parsed(tuple(MODEL_PROTO_ICMP, "10.244.1.2", 7, "192.168.77.100", 0),
+		      tuple(MODEL_PROTO_ICMP, "192.168.77.100", 8, "192.168.77.11", 0),
+		      CONFIRMED | IPS_SRC_NAT);
+}
+
+static void test_refused(void **state)
+{
+	const struct result_tuple o = tuple(MODEL_PROTO_TCP, "10.244.1.2", 4, "10.96.0.10", 80);
+	const struct result_tuple r = tuple(MODEL_PROTO_TCP, "10.244.2.2", 8, "10.244.1.2", 4);
+	struct result_tuple gre_o = o, gre_r = r, a, b;
+	struct message m;
+	struct nlmsghdr h;
+
+	(void)state;
+	gre_o.protocol = gre_r.protocol = 47;
+	gre_o.has_ports = gre_r.has_ports = false;
+	m = message(&o, &r, CONFIRMED);
+	assert_false(conntrack_parse(m.b, m.len, &a, &b)); /* not translated */
+	m = message(&gre_o, &gre_r, CONFIRMED | IPS_DST_NAT);
+	assert_false(conntrack_parse(m.b, m.len, &a, &b)); /* no ports */
+	m = message(&o, &r, CONFIRMED | IPS_DST_NAT);
+	memcpy(&h, m.b, sizeof(h));
+	h.nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
+	memcpy(m.b, &h, sizeof(h));
+	assert_false(conntrack_parse(m.b, m.len, &a, &b)); /* its end */
+}
+
+/* Every cut, with the length told and not told; in memory of exactly that size. */
+static void test_cut(void **state)
+{
+	const struct result_tuple o = tuple(MODEL_PROTO_TCP, "10.244.1.2", 4, "10.96.0.10", 80);
+	const struct result_tuple r = tuple(MODEL_PROTO_TCP, "10.244.2.2", 8, "10.244.1.2", 4);
+	const struct message m = message(&o, &r, CONFIRMED | IPS_DST_NAT);
+
+	(void)state;
+	for (size_t len = 0; len < m.len; len++) {
+		uint8_t *cut = malloc(len ? len : 1);
+		struct result_tuple a, b;
+		uint32_t told = (uint32_t)len;
+
+		assert_non_null(cut);
+		memcpy(cut, m.b, len);
+		assert_false(conntrack_parse(cut, len, &a, &b));
+		if (len >= sizeof(told)) {
+			memcpy(cut, &told, sizeof(told));
+			assert_false(conntrack_parse(cut, len, &a, &b));
+		}
+		free(cut);
+	}
+}
+
+/* Without the right to it there is a sentence, and no socket. */
+static void test_open(void **state)
+{
+	struct err err = ERR_INIT;
+	struct conntrack *c = conntrack_open(&err);
+
+	(void)state;
+	if (!c) {
+		assert_int_not_equal(err.code, 0);
+		assert_non_null(strstr(err.text, "conntrack"));
+	}
+	conntrack_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parsed), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_cut), cmocka_unit_test(test_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
