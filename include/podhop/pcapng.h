@@ -246,5 +246,6 @@ int pcapng_writer_flush(struct pcapng_writer *w, struct err *err);
 int pcapng_writer_finish(struct pcapng_writer *w, struct err *err);
 /* header included, flushed or not, before packing */
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);
+size_t pcapng_writer_pending(const struct pcapng_writer *w);	/* of these, bytes not flushed */
 
 #endif

@@ -58,6 +58,13 @@ enum naming {
 	NAMING_TIME,			/* -G: F is a strftime template, as tcpdump */
 };
 
+/* --min-free: space that a run leaves on the disk. */
+struct min_free {
+	bool is_set;		/* else the default of disk.c */
+	uint64_t bytes;		/* 0: none */
+	unsigned percent;	/* of the file system; 0: bytes */
+};
+
 #define LIST_MAX 64u	/* repeatable options: --hops, --pod, --and */
 
 struct limits {
@@ -75,6 +82,7 @@ struct options {
 	uint32_t snaplen;		/* -s, of the inner frame */
 	uint32_t buffer_kib;		/* -B */
 	struct limits stop;		/* -a */
+	struct min_free min_free;
 	struct limits ring;		/* -b; -C, -G and -W in other words */
 	enum naming naming;
 	char *filter;			/* -f or trailing words, joined; owned */
@@ -142,6 +150,22 @@ void signals_watch_stdin(void);
 #define SIGNALS_EOF_GRACE_S 20
 bool signals_take_status(void);		/* SIGUSR1 came since the last call */
 
+/* ---- disk.c: the floor of free space */
+struct disk {
+	const struct options *opt;
+	uint64_t next;		/* bytes written when the file system is asked again */
+	uint64_t floor;		/* bytes, as last computed; 0: none known yet */
+	bool low;
+};
+void disk_begin(struct disk *d, const struct options *o);
+/*
+ * Is less free than the floor where fd's file lies? written: bytes so far, pending of them not
+ * yet in the file; look_now: asks the file system, else when enough has been written. Once low
+ * it stays so; err has the sentence.
+ */
+bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool look_now,
+		 struct err *err);
+
 /* ---- output.c: correlated pcapng files */
 struct output;
 /* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
@@ -170,6 +194,10 @@ int output_frame(struct output *out, const struct model_frame *f, const struct c
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */
 int output_statistics(struct output *out, const struct result *r, int64_t now_ns, struct err *err);
 int output_flush(struct output *out, struct err *err);
+/* True once less than --min-free is free under a regular file; err says so. */
+bool output_is_low(struct output *out, bool look_now, struct err *err);
+/* bytes that are to stay free; 0: none */
+uint64_t output_floor(const struct output *out);
 int output_idle(struct output *out, struct err *err);	/* flushes what has waited long enough */
 /* For the epb_dropcount of the hop's next frame that is not older than from_ns. */
 void output_drops(struct output *out, unsigned hop, int64_t from_ns, uint64_t count);
@@ -215,6 +243,7 @@ struct session {
 	struct names *names;		/* owned: --pods, the inputs' own, this node's */
 	struct report_style style;
 	struct err err;			/* of a callback */
+	struct err low;			/* the disk is nearly full: nothing more is kept */
 	bool packets;			/* a line a packet */
 	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */
 	uint64_t packets_seen;
@@ -250,6 +279,8 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 bool session_is_unseen(const struct session *s);
 int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
 int session_failed(struct session *s, int rc);
+/* Looks at the disk now and then; a run that has no room left keeps no more frames and ends. */
+void session_watch_disk(struct session *s, bool look_now);
 /* What pipeline_frame() returned, and what its callbacks found: 0 or -errno, kept in s->err. */
 static inline int session_took(struct session *s, int rc)
 {

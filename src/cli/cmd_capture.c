@@ -33,6 +33,7 @@
 
 #include "podhop/buf.h"
 #include "podhop/capture.h"
+#include "podhop/figure.h"
 #include "podhop/log.h"
 #include "podhop/resolve.h"
 #include "podhop/sandbox.h"
@@ -237,8 +238,19 @@ static int open_capture(struct run *run, struct err *err)
 	return 0;
 }
 
+/* Neither an end nor a ring: only the disk ends what is written. */
+static bool is_unbounded(const struct options *o)
+{
+	bool ring = o->naming && o->ring.files &&
+		    (o->naming != NAMING_COUNT || o->ring.bytes);
+
+	return o->write && !ring && !o->stop.duration_ns && !o->stop.bytes && !o->stop.frames &&
+	       !o->stop.files && !o->count;
+}
+
 static void say_start(const struct run *run)
 {
+	char text[FIGURE_MAX];
 	const struct model_net *net = run->session->net;
 	const struct options *o = run->opt;
 
@@ -252,8 +264,14 @@ static void say_start(const struct run *run)
 		fprintf(stderr, "; whole frames with their payload are kept");
 	else
 		fprintf(stderr, "; %u bytes of each inner frame are kept", o->snaplen);
-	if (o->write && !o->stop.duration_ns && !o->stop.bytes && !o->stop.frames && !o->count)
-		fprintf(stderr, "; nothing bounds the file (-a, -c)");
+	uint64_t least = run->session->output ? output_floor(run->session->output) : 0;
+	if (is_unbounded(o)) {
+		fprintf(stderr, "; nothing bounds the %s (-a, -c%s)", o->naming ? "files" : "file",
+			o->naming ? ", -b files" : "");
+		if (least)
+			fprintf(stderr, " but %s that stay free on the disk (--min-free)",
+				figure_bytes(least, text));
+	}
 	fputc('\n', stderr);
 }
 
@@ -383,6 +401,7 @@ static int loop(struct run *run, struct err *err)
 		if (now >= next_drops) {
 			read_drops(run, now_of(CLOCK_REALTIME));
 			next_drops = now + DROPS_INTERVAL_NS;
+			session_watch_disk(s, true); /* others write, too */
 		}
 		if (rc >= 0 && stream && known && now >= next_time) {
 			rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);

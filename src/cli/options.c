@@ -68,7 +68,7 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
-	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE,
+	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE, OPT_MIN_FREE,
 };
 
 struct option_row {
@@ -96,6 +96,8 @@ static const struct option_row options[] = {
 	  "next file after so many seconds; FILE is a strftime template" },
 	{ OPT_FILES, "rotate-files", "N", FOR_RUN,
 	  "with -C keep N files in a ring, with -G end after N" },
+	{ OPT_MIN_FREE, "min-free", "MB|N%", FOR_RUN,
+	  "end when less of the disk is free (5%, at most 1000; 0: never)" },
 	{ OPT_FILTER, "filter", "FILTER", FOR_RUN | FOR(VERIFY),
 	  "libpcap filter on the pod's own packets as its veth shows them" },
 	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN,
@@ -304,6 +306,23 @@ static int parse_condition(const char *what, const char *text, struct limits *l,
 	return 0;
 }
 
+/* Million bytes as -C takes them, or a share of the file system. */
+static int parse_min_free(const char *text, struct min_free *m, struct err *err)
+{
+	char *end;
+
+	errno = 0;
+	uint64_t v = strtoull(text, &end, 10);
+	bool percent = strcmp(end, "%") == 0;
+	if (text[0] < '0' || text[0] > '9' || errno || (*end && !percent) ||
+	    v > (percent ? 99u : 1000000000u))
+		return err_usage(err, EINVAL, "--min-free %s: million bytes or N%% are needed",
+				 text);
+	*m = (struct min_free){ .is_set = true, .bytes = percent ? 0 : v * 1000000,
+				.percent = percent ? (unsigned)v : 0 };
+	return 0;
+}
+
 static int add_to_list(const char *what, const char *list[LIST_MAX], unsigned *n, const char *v,
 		       struct err *err)
 {
@@ -455,6 +474,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		break;
 	case OPT_LINE:
 		o->line_buffered = true;
+		break;
+	case OPT_MIN_FREE:
+		rc = parse_min_free(v, &o->min_free, err);
 		break;
 	case OPT_UNTIL_EOF:
 		o->until_eof = true;

@@ -89,7 +89,9 @@ struct output {
 	struct privacy *privacy;	/* NULL: everything is written as it came */
 	struct model_net *pseudonyms;	/* net is this then; owned */
 	int64_t flushed_ns;
+	struct disk disk;
 	bool flush_each, terse, rotates;
+	bool is_pipe;			/* or a terminal, or a device: no regular file */
 };
 
 static int64_t monotonic_ns(void)
@@ -563,6 +565,13 @@ static int privacy_begin(struct output *o, const struct privacy_key *key, struct
 	return 0;
 }
 
+static bool is_no_file(const struct output *o)
+{
+	struct stat st;
+
+	return o->n_files && fstat(o->files[0].fd, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 struct output *output_open(const struct options *opt, const struct model_net *net,
 			   struct names *names, const char *const *filters, int64_t begin_ns,
 			   int reserved_fd, const struct privacy_key *key, struct err *err)
@@ -579,6 +588,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	if (uname(&u) == 0)
 		snprintf(o->os, sizeof(o->os), "%s %s", u.sysname, u.release);
 	o->opt = opt;
+	disk_begin(&o->disk, opt);
 	o->net = net;
 	o->names = names;
 	o->filters = filters;
@@ -600,6 +610,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 		output_free(o);
 		return NULL;
 	}
+	o->is_pipe = is_no_file(o);
 	return o;
 memory:
 	output_free(o);
@@ -835,9 +846,23 @@ uint64_t output_bytes(const struct output *o)
 
 bool output_is_pipe(const struct output *o)
 {
-	struct stat st;
+	return o->is_pipe;
+}
 
-	return o->n_files && fstat(o->files[0].fd, &st) == 0 && !S_ISREG(st.st_mode);
+bool output_is_low(struct output *o, bool look_now, struct err *err)
+{
+	size_t pending = 0;
+
+	if (!o->n_files || o->is_pipe || o->over)
+		return false;
+	for (unsigned i = 0; i < o->n_files; i++)
+		pending += pcapng_writer_pending(o->files[i].writer);
+	return disk_is_low(&o->disk, o->files[0].fd, output_bytes(o), pending, look_now, err);
+}
+
+uint64_t output_floor(const struct output *o)
+{
+	return o->is_pipe ? 0 : o->disk.floor;
 }
 
 void output_drops(struct output *o, unsigned hop, int64_t from_ns, uint64_t count)

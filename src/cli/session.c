@@ -150,7 +150,16 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 	rc = output_frame(s->output, f, m, &s->err);
 	if (s->opt->stop.bytes && output_bytes(s->output) >= s->opt->stop.bytes)
 		pipeline_stop(s->pipeline);
+	session_watch_disk(s, false);
 	return rc;
+}
+
+void session_watch_disk(struct session *s, bool look_now)
+{
+	if (!s->output || s->low.code || !output_is_low(s->output, look_now, &s->low))
+		return;
+	err_prefix(&s->low, "%s", s->opt->write);
+	pipeline_stop(s->pipeline);
 }
 
 static void on_packet(void *arg, const struct result_packet *p)
@@ -290,6 +299,8 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 		if (!s->output)
 			return -EIO;
 		output_set_counters(s->output, file_counters, s);
+		if (output_is_low(s->output, true, err))
+			return err_prefix(err, "%s", o->write);
 	}
 	return session_pipeline(s, live, sort_ns, err);
 }
@@ -420,6 +431,8 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		if (rc < 0)
 			failed = err_sys(err, rc, "write %s", o->html);
 	}
+	if (s->low.code && !s->err.code)
+		s->err = s->low;
 	if (s->err.code && s->err.code != -EPIPE) {
 		*err = s->err;
 		failed = s->err.code;

@@ -672,3 +672,8 @@ uint64_t pcapng_writer_bytes(const struct pcapng_writer *w)
 {
 	return w->total;
 }
+
+size_t pcapng_writer_pending(const struct pcapng_writer *w)
+{
+	return w->len;
+}

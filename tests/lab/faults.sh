@@ -58,7 +58,7 @@ is "every frame that tshark sees is reported" "$(jq '.inputs[0].frames' "$dir/ki
 mkdir "$dir/small"
 mount -t tmpfs -o size=2m none "$dir/small" || bail "no tmpfs"
 mounted=$dir/small
-capture node1 default/web -s 128 -w "$dir/small/full.pcapng" --report "$dir/full.txt"
+capture node1 default/web -s 128 -w "$dir/small/full.pcapng" --min-free 0 --report "$dir/full.txt"
 on web "$TOOLS/udpgen" -n 20000 -s 64 -r 10000 -p 5301 "$POD_API_IP" >/dev/null 2>&1
 wait "${capture_pid[node1]}"
 status=$?
@@ -67,6 +67,47 @@ like "and a sentence that names file and reason" "$(cat "$dir/node1.err")" \
 	'full\.pcapng: write: No space left on device'
 is "what was written is whole" "$(readable "$dir/small/full.pcapng")" ''
 like "and is reported" "$(cat "$dir/full.txt")" 'observations'
+# Space is there again: the same file is written over, and whole.
+truncate -s 0 "$dir/small/full.pcapng"
+capture node1 default/web -s 128 -w "$dir/small/full.pcapng" --min-free 0
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+capture_end node1
+is "with space again the next capture is as ever" "$status $(readable "$dir/small/full.pcapng")" '0 '
+umount "$dir/small"
+mounted=''
+
+# ---- a disk that must not become full ----
+
+mount -t tmpfs -o size=8m none "$dir/small" || bail "no tmpfs"
+mounted=$dir/small
+free() { stat -f -c '%a %S' "$dir/small" | awk '{ print $1 * $2 }'; }
+capture node1 default/web -s 128 -w "$dir/small/floor.pcapng" --min-free 4 --json
+on web "$TOOLS/udpgen" -n 40000 -s 64 -r 10000 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+wait "${capture_pid[node1]}"
+is "less free than --min-free ends the capture with 1" "$?" 1
+like "and a sentence with both figures" "$(cat "$dir/node1.err")" \
+	'floor\.pcapng: [0-9.]+ MB free on the disk, 4\.00 MB are to stay free'
+if (($(free) >= 3500000)); then
+	ok "the room is still there"
+else
+	not_ok "the room is still there" "$(free) bytes free"
+fi
+is "the file is whole" "$(readable "$dir/small/floor.pcapng")" ''
+is "and has what the report counts" "$(frames_of "$dir/small/floor.pcapng")" \
+	"$(jq '.capture.observations' "$dir/node1.out")"
+# Others fill it while nothing passes.
+rm -f "$dir/small/floor.pcapng"
+capture node1 default/web -s 128 -w "$dir/small/floor.pcapng" --min-free 50% --json
+like "what bounds the file is said" "$(cat "$dir/node1.err")" \
+	'nothing bounds the file \(-a, -c\) but 4\.[0-9]+ MB that stay free'
+head -c 5000000 /dev/zero >"$dir/small/others"
+wait "${capture_pid[node1]}"
+is "the same when others fill it" "$? $(readable "$dir/small/floor.pcapng")" '1 '
+# From the beginning: nothing is captured.
+"$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" --min-free 50% \
+	-w "$dir/small/none.pcapng" -c 1 >"$dir/none.out" 2>"$dir/none.err"
+is "no room at the start: said before anything is captured" \
+	"$? $(grep -c 'capturing on' "$dir/none.err")" '1 0'
 umount "$dir/small"
 mounted=''
 
