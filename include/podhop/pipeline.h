@@ -48,6 +48,8 @@ struct pipeline_config {
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	uint64_t max_frames;		/* -a packets: frames kept; 0: no limit */
 	size_t bytes_max;		/* 0: default */
+	/* open packets and flows remembered; 0: defaults. Less in tests: tables that are full */
+	uint32_t packets_max, flows_max;
 	enum model_direction direction;	/* only packets of this direction; OTHER: all */
 	const struct capture_filter *filter;	/* the user's FILTER; NULL: none */
 	/* A kept frame with its mark, in time order. Returns 0 or -errno, which ends the run. */

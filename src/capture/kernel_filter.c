@@ -483,7 +483,8 @@ int capture_kernel_filter(const struct model_net *net, unsigned hop, const char 
 		return err_set(err, -EINVAL, "filter: there is no hop %u", hop);
 	buf_init(&body, TEXT_MAX);
 	buf_init(&text, TEXT_MAX);
-	if (expr && *expr) {
+	/* Blanks are no filter to libpcap, but in parentheses they are a mistake. */
+	if (expr && expr[strspn(expr, " \t\r\n")]) {
 		/* a bad FILTER is named as the user wrote it, not inside of ours */
 		struct capture_filter *f = capture_filter_new(expr, err);
 

@@ -338,6 +338,8 @@ static int set_filter(struct options *o, const char *text, struct err *err)
 		return err_usage(err, EINVAL, "-f given twice, or together with trailing words");
 	if (strlen(text) > FILTER_MAX)
 		return err_usage(err, E2BIG, "the filter is longer than %u bytes", FILTER_MAX);
+	if (!text[strspn(text, " \t\r\n")])
+		return 0; /* as libpcap has it: everything */
 	o->filter = strdup(text);
 	return o->filter ? 0 : err_sys(err, ENOMEM, "filter");
 }

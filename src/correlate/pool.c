@@ -124,6 +124,14 @@ uint32_t packet_root(const struct correlate *c, uint32_t p)
 	return p;
 }
 
+/* The oldest that settles is held by its queue and perhaps by its look-alikes, nothing else. */
+static bool only_settles(const struct correlate *c)
+{
+	const struct packet *p = &c->packet[c->settling[c->settling_head].packet];
+
+	return p->held == 1u + ((p->flags & PACKET_TIED) ? 1u : 0u);
+}
+
 /*
  * Whole packets that only settle go first, then the oldest, early and
  * with that known. What is held by observations that wait for their mark cannot go.
@@ -132,10 +140,11 @@ bool correlate_make_room(struct correlate *c)
 {
 	if (c->packets_top < c->n_packets)
 		return true;
-	while (c->packets_free == NONE && c->n_settling &&
-	       c->packet[c->settling[c->settling_head].packet].held == 1)
+	while (c->packets_free == NONE && c->n_settling && only_settles(c))
 		close_unqueue(c);
-	if (c->packets_free == NONE && c->oldest != NONE && !c->packet[c->oldest].held) {
+	/* Look-alikes are judged together: only the last one's close frees any of them. */
+	while (c->packets_free == NONE && c->oldest != NONE &&
+	       !packet_waits(&c->packet[c->oldest])) {
 		c->packet[c->oldest].flags |= PACKET_EARLY;
 		c->closed_early++;
 		close_packet(c, c->oldest);

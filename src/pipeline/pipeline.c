@@ -135,6 +135,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.observations = config->observations,
 		.keep_other = config->keep_other,
 		.ids_only = config->ids_only,
+		.packets_max = config->packets_max,
+		.flows_max = config->flows_max,
 		.hash_seed = config->hash_seed,
 		.max_packets = config->max_packets,
 		.verdicts = config->filter || config->direction,

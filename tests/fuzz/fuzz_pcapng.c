@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 #include "podhop/pcapng.h"
+#ifndef FUZZ_REPLAY
+#include "fuzz_blocks.h"
+#endif
 
 #define INPUT_MAX (1u << 20)	/* longer ones teach nothing new */
 #define SLOW_EVERY 64u

@@ -682,6 +682,28 @@ static void test_good_filters(void **state)
 	capture_filter_free(NULL);
 }
 
+/* Blanks are everything, as with tcpdump; in parentheses they would be a mistake. */
+static void test_blank_filter(void **state)
+{
+	static const char *const blanks[] = { "", " ", "\n", " \t\r\n " };
+	struct model_net net = { .n_hops = 1 };
+	struct err err = ERR_INIT;
+	struct buf with, without;
+
+	(void)state;
+	net.hops[0].role = MODEL_ROLE_VETH;
+	buf_init(&with, 4096);
+	buf_init(&without, 4096);
+	assert_int_equal(capture_kernel_filter(&net, 0, NULL, true, NULL, &without, &err), 0);
+	for (unsigned i = 0; i < sizeof(blanks) / sizeof(blanks[0]); i++) {
+		assert_int_equal(
+			capture_kernel_filter(&net, 0, blanks[i], true, NULL, &with, &err), 0);
+		assert_string_equal(buf_str(&with), buf_str(&without));
+	}
+	buf_done(&with);
+	buf_done(&without);
+}
+
 /* Every length of a cut frame: the answer is that of the whole frame, or "not known". */
 static void test_cut_frames(void **state)
 {
@@ -749,6 +771,7 @@ int main(void)
 		cmocka_unit_test(test_filter_elsewhere),
 		cmocka_unit_test(test_bad_filters),
 		cmocka_unit_test(test_good_filters),
+		cmocka_unit_test(test_blank_filter),
 		cmocka_unit_test(test_cut_frames),
 	};
 

@@ -193,6 +193,28 @@ static void test_table_full(void **state)
 	assert_int_equal(lost, 8);
 }
 
+/* Look-alikes hold each other until all have closed: a full table of them makes room as well. */
+static void test_table_full_of_look_alikes(void **state)
+{
+	struct bench *b = *state;
+
+	b->cfg.packets_max = 8;
+	bench_start(b);
+	for (unsigned i = 0; i < 60; i++) {
+		struct wire w = udp(0, REMOTE);
+
+		w.df = true;
+		see(b, VETH, MODEL_WAY_IN, (int)i * 250 * US, w);
+		if (i % 3 == 2)
+			see(b, BRIDGE, MODEL_WAY_IN, (int)i * 250 * US + 5 * US, w);
+	}
+	bench_end(b);
+	for (unsigned i = 0; i < b->n; i++)
+		assert_int_not_equal(id_of(b, i), 0);
+	assert_int_equal(b->result.packets.total, b->n_packets);
+	assert_true(b->result.capture.closed_early > 0);
+}
+
 /* Whole packets give way first: a full table of them closes nothing early. */
 static void test_table_full_of_whole(void **state)
 {
@@ -294,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_stops), T(test_gap_is_not_lost), T(test_drops),
 		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
+		T(test_table_full_of_look_alikes),
 		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
 		T(test_late_frame),
 	};
