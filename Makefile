@@ -34,7 +34,7 @@ VERSION := $(shell cat .version 2>/dev/null || git describe --tags --always --di
 
 # Required flags stay apart from CFLAGS, CPPFLAGS and LDFLAGS, which belong to the user.
 PKGS      := libpcap libnl-3.0 libnl-route-3.0 libnl-nf-3.0 jansson libxxhash libseccomp libcap-ng zlib libzstd \
-	nettle
+	nettle ncursesw
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
@@ -80,7 +80,7 @@ say = @printf '  %-5s %s\n'
 endif
 
 MODULES := base dissect pcapng resolve capture conntrack correlate verify doctor report pipeline sandbox names \
-	privacy extcap cli
+	privacy extcap live cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))
 LIB_OBJS := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJS))

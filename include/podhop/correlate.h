@@ -223,6 +223,8 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 void correlate_finish(struct correlate *c);
 /* Of the result, only capture: its counts and interfaces. Cheap, at any time. */
 int correlate_counters(const struct correlate *c, struct result *ret_result, struct err *err);
+/* All but flows and latency bars: costs the same however long the run is (some 50 us). */
+int correlate_summary(const struct correlate *c, struct result *ret_result, struct err *err);
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err);
 
 /* Packets with an id whose record is closed / selected so far (for -c). */

@@ -26,6 +26,9 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 bool log_enabled(enum log_level level);
 
+/* Where whole lines go instead of stderr, while something owns the terminal; NULL: stderr again. */
+void log_set_sink(void (*sink)(void *arg, const char *line), void *arg);
+
 __attribute__((format(printf, 3, 4)))
 void log_write(enum log_level level, const char *module, const char *fmt, ...);
 

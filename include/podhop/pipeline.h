@@ -72,6 +72,8 @@ int pipeline_time(struct pipeline *p, int64_t time_ns);
 int pipeline_finish(struct pipeline *p);
 /* The capture's figures so far, without what takes sorting: for statistics while it runs. */
 int pipeline_counters(const struct pipeline *p, struct result *ret_result, struct err *err);
+/* With packets, paths, latencies and losses; without flows: for a screen while it runs. */
+int pipeline_summary(const struct pipeline *p, struct result *ret_result, struct err *err);
 int pipeline_result(const struct pipeline *p, struct result *ret_result, struct err *err);
 
 struct correlate *pipeline_correlator(struct pipeline *p);

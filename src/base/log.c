@@ -14,6 +14,8 @@
 
 /* The one mutable state outside the command line: set before anything is logged. */
 static enum log_level log_level = LOG_LEVEL_WARN;
+static void (*log_sink)(void *arg, const char *line);
+static void *log_sink_arg;
 
 static const char *const log_words[] = {
 	[LOG_LEVEL_ERROR] = "",
@@ -27,6 +29,12 @@ static_assert(sizeof(log_words) / sizeof(log_words[0]) == LOG_LEVEL_COUNT, "a wo
 void log_set_level(enum log_level level)
 {
 	log_level = level;
+}
+
+void log_set_sink(void (*sink)(void *arg, const char *line), void *arg)
+{
+	log_sink = sink;
+	log_sink_arg = arg;
 }
 
 enum log_level log_get_level(void)
@@ -79,5 +87,8 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 		len = sizeof(line) - 2;
 	line[len] = '\n';
 	line[len + 1] = '\0';
-	(void)fputs(line, stderr);
+	if (log_sink)
+		log_sink(log_sink_arg, line);
+	else
+		(void)fputs(line, stderr);
 }

@@ -12,6 +12,7 @@
 #include "podhop/chain.h"
 #include "podhop/doctor.h"
 #include "podhop/err.h"
+#include "podhop/live.h"
 #include "podhop/model.h"
 #include "podhop/names.h"
 #include "podhop/pcapng.h"
@@ -107,6 +108,7 @@ struct options {
 	bool until_eof;			/* --until-eof */
 	bool no_payload, anonymize;
 	const char *key_file;		/* --anonymize=KEYFILE; NULL: a random key */
+	bool live;			/* --live */
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -226,6 +228,22 @@ void causes_lines(const struct doctor_findings *f, struct causes_lines *ret);
 void causes_take(struct doctor_findings *f, const struct pcapng_reader *r);
 /* Gives losses their reason and evidence. 0 or -ENOMEM. */
 int causes_of_losses(const struct doctor_findings *f, struct result *r);
+/* ---- screen.c: --live */
+struct screen;
+struct session;
+/*
+ * Checks the terminal and starts the screen's process, which waits; before any device is open.
+ * ERR_USAGE where there is no terminal that can be used.
+ */
+struct screen *screen_open(const struct options *o, struct err *err);
+/* When the session has started. From here on screen_close() gives the terminal back. */
+int screen_begin(struct screen *s, struct session *session, struct err *err);
+/* Sends a frame when one is due, never waits. now_ns: CLOCK_MONOTONIC, real_ns: CLOCK_REALTIME */
+int screen_tick(struct screen *s, struct session *session, int64_t now_ns, int64_t real_ns,
+		struct err *err);
+void screen_message(struct screen *s, const char *line);
+bool screen_is_over(const struct screen *s);	/* the user asked for the end, or it is gone */
+void screen_close(struct screen *s);		/* NULL is accepted */
 
 /* ---- session.c: what capture and report have in common */
 struct session {
@@ -242,6 +260,7 @@ struct session {
 	FILE *html;			/* --html, else NULL */
 	struct names *names;		/* owned: --pods, the inputs' own, this node's */
 	struct report_style style;
+	struct live_feed *live;		/* --live: the screen's, borrowed; else NULL */
 	struct err err;			/* of a callback */
 	struct err low;			/* the disk is nearly full: nothing more is kept */
 	bool packets;			/* a line a packet */
@@ -278,6 +297,8 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 /* The report is all that will be seen: no file, no line a packet, nothing that ends it early. */
 bool session_is_unseen(const struct session *s);
 int session_counters(struct session *s, struct result *ret_result, struct err *err);	/* so far */
+/* With packets, latencies and losses: for the screen. */
+int session_summary(struct session *s, struct result *ret_result, struct err *err);
 int session_failed(struct session *s, int rc);
 /* Looks at the disk now and then; a run that has no room left keeps no more frames and ends. */
 void session_watch_disk(struct session *s, bool look_now);

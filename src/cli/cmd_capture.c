@@ -49,6 +49,7 @@ struct run {
 	const struct options *opt;
 	struct session *session;
 	struct capture *capture;
+	struct screen *screen;		/* --live, else NULL */
 	struct chain *chain;
 	struct chain *node;		/* all its pods, for the doctor; NULL: could not be read */
 	struct doctor_watch *watch;	/* NULL: losses have no reasons */
@@ -349,14 +350,19 @@ static void on_captured(void *arg, const struct model_frame *f)
 static void print_counters(const struct run *run, const char *end)
 {
 	uint64_t dropped = 0;
+	char line[256];
 
 	for (unsigned i = 0; i < run->session->net->n_hops; i++)
 		dropped += run->drops_seen[i];
-	fprintf(stderr, "podhop: %" PRIu64 " packets, %" PRIu64 " frames captured, %" PRIu64
-		" received by filter, %" PRIu64 " dropped by kernel%s",
-		correlate_ids(pipeline_correlator(run->session->pipeline)),
-		pipeline_kept(run->session->pipeline), pipeline_frames(run->session->pipeline),
-		dropped, end);
+	snprintf(line, sizeof(line), "podhop: %" PRIu64 " packets, %" PRIu64 " frames captured, %"
+		 PRIu64 " received by filter, %" PRIu64 " dropped by kernel%s",
+		 correlate_ids(pipeline_correlator(run->session->pipeline)),
+		 pipeline_kept(run->session->pipeline), pipeline_frames(run->session->pipeline),
+		 dropped, end);
+	if (run->screen)
+		screen_message(run->screen, line);
+	else
+		fputs(line, stderr);
 }
 
 static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
@@ -364,6 +370,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	const struct limits *l = &run->opt->stop;
 
 	return signals_stop() || run->session->broken_pipe ||
+	       (run->screen && screen_is_over(run->screen)) ||
 	       (run->opt->until_eof && signals_stdin_ended()) ||
 	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
@@ -375,7 +382,8 @@ static int loop(struct run *run, struct err *err)
 {
 	struct session *s = run->session;
 	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_progress = 0, next_time = 0;
-	bool progress = !run->opt->quiet && isatty(STDERR_FILENO) && !s->packets;
+	bool progress = !run->opt->quiet && isatty(STDERR_FILENO) && !s->packets &&
+			!run->screen;
 	bool stream = run->opt->write && strcmp(run->opt->write, "-") == 0;
 	int rc = 0;
 
@@ -407,6 +415,8 @@ static int loop(struct run *run, struct err *err)
 			rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 			next_time = now + STATISTICS_INTERVAL_NS;
 		}
+		if (rc >= 0 && run->screen)
+			rc = screen_tick(run->screen, s, now, now_of(CLOCK_REALTIME), &s->err);
 		if (signals_take_status())
 			print_counters(run, "\n");
 		if (progress && now >= next_progress) {
@@ -445,6 +455,11 @@ int command_capture(const struct options *o)
 	if (resolve_target(&run, &err) < 0)
 		goto out;
 	signals_init();
+	if (o->live) {
+		run.screen = screen_open(o, &err);
+		if (!run.screen)
+			goto out;
+	}
 	if (o->until_eof)
 		signals_watch_stdin();
 	if (open_capture(&run, &err) < 0)
@@ -462,11 +477,18 @@ int command_capture(const struct options *o)
 		connections_begin(&run.connections,
 				  pipeline_correlator(run.session->pipeline));
 	/* From here on rings are read, files are written, and nothing else is needed. */
-	if (session_close_door(o, true, SANDBOX_RINGS, &err) < 0)
+	if (session_close_door(o, true, SANDBOX_RINGS | (run.screen ? SANDBOX_SCREEN : 0),
+			       &err) < 0)
 		goto out;
 	say_start(&run);
+	if (run.screen && screen_begin(run.screen, run.session, &err) < 0)
+		goto out;
 
 	rc = loop(&run, &err);
+	/* The terminal is back before anything is said. */
+	screen_close(run.screen);
+	run.screen = NULL;
+	run.session->live = NULL;
 	causes_end(run.watch, &run.session->findings);
 	read_drops(&run, run.end_ns);
 	for (unsigned i = 0; i < run.session->net->n_hops; i++)
@@ -481,6 +503,7 @@ int command_capture(const struct options *o)
 	if (run.session->broken_pipe)
 		err_clear(&err);
 out:
+	screen_close(run.screen);
 	status = err.code ? fail(&err) : EXIT_DONE;
 	if (result)
 		result_free(result);

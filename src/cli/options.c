@@ -68,7 +68,7 @@ enum option_id {
 	OPT_LONG = 256, OPT_VERSION, OPT_JSON, OPT_REPORT, OPT_HTML, OPT_PODS,
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
-	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE, OPT_MIN_FREE,
+	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE, OPT_MIN_FREE, OPT_LIVE,
 };
 
 struct option_row {
@@ -122,6 +122,8 @@ static const struct option_row options[] = {
 	  "how long a packet stays open (2000)" },
 	{ OPT_NANO, "nano", NULL, FOR(CAPTURE),
 	  "nanosecond stamps; the kernel then stamps received frames once for all hops" },
+	{ OPT_LIVE, "live", NULL, FOR(CAPTURE),
+	  "a screen that shows hops and packets as they come; q ends it" },
 	{ OPT_PRINT, "print", NULL, FOR_RUN, "a line a packet also with -w" },
 	{ OPT_NO_NAT, "no-nat", NULL, FOR_RUN | FOR(VERIFY), "do not follow address translation" },
 	{ OPT_CLOCK_OFFSET, "clock-offset", "NS", FOR(VERIFY),
@@ -486,6 +488,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_USER:
 		o->user = v;
 		break;
+	case OPT_LIVE:
+		o->live = true;
+		break;
 	case OPT_QUIET:
 		o->quiet = true;
 		break;
@@ -568,6 +573,12 @@ static int check(struct options *o, struct err *err)
 		return err_usage(err, EINVAL,
 				 "-w - takes stdout: with -T json say where the report goes "
 				 "(--report)");
+	if (o->live && (o->print || o->format == FORMAT_JSONL))
+		return err_usage(err, EINVAL, "--live shows the packets itself: leave out %s",
+				 o->print ? "--print" : "-T jsonl");
+	if (o->live && o->until_eof)
+		return err_usage(err, EINVAL, "--live takes its keys from the terminal: leave out "
+				 "--until-eof");
 	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
 	/* To dumpcap -a filesize and -b filesize are the same thing: with -b, of each file. */

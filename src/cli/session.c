@@ -168,6 +168,8 @@ static void on_packet(void *arg, const struct result_packet *p)
 	int rc;
 
 	s->packets_seen++;
+	if (s->live)
+		live_feed_packet(s->live, p);
 	if (!s->packets || s->broken_pipe)
 		return;
 	rc = s->opt->format == FORMAT_JSONL ? report_packet_json(s->data, p, s->net)
@@ -202,6 +204,15 @@ int session_counters(struct session *s, struct result *r, struct err *err)
 	return rc;
 }
 
+int session_summary(struct session *s, struct result *r, struct err *err)
+{
+	int rc = pipeline_summary(s->pipeline, r, err);
+
+	if (!rc && s->fill)
+		s->fill(s->fill_arg, r);
+	return rc;
+}
+
 static int file_counters(void *arg, struct result *r, struct err *err)
 {
 	return session_counters(arg, r, err);
@@ -212,7 +223,7 @@ static bool prints_packets(const struct options *o)
 {
 	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
 
-	return !to_stdout && (o->format == FORMAT_JSONL ||
+	return !to_stdout && !o->live && (o->format == FORMAT_JSONL ||
 			      (o->format == FORMAT_TEXT && (!o->write || o->print)));
 }
 
@@ -336,7 +347,7 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 		.direction = o->direction,
 		.filter = s->filter,
 		.on_frame = s->output ? on_frame : NULL,
-		.on_packet = s->packets ? on_packet : NULL,
+		.on_packet = s->packets || o->live ? on_packet : NULL,
 		.arg = s,
 	};
 	pipeline_free(s->pipeline);

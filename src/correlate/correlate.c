@@ -187,6 +187,11 @@ int correlate_counters(const struct correlate *c, struct result *ret_result, str
 	return tally_counters(c, ret_result, err);
 }
 
+int correlate_summary(const struct correlate *c, struct result *ret_result, struct err *err)
+{
+	return tally_summary(c, ret_result, err);
+}
+
 int correlate_result(const struct correlate *c, struct result *ret_result, struct err *err)
 {
 	return tally_result(c, ret_result, err);

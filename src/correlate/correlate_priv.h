@@ -604,6 +604,7 @@ void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,
 void tally_latency(struct correlate *c, const struct packet *p);
 void tally_loss(struct correlate *c, const struct packet *p, const struct path_verdict *v,
 		bool lost);
+int tally_summary(const struct correlate *c, struct result *ret_result, struct err *err);
 int tally_counters(const struct correlate *c, struct result *r, struct err *err);
 int tally_result(const struct correlate *c, struct result *r, struct err *err);
 

@@ -262,7 +262,7 @@ static int fill_bars(const struct hist *h, struct result_latency *l)
 	return 0;
 }
 
-static int fill_latency(const struct correlate *c, struct result *r)
+static int fill_latency(const struct correlate *c, bool bars, struct result *r)
 {
 	unsigned n = 0;
 
@@ -294,7 +294,7 @@ static int fill_latency(const struct correlate *c, struct result *r)
 				l->p90_ns = hist_percentile(h, 90);
 				l->p99_ns = hist_percentile(h, 99);
 				l->max_ns = h->max;
-				if (fill_bars(h, l) < 0)
+				if (bars && fill_bars(h, l) < 0)
 					return -ENOMEM;
 			}
 	return 0;
@@ -407,7 +407,8 @@ int tally_counters(const struct correlate *c, struct result *r, struct err *err)
 	return 0;
 }
 
-int tally_result(const struct correlate *c, struct result *r, struct err *err)
+/* All but what grows with the traffic: flows, and the bars of the latencies. */
+static int fill_summary(const struct correlate *c, bool bars, struct result *r, struct err *err)
 {
 	int rc = tally_counters(c, r, err);
 
@@ -417,7 +418,7 @@ int tally_result(const struct correlate *c, struct result *r, struct err *err)
 	r->encapsulation.tunnels = calloc(c->n_tunnels ? c->n_tunnels : 1,
 					  sizeof(*r->encapsulation.tunnels));
 	if (!r->paths || !r->encapsulation.tunnels ||
-	    fill_latency(c, r) < 0 || fill_flows(c, r) < 0 || fill_losses(c, r) < 0)
+	    fill_latency(c, bars, r) < 0 || fill_losses(c, r) < 0)
 		return err_sys(err, ENOMEM, "report");
 
 	r->packets.total = c->total;
@@ -448,4 +449,18 @@ int tally_result(const struct correlate *c, struct result *r, struct err *err)
 	qsort(r->encapsulation.tunnels, r->encapsulation.n_tunnels,
 	      sizeof(*r->encapsulation.tunnels), by_packets_tunnel);
 	return 0;
+}
+
+int tally_summary(const struct correlate *c, struct result *r, struct err *err)
+{
+	return fill_summary(c, false, r, err);
+}
+
+int tally_result(const struct correlate *c, struct result *r, struct err *err)
+{
+	int rc = fill_summary(c, true, r, err);
+
+	if (!rc && fill_flows(c, r) < 0)
+		rc = err_sys(err, ENOMEM, "report");
+	return rc;
 }

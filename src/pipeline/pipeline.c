@@ -749,6 +749,15 @@ int pipeline_counters(const struct pipeline *p, struct result *r, struct err *er
 	return correlate_counters(p->correlate, r, err);
 }
 
+int pipeline_summary(const struct pipeline *p, struct result *r, struct err *err)
+{
+	int rc = correlate_summary(p->correlate, r, err);
+
+	if (!rc)
+		r->capture.late = p->late;
+	return rc;
+}
+
 int pipeline_result(const struct pipeline *p, struct result *r, struct err *err)
 {
 	int rc = correlate_result(p->correlate, r, err);

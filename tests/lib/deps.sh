@@ -25,6 +25,7 @@ libcap-ng-dev               | build demo check lint long |
 zlib1g-dev                  | build demo check lint long |
 libzstd-dev                 | build demo check lint long |
 nettle-dev                  | build demo check lint long |
+libncurses-dev              | build demo check lint long |
 libcmocka-dev               | check lint long            |
 iproute2                    | demo check long            | ip
 ethtool                     | demo check long            | ethtool
@@ -38,6 +39,7 @@ iptables                    | check long                 | iptables
 tshark                      | check long                 | tshark
 tcpdump                     | check long                 | tcpdump
 strace                      | check long                 | strace
+tmux                        | check long                 | tmux
 zsh                         | check long                 | zsh
 fish                        | check long                 | fish
 chromium                    | check long                 | chromium
