@@ -27,6 +27,27 @@
 
 #define CHILD_LIMIT_S 10u
 
+/*
+ * A sanitizer's runtime needs calls of its own, so the sandbox limits none then (sandbox.c), and
+ * leaks cannot be looked for by a child that sees no file any more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 static struct sandbox_state door; /* of the child */
 
 /* Runs fn in a child that has entered the sandbox; returns what waitpid() said. */
@@ -369,13 +390,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_work_goes_on),
+		cmocka_unit_test(test_only_the_directory_stays_open),
+		cmocka_unit_test(test_unknown_user),
+		/* from here on: calls that kill */
 		cmocka_unit_test(test_rights_are_gone),
 		cmocka_unit_test(test_forbidden_calls_kill),
 		cmocka_unit_test(test_needs),
 		cmocka_unit_test(test_names_until_tightened),
-		cmocka_unit_test(test_only_the_directory_stays_open),
-		cmocka_unit_test(test_unknown_user),
 	};
+	const size_t all = sizeof(tests) / sizeof(tests[0]), unlimited = 3;
 
-	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+	return _cmocka_run_group_tests("sandbox", tests, SANITIZED ? unlimited : all, NULL, NULL);
 }
