@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_pipeline.c - frames in, marked frames and packets out: order, limits, filters, time.
+ *
+ * Frames come from a story (tests/lib/fuzz_frames.h): a step is a packet seen at some hops.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fuzz_frames.h"
+#include "podhop/pipeline.h"
+
+#define FRAMES_MAX 150000u
+#define MS 1000000LL
+#define S 1000000000LL
+#define ALL 15
+#define OUT 16
+#define V6 32
+
+/* Frames, kept to be given in any order. */
+struct kept {
+	struct model_frame f;
+	uint8_t bytes[1400];
+};
+
+static struct kept *kept;
+static unsigned n_kept;
+
+static struct out {
+	int64_t time_ns[FRAMES_MAX];
+	uint64_t id[FRAMES_MAX];
+	uint16_t hop[FRAMES_MAX];
+	unsigned n;
+	uint64_t packets, fail_at;
+	int rc;
+	struct pipeline *stops; /* told to stop from within on_frame, behind the second frame */
+} out;
+
+static struct model_net net;
+
+static void keep(void *arg, const struct model_frame *f)
+{
+	struct kept *k = &kept[n_kept++];
+
+	(void)arg;
+	assert_true(f->caplen <= sizeof(k->bytes));
+	k->f = *f;
+	memcpy(k->bytes, f->data, f->caplen);
+	k->f.data = k->bytes;
+}
+
+static void tell(const uint8_t *steps, size_t n)
+{
+	n_kept = 0;
+	story_tell(steps, n * STORY_STEP, 0, keep, NULL);
+}
+
+/* count UDP packets of that payload (in 5 bytes), alternately out and in, next to each other. */
+static void tell_packets(unsigned count, uint8_t length)
+{
+	uint8_t *steps = calloc(count, STORY_STEP);
+
+	assert_non_null(steps);
+	assert_true(count <= STORY_STEPS_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		uint8_t *s = steps + i * STORY_STEP;
+
+		s[0] = STORY_UDP;
+		s[1] = (uint8_t)(ALL | (i & 1 ? 0 : OUT));
+		s[2] = (uint8_t)(i % 3);
+		s[3] = (uint8_t)i;
+		s[4] = length;
+		s[5] = 0x3f; /* with the hops' own microseconds less than 0.1 ms */
+	}
+	tell(steps, count);
+	free(steps);
+}
+
+static void tell_udp(unsigned count)
+{
+	tell_packets(count, 20);
+}
+
+static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
+{
+	(void)arg;
+	if (out.fail_at && out.n + 1 == out.fail_at)
+		return -ENOSPC;
+	assert_true(out.n < FRAMES_MAX);
+	out.time_ns[out.n] = f->time_ns;
+	out.id[out.n] = m->id;
+	out.hop[out.n++] = f->hop;
+	if (out.stops && out.n == 2)
+		pipeline_stop(out.stops);
+	return 0;
+}
+
+static void on_packet(void *arg, const struct result_packet *p)
+{
+	(void)arg;
+	out.packets += p->id != 0;
+}
+
+static struct pipeline_config config(void)
+{
+	struct pipeline_config pc = {
+		.net = &net,
+		.nat = true,
+		.keep_bytes = true,
+		.hash_seed = 7,
+		.on_frame = on_frame,
+		.on_packet = on_packet,
+	};
+
+	memset(&out, 0, sizeof(out));
+	story_net(&net, 0);
+	return pc;
+}
+
+static struct pipeline *start(const struct pipeline_config *pc)
+{
+	struct err err = ERR_INIT;
+	struct pipeline *p = pipeline_new(pc, &err);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void give_all(struct pipeline *p)
+{
+	for (unsigned i = 0; i < n_kept; i++)
+		assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+}
+
+static void end(struct pipeline *p, struct result *r)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(pipeline_finish(p), 0);
+	assert_int_equal(pipeline_result(p, r, &err), 0);
+	assert_true(correlate_is_empty(pipeline_correlator(p)));
+	pipeline_free(p);
+}
+
+static void assert_in_order(void)
+{
+	for (unsigned i = 1; i < out.n; i++)
+		assert_true(out.time_ns[i] >= out.time_ns[i - 1]);
+}
+
+/* --------------------------------------------------------------------- order */
+
+static void test_in_order(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	struct pipeline *p = start(&pc);
+	give_all(p);
+	assert_int_equal(pipeline_frames(p), 160);
+	end(p, &r);
+	assert_int_equal(out.n, 160);
+	assert_int_equal(out.packets, 40);
+	assert_int_equal(r.packets.complete, 40);
+	assert_in_order();
+	for (unsigned i = 0; i < out.n; i++)
+		assert_int_equal(out.id[i], i / 4 + 1);
+	result_free(&r);
+}
+
+/* Frames that come out of order by less than sort_ns: the same ids and the same order. */
+static void test_sorting(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	pc.sort_ns = 5 * MS;
+	struct pipeline *p = start(&pc);
+	for (unsigned i = 0; i < n_kept; i += 16)
+		for (unsigned k = 0; k < 16; k++)
+			assert_int_equal(pipeline_frame(p, &kept[i + 15 - k].f), 0);
+	assert_false(pipeline_is_disordered(p));
+	end(p, &r);
+	assert_int_equal(out.n, 160);
+	assert_in_order();
+	for (unsigned i = 0; i < out.n; i++)
+		assert_int_equal(out.id[i], i / 4 + 1);
+	assert_int_equal(r.capture.late, 0);
+	result_free(&r);
+}
+
+/* One that comes later than that: known, and nothing is lost. */
+static void test_disorder(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	pc.sort_ns = MS / 2;
+	struct pipeline *p = start(&pc);
+	struct kept first = kept[0];
+	first.f.data = first.bytes;
+	for (unsigned i = 1; i < n_kept; i++)
+		assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+	assert_int_equal(pipeline_frame(p, &first.f), 0);
+	assert_true(pipeline_is_disordered(p));
+	end(p, &r);
+	assert_int_equal(out.n, 160);
+	assert_int_equal(out.packets, 40);
+	assert_in_order(); /* it was still held back for long enough */
+	result_free(&r);
+
+	/* Without sorting the report tells as well. */
+	pc = config();
+	p = start(&pc);
+	for (unsigned i = 1; i < n_kept; i++)
+		assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+	assert_int_equal(pipeline_time(p, kept[n_kept - 1].f.time_ns + S), 0);
+	assert_int_equal(pipeline_frame(p, &first.f), 0);
+	end(p, &r);
+	assert_int_equal(out.n, 160);
+	assert_int_equal(r.capture.late, 1);
+	result_free(&r);
+}
+
+/* The clock went back an hour: what is held leaves, and all goes on from there. */
+static void test_clock_steps_back(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		pc = config();
+		pc.sort_ns = sorted ? MS : 0;
+		tell_udp(40);
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		for (unsigned i = 0; i < n_kept; i++)
+			kept[i].f.time_ns -= 3600 * S;
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(out.n, 320);
+		for (unsigned i = 1; i < out.n; i++)
+			assert_true(out.time_ns[i] >= out.time_ns[i - 1] || i == 160);
+		assert_int_equal(r.packets.total, 80);
+		assert_int_equal(r.packets.complete, 80);
+		result_free(&r);
+	}
+}
+
+/* Times of a damaged file. */
+static void test_impossible_times(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(4);
+	kept[3].f.time_ns = INT64_MAX;
+	kept[7].f.time_ns = INT64_MIN;
+	kept[11].f.time_ns = INT64_MAX;
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		pc = config();
+		pc.sort_ns = sorted ? MS : 0;
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(out.n, 16);
+		assert_int_equal(r.capture.observations, 16);
+		result_free(&r);
+	}
+}
+
+/* A source that tells how far it is: frames leave by its word, and by nothing else. */
+static void test_told(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	pc.sort_ns = PIPELINE_TOLD;
+	struct pipeline *p = start(&pc);
+	for (unsigned i = n_kept; i-- > 0;)
+		assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+	assert_int_equal(out.n, 0);
+	assert_int_equal(pipeline_time(p, kept[79].f.time_ns), 0);
+	assert_true(out.n <= 80);
+	assert_int_equal(pipeline_time(p, kept[79].f.time_ns + 10 * S), 0);
+	assert_int_equal(out.n, 160);
+	assert_in_order();
+	assert_true(pipeline_frontier_ns(p) > kept[159].f.time_ns);
+	assert_true(pipeline_first_ns(p) == kept[0].f.time_ns);
+	assert_true(pipeline_last_ns(p) == kept[159].f.time_ns);
+	end(p, &r);
+	assert_int_equal(r.packets.complete, 40);
+	result_free(&r);
+}
+
+/* -------------------------------------------------------------------- memory */
+
+/* What is held is bounded: frames leave early, in order, and none is lost. */
+static void test_little_memory(void **state)
+{
+	struct result r = { 0 };
+
+	(void)state;
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		struct pipeline_config pc = config();
+
+		pc.bytes_max = 1u << 16;
+		pc.sort_ns = sorted ? 200 * MS : 0;
+		tell_packets(STORY_STEPS_MAX, 250);
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		assert_true(out.n > 0);
+		end(p, &r);
+		assert_int_equal(out.n, 4 * STORY_STEPS_MAX);
+		assert_int_equal(out.packets, STORY_STEPS_MAX);
+		assert_in_order();
+		result_free(&r);
+	}
+}
+
+/* More frames of one moment than there are places. */
+static void test_many_frames(void **state)
+{
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(1);
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		struct pipeline_config pc = config();
+		struct kept k = kept[0];
+
+		pc.sort_ns = sorted ? MS : 0;
+		pc.bytes_max = 64u << 20;
+		struct pipeline *p = start(&pc);
+		k.f.data = k.bytes;
+		for (unsigned i = 0; i < 140000; i++) {
+			k.bytes[18] = (uint8_t)(i >> 8); /* the IP id */
+			k.bytes[19] = (uint8_t)i;
+			k.bytes[50] = (uint8_t)(i >> 16); /* payload */
+			assert_int_equal(pipeline_frame(p, &k.f), 0);
+		}
+		end(p, &r);
+		assert_int_equal(out.n, 140000);
+		assert_int_equal(r.packets.total, 140000);
+		result_free(&r);
+	}
+}
+
+/* -------------------------------------------------------------------- limits */
+
+static void test_limits(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	pc.max_packets = 5;
+	struct pipeline *p = start(&pc);
+	assert_false(pipeline_is_full(p));
+	give_all(p);
+	assert_int_equal(pipeline_time(p, kept[159].f.time_ns + 10 * S), 0);
+	assert_true(pipeline_is_full(p));
+	end(p, &r);
+	assert_int_equal(out.n, 20);
+	assert_int_equal(out.packets, 5);
+	assert_int_equal(r.capture.foreign, 140);
+	result_free(&r);
+
+	pc = config();
+	pc.max_frames = 7;
+	p = start(&pc);
+	assert_false(pipeline_is_stopped(p));
+	give_all(p);
+	end(p, &r);
+	assert_int_equal(out.n, 7);
+	assert_int_equal(r.capture.observations, 7);
+	assert_int_equal(r.packets.total, 2);
+	result_free(&r);
+
+	pc = config();
+	p = start(&pc);
+	out.stops = p;
+	give_all(p);
+	assert_int_equal(pipeline_finish(p), 0);
+	assert_true(pipeline_is_stopped(p));
+	assert_int_equal(pipeline_kept(p), 2);
+	assert_int_equal(out.n, 2);
+	pipeline_free(p);
+	pipeline_free(NULL);
+}
+
+static void test_direction(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	pc.direction = MODEL_DIRECTION_INGRESS;
+	struct pipeline *p = start(&pc);
+	give_all(p);
+	end(p, &r);
+	assert_int_equal(out.n, 80);
+	assert_int_equal(r.packets.total, 20);
+	assert_int_equal(r.capture.foreign, 80);
+	for (unsigned i = 0; i < r.n_flows; i++)
+		assert_int_equal(r.flows[i].direction, MODEL_DIRECTION_INGRESS);
+	result_free(&r);
+}
+
+/* Nobody looks at frames or ids: the report is the same. */
+static void test_unseen(void **state)
+{
+	struct result seen = { 0 }, unseen = { 0 };
+
+	(void)state;
+	tell_udp(100);
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		struct pipeline_config pc = config();
+
+		pc.sort_ns = sorted ? MS : 0;
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		end(p, &seen);
+		pc = config();
+		pc.sort_ns = sorted ? MS : 0;
+		pc.unseen = true;
+		pc.keep_bytes = false;
+		pc.on_frame = NULL;
+		p = start(&pc);
+		give_all(p);
+		assert_true(pipeline_first_ns(p) == kept[0].f.time_ns);
+		assert_true(sorted || pipeline_last_ns(p) == kept[399].f.time_ns);
+		end(p, &unseen);
+		assert_int_equal(out.n, 0);
+		assert_memory_equal(&seen.packets, &unseen.packets, sizeof(seen.packets));
+		assert_int_equal(seen.capture.observations, unseen.capture.observations);
+		assert_int_equal(seen.encapsulation.overhead_bytes,
+				 unseen.encapsulation.overhead_bytes);
+		assert_int_equal(seen.n_flows, unseen.n_flows);
+		result_free(&seen);
+		result_free(&unseen);
+	}
+}
+
+static void test_counters_while_it_runs(void **state)
+{
+	struct pipeline_config pc = config();
+	struct err err = ERR_INIT;
+	struct result r = { 0 };
+
+	(void)state;
+	tell_udp(40);
+	struct pipeline *p = start(&pc);
+	give_all(p);
+	assert_int_equal(pipeline_time(p, kept[79].f.time_ns + S), 0);
+	assert_int_equal(pipeline_counters(p, &r, &err), 0);
+	assert_int_equal(r.capture.n_interfaces, 4);
+	assert_int_equal(r.capture.observations, out.n);
+	result_free(&r);
+	end(p, &r);
+	result_free(&r);
+}
+
+/* A disk that is full ends the run, wherever the frame is handed on. */
+static void test_errors_come_back(void **state)
+{
+	(void)state;
+	tell_udp(40);
+	for (unsigned way = 0; way < 4; way++) {
+		struct pipeline_config pc = config();
+		int rc = 0;
+
+		pc.sort_ns = way & 1 ? PIPELINE_TOLD : way == 2 ? MS : 0;
+		pc.lookahead_ns = way == 0 ? 1 : 0;
+		struct pipeline *p = start(&pc);
+		out.fail_at = 3;
+		for (unsigned i = 0; i < n_kept && !rc; i++)
+			rc = pipeline_frame(p, &kept[i].f);
+		if (!rc && way == 1)
+			rc = pipeline_time(p, kept[n_kept - 1].f.time_ns + 10 * S);
+		if (!rc)
+			rc = pipeline_finish(p);
+		assert_int_equal(rc, -ENOSPC);
+		assert_int_equal(out.n, 2);
+		pipeline_free(p);
+	}
+}
+
+/* -------------------------------------------------------------------- filter */
+
+/* How many of n_kept frames a FILTER keeps. */
+static unsigned kept_by(const char *text, struct result *r)
+{
+	struct pipeline_config pc = config();
+	struct err err = ERR_INIT;
+	struct capture_filter *f = capture_filter_new(text, &err);
+
+	assert_non_null(f);
+	pc.filter = f;
+	pc.sort_ns = MS;
+	struct pipeline *p = start(&pc);
+	give_all(p);
+	end(p, r);
+	capture_filter_free(f);
+	return out.n;
+}
+
+static void expect_kept(const char *text, unsigned n)
+{
+	struct result r = { 0 };
+	unsigned found = kept_by(text, &r);
+
+	if (found != n)
+		fail_msg("%s: %u frames", text, found);
+	assert_int_equal(r.capture.observations + r.capture.foreign, n_kept);
+	result_free(&r);
+}
+
+/* A packet is chosen by what its veth shows, and then kept at every hop. */
+static void test_filter(void **state)
+{
+	static const uint8_t steps[] = {
+		STORY_UDP,
+		ALL | OUT,
+		1,
+		1,
+		20,
+		10,
+		0,
+		0,
+		STORY_UDP,
+		ALL,
+		1,
+		2,
+		20,
+		10,
+		0,
+		0,
+		STORY_TCP,
+		ALL | OUT,
+		2,
+		3,
+		20,
+		10,
+		0,
+		0,
+		STORY_TCP,
+		ALL | V6,
+		2,
+		4,
+		20,
+		10,
+		0,
+		0,
+		STORY_ECHO,
+		ALL | OUT | V6,
+		3,
+		5,
+		20,
+		10,
+		0,
+		0,
+		/* the veth did not see this one */
+		STORY_UDP,
+		14 | OUT,
+		4,
+		6,
+		20,
+		10,
+		0,
+		0,
+		STORY_UDP,
+		8,
+		4,
+		7,
+		20,
+		10,
+		0,
+		0,
+		STORY_ARP,
+		3,
+		0,
+		0,
+		0,
+		10,
+		0,
+		0,
+	};
+
+	(void)state;
+	tell(steps, sizeof(steps) / STORY_STEP);
+	expect_kept("udp", 12);
+	expect_kept("tcp", 8);
+	expect_kept("ip6", 8);
+	expect_kept("icmp6", 4);
+	expect_kept("src host 10.244.1.2", 4 + 4 + 3 + 2); /* libpcap means ARP's sender as well */
+	expect_kept("dst host fd00:1::2", 4);
+	expect_kept("ip[8] = 64 and src host 10.244.1.2", 8 + 3);
+	expect_kept("port 40004", 4);
+	expect_kept("arp", 2);
+	expect_kept("not ip and not ip6", 2);
+	expect_kept("host 192.168.77.11", 0);
+	expect_kept("udp port 8472", 0);
+}
+
+/* MAC addresses are asked for as the veth has them, whichever hop saw the packet. */
+static void test_filter_of_macs(void **state)
+{
+	static const uint8_t steps[] = {
+		STORY_UDP, 8 | OUT, 1, 1, 20, 10, 0, 0, STORY_UDP, 8, 1, 2, 20, 10, 0, 0,
+	};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	tell(steps, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct pipeline_config pc = config();
+		struct capture_filter *f = capture_filter_new(
+			i ? "ether dst 02:00:00:00:00:0a" : "ether src 02:00:00:00:00:0a", &err);
+
+		net.pods[0].mac = (struct mac){ { 2, 0, 0, 0, 0, 10 } };
+		net.hops[1].mac = (struct mac){ { 2, 0, 0, 0, 0, 11 } };
+		assert_non_null(f);
+		pc.filter = f;
+		struct pipeline *p = start(&pc);
+		struct result r = { 0 };
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(out.n, 1);
+		assert_int_equal(r.flows[0].direction,
+				 i ? MODEL_DIRECTION_INGRESS : MODEL_DIRECTION_EGRESS);
+		result_free(&r);
+		capture_filter_free(f);
+	}
+}
+
+/* Behind a Service's translation too: the pod's own words count. */
+static void test_filter_of_a_service(void **state)
+{
+	uint8_t steps[12 * STORY_STEP];
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		uint8_t *s = steps + i * STORY_STEP;
+
+		memset(s, 0, STORY_STEP);
+		s[0] = STORY_SERVICE;
+		s[1] = (uint8_t)(i < 10 ? ALL | OUT : 8 | OUT);
+		s[2] = 1;
+		s[3] = (uint8_t)i;
+		s[4] = 20;
+		s[5] = 20;
+	}
+	tell(steps, 12);
+	expect_kept("dst host 10.96.0.10 and dst port 80", 42);
+	expect_kept("dst host 10.244.2.2", 0);
+	expect_kept("port 8080", 0);
+}
+
+/* Where the capture does not reach far enough, a packet is kept and counted. */
+static void test_filter_unsure(void **state)
+{
+	static const uint8_t steps[] = { STORY_UDP, ALL | OUT, 1, 1, 100, 0x41, 0, 0 };
+	struct result r = { 0 };
+
+	(void)state;
+	tell(steps, 1);
+	for (unsigned i = 0; i < n_kept; i++)
+		assert_int_equal(kept[i].f.caplen, 96);
+	assert_int_equal(kept_by("udp[200] = 7", &r), 4);
+	assert_int_equal(r.capture.filter_unsure, 1);
+	result_free(&r);
+	assert_int_equal(kept_by("udp", &r), 4);
+	assert_int_equal(r.capture.filter_unsure, 0);
+	result_free(&r);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	kept = calloc(4 * STORY_STEPS_MAX, sizeof(*kept));
+	return kept ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(kept);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_in_order),
+		cmocka_unit_test(test_sorting),
+		cmocka_unit_test(test_disorder),
+		cmocka_unit_test(test_clock_steps_back),
+		cmocka_unit_test(test_impossible_times),
+		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_little_memory),
+		cmocka_unit_test(test_many_frames),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_direction),
+		cmocka_unit_test(test_unseen),
+		cmocka_unit_test(test_counters_while_it_runs),
+		cmocka_unit_test(test_errors_come_back),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_filter_of_macs),
+		cmocka_unit_test(test_filter_of_a_service),
+		cmocka_unit_test(test_filter_unsure),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
