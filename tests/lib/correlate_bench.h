@@ -57,6 +57,7 @@ struct wire {
 	uint32_t seq, ack;
 	uint16_t flags;		/* TCP; 0: ACK */
 	uint32_t tsval;		/* TCP: 0: no timestamps */
+	uint16_t mss;		/* TCP, instead: the MSS option of a SYN */
 	uint32_t len;		/* payload, or bytes of a later fragment */
 	uint32_t udp_len;	/* first fragment: of the whole datagram */
 	uint32_t data;		/* what the payload is: equal numbers, equal bytes */
@@ -204,7 +205,8 @@ static inline void put_ip(struct bench *b, const struct wire *w)
 	bool v6 = is_v6(w->src), frag = w->frag_off || w->more;
 
 	if (!w->frag_off) {
-		options = proto == MODEL_PROTO_TCP && w->tsval ? 12 : 0;
+		if (proto == MODEL_PROTO_TCP)
+			options = w->mss ? 4 : w->tsval ? 12 : 0;
 		header = proto == MODEL_PROTO_TCP ? 20 + options : 8;
 	}
 	uint32_t total = header + w->len;
@@ -251,7 +253,9 @@ static inline void put_ip(struct bench *b, const struct wire *w)
 		put16(b, (20 + options) / 4 << 12 | (w->flags ? w->flags : MODEL_TCP_ACK));
 		put16(b, 500);
 		put32(b, 0);
-		if (options) {
+		if (options == 4)
+			put32(b, 0x02040000u | w->mss);
+		if (options == 12) {
 			put32(b, 0x0101080a);
 			put32(b, w->tsval);
 			put32(b, 7);

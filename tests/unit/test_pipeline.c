@@ -695,6 +695,160 @@ static void test_filter_unsure(void **state)
 	result_free(&r);
 }
 
+/* The first kept frame as another hop would show it, with another source; returns its number. */
+static unsigned also_seen(uint16_t hop, enum model_way way, const char *src)
+{
+	struct kept *k = &kept[n_kept];
+	struct addr a;
+
+	*k = kept[0];
+	k->f.data = k->bytes;
+	k->f.hop = hop;
+	k->f.way = (uint8_t)way;
+	k->f.time_ns += 20000;
+	assert_int_equal(addr_parse(src, &a), 0);
+	if (addr_is_v4(&a))
+		memcpy(k->bytes + 26, a.b + 12, 4);
+	else
+		memcpy(k->bytes + 22, a.b, 16);
+	return n_kept++;
+}
+
+/*
+ * Masqueraded, and seen at the underlay alone: no address in the frame is the pod's, but conntrack
+ * has told whose flow it is.
+ */
+static void test_filter_behind_masquerade(void **state)
+{
+	static const struct {
+		const char *pod, *masked, *filter;
+		uint8_t v6;
+		bool keeps;
+	} cases[] = {
+		{ "10.244.1.2", "192.168.77.11", "src host 10.244.1.2 and udp", 0, true },
+		{ "10.244.1.2", "192.168.77.11", "src host 192.168.77.11", 0, false },
+		{ "fd00:1::2", "fd00:aa::1", "src host fd00:1::2 and udp", V6, true },
+		{ "fd00:1::2", "fd00:aa::1", "ether src 02:00:00:00:00:0a", V6, true },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t step[] = { STORY_UDP, 1 | OUT, 1, 1, 20, 10, 0, 0 };
+		struct pipeline_config pc = config();
+		struct err err = ERR_INIT;
+		struct capture_filter *f = capture_filter_new(cases[i].filter, &err);
+		struct result_tuple pod = {
+			.sport = 40001, .dport = 80, .has_ports = true, .protocol = MODEL_PROTO_UDP
+		};
+		struct result_tuple reply = {
+			.sport = 80, .dport = 40001, .has_ports = true, .protocol = MODEL_PROTO_UDP
+		};
+		struct result r = { 0 };
+
+		step[1] |= cases[i].v6;
+		tell(step, 1);
+		unsigned n = also_seen(3, MODEL_WAY_OUT, cases[i].masked);
+		assert_non_null(f);
+		addr_parse(cases[i].pod, &pod.src);
+		addr_parse(cases[i].v6 ? "fd00:2::2" : "10.244.2.2", &pod.dst);
+		reply.src = pod.dst;
+		addr_parse(cases[i].masked, &reply.dst);
+		net.pods[0].mac = (struct mac){ { 2, 0, 0, 0, 0, 10 } };
+		pc.filter = f;
+		pc.keep_other = true;
+		struct pipeline *p = start(&pc);
+		assert_true(correlate_learn_connection(pipeline_correlator(p), &pod, &reply));
+		assert_int_equal(pipeline_frame(p, &kept[n].f), 0);
+		end(p, &r);
+		if (out.n != cases[i].keeps)
+			fail_msg("%s: %u frames", cases[i].filter, out.n);
+		result_free(&r);
+		capture_filter_free(f);
+	}
+}
+
+/* Traffic of no pod, in files: asked in its own words; what was cut in front of it is unsure. */
+static void test_filter_of_nobody_s(void **state)
+{
+	static const uint8_t step[] = { STORY_UDP, 8 | OUT, 1, 1, 20, 10, 0, 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (unsigned way = MODEL_WAY_IN; way <= MODEL_WAY_OUT; way++) {
+		struct pipeline_config pc = config();
+		struct capture_filter *f = capture_filter_new("udp and ip[8] > 1", &err);
+		struct result r = { 0 };
+
+		tell(step, 1);
+		kept[0].f.way = (uint8_t)way;
+		net.n_pods = 0;
+		net.hops[1].role = MODEL_ROLE_UNDERLAY; /* no bridge */
+		pc.filter = f;
+		pc.keep_other = true;
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		kept[0].f.caplen = 50;
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(out.n, 2);
+		result_free(&r);
+		capture_filter_free(f);
+	}
+}
+
+/* Neighbours exchanged, and nobody sorts: what is held is handed on in order all the same. */
+static void test_exchanged_neighbours(void **state)
+{
+	(void)state;
+	for (unsigned unseen = 0; unseen < 2; unseen++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+
+		tell_udp(40);
+		pc.unseen = unseen;
+		pc.keep_bytes = !unseen;
+		struct pipeline *p = start(&pc);
+		for (unsigned i = 0; i < n_kept; i += 4) {
+			static const unsigned order[] = { 1, 0, 3, 2 };
+
+			for (unsigned k = 0; k < 4; k++)
+				assert_int_equal(pipeline_frame(p, &kept[i + order[k]].f), 0);
+		}
+		assert_true(unseen || pipeline_frames(p) == 160);
+		if (unseen)
+			assert_true(pipeline_first_ns(p) == kept[0].f.time_ns);
+		end(p, &r);
+		assert_int_equal(out.n, unseen ? 0 : 160);
+		assert_in_order();
+		assert_int_equal(r.packets.complete, 40);
+		result_free(&r);
+	}
+}
+
+/* Ids and packets without bytes: for reports that write no file. */
+static void test_without_bytes(void **state)
+{
+	(void)state;
+	for (unsigned sorted = 0; sorted < 2; sorted++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+
+		tell_udp(40);
+		for (unsigned i = 0; i < n_kept; i++)
+			kept[i].f.way = MODEL_WAY_UNKNOWN;
+		pc.keep_bytes = false;
+		pc.on_frame = NULL;
+		pc.sort_ns = sorted ? MS : 0;
+		struct pipeline *p = start(&pc);
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(out.n, 0);
+		assert_int_equal(out.packets, 40);
+		assert_int_equal(r.packets.complete, 40);
+		result_free(&r);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -729,6 +883,10 @@ int main(void)
 		cmocka_unit_test(test_filter_of_macs),
 		cmocka_unit_test(test_filter_of_a_service),
 		cmocka_unit_test(test_filter_unsure),
+		cmocka_unit_test(test_filter_behind_masquerade),
+		cmocka_unit_test(test_filter_of_nobody_s),
+		cmocka_unit_test(test_exchanged_neighbours),
+		cmocka_unit_test(test_without_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
