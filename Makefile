@@ -258,6 +258,12 @@ truth: ## every way of a packet against ground truth, as a table (root, a quarte
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/lab/truth.sh -t
 
+.PHONY: faults
+faults: ## 29 single faults: where capture, verify and doctor see them, as a table (root, 3 minutes)
+	@tests/lib/deps.sh build demo
+	@$(MAKE) --no-print-directory all tools
+	@BUILD=$(BUILD) tests/lab/fault-table.sh -t
+
 .PHONY: asan ubsan tsan
 asan: ## unit tests and seeds under the address and undefined sanitizers
 	@tests/lib/deps.sh build check

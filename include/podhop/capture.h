@@ -75,6 +75,8 @@ int64_t capture_activate_ns(const struct capture *c);
 int capture_dispatch(struct capture *c, int timeout_ms, int extra_fd, capture_sink *sink, void *arg,
 		     struct err *err);
 
+/* Before capture_open(), which refuses a device that is down; false also when there is none. */
+bool capture_device_is_up(const char *device);
 bool capture_hop_is_gone(const struct capture *c, unsigned hop);
 unsigned capture_n_alive(const struct capture *c);
 uint16_t capture_linktype(const struct capture *c, unsigned hop);

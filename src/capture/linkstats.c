@@ -21,11 +21,16 @@
  * tap did see (dropped behind it); the kernel keeps no finer books.
  */
 #include "capture_priv.h"
+#include "podhop/capture.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CHUNK_BYTES 8192 /* two pages; a line has about 130 bytes */
@@ -33,6 +38,20 @@
 #define COLUMN_RX_FIFO 4
 #define COLUMN_TX_DROP 11
 #define COLUMNS 16
+
+bool capture_device_is_up(const char *device)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up;
+
+	if (fd < 0)
+		return false;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", device);
+	up = ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_UP);
+	close(fd);
+	return up;
+}
 
 int capture_linkstats_open(void)
 {

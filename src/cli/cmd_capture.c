@@ -195,6 +195,28 @@ static void own_connection(struct buf *expr)
 	}
 }
 
+/*
+ * A device that is down shows nothing: the others still tell where packets end, and the
+ * doctor why. When none is up the first one's failure is the one to tell.
+ */
+static void leave_out_down(struct model_net *net)
+{
+	bool up[MODEL_HOPS_MAX], any = false;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < net->n_hops; i++)
+		any |= up[i] = capture_device_is_up(net->hops[i].name);
+	for (unsigned i = 0; i < net->n_hops && any; i++) {
+		if (up[i])
+			net->hops[n++] = net->hops[i];
+		else
+			log_warn("capture", "%s (%s) is down and is not captured",
+				 net->hops[i].name, model_role_name(net->hops[i].role));
+	}
+	if (any)
+		net->n_hops = n;
+}
+
 static int open_capture(struct run *run, struct err *err)
 {
 	struct model_net *net = run->session->net;
@@ -205,6 +227,7 @@ static int open_capture(struct run *run, struct err *err)
 
 	if (!net->n_hops)
 		return err_usage(err, ENODEV, "no device to capture on");
+	leave_out_down(net);
 	buf_init(&own, 512);
 	own_connection(&own);
 	for (unsigned i = 0; i < net->n_hops; i++) {

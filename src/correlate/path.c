@@ -131,6 +131,15 @@ static enum model_route_kind far_route(const struct correlate *c, const struct p
 	return f->route != MODEL_ROUTE_UNKNOWN ? f->route : path_route(c, path_far_end(c, p));
 }
 
+/* Sent to where the node has no route. What is for a link alone needs none. */
+static bool goes_nowhere(const struct correlate *c, const struct packet *p)
+{
+	const struct addr *to = path_far_end(c, p);
+
+	return c->net->routes_known && p->direction == MODEL_DIRECTION_EGRESS &&
+	       !addr_is_multicast(to) && !addr_is_link_local(to);
+}
+
 uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(c, p);
@@ -159,7 +168,10 @@ uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 		case MODEL_ROUTE_LOCAL:
 			break;
 		case MODEL_ROUTE_UNKNOWN:
-			need |= seen;
+			/* Without a route as with a blackhole; where one may lead is not known. */
+			need |= goes_nowhere(c, p)
+					? BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY)
+					: seen;
 			break;
 		}
 	}
@@ -255,6 +267,8 @@ static const char *loss_reason(const struct correlate *c, const struct packet *p
 	case MODEL_ROUTE_BLACKHOLE:
 		return "the route to its destination is a blackhole";
 	case MODEL_ROUTE_UNKNOWN:
+		/* Unless a Service's address was about to be translated: doctor's checks tell. */
+		*ret_vague = true;
 		if (c->net->routes_known)
 			return "no route to its destination";
 		break;

@@ -422,6 +422,8 @@ static void test_altered(void **unused)
 	assert_int_equal(result.verdict, VERIFY_LOST);
 	assert_int_equal(d->sent, 6);
 	assert_int_equal(d->altered, 3);
+	/* others came after it, and were judged before */
+	assert_int_equal(d->reordered, 0);
 	assert_int_equal(d->lost, 1);
 	assert_int_equal(d->delivered, 2);
 	done();
