@@ -801,7 +801,9 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 int output_close(struct output *o, const struct result *r, const struct doctor_findings *found,
 		 struct err *err)
 {
-	struct causes_lines *lines = found && found->n ? calloc(1, sizeof(*lines)) : NULL;
+	/* They name pods, nodes and addresses: not in a file that is to name none. */
+	bool keep = found && found->n && !o->opt->anonymize;
+	struct causes_lines *lines = keep ? calloc(1, sizeof(*lines)) : NULL;
 	int rc;
 
 	if (lines)
