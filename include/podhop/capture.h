@@ -34,6 +34,7 @@ struct capture_config {
 	const struct capture_hop *hops;
 	unsigned n_hops;
 	bool nanoseconds;
+	bool may_change;	/* capture_refilter() may be called */
 };
 
 struct capture_counters {
@@ -62,9 +63,24 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 void capture_free(struct capture *c);	/* NULL is accepted */
 
 int64_t capture_start_ns(const struct capture *c);
+/* The same for hops that came later: capture_add(). */
+int64_t capture_hop_start_ns(const struct capture *c, unsigned hop);
 
 /* pcap_activate of all hops alone, for the start-up figure. */
 int64_t capture_activate_ns(const struct capture *c);
+
+/*
+ * One more device while others are captured: --follow. Returns its index, the number of hops
+ * before, or -errno with nothing changed; frames count from *ret_start_ns on. Needs what
+ * capture_open() needs.
+ */
+int capture_add(struct capture *c, const struct capture_hop *hop, int64_t *ret_start_ns,
+		struct err *err);
+/*
+ * Another filter for a hop, from one frame to the next; nothing is lost (but where the kernel takes
+ * no filter of that length). Only with may_change. 0 or -errno.
+ */
+int capture_refilter(struct capture *c, unsigned hop, const char *expr, struct err *err);
 
 /*
  * Waits up to timeout_ms for frames on any hop (or for extra_fd, -1: none, to

@@ -33,10 +33,7 @@ enum sandbox_need {
 	SANDBOX_ETHTOOL = 1u << 2,
 	/* a screen: the terminal's modes are set and set back */
 	SANDBOX_SCREEN = 1u << 3,
-	/*
-	 * Files are opened for reading, links and directories read. Landlock is left out then: it
-	 * hides /proc/PID/ns and /proc/PID/root of all other processes, and these are what is read.
-	 */
+	/* files are opened for reading, links and directories read */
 	SANDBOX_LOOK_UP = 1u << 4,
 	/* netlink sockets and, for device names and counters, IPv4 datagram sockets are opened */
 	SANDBOX_ASK_KERNEL = 1u << 5,
@@ -53,7 +50,11 @@ enum sandbox_need {
 enum sandbox_right {
 	SANDBOX_RIGHT_NET_RAW = 1u << 0,	/* packet sockets */
 	SANDBOX_RIGHT_NET_ADMIN = 1u << 1,	/* dumps of a pod's namespace, of conntrack */
-	SANDBOX_RIGHT_PTRACE = 1u << 2,		/* /proc/PID/ns and root of other users */
+	/*
+	 * /proc/PID/ns and root of other users. Landlock is left out then: it hides these of all
+	 * processes that are not in the sandbox themselves.
+	 */
+	SANDBOX_RIGHT_PTRACE = 1u << 2,
 	SANDBOX_RIGHT_READ_ALL = 1u << 3,	/* CAP_DAC_READ_SEARCH: the runtimes' state files */
 };
 

@@ -119,8 +119,10 @@ struct hop {
 	unsigned index;
 	int fd;
 	bool alive;
+	bool exchangeable; /* its filter is the kernel's alone */
 	int batch; /* frames asked for at a time; 0: not known yet */
 	bool starting; /* frames from before the start may still come */
+	int64_t start_ns, start_mono_ns; /* its own: devices may be added later */
 	bool ready; /* this call: closed blocks may be left */
 	bool emptied; /* since capture_stop(): found empty after the ring had settled */
 	uint32_t buffer_kib;
@@ -137,7 +139,7 @@ struct hop {
 struct capture {
 	struct hop hops[MODEL_HOPS_MAX];
 	unsigned n_hops;
-	bool nanoseconds;
+	bool nanoseconds, may_change;
 	int64_t start_ns, start_mono_ns;
 	int64_t activate_ns;
 	int64_t now_ns; /* CLOCK_REALTIME at the last look at the rings */
@@ -205,7 +207,39 @@ static int hop_create(struct hop *hop, const struct capture_hop *config, bool na
 	return 0;
 }
 
-static int hop_filter(struct hop *hop, const struct capture_hop *config, struct err *err)
+/* On the socket itself: the new filter takes the old one's place between two frames. */
+static int attach(const struct hop *hop, const struct bpf_program *program)
+{
+	const struct sock_fprog kernel = {
+		.len = (unsigned short)program->bf_len,
+		.filter = (struct sock_filter *)(void *)program->bf_insns,
+	};
+
+	return setsockopt(hop->fd, SOL_SOCKET, SO_ATTACH_FILTER, &kernel, sizeof(kernel));
+}
+
+/*
+ * How a filter is set that may be exchanged later. pcap_setfilter() refuses all frames for a
+ * moment, and applies its filter in user space too, to as many blocks as the ring held; it must
+ * not know the one that will change. So it is given one that passes all, and the kernel the real
+ * one. Frames from in between are older than the start, and thrown away.
+ */
+static int set_exchangeable(struct hop *hop, struct bpf_program *program)
+{
+	struct bpf_program all;
+
+	if (pcap_compile(hop->pcap, &all, "", 1, PCAP_NETMASK_UNKNOWN) < 0)
+		return -1;
+	int status = pcap_setfilter(hop->pcap, &all);
+
+	pcap_freecode(&all);
+	hop->exchangeable = status == 0 && attach(hop, program) == 0;
+	/* A kernel that takes no filter so long: libpcap filters in user space. */
+	return hop->exchangeable ? 0 : pcap_setfilter(hop->pcap, program);
+}
+
+static int hop_filter(struct hop *hop, const struct capture_hop *config, bool may_change,
+		      struct err *err)
 {
 	struct bpf_program program;
 	char errbuf[PCAP_ERRBUF_SIZE] = "";
@@ -215,7 +249,11 @@ static int hop_filter(struct hop *hop, const struct capture_hop *config, struct 
 			 PCAP_NETMASK_UNKNOWN) < 0)
 		return err_usage(err, -EINVAL, "filter for %s: %s", config->device,
 				 pcap_geterr(hop->pcap));
-	if (pcap_setfilter(hop->pcap, &program) < 0)
+	hop->fd = pcap_get_selectable_fd(hop->pcap);
+	if (hop->fd < 0)
+		r = err_set(err, -EIO, "open %s: libpcap cannot poll it", config->device);
+	else if ((may_change ? set_exchangeable(hop, &program)
+			     : pcap_setfilter(hop->pcap, &program)) < 0)
 		r = err_set(err, -EIO, "set the filter on %s: %s", config->device,
 			    pcap_geterr(hop->pcap));
 	pcap_freecode(&program);
@@ -223,9 +261,6 @@ static int hop_filter(struct hop *hop, const struct capture_hop *config, struct 
 		return r;
 	if (pcap_setnonblock(hop->pcap, 1, errbuf) < 0)
 		return err_set(err, -EIO, "open %s: %s", config->device, errbuf);
-	hop->fd = pcap_get_selectable_fd(hop->pcap);
-	if (hop->fd < 0)
-		return err_set(err, -EIO, "open %s: libpcap cannot poll it", config->device);
 	return 0;
 }
 
@@ -264,6 +299,28 @@ static void read_linkstats(struct capture *c, bool first)
 	}
 }
 
+static void begin(const struct capture *c, int64_t *ret_ns, int64_t *ret_mono_ns)
+{
+	*ret_mono_ns = clock_ns(CLOCK_MONOTONIC);
+	*ret_ns = clock_ns(CLOCK_REALTIME);
+	if (!c->nanoseconds) /* stamps are cut to microseconds: compare like with like */
+		*ret_ns -= *ret_ns % 1000;
+}
+
+static void hop_begin(struct capture *c, unsigned i, const struct capture_hop *config)
+{
+	struct hop *hop = &c->hops[i];
+
+	memcpy(c->names[i], config->device, sizeof(c->names[i]));
+	c->names[i][sizeof(c->names[i]) - 1] = '\0';
+	hop->capture = c;
+	hop->index = i;
+	hop->fd = -1;
+	hop->name = c->names[i];
+	if (config->snaplen > GATHER_SNAPLEN)
+		c->gather_ms = GATHER_LONG_MS;
+}
+
 struct capture *capture_open(const struct capture_config *config, struct err *err)
 {
 	struct capture *c;
@@ -281,20 +338,12 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	}
 	c->n_hops = config->n_hops;
 	c->nanoseconds = config->nanoseconds;
+	c->may_change = config->may_change;
 	c->linkstats_fd = -1;
 	c->gather_ms = GATHER_MS;
 	for (unsigned i = 0; i < c->n_hops; i++) {
-		struct hop *hop = &c->hops[i];
-
-		memcpy(c->names[i], config->hops[i].device, sizeof(c->names[i]));
-		c->names[i][sizeof(c->names[i]) - 1] = '\0';
-		hop->capture = c;
-		hop->index = i;
-		hop->fd = -1;
-		hop->name = c->names[i];
-		if (config->hops[i].snaplen > GATHER_SNAPLEN)
-			c->gather_ms = GATHER_LONG_MS;
-		if (hop_create(hop, &config->hops[i], c->nanoseconds, err) < 0)
+		hop_begin(c, i, &config->hops[i]);
+		if (hop_create(&c->hops[i], &config->hops[i], c->nanoseconds, err) < 0)
 			goto fail;
 	}
 	before = clock_ns(CLOCK_MONOTONIC);
@@ -308,7 +357,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	}
 	c->activate_ns = clock_ns(CLOCK_MONOTONIC) - before;
 	for (unsigned i = 0; i < c->n_hops; i++) {
-		if (hop_filter(&c->hops[i], &config->hops[i], err) < 0)
+		if (hop_filter(&c->hops[i], &config->hops[i], c->may_change, err) < 0)
 			goto fail;
 		c->hops[i].alive = true;
 		c->hops[i].starting = true;
@@ -317,10 +366,11 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	for (unsigned i = 0; i < c->n_hops; i++)
 		c->hops[i].counters.dropped_interface = -1;
 	read_linkstats(c, true);
-	c->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
-	c->start_ns = clock_ns(CLOCK_REALTIME);
-	if (!c->nanoseconds) /* stamps are cut to microseconds: compare like with like */
-		c->start_ns -= c->start_ns % 1000;
+	begin(c, &c->start_ns, &c->start_mono_ns);
+	for (unsigned i = 0; i < c->n_hops; i++) {
+		c->hops[i].start_ns = c->start_ns;
+		c->hops[i].start_mono_ns = c->start_mono_ns;
+	}
 	c->now_ns = c->start_ns;
 	return c;
 fail:
@@ -346,9 +396,75 @@ int64_t capture_start_ns(const struct capture *c)
 	return c->start_ns;
 }
 
+int64_t capture_hop_start_ns(const struct capture *c, unsigned hop)
+{
+	return hop < c->n_hops ? c->hops[hop].start_ns : c->start_ns;
+}
+
 int64_t capture_activate_ns(const struct capture *c)
 {
 	return c->activate_ns;
+}
+
+/* ------------------------------------------------- devices that come and change */
+
+int capture_add(struct capture *c, const struct capture_hop *config, int64_t *ret_start_ns,
+		struct err *err)
+{
+	struct linkstats stats = { 0 };
+	const char *name;
+	struct hop *hop;
+	int rc, status;
+
+	if (c->n_hops == MODEL_HOPS_MAX)
+		return err_set(err, -E2BIG, "more than %d devices", MODEL_HOPS_MAX);
+	hop = &c->hops[c->n_hops];
+	hop_begin(c, c->n_hops, config);
+	rc = hop_create(hop, config, c->nanoseconds, err);
+	if (!rc) {
+		status = pcap_activate(hop->pcap);
+		if (status < 0)
+			rc = activate_failed(hop->pcap, hop->name, status, err);
+	}
+	if (!rc)
+		rc = hop_filter(hop, config, c->may_change, err);
+	if (rc) {
+		if (hop->pcap)
+			pcap_close(hop->pcap);
+		*hop = (struct hop){ .fd = -1 };
+		return rc;
+	}
+	name = hop->name;
+	hop->counters.dropped_interface = -1;
+	if (c->linkstats_fd >= 0 &&
+	    capture_linkstats_read(c->linkstats_fd, &name, 1, &stats) == 0 && stats.valid) {
+		hop->interface_known = true;
+		hop->interface_before = stats.dropped;
+		hop->counters.dropped_interface = 0;
+	}
+	begin(c, &hop->start_ns, &hop->start_mono_ns);
+	hop->alive = hop->starting = true;
+	*ret_start_ns = hop->start_ns;
+	return (int)c->n_hops++;
+}
+
+int capture_refilter(struct capture *c, unsigned hop_index, const char *expr, struct err *err)
+{
+	struct hop *hop = &c->hops[hop_index];
+	struct bpf_program program;
+	int rc = 0;
+
+	if (hop_index >= c->n_hops || !hop->alive)
+		return 0;
+	if (pcap_compile(hop->pcap, &program, expr, 1, PCAP_NETMASK_UNKNOWN) < 0)
+		return err_set(err, -EINVAL, "filter for %s: %s", hop->name,
+			       pcap_geterr(hop->pcap));
+	if ((!hop->exchangeable || attach(hop, &program) < 0) &&
+	    pcap_setfilter(hop->pcap, &program) < 0)
+		rc = err_set(err, -EIO, "set the filter on %s: %s", hop->name,
+			     pcap_geterr(hop->pcap));
+	pcap_freecode(&program);
+	return rc;
 }
 
 /* ----------------------------------------------------------------- draining */
@@ -362,7 +478,7 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *header, const u_cha
 			  (int64_t)header->ts.tv_usec * (c->nanoseconds ? 1 : 1000);
 
 	hop->taken += header->caplen + FRAME_OVERHEAD_BYTES;
-	if (hop->starting && time_ns < c->start_ns)
+	if (hop->starting && time_ns < hop->start_ns)
 		return;
 	const struct model_frame frame = {
 		.time_ns = time_ns,
@@ -385,7 +501,7 @@ static void found_empty(struct hop *hop, int64_t at_ns, int64_t at_mono_ns)
 
 	hop->ready = false;
 	hop->empty_at_ns = at_ns;
-	if (hop->starting && at_mono_ns - c->start_mono_ns > SETTLE_NS)
+	if (hop->starting && at_mono_ns - hop->start_mono_ns > SETTLE_NS)
 		hop->starting = false;
 	if (c->stopped && at_mono_ns - c->stop_mono_ns > SETTLE_NS)
 		hop->emptied = true;

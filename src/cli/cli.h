@@ -106,6 +106,7 @@ struct options {
 	bool has_clock_offset;		/* --clock-offset */
 	int64_t clock_offset_ns;
 	bool until_eof;			/* --until-eof */
+	bool follow;			/* --follow */
 	bool no_payload, anonymize;
 	const char *key_file;		/* --anonymize=KEYFILE; NULL: a random key */
 	bool live;			/* --live */
@@ -195,6 +196,8 @@ int output_frame(struct output *out, const struct model_frame *f, const struct c
 		 struct err *err);
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */
 int output_statistics(struct output *out, const struct result *r, int64_t now_ns, struct err *err);
+/* The net has one hop more than before: described before its first frame. Not with --split. */
+int output_add_hop(struct output *out, struct err *err);
 int output_flush(struct output *out, struct err *err);
 /* True once less than --min-free is free under a regular file; err says so. */
 bool output_is_low(struct output *out, bool look_now, struct err *err);
@@ -245,6 +248,37 @@ void screen_message(struct screen *s, const char *line);
 bool screen_is_over(const struct screen *s);	/* the user asked for the end, or it is gone */
 void screen_close(struct screen *s);		/* NULL is accepted */
 
+/* ---- follow.c: pods and devices that come again (--follow) */
+struct follow;
+struct buf;
+struct capture;
+struct resolve;
+struct follow_config {
+	struct session *session;	/* all borrowed, but resolve: taken over */
+	struct capture *capture;
+	struct resolve *resolve;
+	const char *exclude;		/* podhop's own connection; NULL: none */
+	/* of each hop, filled for those that come: [MODEL_HOPS_MAX] */
+	struct buf *filter;
+	const char **filters;
+	const bool *gone;
+	int64_t *seen_ns;		/* when a hop's counters were read last */
+};
+/* Hears of the node's devices from now on; before the door. NULL with err set. */
+struct follow *follow_new(const struct follow_config *config, struct err *err);
+void follow_free(struct follow *f);	/* NULL is accepted */
+/*
+ * Looks for what is gone and takes up what came for it, when the kernel told of a device or a
+ * moment has passed. Returns 0, or -errno when the output cannot be written.
+ */
+int follow_look(struct follow *f, struct err *err);
+/* ---- hops.c: how a hop is opened */
+struct capture_hop;
+struct buf;
+/* Its kernel filter into filter, which *ret then points into. Fills the model's snaplen too. */
+int hops_config(const struct options *o, struct model_net *net, unsigned hop, const char *exclude,
+		struct buf *filter, struct capture_hop *ret, struct err *err);
+
 /* ---- session.c: what capture and report have in common */
 struct session {
 	const struct options *opt;
@@ -276,13 +310,17 @@ struct session {
 struct session *session_new(const struct options *o, struct err *err);	/* net is empty then */
 /* A name that an input file tells; for pcapng_reader_names(). Before session_start(). */
 void session_add_name(void *session, const struct addr *a, const char *name);
+/* A pod came with other addresses. */
+void session_add_pod_names(struct session *s, unsigned pod);
 /* Opens what the run writes to, as far as that is known: before the door is closed. */
 int session_open(struct session *s, struct err *err);
 /*
- * The door: every right but those for needs (enum sandbox_need) is given up. Everything is open
+ * The door: every right but those for needs (enum sandbox_need) and rights (enum
+ * sandbox_right, mostly none) is given up. Everything is open
  * by now, and no byte of a packet was looked at. live: hops, and so --split's files, are known.
  */
-int session_close_door(const struct options *o, bool live, unsigned needs, struct err *err);
+int session_close_door(const struct options *o, bool live, unsigned needs, unsigned rights,
+		       struct err *err);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 /*
  * sort_ns: how far behind a newer one frames may come (live: the rings tell). SESSION_SORT_NS is

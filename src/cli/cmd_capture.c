@@ -39,11 +39,15 @@
 #include "podhop/sandbox.h"
 
 #define NS_PER_S 1000000000LL
+#define OWN_MAX 512u
 #define POLL_MS 20			/* how long a quiet capture sleeps at a time */
 #define DROPS_INTERVAL_NS 100000000LL	/* how finely drops are placed in time */
 #define PROGRESS_INTERVAL_NS 500000000LL
 #define STATISTICS_INTERVAL_NS NS_PER_S	/* -w -: how far time has come */
-#define LONG_FILTER_MAX (256u << 10)
+
+/* What opening a device that came again takes, and finding it. */
+#define FOLLOW_NEEDS (SANDBOX_OPEN_RINGS | SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL)
+#define FOLLOW_RIGHTS (SANDBOX_RIGHT_NET_RAW | SANDBOX_RIGHT_NET_ADMIN)
 
 struct run {
 	const struct options *opt;
@@ -54,6 +58,9 @@ struct run {
 	struct chain *node;		/* all its pods, for the doctor; NULL: could not be read */
 	struct doctor_watch *watch;	/* NULL: losses have no reasons */
 	struct connections connections;
+	struct resolve *resolve;	/* --follow, until follow has it */
+	struct follow *follow;
+	struct buf own;			/* podhop's own connection; empty: none */
 	struct buf filter[MODEL_HOPS_MAX];
 	const char *filters[MODEL_HOPS_MAX];
 	uint64_t drops_seen[MODEL_HOPS_MAX];
@@ -142,8 +149,35 @@ static int resolve_target(struct run *run, struct err *err)
 	if (!status && resolve_list(r, &run->node, NULL) == 0)
 		run->watch = causes_watch(o, run->node,
 					  run->chain->n_pods == 1 ? &run->chain->pods[0] : NULL);
-	resolve_free(r);
+	if (o->follow && !status)
+		run->resolve = r;
+	else
+		resolve_free(r);
 	return status;
+}
+
+/* Whether all that is captured can be found again, should it go. */
+static int begin_follow(struct run *run, struct err *err)
+{
+	struct follow_config fc = {
+		.session = run->session,
+		.capture = run->capture,
+		.resolve = run->resolve,
+		.exclude = run->own.len ? buf_str(&run->own) : NULL,
+		.filter = run->filter,
+		.filters = run->filters,
+		.gone = run->gone,
+		.seen_ns = run->drops_ns,
+	};
+	const struct model_net *net = run->session->net;
+
+	for (unsigned i = 0; i < net->n_pods; i++)
+		if (!net->pods[i].name[0])
+			return err_usage(err, EINVAL, "--follow: %s has no name under which it "
+					 "could come again", run->opt->args[0]);
+	run->resolve = NULL; /* follow has it now */
+	run->follow = follow_new(&fc, err);
+	return run->follow ? 0 : -EIO;
 }
 
 /*
@@ -222,38 +256,20 @@ static int open_capture(struct run *run, struct err *err)
 	struct model_net *net = run->session->net;
 	const struct options *o = run->opt;
 	struct capture_hop hops[MODEL_HOPS_MAX];
-	struct buf own;
-	int rc = 0;
 
 	if (!net->n_hops)
 		return err_usage(err, ENODEV, "no device to capture on");
 	leave_out_down(net);
-	buf_init(&own, 512);
-	own_connection(&own);
+	own_connection(&run->own);
 	for (unsigned i = 0; i < net->n_hops; i++) {
-		buf_init(&run->filter[i], LONG_FILTER_MAX);
-		if (!rc)
-			rc = capture_kernel_filter(net, i, o->filter, !o->no_nat,
-						   own.len ? buf_str(&own) : NULL, &run->filter[i],
-						   err);
+		int rc = hops_config(o, net, i, run->own.len ? buf_str(&run->own) : NULL,
+				     &run->filter[i], &hops[i], err);
+		if (rc < 0)
+			return rc;
 		run->filters[i] = buf_str(&run->filter[i]);
-		uint32_t snaplen = o->snaplen;
-		/* -s speaks of the inner frame: the underlay needs room for the outer headers. */
-		if (net->hops[i].role == MODEL_ROLE_UNDERLAY)
-			snaplen += MODEL_VXLAN_OVERHEAD_V6;
-		if (snaplen > PCAPNG_SNAPLEN_MAX)
-			snaplen = PCAPNG_SNAPLEN_MAX;
-		net->hops[i].snaplen = snaplen;
-		hops[i] = (struct capture_hop){ .filter = run->filters[i], .snaplen = snaplen,
-						.buffer_kib = o->buffer_kib };
-		snprintf(hops[i].device, sizeof(hops[i].device), "%s", net->hops[i].name);
-		log_debug("capture", "%s (%s): %s", net->hops[i].name,
-			  model_role_name(net->hops[i].role), run->filters[i]);
 	}
-	buf_done(&own);
-	if (rc < 0)
-		return rc;
-	struct capture_config cc = { .hops = hops, .n_hops = net->n_hops, .nanoseconds = o->nano };
+	struct capture_config cc = { .hops = hops, .n_hops = net->n_hops, .nanoseconds = o->nano,
+				     .may_change = o->follow };
 	run->capture = capture_open(&cc, err);
 	if (!run->capture)
 		return -EIO;
@@ -297,6 +313,9 @@ static void say_start(const struct run *run)
 				figure_bytes(least, text));
 	}
 	fputc('\n', stderr);
+	if (run->follow)
+		fputs("podhop: CAP_NET_RAW and CAP_NET_ADMIN are kept, packet and netlink "
+		      "sockets can be opened (--follow)\n", stderr);
 }
 
 /* -------------------------------------------------------------------- drops */
@@ -324,9 +343,10 @@ static void read_drops(struct run *run, int64_t now_ns)
 		run->drops_ns[i] = now_ns;
 		if (!run->gone[i] && capture_hop_is_gone(run->capture, i)) {
 			run->gone[i] = true;
-			correlate_hop_span(c, i, capture_start_ns(run->capture), now_ns);
-			log_warn("capture", "%s went away; its hop is quiet from here on",
-				 run->session->net->hops[i].name);
+			correlate_hop_span(c, i, capture_hop_start_ns(run->capture, i), now_ns);
+			log_warn("capture", "%s went away; %s", run->session->net->hops[i].name,
+				 run->follow ? "what comes for it is looked for"
+					     : "its hop is quiet from here on");
 		}
 	}
 }
@@ -398,7 +418,8 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	       (run->session->output && output_is_over(run->session->output)) ||
 	       (l->duration_ns && now_ns - begin_ns >= l->duration_ns) ||
 	       pipeline_is_stopped(run->session->pipeline) ||
-	       pipeline_is_full(run->session->pipeline) || !capture_n_alive(run->capture);
+	       pipeline_is_full(run->session->pipeline) ||
+	       (!run->follow && !capture_n_alive(run->capture));
 }
 
 static int loop(struct run *run, struct err *err)
@@ -419,6 +440,8 @@ static int loop(struct run *run, struct err *err)
 		if (rc < 0)
 			break;
 		rc = run->rc;
+		if (rc >= 0 && run->follow)
+			rc = follow_look(run->follow, &s->err);
 		connections_read(&run->connections);
 		int64_t seen_ns = capture_watermark_ns(run->capture);
 		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
@@ -470,6 +493,7 @@ int command_capture(const struct options *o)
 	struct result *result = calloc(1, sizeof(*result));
 	int status = EXIT_FAILED, rc;
 
+	buf_init(&run.own, OWN_MAX);
 	run.session = session_new(o, &err);
 	if (!run.session || !result)
 		goto out;
@@ -500,8 +524,11 @@ int command_capture(const struct options *o)
 		connections_begin(&run.connections,
 				  pipeline_correlator(run.session->pipeline));
 	/* From here on rings are read, files are written, and nothing else is needed. */
-	if (session_close_door(o, true, SANDBOX_RINGS | (run.screen ? SANDBOX_SCREEN : 0),
-			       &err) < 0)
+	if (o->follow && begin_follow(&run, &err) < 0)
+		goto out;
+	if (session_close_door(o, true, SANDBOX_RINGS | (o->follow ? FOLLOW_NEEDS : 0) |
+			       (run.screen ? SANDBOX_SCREEN : 0),
+			       o->follow ? FOLLOW_RIGHTS : 0, &err) < 0)
 		goto out;
 	say_start(&run);
 	if (run.screen && screen_begin(run.screen, run.session, &err) < 0)
@@ -516,8 +543,8 @@ int command_capture(const struct options *o)
 	read_drops(&run, run.end_ns);
 	for (unsigned i = 0; i < run.session->net->n_hops; i++)
 		if (!run.gone[i])
-			correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start,
-					   run.end_ns);
+			correlate_hop_span(pipeline_correlator(run.session->pipeline), i,
+					   capture_hop_start_ns(run.capture, i), run.end_ns);
 	struct err end_err = ERR_INIT;
 	if (session_finish(run.session, result, &end_err) < 0 && !err.code)
 		err = end_err;
@@ -532,6 +559,9 @@ out:
 		result_free(result);
 	free(result);
 	connections_end(&run.connections);
+	follow_free(run.follow);
+	resolve_free(run.resolve);
+	buf_done(&run.own);
 	capture_free(run.capture);
 	session_free(run.session);
 	doctor_watch_free(run.watch);

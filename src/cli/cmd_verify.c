@@ -589,7 +589,8 @@ int command_verify(const struct options *o)
 
 	struct inputs *all[VERIFY_NODES_MAX];
 	/* No packet was looked at. Behind the door the captures' filters may name services. */
-	if (open_inputs(run, &err) < 0 || session_close_door(o, false, SANDBOX_NAMES, &err) < 0 ||
+	if (open_inputs(run, &err) < 0 ||
+	    session_close_door(o, false, SANDBOX_NAMES, 0, &err) < 0 ||
 	    inputs_headers(run->input, run->n_input, &err) < 0)
 		goto out;
 	if (assign_inputs(run, &err) < 0 || give_pods(run, &err) < 0)

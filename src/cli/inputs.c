@@ -164,6 +164,22 @@ void inputs_add_port(struct model_net *net, uint16_t port)
 		net->vxlan_ports[net->n_vxlan_ports++] = port;
 }
 
+/* Of a pod that came again while it was captured (--follow). */
+static void read_new_addresses(struct inputs *in, const char *description, const char *ns,
+			       const char *name)
+{
+	char text[PCAPNG_STRING_MAX], *save = NULL;
+
+	if (in->opt->n_pods || !description_value(description, "ip", text, sizeof(text)))
+		return;
+	for (char *p = strtok_r(text, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+		struct addr a;
+
+		if (addr_parse(p, &a) == 0)
+			inputs_add_pod(in->net, ns, name, &a);
+	}
+}
+
 static void describe_hop(struct inputs *in, struct model_hop *h, const struct pcapng_interface *pi,
 			 unsigned index)
 {
@@ -191,6 +207,7 @@ static void describe_hop(struct inputs *in, struct model_hop *h, const struct pc
 		char *slash = strchr(v, '/');
 		if (slash) {
 			*slash = 0;
+			read_new_addresses(in, pi->description, v, slash + 1);
 			h->pod = find_pod(net, v, slash + 1);
 		}
 	} else if (h->role == MODEL_ROLE_VETH && net->n_pods == 1) {

@@ -69,6 +69,7 @@ enum option_id {
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
 	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE, OPT_MIN_FREE, OPT_LIVE,
+	OPT_FOLLOW,
 };
 
 struct option_row {
@@ -112,6 +113,8 @@ static const struct option_row options[] = {
 	{ OPT_POD, "pod", "ADDR", FOR(REPORT) | FOR(VERIFY),
 	  "a pod's address, for files that do not say; verify: also NAME=ADDR" },
 	{ OPT_AND, "and", "POD", FOR(CAPTURE), "one more pod of this node" },
+	{ OPT_FOLLOW, "follow", NULL, FOR(CAPTURE),
+	  "go on with a pod re-created under its name; keeps rights that are else given up" },
 	{ OPT_PODS, "pods", "FILE", FOR_RUN,
 	  "names: what `kubectl get pods,services,nodes -A -o json` prints" },
 	{ OPT_SPLIT, "split", NULL, FOR_RUN, "with -w f.pcapng also one file a hop" },
@@ -479,6 +482,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_LINE:
 		o->line_buffered = true;
 		break;
+	case OPT_FOLLOW:
+		o->follow = true;
+		break;
 	case OPT_MIN_FREE:
 		rc = parse_min_free(v, &o->min_free, err);
 		break;
@@ -597,6 +603,12 @@ static int check(struct options *o, struct err *err)
 	if ((o->no_payload || o->anonymize) && !o->write)
 		return err_usage(err, EINVAL, "--no-payload and --anonymize need -w FILE: they are "
 				 "about what is written");
+	if (o->follow && o->split)
+		return err_usage(err, EINVAL, "--follow writes all hops, those that come too, "
+				 "to one file: not with --split");
+	if (o->follow && o->user)
+		return err_usage(err, EINVAL, "--follow reads the runtimes' files again, which "
+				 "%s may not: not with -Z", o->user);
 	if (o->split && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "--split needs -w FILE");
 	return 0;

@@ -80,6 +80,7 @@ struct output {
 	const struct model_net *net;
 	struct file files[MODEL_HOPS_MAX + 1];
 	unsigned n_files;
+	unsigned first_hops;		/* those behind them came while it was written */
 	int reserved_fd;		/* for the first file; -1 */
 	const char *const *filters;
 	char os[OS_MAX];		/* read before the sandbox closes */
@@ -88,6 +89,7 @@ struct output {
 	struct pipeline_comments comments;
 	struct privacy *privacy;	/* NULL: everything is written as it came */
 	struct model_net *pseudonyms;	/* net is this then; owned */
+	const struct model_net *real;	/* as the caller has it */
 	int64_t flushed_ns;
 	struct disk disk;
 	bool flush_each, terse, rotates;
@@ -214,6 +216,47 @@ static void add_filter(struct output *o, struct buf *text)
 		(void)privacy_filter(o->privacy, filter, text);
 }
 
+/* Of a pod that came again: the section's comment knows its first addresses alone. */
+static void add_pod_addresses(const struct model_pod *p, struct buf *d)
+{
+	char a[ADDR_STR_MAX];
+
+	buf_adds(d, " ip=");
+	for (unsigned k = 0; k < p->n_addrs; k++)
+		buf_addf(d, "%s%s", k ? "," : "", addr_str(&p->addrs[k], a));
+}
+
+static int write_interface(struct output *o, struct file *f, unsigned i, struct err *err)
+{
+	const struct model_net *net = o->net;
+	const struct model_hop *h = &net->hops[i];
+	const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
+	bool came_later = i >= o->first_hops;
+	struct buf d;
+	int rc;
+
+	buf_init(&d, TEXT_MAX);
+	buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
+	if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
+		buf_addf(&d, " vni=%u port=%u", h->vni, h->vxlan_port);
+	if (h->role == MODEL_ROLE_VETH && (net->n_pods > 1 || came_later) && h->pod >= 0)
+		buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_, net->pods[h->pod].name);
+	if (h->role == MODEL_ROLE_VETH && came_later && h->pod >= 0)
+		add_pod_addresses(&net->pods[h->pod], &d);
+	struct pcapng_writer_interface wi = {
+		.name = h->name,
+		.description = buf_str(&d),
+		.filter = filter && filter[0] ? filter : NULL,
+		.linktype = h->linktype,
+		.mac = h->mac,
+		.addrs = h->addrs,
+		.n_addrs = h->n_addrs,
+	};
+	rc = pcapng_writer_interface(f->writer, &wi, err);
+	buf_done(&d);
+	return rc;
+}
+
 static int write_header(struct output *o, struct file *f, struct err *err)
 {
 	const struct model_net *net = o->net;
@@ -238,32 +281,9 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		.comment = buf_str(&comment),
 	};
 	rc = pcapng_writer_header(f->writer, &wc, err);
-	for (unsigned i = 0; i < net->n_hops && !rc; i++) {
-		const struct model_hop *h = &net->hops[i];
-		struct buf d;
-
-		if (f->only_hop >= 0 && (unsigned)f->only_hop != i)
-			continue;
-		buf_init(&d, TEXT_MAX);
-		buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
-		if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
-			buf_addf(&d, " vni=%u port=%u", h->vni, h->vxlan_port);
-		if (h->role == MODEL_ROLE_VETH && net->n_pods > 1 && h->pod >= 0)
-			buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_,
-				 net->pods[h->pod].name);
-		const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
-		struct pcapng_writer_interface wi = {
-			.name = h->name,
-			.description = buf_str(&d),
-			.filter = filter && filter[0] ? filter : NULL,
-			.linktype = h->linktype,
-			.mac = h->mac,
-			.addrs = h->addrs,
-			.n_addrs = h->n_addrs,
-		};
-		rc = pcapng_writer_interface(f->writer, &wi, err);
-		buf_done(&d);
-	}
+	for (unsigned i = 0; i < net->n_hops && !rc; i++)
+		if (f->only_hop < 0 || (unsigned)f->only_hop == i)
+			rc = write_interface(o, f, i, err);
 	if (!rc)
 		rc = write_names(o, f, err);
 	/* A reader of a pipe waits for the header; a file shows at once that it is one. */
@@ -589,7 +609,8 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 		snprintf(o->os, sizeof(o->os), "%s %s", u.sysname, u.release);
 	o->opt = opt;
 	disk_begin(&o->disk, opt);
-	o->net = net;
+	o->net = o->real = net;
+	o->first_hops = net->n_hops;
 	o->names = names;
 	o->filters = filters;
 	o->flushed_ns = monotonic_ns();
@@ -849,6 +870,24 @@ uint64_t output_bytes(const struct output *o)
 bool output_is_pipe(const struct output *o)
 {
 	return o->is_pipe;
+}
+
+int output_add_hop(struct output *o, struct err *err)
+{
+	int rc = 0;
+
+	if (o->over)
+		return 0;
+	if (o->pseudonyms) {
+		*o->pseudonyms = *o->real;
+		privacy_net(o->privacy, o->pseudonyms);
+	}
+	for (unsigned k = 0; k < o->n_files && !rc; k++) {
+		rc = write_interface(o, &o->files[k], o->net->n_hops - 1, err);
+		if (rc < 0)
+			err_prefix(err, "%s", o->files[k].path ? o->files[k].path : "stdout");
+	}
+	return rc;
 }
 
 bool output_is_low(struct output *o, bool look_now, struct err *err)

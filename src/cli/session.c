@@ -79,22 +79,34 @@ void session_add_name(void *session, const struct addr *a, const char *name)
 	(void)names_add(s->names, a, name, NAMES_RANK_NODE, NULL);
 }
 
+static int add_pod_names(struct session *s, unsigned i, struct err *err)
+{
+	const struct model_pod *p = &s->net->pods[i];
+	char text[2 * MODEL_K8S_NAME_MAX];
+	int rc = 0;
+
+	if (!p->name[0])
+		return 0;
+	snprintf(text, sizeof(text), "%s%s%s", p->namespace_, p->namespace_[0] ? "/" : "",
+		 p->name);
+	for (unsigned k = 0; k < p->n_addrs && !rc; k++)
+		rc = names_add(s->names, &p->addrs[k], text, NAMES_RANK_LOCAL, err);
+	return rc;
+}
+
+void session_add_pod_names(struct session *s, unsigned pod)
+{
+	(void)add_pod_names(s, pod, NULL); /* without a name the address is shown */
+}
+
 /* What this node itself knows: its captured pods, its own addresses. */
 static int add_local_names(struct session *s, struct err *err)
 {
 	const struct model_net *net = s->net;
-	char text[2 * MODEL_K8S_NAME_MAX];
 	int rc = 0;
 
-	for (unsigned i = 0; i < net->n_pods; i++) {
-		const struct model_pod *p = &net->pods[i];
-		if (!p->name[0])
-			continue;
-		snprintf(text, sizeof(text), "%s%s%s", p->namespace_, p->namespace_[0] ? "/" : "",
-			 p->name);
-		for (unsigned k = 0; k < p->n_addrs && !rc; k++)
-			rc = names_add(s->names, &p->addrs[k], text, NAMES_RANK_LOCAL, err);
-	}
+	for (unsigned i = 0; i < net->n_pods && !rc; i++)
+		rc = add_pod_names(s, i, err);
 	for (unsigned i = 0; i < net->n_hops && net->node[0]; i++) {
 		const struct model_hop *h = &net->hops[i];
 		for (unsigned k = 0; k < h->n_addrs && h->role != MODEL_ROLE_VETH && !rc; k++)
@@ -255,9 +267,10 @@ int session_open(struct session *s, struct err *err)
 	return o->write ? output_reserve(o, &s->write_fd, err) : 0;
 }
 
-int session_close_door(const struct options *o, bool live, unsigned needs, struct err *err)
+int session_close_door(const struct options *o, bool live, unsigned needs, unsigned rights,
+		       struct err *err)
 {
-	struct sandbox_config sc = { .user = o->user, .needs = needs };
+	struct sandbox_config sc = { .user = o->user, .needs = needs, .rights = rights };
 	struct sandbox_state state;
 	char *dir = NULL;
 	int rc;
@@ -274,7 +287,9 @@ int session_close_door(const struct options *o, bool live, unsigned needs, struc
 	free(dir);
 	if (rc < 0)
 		return err_prefix(err, "giving up rights");
-	log_info("sandbox", "no capabilities, no new ones%s%s",
+	log_info("sandbox", "%s%s%s",
+		 rights ? "CAP_NET_RAW and CAP_NET_ADMIN are kept (--follow)"
+			: "no capabilities, no new ones",
 		 state.seccomp ? ", system calls limited" : "",
 		 state.landlock ? ", files closed" : "; this kernel has no Landlock");
 	return 0;

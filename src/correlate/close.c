@@ -62,14 +62,38 @@ static bool carries_family(const struct model_hop *h, bool v4)
 	return !any;
 }
 
+static bool was_captured(const struct hop_state *h, const struct packet *p)
+{
+	return p->first_ns >= h->start_ns && p->first_ns <= h->end_ns;
+}
+
+/*
+ * A device that went and came again is two hops: the pod's next veth, flannel.1 made anew. What
+ * one of them was there for, the other need not have shown.
+ */
+static bool another_was_captured(const struct correlate *c, const struct packet *p, unsigned gone)
+{
+	const struct model_hop *h = &c->net->hops[gone];
+
+	for (unsigned i = 0; i < c->n_hops; i++) {
+		const struct model_hop *other = &c->net->hops[i];
+
+		if (i != gone && other->role == h->role && was_captured(&c->hop[i], p) &&
+		    (h->role == MODEL_ROLE_VETH ? other->pod == h->pod
+						: strcmp(other->name, h->name) == 0))
+			return true;
+	}
+	return false;
+}
+
 /* Was a hop that should have shown the packet not captured when it could have come? */
 static bool ended_before(const struct correlate *c, const struct packet *p, uint32_t roles)
 {
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		const struct hop_state *h = &c->hop[i];
 		if ((roles & (1u << h->role)) &&
-		    carries_family(&c->net->hops[i], p->is_v4) &&
-		    (p->first_ns < h->start_ns || p->first_ns > h->end_ns))
+		    carries_family(&c->net->hops[i], p->is_v4) && !was_captured(h, p) &&
+		    !another_was_captured(c, p, i))
 			return true;
 	}
 	return false;

@@ -98,10 +98,10 @@ static const char *const name_files[] = {
 };
 #define N_NAME_FILES (sizeof(name_files) / sizeof(name_files[0]))
 
-static int let_read(int ruleset, const char *path, struct err *err)
+static int let_read(int ruleset, const char *path, uint64_t access, struct err *err)
 {
 	struct landlock_path_beneath_attr rule = {
-		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.allowed_access = access,
 		.parent_fd = open(path, O_PATH | O_CLOEXEC),
 	};
 	int rc = 0;
@@ -153,7 +153,10 @@ static int close_file_system(const struct sandbox_config *config, bool *ret_done
 	if (fd < 0)
 		return err_sys(err, errno, "landlock");
 	for (size_t i = 0; (config->needs & SANDBOX_NAMES) && i < N_NAME_FILES && !rc; i++)
-		rc = let_read(fd, name_files[i], err);
+		rc = let_read(fd, name_files[i], LANDLOCK_ACCESS_FS_READ_FILE, err);
+	if (!rc && (config->needs & SANDBOX_LOOK_UP))
+		rc = let_read(fd, "/", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+			      err);
 	if (write_dir && !rc) {
 		struct landlock_path_beneath_attr rule = {
 			.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE |
@@ -210,7 +213,7 @@ int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret
 		rc = change_user(config->user, config->rights != 0, err);
 	if (!rc)
 		rc = drop_capabilities(config->rights, err);
-	if (!rc && !(config->needs & SANDBOX_LOOK_UP))
+	if (!rc && !(config->rights & SANDBOX_RIGHT_PTRACE))
 		rc = close_file_system(config, &ret_state->landlock, err);
 	if (!rc && !WITH_SANITIZER) {
 		rc = sandbox_limit_calls(config->needs, config->write_dir != NULL, err);

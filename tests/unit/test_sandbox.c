@@ -49,6 +49,7 @@ const char *__asan_default_options(void)
 }
 
 static struct sandbox_state door; /* of the child */
+static pid_t test_pid;
 
 /* Runs fn in a child that has entered the sandbox; returns what waitpid() said. */
 static int in_sandbox(const struct sandbox_config *config, void (*fn)(int out), char *text,
@@ -249,9 +250,19 @@ static void look_up(int out)
 {
 	char link[64];
 
-	/* Of another process: Landlock would hide it, so it is left out for this need. */
 	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 ||
-	    readlink("/proc/self/ns/net", link, sizeof(link)) < 0 || door.landlock)
+	    readlink("/proc/self/ns/net", link, sizeof(link)) < 0)
+		_exit(1);
+	_exit(write(out, "x", 1) == 1 ? 0 : 2);
+}
+
+/* Of another process: Landlock would hide it, so it is left out for this right. */
+static void look_into_another(int out)
+{
+	char path[64], link[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)test_pid);
+	if (readlink(path, link, sizeof(link)) < 0 || door.landlock)
 		_exit(1);
 	_exit(write(out, "x", 1) == 1 ? 0 : 2);
 }
@@ -288,22 +299,29 @@ static void test_needs(void **state)
 		unsigned needs;
 		void (*fn)(int out);
 		bool killed;
+		unsigned rights;
 	} calls[] = {
-		{ "netlink", SANDBOX_ASK_KERNEL, ask_kernel, false },
-		{ "netlink without the need", SANDBOX_RINGS | SANDBOX_NETLINK, ask_kernel, true },
-		{ "reading", SANDBOX_LOOK_UP, look_up, false },
-		{ "reading without the need", SANDBOX_RINGS | SANDBOX_SCREEN, look_up, true },
-		{ "writing", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_to_write, true },
-		{ "making", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, make_a_file, true },
-		{ "stream socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_socket, true },
-		{ "packet socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_packet_socket, true },
-		{ "code", ~(unsigned)SANDBOX_NAMES, code_in_memory, true },
-		{ "program", ~(unsigned)SANDBOX_NAMES, run_program, true },
+		{ "netlink", SANDBOX_ASK_KERNEL, ask_kernel, false, 0 },
+		{ "netlink without the need", SANDBOX_RINGS | SANDBOX_NETLINK,
+		  ask_kernel, true, 0 },
+		{ "reading", SANDBOX_LOOK_UP, look_up, false, 0 },
+		{ "reading without the need", SANDBOX_RINGS | SANDBOX_SCREEN, look_up, true, 0 },
+		{ "another process", SANDBOX_LOOK_UP, look_into_another, false,
+		  SANDBOX_RIGHT_PTRACE },
+		{ "writing", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_to_write, true, 0 },
+		{ "making", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, make_a_file, true, 0 },
+		{ "stream socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_socket, true, 0 },
+		{ "packet socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL,
+		  open_packet_socket, true, 0 },
+		{ "code", ~(unsigned)SANDBOX_NAMES, code_in_memory, true, 0 },
+		{ "program", ~(unsigned)SANDBOX_NAMES, run_program, true, 0 },
 	};
 
 	(void)state;
+	test_pid = getpid();
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		struct sandbox_config c = { .needs = calls[i].needs };
+		struct sandbox_config c = { .needs = calls[i].needs,
+					    .rights = calls[i].rights };
 		int status = in_sandbox(&c, calls[i].fn, NULL, 0);
 
 		if (calls[i].killed ? !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS
