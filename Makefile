@@ -102,7 +102,19 @@ endif
 CLI_TESTS := $(sort $(wildcard tests/cli/*.sh))
 
 .PHONY: all
-all: $(BUILD)/podhop ## build build/podhop (default)
+all: $(BUILD)/podhop $(BUILD)/completion.stamp ## build build/podhop (default)
+
+# The shells' completions hold the table that the parser is made of. Cross builds name a
+# podhop of the same source that runs here (NATIVE_PODHOP).
+NATIVE_PODHOP ?= $(BUILD)/podhop
+COMPLETIONS := podhop.bash _podhop podhop.fish
+$(BUILD)/completion.stamp: $(NATIVE_PODHOP) $(COMPLETIONS:%=src/completion/%.in) src/completion/make-completion
+	@mkdir -p $(BUILD)/completion
+	$(say) GEN $(BUILD)/completion
+	$(Q)$(NATIVE_PODHOP) help --table >$(BUILD)/completion/table
+	$(Q)for c in $(COMPLETIONS); do src/completion/make-completion $(BUILD)/completion/table \
+		src/completion/$$c.in >$(BUILD)/completion/$$c || exit 1; done
+	@touch $@
 
 $(BUILD)/podhop: $(BUILD)/obj/cli/main.o $(BUILD)/libpodhop.a
 	$(say) LD $@
@@ -192,9 +204,9 @@ install: all ## install podhop and its manual (PREFIX, DESTDIR)
 		$(INSTALL) -D -m 644 $$w $(DESTDIR)$(DATADIR)/wireshark/profiles/podhop/$${w##*/} || exit 1; done
 	mkdir -p $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap
 	ln -sf $(SBINDIR)/podhop $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop
-	$(INSTALL) -D -m 644 src/completion/podhop.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop
-	$(INSTALL) -D -m 644 src/completion/_podhop $(DESTDIR)$(ZSHDIR)/_podhop
-	$(INSTALL) -D -m 644 src/completion/podhop.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
+	$(INSTALL) -D -m 644 $(BUILD)/completion/podhop.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/podhop
+	$(INSTALL) -D -m 644 $(BUILD)/completion/_podhop $(DESTDIR)$(ZSHDIR)/_podhop
+	$(INSTALL) -D -m 644 $(BUILD)/completion/podhop.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/podhop.fish
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
@@ -323,8 +335,9 @@ coverage: ## lines and branches that unit tests and seeds reach; fails below its
 	@tests/lib/coverage $(BUILD)/coverage
 
 .PHONY: update-golden
-update-golden: all ## rewrite the expectations of tests/cli; review them as a diff
+update-golden: all ## rewrite expectations of tests/cli, options of the manual; review the diff
 	@tests/cli/golden.sh --update
+	@src/man/update-options $(BUILD)/podhop
 
 .PHONY: samples
 samples: all tools ## make samples/*.pcapng anew in the lab (root)

@@ -110,6 +110,7 @@ struct options {
 	bool no_payload, anonymize;
 	const char *key_file;		/* --anonymize=KEYFILE; NULL: a random key */
 	bool live;			/* --live */
+	bool table;			/* help --table */
 	bool quiet, unbuffered, line_buffered, nano, print, no_nat, terse, split;
 	int verbose;
 	char **args;			/* what is left: POD, FILEs, a command's name */
@@ -119,6 +120,8 @@ struct options {
 /* Fills o; on failure prints nothing, err has the sentence. ret_help: the text was asked for. */
 int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err);
 void options_done(struct options *o);
+/* The table for programs: what completion and the manual are made of. */
+void options_table(FILE *out);
 void options_help(FILE *out, enum command command);
 enum command options_command(const char *name);
 const char *options_command_name(enum command c);

@@ -47,11 +47,16 @@ int main(int argc, char **argv)
 		if (!help && o.n_args) {
 			c = options_command(o.args[0]);
 			if (!c) {
-				err_usage(&err, 0, "%s is no command", o.args[0]);
+				const char *near = options_nearest_command(o.args[0]);
+				err_usage(&err, 0, near ? "%s is no command; did you mean %s?"
+					  : "%s is no command; `podhop help` lists them%s",
+					  o.args[0], near ? near : "");
 				status = fail(&err);
 			}
 		}
-		if (status == EXIT_DONE)
+		if (status == EXIT_DONE && o.table)
+			options_table(stdout);
+		else if (status == EXIT_DONE)
 			options_help(stdout, c);
 		options_done(&o);
 		return status;

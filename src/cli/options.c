@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "podhop/near.h"
+
 #define NS_PER_S 1000000000LL
 #define NS_PER_MS 1000000LL
 #define SNAPLEN_MIN 64u			/* less does not hold the headers that matching needs */
@@ -69,7 +71,7 @@ enum option_id {
 	OPT_HOPS, OPT_POD, OPT_AND, OPT_SPLIT,
 	OPT_NODE, OPT_HOST_ROOT, OPT_WINDOW, OPT_NANO, OPT_PRINT, OPT_NO_NAT, OPT_TERSE,
 	OPT_CLOCK_OFFSET, OPT_UNTIL_EOF, OPT_NO_PAYLOAD, OPT_ANONYMIZE, OPT_MIN_FREE, OPT_LIVE,
-	OPT_FOLLOW,
+	OPT_FOLLOW, OPT_TABLE,
 };
 
 struct option_row {
@@ -103,7 +105,8 @@ static const struct option_row options[] = {
 	  "libpcap filter on the pod's own packets as its veth shows them" },
 	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN,
 	  "packets to the pod, from it, both" },
-	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_ALL, "what goes to stdout" },
+	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_RUN, "what goes to stdout" },
+	{ OPT_FORMAT, "format", "text|json", FOR_ALL & ~FOR_RUN, "what goes to stdout" },
 	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
 	{ OPT_REPORT, "report", "FILE", FOR_RUN,
 	  "the report as JSON, besides what goes to stdout" },
@@ -148,6 +151,8 @@ static const struct option_row options[] = {
 	{ OPT_QUIET, "quiet", NULL, FOR_ALL, "no progress, no notices" },
 	{ OPT_VERBOSE, "verbose", NULL, FOR_ALL, "say more; twice: debug" },
 	{ OPT_HELP, "help", NULL, FOR_ALL, "this text" },
+	{ OPT_TABLE, "table", NULL, FOR(HELP),
+	  "all commands and options, a line each, tabs between its fields: for programs" },
 	{ OPT_VERSION, "version", NULL, FOR_ALL, "podhop's version" },
 };
 
@@ -166,45 +171,71 @@ enum command options_command(const char *name)
 	return COMMAND_NONE;
 }
 
-/* Levenshtein's distance over short words, for "did you mean". */
-static unsigned distance(const char *a, const char *b)
-{
-	enum { MAX = 32 };
-	unsigned row[MAX + 1], na = (unsigned)strlen(a), nb = (unsigned)strlen(b);
-
-	if (na > MAX || nb > MAX)
-		return MAX;
-	for (unsigned j = 0; j <= nb; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= na; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= nb; j++) {
-			unsigned above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[nb];
-}
-
 const char *options_nearest_command(const char *name)
 {
-	const char *best = NULL;
-	unsigned least = 3; /* further away it is a guess */
+	struct near near;
 
-	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
-		unsigned d = distance(name, commands[c].name);
-		if (d < least) {
-			least = d;
-			best = commands[c].name;
-		}
+	near_begin(&near, name, false);
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		near_try(&near, commands[c].name);
+	return near.best;
+}
+
+/* An option that the command does not have: whose is it, or what was meant? */
+static int no_option(enum command command, const char *word, struct err *err)
+{
+	char name[64], whose[128] = "", several[256] = "";
+	unsigned n_several = 0;
+	struct near near;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	near_begin(&near, name[1] == '-' ? name + 2 : "", false);
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		bool is_long = name[1] == '-';
+		bool same = is_long ? r->name && strcmp(r->name, name + 2) == 0 : r->id == name[1];
+		bool ours = r->commands & (1u << command);
+
+		/* The parser knows it: so it was given what it does not take. */
+		if (same && ours && strchr(word, '='))
+			return err_usage(err, EINVAL, "%s takes no value", name);
+		if (is_long && ours && r->name && strncmp(r->name, name + 2, strlen(name + 2)) == 0)
+			snprintf(several + strlen(several), sizeof(several) - strlen(several),
+				 "%s--%s", n_several++ ? ", " : "", r->name);
+		for (enum command c = COMMAND_NONE + 1; same && c < COMMAND_COUNT; c++)
+			if (r->commands & (1u << c))
+				snprintf(whose + strlen(whose), sizeof(whose) - strlen(whose),
+					 "%s%s", whose[0] ? ", " : "", commands[c].name);
+		if (r->name && is_long && ours)
+			near_try(&near, r->name);
 	}
-	return best;
+	if (n_several > 1)
+		return err_usage(err, EINVAL, "%s could be one of %s", name, several);
+	if (whose[0])
+		return err_usage(err, EINVAL, "%s is no option of %s, but of %s", name,
+				 commands[command].name, whose);
+	if (name[1] == '-' && near.best)
+		return err_usage(err, EINVAL, "%s is no option of %s; did you mean --%s?", name,
+				 commands[command].name, near.best);
+	return err_usage(err, EINVAL, "%s is no option of %s; `podhop help %s` lists them", name,
+			 commands[command].name, commands[command].name);
+}
+
+void options_table(FILE *out)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		fprintf(out, "command\t%s\t%s\t%s\n", commands[c].name, commands[c].args,
+			commands[c].summary);
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		for (unsigned i = 0; i < N_OPTIONS; i++) {
+			const struct option_row *r = &options[i];
+			char letter[3] = { r->id < OPT_LONG ? '-' : '\0', (char)r->id, '\0' };
+
+			if (r->commands & (1u << c))
+				fprintf(out, "option\t%s\t%s\t%s%s\t%s\t%s\n", commands[c].name,
+					letter, r->name ? "--" : "", r->name ? r->name : "",
+					r->arg ? r->arg : "", r->help);
+		}
 }
 
 void options_help(FILE *out, enum command command)
@@ -494,6 +525,9 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_USER:
 		o->user = v;
 		break;
+	case OPT_TABLE:
+		o->table = true;
+		break;
 	case OPT_LIVE:
 		o->live = true;
 		break;
@@ -683,11 +717,9 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 			const char *bad = argv[optind - 1];
 			if (id == ':')
 				return err_usage(err, EINVAL, "%s needs a value", bad);
-			if (optopt && optopt < OPT_LONG)
-				return err_usage(err, EINVAL, "-%c is no option of %s", optopt,
-						 options_command_name(o->command));
-			return err_usage(err, EINVAL, "%s is no option of %s", bad,
-					 options_command_name(o->command));
+			if (optopt && optopt < OPT_LONG && strncmp(bad, "--", 2) != 0)
+				return no_option(o->command, (char[]){ '-', (char)optopt, 0 }, err);
+			return no_option(o->command, bad, err);
 		}
 		if (id == OPT_HELP) {
 			*ret_help = true;

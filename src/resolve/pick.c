@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "podhop/near.h"
+
 #define PICK_MAX 64 /* candidates kept for the sentence; more are only counted */
 #define PICK_SHOWN 8
 #define PICK_HEX_MIN 12 /* shortest bare prefix; docker and crictl print 12 or 13 */
@@ -244,6 +246,23 @@ static void pick_by_ip(struct pick *p, const struct addr *a)
 	pick_prefer_live(p);
 }
 
+/* A pod that runs here and whose name is nearly that, or begins with it. */
+static const struct resolve_rec *pick_near_name(const struct resolve *r, const char *name)
+{
+	const struct resolve_rec *best = NULL;
+	struct near near;
+
+	near_begin(&near, name, true);
+	for (unsigned i = 0; i < r->n_recs; i++) {
+		const struct resolve_rec *rec = &r->recs[i];
+
+		if (rec->alive && !rec->host_network && rec->namespace_ && rec->name &&
+		    near_try(&near, rec->name))
+			best = rec;
+	}
+	return best;
+}
+
 /* "web" is not here: is anything of that name left over? */
 static int pick_no_name(struct resolve *r, const char *pod, const char *namespace_,
 			const char *name, struct err *err)
@@ -264,6 +283,12 @@ static int pick_no_name(struct resolve *r, const char *pod, const char *namespac
 	}
 	if (r->denied[0])
 		return pick_denied(r, pod, err);
+	const struct resolve_rec *near = pick_near_name(r, name);
+	if (near)
+		return err_usage(err, -ENOENT,
+				 "no pod %.300s on this node (%.100s); did you mean %.250s/%.250s? "
+				 "`podhop list` shows all that run here",
+				 pod, r->node, near->namespace_, near->name);
 	return err_usage(
 		err, -ENOENT,
 		"no pod %.300s on this node (%.100s): `podhop list` shows those "

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# completion.sh - what <Tab> offers, in bash (TAP); zsh and fish are parsed where they are.
-# Also: the manual page of each command lists the options that its help lists.
+# completion.sh - what <Tab> offers, in bash, and in zsh and fish where they are (TAP).
+# Also: the manual page of each command has the very options, and words, of the parser's table.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}
@@ -12,16 +12,19 @@ n=0 failed=0
 # The pods of a made-up node; everything else is podhop's own.
 cat >"$tmp/podhop" <<STUB
 #!/bin/sh
-[ "\$1" != list ] || { printf '%s\n' 'NAMESPACE NAME IP PID NETNS VETH BRIDGE VTEP UNDERLAY STATE' \
-	'default web 10.244.1.2 1 - veth1 cni0 flannel.1 eth0 ok' \
-	'shop web-2 10.244.1.3 2 - veth2 cni0 flannel.1 eth0 ok' \
-	'kube-flannel kube-flannel-x - 3 - - - - - hostNetwork'; exit 0; }
+[ "\$1" != --extcap-interfaces ] || { printf '%s\n' \
+	'extcap {version=1}{display=podhop: pods at every hop}' \
+	'interface {value=podhop-default-web}{display=pod default/web 10.244.1.2}' \
+	'interface {value=podhop-shop-web-2}{display=pod shop/web-2 10.244.1.3}'; exit 0; }
 exec "$PODHOP" "\$@"
 STUB
 chmod +x "$tmp/podhop"
 PATH=$tmp:$PATH
-# shellcheck source=src/completion/podhop.bash
-. "$root/src/completion/podhop.bash"
+BUILD=${BUILD:-$root/build}
+made=$BUILD/completion
+[[ -e $made/podhop.bash ]] || { echo "Bail out! $made is missing: make"; exit 1; }
+# shellcheck source=/dev/null
+. "$made/podhop.bash"
 
 # offers LINE: what completing its last word offers (a trailing space: a new word)
 offers() {
@@ -64,31 +67,89 @@ is 'help COMMAND' "$(offers 'podhop help res')" 'resolve '
 is 'files' "$(cd "$tmp" && touch a.pcapng b.pcapng && offers 'podhop report a')" 'a.pcapng '
 is 'files of an option' "$(cd "$tmp" && offers 'podhop capture web -w b.')" 'b.pcapng '
 is 'no value is made up' "$(offers 'podhop capture web -c ')" ' '
-# Every option that the help lists is offered, and nothing else.
-for command in list resolve capture report; do
-	is "options of $command are those of its help" \
-		"$(offers "podhop $command -" | tr ' ' '\n' | grep -v '^$' | sort)" \
-		"$("$PODHOP" help "$command" | sed -n 's/^  *\(-.*\)/\1/p' | sed 's/   *.*//' |
-			grep -o -e '--[a-z-]*' -e '^-[A-Za-z]' | sort)"
+# Every option of the table is offered, and nothing else: also those whose value may be left out.
+table=$("$PODHOP" help --table)
+words_of() { awk -F '\t' -v c="$1" '$1 == "option" && $2 == c { print $3; print $4 }' <<<"$table" |
+	grep . | sort; }
+commands=$(awk -F '\t' '$1 == "command" && $2 != "help" { print $2 }' <<<"$table")
+for command in $commands; do
+	is "bash: options of $command are those of the table" \
+		"$(offers "podhop $command -" | tr ' ' '\n' | grep . | sort)" "$(words_of "$command")"
 done
-# The command's own page explains each of them too.
-for command in list resolve capture report; do
-	missing=''
-	while read -r long; do
-		grep -qF -e "${long//-/\\-}" "$root/src/man/podhop-$command.8" || missing+=" $long"
-	done < <("$PODHOP" help "$command" | grep -o -e '--[a-z][a-z-]*' | sort -u)
-	is "podhop-$command(8) has the options of its help" "$missing" ''
+is 'the FILE behind an option with a value that may be left out' \
+	"$(cd "$tmp" && offers 'podhop report --anonymize a')" 'a.pcapng '
+
+# The manual page of each command has what the table has; where it says no more, in its words and
+# its order (src/man/update-options).
+for command in verify doctor; do
+	is "podhop-$command(8) has the options of the table" "$(words_of "$command" |
+		grep -e ^-- | while read -r long; do
+			grep -qF -e "${long//-/\\-}" "$root/src/man/podhop-$command.8" || echo "$long"
+		done)" ''
 done
-for shell in zsh:_podhop fish:podhop.fish; do
+for command in list resolve capture report; do
+	is "podhop-$command(8) has the options of the table" \
+		"$(sed -n '/^\.SH OPTIONS/,/^\.S[HS] /p' "$root/src/man/podhop-$command.8" |
+			grep -A 1000 -m 1 '^\.TP' | sed '/^\.SH/d')" \
+		"$("$root/src/man/options" "$command" <<<"$table")"
+done
+
+if [[ -z $(type -P fish) ]]; then
 	n=$((n + 1))
-	if [[ -z $(type -P "${shell%%:*}") ]]; then
-		echo "ok $n - ${shell#*:} is sound # SKIP ${shell%%:*} is not installed"
-	elif "${shell%%:*}" -n "$root/src/completion/${shell#*:}"; then
-		echo "ok $n - ${shell#*:} is sound"
-	else
-		echo "not ok $n - ${shell#*:} is sound"
-		failed=1
-	fi
+	echo "ok $n - fish # SKIP fish is not installed"
+else
+	fish() { command fish --no-config -c "source $made/podhop.fish; complete -C '$1'" |
+		cut -f 1 | sort | tr '\n' ' '; }
+	is 'fish: a command' "$(fish 'podhop cap')" 'capture '
+	is 'fish: pods' "$(fish 'podhop capture ')" 'default/web shop/web-2 web web-2 '
+	is 'fish: an option that takes a POD' "$(fish 'podhop capture web --and sh')" 'shop/web-2 '
+	is 'fish: values of a choice' "$(fish 'podhop capture web -T j')" 'json jsonl '
+	is 'fish: help COMMAND' "$(fish 'podhop help res')" 'resolve '
+	is 'fish: files' "$(cd "$tmp" && fish 'podhop report a.')" 'a.pcapng '
+	for command in $commands; do
+		is "fish: options of $command are those of the table" \
+			"$(fish "podhop $command --" | tr ' ' '\n' | grep . | sort -u)" \
+			"$(words_of "$command" | grep -e ^--)"
+	done
+fi
+
+# zsh completes only at a terminal: one of its own, where compadd tells what it would offer.
+cat >"$tmp/ask.zsh" <<'ZSH'
+zmodload zsh/zpty
+zpty z env PATH="$PATH" TERM=dumb zsh -f -i +o zle
+zpty -w z "PS1=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -d $2/dump"
+zpty -w z 'compadd() { local -a offer
+	[[ "$*" == *-[OAD]\ * ]] && { builtin compadd "$@"; return }
+	builtin compadd -A offer "$@"; print -l -- "OFFER "$^offer; }'
+zpty -w z '_offers() { _main_complete; print DONE; compstate[list]= compstate[insert]= }'
+zpty -w z 'setopt zle; zle -C offers list-choices _offers; bindkey "^I" offers; PS1="EDIT""OR> "'
+# The editor's prompt: from here on it takes keys.
+zpty -r z out '*EDITOR> *'
+zpty -w -n z "$3"$'\t'
+while zpty -r z out; do
+	print -r -- "$out"
+	[[ $out != *DONE* ]] || break
 done
+zpty -d z
+ZSH
+if [[ -z $(type -P zsh) ]]; then
+	n=$((n + 1))
+	echo "ok $n - zsh # SKIP zsh is not installed"
+else
+	# What was typed is echoed: the offers of the definition above begin with a quote.
+	zsh() { timeout 30 "$(type -P zsh)" -f "$tmp/ask.zsh" "$made" "$tmp" "$1" 2>&1 | tr -d '\r' |
+		grep -o 'OFFER [A-Za-z0-9-][^ ]*' | cut -d ' ' -f 2 | sort -u | tr '\n' ' '; }
+	is 'zsh: a command' "$(zsh 'podhop cap')" 'capture '
+	is 'zsh: pods' "$(zsh 'podhop capture ')" 'default/web shop/web-2 web web-2 '
+	is 'zsh: an option that takes a POD' "$(zsh 'podhop capture web --and sh')" 'shop/web-2 '
+	is 'zsh: values of a choice' "$(zsh 'podhop capture web -T j')" 'json jsonl '
+	is 'zsh: help COMMAND' "$(zsh 'podhop help res')" 'resolve '
+	is 'zsh: files' "$(cd "$tmp" && zsh 'podhop report a.')" 'a.pcapng '
+	for command in $commands; do
+		is "zsh: options of $command are those of the table" \
+			"$(zsh "podhop $command --" | tr ' ' '\n' | sed 's/=-\?$//' | grep . | sort -u)" \
+			"$(words_of "$command" | grep -e ^--)"
+	done
+fi
 echo "1..$n"
 exit $failed
