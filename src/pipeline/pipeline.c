@@ -35,7 +35,8 @@
 
 #include "podhop/dissect.h"
 
-#define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB, made when it is seen */
+#define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB at most */
+#define QUEUE_FIRST 2048u	/* a ring no larger than what waits stays in the cache */
 #define HELD_MAX 131072u	/* frames being held; 1 MiB */
 /*
  * Of the byte budget, what frames that were matched may take. Sorting needs the rest when a hop
@@ -61,7 +62,8 @@ struct sorted {
 };
 
 struct hop_queue {
-	struct sorted *ring;	/* QUEUE_MAX of them; NULL: the hop has shown nothing yet */
+	struct sorted *ring;	/* NULL: the hop has shown nothing yet */
+	uint32_t mask;		/* its size less one; 0: none */
 	uint32_t head, n;
 };
 
@@ -431,6 +433,27 @@ static inline uint32_t oldest_hop(const struct pipeline *p)
 	return best;
 }
 
+/* A queue that is full doubles, as far as QUEUE_MAX. */
+static int queue_grow(struct hop_queue *q)
+{
+	const uint32_t size = q->ring ? q->mask + 1 : 0;
+	const uint32_t larger = size ? size * 2 : QUEUE_FIRST;
+	struct sorted *ring;
+
+	if (size == QUEUE_MAX)
+		return 0;
+	ring = malloc(larger * sizeof(*ring));
+	if (!ring)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < q->n; i++)
+		ring[i] = q->ring[(q->head + i) & q->mask];
+	free(q->ring);
+	q->ring = ring;
+	q->head = 0;
+	q->mask = larger - 1;
+	return 0;
+}
+
 /* Puts a frame into its hop's queue; nearly in order, so from the tail. */
 static inline void queue_put(struct pipeline *p, unsigned hop, int64_t time_ns, uint8_t order,
 			     uint32_t slot)
@@ -439,13 +462,13 @@ static inline void queue_put(struct pipeline *p, unsigned hop, int64_t time_ns, 
 	uint32_t at = q->n++;
 
 	while (at) {
-		const struct sorted *before = &q->ring[(q->head + at - 1) & (QUEUE_MAX - 1)];
+		const struct sorted *before = &q->ring[(q->head + at - 1) & q->mask];
 		if (before->time_ns <= time_ns)
 			break;
-		q->ring[(q->head + at) & (QUEUE_MAX - 1)] = *before;
+		q->ring[(q->head + at) & q->mask] = *before;
 		at--;
 	}
-	q->ring[(q->head + at) & (QUEUE_MAX - 1)] =
+	q->ring[(q->head + at) & q->mask] =
 		(struct sorted){ .time_ns = time_ns, .slot = slot, .order = order };
 	if (!at) {
 		p->head_ns[hop] = time_ns;
@@ -461,7 +484,7 @@ static inline uint32_t queue_take(struct pipeline *p, unsigned hop)
 	uint32_t slot = q->ring[q->head].slot;
 	const struct sorted *next;
 
-	q->head = (q->head + 1) & (QUEUE_MAX - 1);
+	q->head = (q->head + 1) & q->mask;
 	q->n--;
 	next = &q->ring[q->head];
 	p->head_ns[hop] = q->n ? next->time_ns : INT64_MAX;
@@ -475,7 +498,7 @@ static void fetch_sorted(const struct pipeline *p, const struct hop_queue *q)
 	if (q->n <= FETCH_SORTED)
 		return;
 	const char *at = (const char *)arena_slot(
-		&p->arena, q->ring[(q->head + FETCH_SORTED) & (QUEUE_MAX - 1)].slot);
+		&p->arena, q->ring[(q->head + FETCH_SORTED) & q->mask].slot);
 
 	for (unsigned i = 0; i <= FETCH_BYTES; i += CACHE_LINE)
 		__builtin_prefetch(at + i);
@@ -596,11 +619,8 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	uint32_t at;
 	int rc = 0;
 
-	if (!q->ring) {
-		q->ring = calloc(QUEUE_MAX, sizeof(*q->ring));
-		if (!q->ring)
-			return -ENOMEM;
-	}
+	if (q->n > q->mask || !q->ring)
+		rc = queue_grow(q);
 	while (q->n == QUEUE_MAX && rc >= 0)
 		rc = take_from(p, oldest_hop(p));
 	if (rc >= 0)
