@@ -2,7 +2,8 @@
 # podhop: see what happens to a Kubernetes pod's packets. `make help` lists the targets.
 #
 # Variables for users and packagers: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PKG_CONFIG PREFIX DESTDIR
-# BINDIR SBINDIR DATADIR MANDIR ZSHDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, BUILD=DIR.
+# BINDIR SBINDIR DATADIR MANDIR ZSHDIR, V=1 (show commands), WERROR=1, SAN=address,undefined, LTO=0,
+# BUILD=DIR.
 
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
@@ -53,6 +54,13 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wformat=2 -Wvla -Wundef
 # The same bytes wherever it is built.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
+# One program, optimized as a whole where the compiler can: a frame crosses six modules, and that is
+# a tenth of its time. Objects stay usable without, for the tests' many links. LTO=0: not at all.
+LTO ?= $(if $(SAN),0,$(shell $(CC) --version 2>/dev/null | grep -q 'Free Software' && echo 1 || echo 0))
+ifeq ($(LTO),1)
+LTO_COMPILE := -flto=auto -ffat-lto-objects
+LTO_LINK := -flto=auto -fuse-linker-plugin
+endif
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection
 ifneq ($(findstring -O0,$(CFLAGS)),-O0)
 ifeq ($(SAN),)
@@ -118,7 +126,7 @@ $(BUILD)/completion.stamp: $(NATIVE_PODHOP) $(COMPLETIONS:%=src/completion/%.in)
 
 $(BUILD)/podhop: $(BUILD)/obj/cli/main.o $(BUILD)/libpodhop.a
 	$(say) LD $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LTO_LINK) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 $(BUILD)/libpodhop.a: $(LIB_OBJS)
 	$(say) AR $@
@@ -127,7 +135,7 @@ $(BUILD)/libpodhop.a: $(LIB_OBJS)
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LTO_COMPILE) -c -o $@ $<
 
 # The HTML report's page as C strings, one a line: no limit on a string's length is met.
 $(BUILD)/gen/report_page.h: src/report/page.html src/report/page.css src/report/page.js
@@ -171,7 +179,7 @@ $(BUILD)/preload/%.so: tests/preload/%.c
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libpodhop.a
 	@mkdir -p $(@D)
 	$(say) BENCH $<
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libpodhop.a \
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LTO_LINK) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libpodhop.a \
 		$(PKG_LIBS) $(LDLIBS)
 
 # The same with clang's fuzzing engine (make fuzz).

@@ -86,6 +86,7 @@ struct correlate_obs {
 	uint8_t ttl;
 	uint8_t tcp_options_len;
 	uint8_t pod;
+	bool again;		/* of the packet whose observation was made before this one */
 
 	/* Valid in VXLAN, of fragments and of ICMP errors; most observations never touch these. */
 	struct addr outer_src, outer_dst;
@@ -150,6 +151,15 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *fram
 			     const struct model_parts *parts, struct correlate_obs *ret_obs);
 
 /*
+ * The same of a frame that shows, as dissect_usual_again() says, the packet of the frame `before`
+ * once more. obs: of `before`, which is pushed in front of it; then of `frame`. False: not all that
+ * obs is made of was captured of both; obs is void.
+ */
+bool correlate_observe_again(struct correlate *c, const struct model_frame *before,
+			     const struct model_frame *frame, const struct model_parts *parts,
+			     struct correlate_obs *obs);
+
+/*
  * Which way the frame crossed its hop, as far as its link layer tells: needs its first bytes
  * only. correlate_observe() may know more.
  */
@@ -197,6 +207,14 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
  * pushed as ref: it need not wait any longer.
  */
 bool correlate_is_final(const struct correlate *c, correlate_ref ref);
+
+/*
+ * push, is_final and mark in one, for an observation that was made `again` of a packet that is on
+ * its usual way, when all pushed before have been marked. False: nothing was done, it goes the
+ * long way.
+ */
+bool correlate_follow(struct correlate *c, const struct correlate_obs *obs,
+		      struct correlate_mark *ret_mark);
 
 /* In place of a mark, when nobody sees marks or ids: counts, and is done with. */
 void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len);

@@ -58,6 +58,15 @@ void dissect_frame_stepwise(const struct dissect_config *config, uint16_t linkty
 bool dissect_usual(const struct dissect_config *config, const struct model_frame *frame,
 		   struct model_parts *ret_parts);
 
+/*
+ * The same, to the bit, of a frame that shows the packet of the usual frame `before` once more:
+ * equal but for TTL and IPv4 header checksum, as far as both captured it, under any link
+ * and VXLAN headers. Comparing is less than reading. parts: of `before`, and then of `frame`.
+ * False: it does not, or it is not usual; parts is void.
+ */
+bool dissect_usual_again(const struct dissect_config *config, const struct model_frame *before,
+			 const struct model_frame *frame, struct model_parts *parts);
+
 /* True when the dissector knows the link type. */
 bool dissect_knows_linktype(uint16_t linktype);
 

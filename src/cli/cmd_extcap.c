@@ -136,7 +136,7 @@ out:
 
 int command_extcap(int argc, char **argv)
 {
-	struct extcap_call call;
+	struct extcap_call call = { 0 };
 	struct err err = ERR_INIT;
 
 	log_set_level(LOG_LEVEL_ERROR);

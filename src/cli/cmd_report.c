@@ -15,7 +15,7 @@
 #define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
 #define IANA_PORT 4789
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
-#define SORT_LEAST_NS 5000000LL	/* where order is doubtful at all */
+#define SORT_LEAST_NS 1000000LL	/* where order is doubtful at all */
 
 /* What was found so far can be taken back, and has to be. */
 static bool is_disordered(const struct session *s)
@@ -98,7 +98,11 @@ static int64_t disorder_of(const struct inputs *in, const struct session *s)
  */
 static int64_t wider(int64_t sort_ns)
 {
-	return sort_ns ? SESSION_SORT_NS : SORT_LEAST_NS;
+	const int64_t step = 16;
+
+	if (!sort_ns)
+		return SORT_LEAST_NS;
+	return sort_ns > SESSION_SORT_NS / step ? SESSION_SORT_NS : sort_ns * step;
 }
 
 static void fill(void *arg, struct result *r)

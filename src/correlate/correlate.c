@@ -25,6 +25,7 @@ struct correlate *correlate_new(const struct correlate_config *config, struct er
 	c->settle_ns = c->cfg.lookahead_ns < SETTLE_NS ? c->cfg.lookahead_ns : SETTLE_NS;
 	c->refuses = c->cfg.verdicts || c->cfg.max_packets || !c->cfg.keep_other;
 	c->seed = config->hash_seed;
+	c->last.packet = NONE;
 	for (unsigned i = 0; i < POD_TABLE_SIZE; i++)
 		c->pods[i].pod = -1;
 	correlate_learn_net(c);
@@ -88,6 +89,7 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
 	if (o->time_ns > c->now_ns)
 		correlate_advance(c, o->time_ns);
 	if (o->kind == KIND_NOT_IP || o->kind == KIND_MALFORMED) {
+		c->last.packet = NONE;
 		if (o->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)
 			return CORRELATE_REF_FOREIGN;
 		if (o->kind == KIND_NOT_IP)
@@ -97,8 +99,10 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
 		return CORRELATE_REF_NONE;
 	}
 
-	uint32_t flow = flow_get(c, &o->tuple, o->tuple_hash, o->direction, o->time_ns);
-	uint32_t i = match_observation(c, o, flow);
+	if (!o->again || c->last.packet == NONE)
+		c->last.flow = flow_get(c, &o->tuple, o->tuple_hash, o->direction, o->time_ns);
+
+	const uint32_t flow = c->last.flow, i = match_observation(c, o, flow);
 
 	c->flow[flow].last_ns = o->time_ns;
 	if (i == NONE)

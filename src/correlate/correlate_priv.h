@@ -341,6 +341,17 @@ struct pod_entry {
 	int pod;	/* -1: empty */
 };
 
+/*
+ * The observation pushed last, for the one that shows the same packet again (correlate_obs.again):
+ * what it was matched by, and with. Not set when it was matched otherwise than as a whole.
+ */
+struct last_push {
+	uint32_t flow;
+	uint32_t packet;	/* NONE: not set */
+	uint64_t flow_key;	/* of which key was made */
+	uint64_t key;
+};
+
 struct correlate {
 	struct correlate_config cfg;
 	const struct model_net *net;
@@ -354,6 +365,7 @@ struct correlate {
 	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
 	unsigned n_learned;
 	uint32_t tracks;	/* counts up when all flows' tracks have become doubtful */
+	struct last_push last;
 	struct pod_entry pods[POD_TABLE_SIZE];
 	struct pod_entry few[POD_ADDRS_FEW];	/* the first of them */
 	unsigned n_pod_addrs;

@@ -64,6 +64,31 @@ static void mark_path(const struct correlate *c, const struct packet *p,
 		m->dt_ns = o->time_ns - sighting(c, p, k - 1)->first_ns;
 }
 
+static inline void mark_translation(const struct correlate *c, const struct packet *p,
+				    struct correlate_mark *m)
+{
+	const struct flow *f;
+
+	if (p->flow == NONE)
+		return;
+	f = flow_root(c, p->flow);
+	if (f->far_view == NONE)
+		return;
+	m->translated = true;
+	m->translation = c->flow[f->far_view].tuple;
+}
+
+/*
+ * It goes the way of those before it: all it is known by is known. But a verdict may
+ * still come from a hop nearer the pod, and what the wire brought in segments may be
+ * merged by the next hop, to be one packet.
+ */
+static inline bool is_final_on_track(const struct packet *p)
+{
+	return (p->flags & PACKET_TRACK) &&
+	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH);
+}
+
 bool correlate_is_final(const struct correlate *c, correlate_ref ref)
 {
 	const struct packet *p;
@@ -71,15 +96,7 @@ bool correlate_is_final(const struct correlate *c, correlate_ref ref)
 	if (ref >= c->n_packets)
 		return true; /* of no packet: foreign, or without IP */
 	p = &c->packet[ref];
-	if (p->flags & PACKET_SETTLED)
-		return true;
-	/*
-	 * It goes the way of those before it: all it is known by is known. But a verdict may
-	 * still come from a hop nearer the pod, and what the wire brought in segments may be
-	 * merged by the next hop, to be one packet.
-	 */
-	return (p->flags & PACKET_TRACK) && !c->cfg.verdicts &&
-	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH);
+	return (p->flags & PACKET_SETTLED) || (!c->cfg.verdicts && is_final_on_track(p));
 }
 
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
@@ -121,15 +138,46 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 		}
 		m->ambiguous = p->ambiguous;
 		mark_path(c, p, o, m);
-		if (p->flow != NONE) {
-			const struct flow *f = flow_root(c, p->flow);
-			if (f->far_view != NONE) {
-				m->translated = true;
-				m->translation = c->flow[f->far_view].tuple;
-			}
-		}
+		mark_translation(c, p, m);
 	}
 	release_one(c, ref);
+}
+
+bool correlate_follow(struct correlate *c, const struct correlate_obs *o, struct correlate_mark *m)
+{
+	const struct last_push *last = &c->last;
+	struct packet *p;
+	unsigned n;
+
+	if (!o->again || last->packet == NONE || c->cfg.verdicts)
+		return false;
+	p = &c->packet[last->packet];
+	if (o->time_ns > c->now_ns)
+		correlate_advance(c, o->time_ns);
+	if (!p->id || is_refused(c, p) || !is_final_on_track(p) ||
+	    last->flow_key != c->flow[last->flow].key ||
+	    track_observation(c, o, last->flow, last->key) != last->packet)
+		return false;
+	c->flow[last->flow].last_ns = o->time_ns;
+	count_kept(c, o->hop, o->len);
+	m->keep = true;
+	m->id = p->id;
+	m->direction = p->direction;
+	m->ambiguous = p->ambiguous;
+	m->translated = false;
+	if (!c->cfg.ids_only) {
+		n = p->n_sightings - 1u;
+		m->hop = n + 1;
+		m->path.n = (uint8_t)m->hop;
+		m->path.cut = false;
+		for (unsigned k = 0; k <= n; k++)
+			m->path.role[k] = p->s[k].role;
+		m->dt_ns = o->time_ns - p->s[n - 1].first_ns;
+		mark_translation(c, p, m);
+	}
+	if (p->flags & PACKET_SETTLED)
+		packet_release(c, last->packet);
+	return true;
 }
 
 void correlate_discard(struct correlate *c, correlate_ref ref)

@@ -293,13 +293,24 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 	uint32_t i, start = 0, size = o->size, cut = 0;
 	bool origin;
 
-	if (o->kind == KIND_OUTER_FRAGMENT)
-		return datagram_outer_fragment(c, o, flow);
+	struct last_push *last = &c->last;
 
-	uint64_t key = match_key(o, c->flow[flow].key);
+	if (o->kind == KIND_OUTER_FRAGMENT) {
+		last->packet = NONE;
+		return datagram_outer_fragment(c, o, flow);
+	}
+
+	if (!o->again || last->packet == NONE || last->flow_key != c->flow[flow].key) {
+		last->flow_key = c->flow[flow].key;
+		last->key = match_key(o, last->flow_key);
+		last->packet = NONE;
+	}
+
+	const uint64_t key = last->key;
 
 	/* `same`, for nearly all. */
 	i = o->kind == KIND_FRAGMENT ? NONE : track_observation(c, o, flow, key);
+	last->packet = i;
 	if (i != NONE)
 		return i;
 	origin = is_origin(c, o);
@@ -311,6 +322,7 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 		return match_fragment(c, o, flow, place, cut);
 
 	i = rule_same(c, o, key, place);
+	last->packet = i;
 	if (i == NONE)
 		i = match_own_multicast(c, o, key, &place);
 	/* What the pod sends was seen nowhere else before, unless this frame came late. */
@@ -318,7 +330,7 @@ uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, u
 			   o->time_ns >= c->now_ns))
 		i = match_other_form(c, o, flow, place, &start, &size);
 	if (i == NONE)
-		i = match_new(c, o, flow);
+		last->packet = i = match_new(c, o, flow);
 	if (i == NONE)
 		return NONE;
 	if (cut && cut < size)

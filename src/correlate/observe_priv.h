@@ -158,6 +158,7 @@ static inline void observe_clear(struct correlate_obs *o)
 	o->direction = MODEL_DIRECTION_OTHER;
 	o->ttl = o->tcp_options_len = 0;
 	o->pod = UINT8_MAX;
+	o->again = false;
 }
 
 #endif

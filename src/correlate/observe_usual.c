@@ -12,6 +12,8 @@
 #include "podhop/bytes.h"
 
 #define IP4_DF 0x40		/* in the first byte of the fragment word */
+#define IP4_TTL 8
+#define IP6_HOP_LIMIT 7
 #define IP6_FLOW_LABEL 0xfffffu
 #define TCP_FLAGS 0x01ffu
 #define UDP_CHECKSUM 6
@@ -43,6 +45,21 @@ static void observe_tunnel(const struct model_frame *f, const struct model_parts
 		o->flags |= OBS_OUTER_UNSUMMED;
 }
 
+/* As in observe.c: the veth belongs to the pod whatever addresses its packets bear. */
+static inline void observe_whose(const struct correlate *c, const struct hop_state *hop,
+				 unsigned way, struct correlate_obs *o)
+{
+	int src_pod = hop->pod >= 0 && way == MODEL_WAY_IN ? hop->pod
+							   : observe_pod(c, &o->tuple.src);
+	int dst_pod = hop->pod >= 0 && way == MODEL_WAY_OUT ? hop->pod
+							    : observe_pod(c, &o->tuple.dst);
+
+	o->direction = src_pod >= 0 ? MODEL_DIRECTION_EGRESS
+		     : dst_pod >= 0 ? MODEL_DIRECTION_INGRESS
+				    : MODEL_DIRECTION_OTHER;
+	o->pod = src_pod >= 0 ? (uint8_t)src_pod : dst_pod >= 0 ? (uint8_t)dst_pod : UINT8_MAX;
+}
+
 bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 			     const struct model_parts *u, struct correlate_obs *o)
 {
@@ -52,7 +69,6 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 	const uint32_t captured = f->caplen < u->end ? f->caplen : u->end;
 	uint32_t flags = u->is_v4 ? OBS_IPV4 : 0, id = 0, flow_label = 0;
 	uint64_t l4_hash;
-	int src_pod, dst_pod;
 
 	if (f->way == MODEL_WAY_UNKNOWN)
 		return false;
@@ -77,14 +93,14 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 
 	if (u->is_v4) {
 		id = bytes_load_be16(ip + 4);
-		o->ttl = ip[8];
+		o->ttl = ip[IP4_TTL];
 		if (ip[6] & IP4_DF)
 			flags |= OBS_DF;
 		if (id)
 			flags |= OBS_HAS_ID;
 	} else {
 		flow_label = bytes_load_be32(ip) & IP6_FLOW_LABEL;
-		o->ttl = ip[7];
+		o->ttl = ip[IP6_HOP_LIMIT];
 	}
 	o->ip_id = id;
 	if (addr_is_multicast(&o->tuple.dst))
@@ -123,16 +139,39 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 		o->body = observe_body(c, f->data + u->payload, captured - u->payload,
 				       u->payload - u->ip, &o->body_len);
 
-	/* As in observe.c: the veth belongs to the pod whatever addresses its packets bear. */
-	src_pod = hop->pod >= 0 && f->way == MODEL_WAY_IN ? hop->pod
-							  : observe_pod(c, &o->tuple.src);
-	dst_pod = hop->pod >= 0 && f->way == MODEL_WAY_OUT ? hop->pod
-							   : observe_pod(c, &o->tuple.dst);
-	o->direction = src_pod >= 0 ? MODEL_DIRECTION_EGRESS
-		     : dst_pod >= 0 ? MODEL_DIRECTION_INGRESS
-				    : MODEL_DIRECTION_OTHER;
-	if (src_pod >= 0 || dst_pod >= 0)
-		o->pod = (uint8_t)(src_pod >= 0 ? src_pod : dst_pod);
+	observe_whose(c, hop, f->way, o);
+	if (u->outer_ip)
+		observe_tunnel(f, u, o);
+	return true;
+}
+
+bool correlate_observe_again(struct correlate *c, const struct model_frame *before,
+			     const struct model_frame *f, const struct model_parts *u,
+			     struct correlate_obs *o)
+{
+	const struct hop_state *hop = &c->hop[f->hop];
+	/* Of the IP packet; before->len - f->len is what its outer headers had more. */
+	const uint32_t l3_len = u->end - u->ip, have = f->caplen - u->ip;
+	const uint32_t had = before->caplen - (u->ip + before->len - f->len);
+	uint32_t flags = o->flags & ~(unsigned)(OBS_ENCAP | OBS_LARGE | OBS_OUTER_DF |
+						OBS_OUTER_UNSUMMED);
+
+	/* The hashes go as far as the bytes do. */
+	if (f->way == MODEL_WAY_UNKNOWN ||
+	    (had != have && (had < have ? had : have) < l3_len &&
+	     ((flags & OBS_MAY_FRAGMENT) || (had < have ? had : have) < c->depth)))
+		return false;
+	o->again = true;
+	o->time_ns = f->time_ns;
+	o->number = f->number;
+	o->hop = f->hop;
+	o->len = f->len;
+	o->way = f->way;
+	o->ttl = f->data[u->ip + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
+	if (l3_len + u->eth > hop->mtu)
+		flags |= OBS_LARGE;
+	o->flags = (uint16_t)flags;
+	observe_whose(c, hop, f->way, o);
 	if (u->outer_ip)
 		observe_tunnel(f, u, o);
 	return true;

@@ -62,7 +62,9 @@ uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, u
 	n = p->n_sightings;
 	if ((p->flags & (PACKET_TRACK | PACKET_CLOSED)) != PACKET_TRACK || p->parent != NONE ||
 	    n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
-	    !packet_same_content(p, o) || o->time_ns < p->s[n - 1].first_ns || o->segment ||
+	    /* What shows the same again needs not be compared again. */
+	    !((o->again && found == c->last.packet) || packet_same_content(p, o)) ||
+	    o->time_ns < p->s[n - 1].first_ns || o->segment ||
 	    c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
 		return NONE;
 	role = c->hop[o->hop].role;

@@ -14,6 +14,8 @@
  */
 #include "dissect_priv.h"
 
+#include <string.h>
+
 #define IP4_FIRST_BYTE 0x45	/* version 4, no options */
 #define IP4_DF 0x4000
 #define IP4_FRAGMENT 0x3fff	/* more fragments, or an offset */
@@ -78,13 +80,27 @@ find_headers(const uint8_t *data, uint32_t caplen, uint32_t at, uint32_t end,
 	return header_len >= DISSECT_TCP_LEN && header_len <= l4_len && caplen >= u->payload;
 }
 
+/* What find_headers() found is an outer packet that ends the frame: behind it nothing follows. */
+static inline bool enter_vxlan(const struct model_frame *frame, struct model_parts *u)
+{
+	const uint32_t start = u->payload + VXLAN_LEN;
+
+	if (u->end != frame->len || frame->caplen < start || start + DISSECT_ETH_LEN > u->end ||
+	    !(frame->data[u->payload] & VXLAN_FLAG_I))
+		return false;
+	u->outer_ip = u->ip;
+	u->outer_l4 = u->l4;
+	u->outer_is_v4 = u->is_v4;
+	u->eth = start;
+	return true;
+}
+
 bool dissect_usual(const struct dissect_config *config, const struct model_frame *frame,
 		   struct model_parts *ret_parts)
 {
 	const uint8_t *data = frame->data;
 	const uint32_t caplen = frame->caplen, len = frame->len;
 	struct model_parts *u = ret_parts;
-	uint32_t start;
 
 	u->outer_ip = u->eth = 0;
 	/* A length that contradicts itself is not usual. */
@@ -94,16 +110,83 @@ bool dissect_usual(const struct dissect_config *config, const struct model_frame
 	    !dissect_is_vxlan_port(config, bytes_load_be16(data + u->l4 + 2)))
 		return true;
 
-	/* What was found is the outer packet. Behind it nothing may follow (vxlan.c). */
-	start = u->payload + VXLAN_LEN;
-	if (u->end != len || caplen < start || start + DISSECT_ETH_LEN > u->end ||
-	    !(data[u->payload] & VXLAN_FLAG_I))
+	return enter_vxlan(frame, u) && find_headers(data, caplen, u->eth, len, u);
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Two IP headers, from the Ethernet type in front of them: equal but for what routing changes. */
+static inline bool is_equal_ip(const uint8_t *a, const uint8_t *b, bool is_v4)
+{
+	if (a[-2] != b[-2] || a[-1] != b[-1])
 		return false;
-	u->outer_ip = u->ip;
-	u->outer_l4 = u->l4;
-	u->outer_is_v4 = u->is_v4;
-	u->eth = start;
-	return find_headers(data, caplen, start, len, u);
+	if (is_v4)
+		return load64(a) == load64(b) && a[9] == b[9] && load64(a + 12) == load64(b + 12);
+	return memcmp(a, b, 7) == 0 && memcmp(a + 8, b + 8, DISSECT_IP6_LEN - 8) == 0;
+}
+
+/* n bytes; most packets have few behind their IP header. */
+static inline bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
+{
+	const uint32_t word = sizeof(uint64_t);
+
+	if (n < word || n > 8 * word)
+		return memcmp(a, b, n) == 0;
+	for (uint32_t i = 0; i + word <= n; i += word)
+		if (load64(a + i) != load64(b + i))
+			return false;
+	return load64(a + n - word) == load64(b + n - word);
+}
+
+bool dissect_usual_again(const struct dissect_config *config, const struct model_frame *before,
+			 const struct model_frame *frame, struct model_parts *parts)
+{
+	struct model_parts *u = parts;
+	const uint32_t was = u->eth, at = frame->len - (before->len - was), shift = at - was;
+	const uint8_t *p, *q = before->data + was;
+	const uint32_t l4 = u->l4 - was, payload = u->payload - was, end = u->end - was;
+	const uint32_t captured = frame->caplen - at, had = before->caplen - was;
+	uint32_t n = captured < had ? captured : had;
+
+	if (at > frame->caplen || captured < payload || frame->len < frame->caplen)
+		return false;
+	p = frame->data + at;
+	if (!is_equal_ip(p + DISSECT_ETH_LEN, q + DISSECT_ETH_LEN, u->is_v4))
+		return false;
+	if (n > end)
+		n = end;
+	if (!is_equal(p + l4, q + l4, n - l4))
+		return false;
+	if (at) {
+		struct model_parts outer;
+
+		if (!find_headers(frame->data, frame->caplen, 0, frame->len, &outer) ||
+		    outer.protocol != MODEL_PROTO_UDP ||
+		    !dissect_is_vxlan_port(config,
+					   bytes_load_be16(frame->data + outer.l4 + 2)) ||
+		    !enter_vxlan(frame, &outer) || outer.eth != at)
+			return false;
+		u->outer_ip = outer.outer_ip;
+		u->outer_l4 = outer.outer_l4;
+		u->outer_is_v4 = outer.outer_is_v4;
+	} else if (u->protocol == MODEL_PROTO_UDP &&
+		   dissect_is_vxlan_port(config, bytes_load_be16(p + l4 + 2))) {
+		return false; /* there it was the pod's own VXLAN, here it would be the node's */
+	} else {
+		u->outer_ip = 0;
+	}
+	u->eth = at;
+	u->ip += shift;
+	u->l4 += shift;
+	u->payload += shift;
+	u->end += shift;
+	return true;
 }
 
 static void view_ip(struct model_ip *ip, const uint8_t *data, uint32_t at, uint32_t l4,

@@ -348,7 +348,7 @@ static void cni_read(struct doctor_view *v, struct buf *b)
 	};
 	char path[FILES_PATH_MAX], best[FILES_PATH_MAX] = "";
 	struct dirent *e;
-	bool hairpin;
+	bool hairpin = false;
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !best[0]; i++) {
 		DIR *d = files_opendir(v, dirs[i]);

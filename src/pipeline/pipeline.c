@@ -73,6 +73,13 @@ struct held {
 	correlate_ref ref;
 };
 
+/* A usual frame that was read, while its bytes are there: the next often shows its packet again. */
+struct usual {
+	struct model_frame frame;
+	struct model_parts parts;
+	struct correlate_obs obs;
+};
+
 struct pipeline {
 	struct pipeline_config cfg;
 	struct correlate *correlate;
@@ -80,6 +87,8 @@ struct pipeline {
 	struct arena arena;
 	bool keeps_bytes;	/* while frames are sorted; else their observations wait */
 	uint8_t *scratch;	/* for filter_ask() */
+	struct usual before;
+	bool has_before;
 
 	struct hop_queue queue[MODEL_HOPS_MAX];
 	/* Of each queue's oldest frame, apart, because the merge looks at nothing else. */
@@ -193,19 +202,9 @@ struct correlate *pipeline_correlator(struct pipeline *p)
 
 /* --------------------------------------------------------------- second half */
 
-static inline void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
-		      struct correlate_mark *mark)
+/* A frame stamped t is kept. */
+static inline void keep(struct pipeline *p, int64_t t)
 {
-	int64_t t = tag->time_ns;
-
-	if (p->stopped) {
-		memset(mark, 0, sizeof(*mark));
-		correlate_discard(p->correlate, ref);
-		return;
-	}
-	correlate_mark(p->correlate, ref, tag, mark);
-	if (!mark->keep)
-		return;
 	if (!p->kept++)
 		p->first_ns = p->last_ns = t;
 	else if (t > p->last_ns)
@@ -214,6 +213,19 @@ static inline void take_mark(struct pipeline *p, correlate_ref ref, const struct
 		p->first_ns = t;
 	if (p->cfg.max_frames && p->kept >= p->cfg.max_frames)
 		p->stopped = true;
+}
+
+static inline void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
+			     struct correlate_mark *mark)
+{
+	if (p->stopped) {
+		memset(mark, 0, sizeof(*mark));
+		correlate_discard(p->correlate, ref);
+		return;
+	}
+	correlate_mark(p->correlate, ref, tag, mark);
+	if (mark->keep)
+		keep(p, tag->time_ns);
 }
 
 /* Long out of the cache by now: fetch what the next few need while this one is written. */
@@ -230,6 +242,17 @@ static void fetch_held(const struct pipeline *p)
 			   p->held[(p->held_head + FETCH_PACKET) & (HELD_MAX - 1)].ref);
 }
 
+/* A frame that has its mark is handed on. */
+static inline int hand_on(struct pipeline *p, const struct model_frame *f,
+			  const struct correlate_mark *mark)
+{
+	if (f->time_ns > p->marked_ns)
+		p->marked_ns = f->time_ns;
+	if (!mark->keep || !p->cfg.keep_bytes || !p->cfg.on_frame)
+		return 0;
+	return p->cfg.on_frame(p->cfg.arg, f, mark);
+}
+
 /* A frame gets its mark, and is handed on. f: its bytes, with the way that was found. */
 static inline int leave(struct pipeline *p, const struct correlate_tag *tag,
 			const struct model_frame *f, correlate_ref ref)
@@ -237,11 +260,7 @@ static inline int leave(struct pipeline *p, const struct correlate_tag *tag,
 	struct correlate_mark mark;
 
 	take_mark(p, ref, tag, &mark);
-	if (tag->time_ns > p->marked_ns)
-		p->marked_ns = tag->time_ns;
-	if (!mark.keep || !p->cfg.keep_bytes || !p->cfg.on_frame)
-		return 0;
-	return p->cfg.on_frame(p->cfg.arg, f, &mark);
+	return hand_on(p, f, &mark);
 }
 
 static inline struct model_frame frame_of(const struct slot *s)
@@ -315,26 +334,57 @@ static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
 
 /* ----------------------------------------------------------------- matching */
 
-/*
- * Returns the frame's view, in `view`; NULL: it was not needed. Only the underlay carries the
- * node's VXLAN; elsewhere it would be the pod's own.
- */
-static inline const struct model_view *observe(struct pipeline *p, const struct model_frame *f,
-						struct model_view *view, struct correlate_obs *obs)
+/* Only the underlay carries the node's VXLAN; elsewhere it would be the pod's own. */
+static inline const struct dissect_config *dissect_at(const struct pipeline *p,
+						      const struct model_hop *hop)
+{
+	return hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE
+		       ? &p->dissect_outer : &p->dissect_plain;
+}
+
+/* The way of nearly all frames; false: it needs its view. */
+static inline bool observe_usual(struct pipeline *p, const struct model_frame *f,
+				 struct model_parts *parts, struct correlate_obs *obs)
 {
 	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
-	const struct dissect_config *dc =
-		hop->role == MODEL_ROLE_UNDERLAY || hop->role == MODEL_ROLE_NONE
-			? &p->dissect_outer : &p->dissect_plain;
-	struct model_parts parts;
 
-	if (!p->cfg.filter && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
-	    dissect_usual(dc, f, &parts) &&
-	    correlate_observe_usual(p->correlate, f, &parts, obs))
-		return NULL;
-	dissect_frame(dc, hop->linktype, f, view);
+	return !p->cfg.filter && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
+	       dissect_usual(dissect_at(p, hop), f, parts) &&
+	       correlate_observe_usual(p->correlate, f, parts, obs);
+}
+
+static void observe_view(struct pipeline *p, const struct model_frame *f, struct model_view *view,
+			 struct correlate_obs *obs)
+{
+	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
+
+	dissect_frame(dissect_at(p, hop), hop->linktype, f, view);
 	correlate_observe(p->correlate, f, view, obs);
-	return view;
+}
+
+/* The next frame in time order; where it needed its view, *ret_view names it. */
+static inline const struct correlate_obs *observe_next(struct pipeline *p,
+						       const struct model_frame *f,
+						       struct model_view *view,
+						       const struct model_view **ret_view)
+{
+	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
+	struct usual *u = &p->before;
+
+	*ret_view = NULL;
+	if (!(p->has_before && f->hop != u->frame.hop &&
+	      hop->linktype == MODEL_LINKTYPE_ETHERNET &&
+	      dissect_usual_again(dissect_at(p, hop), &u->frame, f, &u->parts) &&
+	      correlate_observe_again(p->correlate, &u->frame, f, &u->parts, &u->obs)) &&
+	    !observe_usual(p, f, &u->parts, &u->obs)) {
+		p->has_before = false;
+		observe_view(p, f, view, &u->obs);
+		*ret_view = view;
+		return &u->obs;
+	}
+	p->has_before = true;
+	u->frame = *f;
+	return &u->obs;
 }
 
 /* A frame without IP is no packet that could be asked about later: FILTER decides at once. */
@@ -407,12 +457,7 @@ static inline void count(struct pipeline *p, correlate_ref ref, const struct cor
 	int64_t t = obs->time_ns;
 
 	correlate_count(p->correlate, ref, obs->hop, obs->len);
-	if (!p->kept++)
-		p->first_ns = p->last_ns = t;
-	else if (t > p->last_ns)
-		p->last_ns = t;
-	else if (t < p->first_ns)
-		p->first_ns = t;
+	keep(p, t);
 	/* What is late does not depend on who looks. */
 	if (t - p->hold_ns > p->marked_ns)
 		p->marked_ns = t - p->hold_ns;
@@ -528,7 +573,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	const uint32_t at = q->ring[q->head].slot;
 	struct slot *s = arena_slot(&p->arena, at);
 	const struct correlate_obs *o;
-	struct correlate_obs obs;
+	struct correlate_mark mark;
 	struct model_view view;
 	correlate_ref ref;
 
@@ -542,9 +587,18 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		ref = match(p, o, NULL, NULL);
 	} else {
 		const struct model_frame f = frame_of(s);
-		const struct model_view *v = observe(p, &f, &view, &obs);
+		const struct model_view *v;
 
-		o = &obs;
+		o = observe_next(p, &f, &view, &v);
+		if (!p->n_held && !p->stopped && !p->cfg.unseen &&
+		    correlate_follow(p->correlate, o, &mark)) {
+			if (o->time_ns > p->pushed_ns)
+				p->pushed_ns = o->time_ns;
+			keep(p, o->time_ns);
+			rc = hand_on(p, &f, &mark);
+			arena_free(&p->arena, at);
+			return rc;
+		}
 		ref = match(p, o, &f, v);
 	}
 	if (o->time_ns > p->pushed_ns)
@@ -614,10 +668,13 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 {
 	struct hop_queue *q = &p->queue[f->hop];
 	struct correlate_obs obs;
+	struct model_parts parts;
 	struct model_view view;
 	enum model_way way;
 	uint32_t at;
 	int rc = 0;
+
+	p->has_before = false; /* its bytes may be overwritten */
 
 	if (q->n > q->mask || !q->ring)
 		rc = queue_grow(q);
@@ -642,7 +699,8 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 		struct model_frame known = *f;
 
 		known.way = (uint8_t)way;
-		(void)observe(p, &known, &view, o);
+		if (!observe_usual(p, &known, &parts, o))
+			observe_view(p, &known, &view, o);
 		way = o->way;
 	}
 	queue_put(p, f->hop, f->time_ns,
@@ -667,7 +725,8 @@ static inline void note_order(struct pipeline *p, const struct correlate_obs *ob
 /* It is its turn already. */
 static int take_now(struct pipeline *p, const struct model_frame *f)
 {
-	struct correlate_obs obs;
+	const struct correlate_obs *o;
+	const struct model_view *v;
 	struct model_view view;
 	correlate_ref ref;
 	uint32_t at;
@@ -675,15 +734,16 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 
 	if (rc < 0)
 		return rc;
-	const struct model_view *v = observe(p, f, &view, &obs);
-	note_order(p, &obs);
-	ref = match(p, &obs, f, v);
+	p->has_before = false; /* its bytes are no longer there */
+	o = observe_next(p, f, &view, &v);
+	note_order(p, o);
+	ref = match(p, o, f, v);
 	if (p->cfg.unseen) {
-		count(p, ref, &obs);
+		count(p, ref, o);
 		return 0;
 	}
 	if (!p->n_held && correlate_is_final(p->correlate, ref)) {
-		const struct correlate_tag tag = correlate_tag_of(&obs);
+		const struct correlate_tag tag = correlate_tag_of(o);
 		struct model_frame known = *f;
 
 		known.way = tag.way;
@@ -699,7 +759,7 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	slot_fill(s, f, p->cfg.keep_bytes ? f->caplen : 0);
 	if (p->cfg.keep_bytes)
 		memcpy(s->data, f->data, f->caplen);
-	s->tag = correlate_tag_of(&obs);
+	s->tag = correlate_tag_of(o);
 	hold(p, at, ref);
 	return 0;
 }

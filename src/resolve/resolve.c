@@ -267,7 +267,7 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 	if (!c)
 		return err_sys(err, ENOMEM, "resolve");
 	for (unsigned i = 0; i < n; i++) {
-		struct resolve_rec *rec;
+		struct resolve_rec *rec = NULL;
 		struct chain_pod *pod;
 		size_t at;
 
