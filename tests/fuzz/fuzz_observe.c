@@ -149,7 +149,7 @@ static void show_again(struct correlate *c, const struct model_frame *before,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint32_t snaplens[] = { 0, 96, 128, 65535 };
+	static const uint32_t snaplens[] = { 0, 96, 256, 65535 };
 	static struct correlate *correlators[4];
 	struct correlate_obs usual, view_obs;
 	struct model_parts parts;
