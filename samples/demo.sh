@@ -20,7 +20,7 @@ die() {
 	exit 1
 }
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-[[ -t 1 ]] || say() { printf '\n%s\n' "$*"; }
+[[ -t 1 && -z ${NO_COLOR:-} ]] || say() { printf '\n%s\n' "$*"; }
 
 ((EUID == 0)) || die "needs root for its network namespaces: sudo make demo"
 [[ -x $podhop && -x $tools/tcpstream && -x $tools/udpecho ]] || die "not built: make all tools"

@@ -234,6 +234,13 @@ void causes_lines(const struct doctor_findings *f, struct causes_lines *ret);
 void causes_take(struct doctor_findings *f, const struct pcapng_reader *r);
 /* Gives losses their reason and evidence. 0 or -ENOMEM. */
 int causes_of_losses(const struct doctor_findings *f, struct result *r);
+/* ---- progress.c: one line on a terminal's stderr; nothing elsewhere, or with -q */
+void progress_begin(const struct options *o);
+bool progress_is_due(void);		/* at most twice a second */
+__attribute__((format(printf, 1, 2))) void progress_line(const char *fmt, ...);
+void progress_message(const char *line);	/* a whole line to stderr, in its place */
+void progress_end(void);
+
 /* ---- screen.c: --live */
 struct screen;
 struct session;

@@ -34,6 +34,7 @@
 #include "podhop/buf.h"
 #include "podhop/capture.h"
 #include "podhop/figure.h"
+#include "podhop/figure.h"
 #include "podhop/log.h"
 #include "podhop/resolve.h"
 #include "podhop/sandbox.h"
@@ -42,7 +43,6 @@
 #define OWN_MAX 512u
 #define POLL_MS 20			/* how long a quiet capture sleeps at a time */
 #define DROPS_INTERVAL_NS 100000000LL	/* how finely drops are placed in time */
-#define PROGRESS_INTERVAL_NS 500000000LL
 #define STATISTICS_INTERVAL_NS NS_PER_S	/* -w -: how far time has come */
 
 /* What opening a device that came again takes, and finding it. */
@@ -390,22 +390,46 @@ static void on_captured(void *arg, const struct model_frame *f)
 		run->rc = session_took(run->session, pipeline_frame(run->session->pipeline, f));
 }
 
-static void print_counters(const struct run *run, const char *end)
+struct figures {
+	uint64_t packets, kept, received, dropped;
+};
+
+static struct figures figures_of(const struct run *run)
 {
-	uint64_t dropped = 0;
-	char line[256];
+	struct figures f = {
+		.packets = correlate_ids(pipeline_correlator(run->session->pipeline)),
+		.kept = pipeline_kept(run->session->pipeline),
+		.received = pipeline_frames(run->session->pipeline),
+	};
 
 	for (unsigned i = 0; i < run->session->net->n_hops; i++)
-		dropped += run->drops_seen[i];
+		f.dropped += run->drops_seen[i];
+	return f;
+}
+
+/* SIGUSR1 */
+static void print_counters(const struct run *run)
+{
+	struct figures f = figures_of(run);
+	char line[256];
+
 	snprintf(line, sizeof(line), "podhop: %" PRIu64 " packets, %" PRIu64 " frames captured, %"
-		 PRIu64 " received by filter, %" PRIu64 " dropped by kernel%s",
-		 correlate_ids(pipeline_correlator(run->session->pipeline)),
-		 pipeline_kept(run->session->pipeline), pipeline_frames(run->session->pipeline),
-		 dropped, end);
+		 PRIu64 " received by filter, %" PRIu64 " dropped by kernel\n", f.packets, f.kept,
+		 f.received, f.dropped);
 	if (run->screen)
 		screen_message(run->screen, line);
 	else
-		fputs(line, stderr);
+		progress_message(line);
+}
+
+static void show_progress(const struct run *run)
+{
+	struct figures f = figures_of(run);
+	char packets[FIGURE_MAX], kept[FIGURE_MAX], dropped[FIGURE_MAX];
+
+	progress_line("podhop: %s packets, %s frames, %s dropped; Ctrl-C ends it",
+		      figure_count(f.packets, packets), figure_count(f.kept, kept),
+		      figure_count(f.dropped, dropped));
 }
 
 static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
@@ -425,9 +449,7 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 static int loop(struct run *run, struct err *err)
 {
 	struct session *s = run->session;
-	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_progress = 0, next_time = 0;
-	bool progress = !run->opt->quiet && isatty(STDERR_FILENO) && !s->packets &&
-			!run->screen;
+	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_time = 0;
 	bool stream = run->opt->write && strcmp(run->opt->write, "-") == 0;
 	int rc = 0;
 
@@ -464,11 +486,9 @@ static int loop(struct run *run, struct err *err)
 		if (rc >= 0 && run->screen)
 			rc = screen_tick(run->screen, s, now, now_of(CLOCK_REALTIME), &s->err);
 		if (signals_take_status())
-			print_counters(run, "\n");
-		if (progress && now >= next_progress) {
-			print_counters(run, " \r");
-			next_progress = now + PROGRESS_INTERVAL_NS;
-		}
+			print_counters(run);
+		if (!run->screen && !s->packets && progress_is_due())
+			show_progress(run);
 	}
 	if (s->err.code == -EPIPE)
 		s->broken_pipe = true;
@@ -481,8 +501,7 @@ static int loop(struct run *run, struct err *err)
 			rc = run->rc;
 	}
 	connections_read(&run->connections);
-	if (progress)
-		fputs("\033[K", stderr);
+	progress_end();
 	return rc;
 }
 
@@ -533,6 +552,8 @@ int command_capture(const struct options *o)
 	say_start(&run);
 	if (run.screen && screen_begin(run.screen, run.session, &err) < 0)
 		goto out;
+	if (!run.screen && !run.session->packets)
+		progress_begin(o);
 
 	rc = loop(&run, &err);
 	/* The terminal is back before anything is said. */

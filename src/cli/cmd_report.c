@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "podhop/figure.h"
+
 #define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
 #define IANA_PORT 4789
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
@@ -28,6 +30,15 @@ static bool is_over(const struct session *s, bool retries)
 	return pipeline_is_stopped(s->pipeline) || (retries && is_disordered(s));
 }
 
+static void show_progress(const struct session *s)
+{
+	char frames[FIGURE_MAX], packets[FIGURE_MAX];
+
+	progress_line("podhop: %s frames read, %s packets",
+		      figure_count(pipeline_frames(s->pipeline), frames),
+		      figure_count(correlate_ids(pipeline_correlator(s->pipeline)), packets));
+}
+
 /* retries: a run that turns out to be in disorder ends there, and is made again. */
 static int follow(struct inputs *in, struct session *s, bool retries, struct err *err)
 {
@@ -35,10 +46,16 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
 	bool live = inputs_live(in);
 	/* -a looks at each frame; what stops the pipeline stops it at once all the same. */
 	bool in_runs = !live && !l->duration_ns && !s->opt->count;
+	unsigned rounds = 0;
 	int rc = 0;
 
 	while (rc >= 0 && !signals_stop() && !s->broken_pipe && !pipeline_is_full(s->pipeline)) {
 		int64_t taken_ns = INT64_MIN;
+
+		/* Frame by frame the clock is not asked each time. */
+		if ((in_runs || live || ++rounds % RUN_FRAMES == 0) && !s->packets &&
+		    progress_is_due())
+			show_progress(s);
 
 		if (in_runs) {
 			rc = inputs_run(in, RUN_FRAMES);
@@ -187,6 +204,7 @@ int command_report(const struct options *o)
 	if (session_start(s, false, sort_ns, NULL, &err) < 0)
 		goto out;
 	in->pipeline = s->pipeline;
+	progress_begin(o);
 	rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	while (rc >= 0 && sort_ns < SESSION_SORT_NS && is_disordered(s)) {
 		/* A later part is further out of order than the sample: once more, and slower. */
@@ -196,6 +214,7 @@ int command_report(const struct options *o)
 		in->pipeline = s->pipeline;
 		rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	}
+	progress_end();
 	inputs_totals(in);
 	inputs_findings(in, &s->findings);
 	struct err end_err = ERR_INIT;
@@ -206,6 +225,7 @@ int command_report(const struct options *o)
 	if (s->broken_pipe)
 		err_clear(&err);
 out:
+	progress_end();
 	status = err.code ? fail(&err) : in && in->damaged ? EXIT_FAILED : EXIT_DONE;
 	if (result)
 		result_free(result);

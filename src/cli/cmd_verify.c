@@ -64,8 +64,6 @@ struct run {
 	struct capture_filter *filter;
 	struct verify *verify;
 	struct report_style style;
-	struct timespec shown;
-	bool progress;
 };
 
 /* -------------------------------------------------------------------- nodes */
@@ -351,7 +349,7 @@ static void describe(struct run *run, const struct verify_result *result, const 
 				       .arg = run };
 }
 
-/* The verdict so far, on stderr: on SIGUSR1, and once a second on a terminal. */
+/* The verdict so far, on stderr: on SIGUSR1, and as progress on a terminal. */
 static void show_progress(struct run *run)
 {
 	bool asked = signals_take_status();
@@ -359,22 +357,19 @@ static void show_progress(struct run *run)
 	char sentence[REPORT_SENTENCE_MAX];
 	struct verify_result r;
 	struct report_verify rv;
-	struct timespec now;
+	char line[REPORT_SENTENCE_MAX + 32];
 
-	if (!asked && !run->progress)
+	if (!asked && !progress_is_due())
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!asked && now.tv_sec - run->shown.tv_sec < 1)
-		return;
-	run->shown = now;
 	if (verify_get(run->verify, &r, NULL) < 0)
 		return;
 	describe(run, &r, names, &rv);
 	report_verify_sentence(&rv, &run->style, sentence);
-	if (run->progress)
-		fprintf(stderr, "\r\033[K%.100s%s", sentence, asked ? "\n" : "");
+	snprintf(line, sizeof(line), "podhop: so far: %s\n", sentence);
+	if (asked)
+		progress_message(line);
 	else
-		fprintf(stderr, "podhop: so far: %s\n", sentence);
+		progress_line("podhop: so far: %s", sentence);
 	verify_result_free(&r);
 }
 
@@ -447,8 +442,7 @@ static int print(struct run *run, int *ret_status, struct err *err)
 		verify_result_free(&r);
 		return rc;
 	}
-	if (run->progress)
-		fputs("\r\033[K", stderr);
+	progress_end();
 	describe(run, &r, names, &rv);
 	rc = run->opt->format == FORMAT_JSON ? report_verify_json(stdout, &rv)
 					     : report_verify_text(stdout, &rv, &run->style);
@@ -584,7 +578,7 @@ int command_verify(const struct options *o)
 	}
 	run->opt = o;
 	style_init(&run->style, o, stdout);
-	run->progress = !o->quiet && isatty(STDERR_FILENO);
+	progress_begin(o);
 	signals_init();
 
 	struct inputs *all[VERIFY_NODES_MAX];
@@ -603,6 +597,7 @@ int command_verify(const struct options *o)
 	if (start(run, &err) < 0 || follow(run, &err) < 0 || print(run, &status, &err) < 0)
 		goto out;
 out:
+	progress_end();
 	if (err.code)
 		status = fail(&err);
 	done(run);

@@ -34,6 +34,17 @@ static void put_safe(char *out, size_t size, const char *text)
 	out[n] = '\0';
 }
 
+/* Hops come while the capture goes on, when it follows a pod that is made anew. */
+static void read_hops(struct live_feed *f)
+{
+	const struct model_net *net = f->cfg.net;
+
+	for (unsigned i = 0; i < net->n_hops; i++) {
+		put_safe(f->hops[i].name, sizeof(f->hops[i].name), net->hops[i].name);
+		f->hops[i].role = (uint8_t)net->hops[i].role;
+	}
+}
+
 struct live_feed *live_feed_new(const struct live_feed_config *config, struct err *err)
 {
 	struct live_feed *f = calloc(1, sizeof(*f));
@@ -46,10 +57,7 @@ struct live_feed *live_feed_new(const struct live_feed_config *config, struct er
 		return NULL;
 	}
 	f->cfg = *config;
-	for (unsigned i = 0; i < net->n_hops; i++) {
-		put_safe(f->hops[i].name, sizeof(f->hops[i].name), net->hops[i].name);
-		f->hops[i].role = (uint8_t)net->hops[i].role;
-	}
+	read_hops(f);
 	for (unsigned i = 0; i < net->n_pods && n < LIVE_TITLE_MAX; i++) {
 		const struct model_pod *p = &net->pods[i];
 		char addr[ADDR_STR_MAX];
@@ -193,6 +201,7 @@ const struct live_frame *live_feed_frame(struct live_feed *f, const struct resul
 {
 	struct live_frame *o = &f->frame;
 
+	read_hops(f);
 	put_figures(o, r);
 	o->start_ns = start_ns;
 	o->now_ns = now_ns;
