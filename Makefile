@@ -39,7 +39,7 @@ PKGS      := libpcap libnl-3.0 libnl-route-3.0 libnl-nf-3.0 jansson libxxhash li
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
-SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed fuzz bench coverage
+SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed mutate fuzz bench coverage
 NO_BUILD_GOALS := clean help deps dist deb format format-check uninstall
 ifneq ($(filter-out $(SETUP_GOALS) $(NO_BUILD_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
@@ -261,7 +261,7 @@ check-run: all unit tools
 .PHONY: check-full
 check-full: ## check, then the unit tests under the sanitizers and valgrind, fuzzing, lint
 	@tests/lib/deps.sh build demo check lint long
-	@$(MAKE) --no-print-directory asan ubsan tsan malformed valgrind lint
+	@$(MAKE) --no-print-directory asan ubsan tsan malformed mutate coverage valgrind lint
 	@PODHOP_LONG=1 $(MAKE) --no-print-directory fuzz check
 
 .PHONY: lab
@@ -297,6 +297,12 @@ tsan: ## the same under the thread sanitizer
 .PHONY: unit-run
 unit-run: unit
 	@$(RUN_TESTS) $(UNIT_BINS) $(call REPLAYS,$(BUILD))
+
+.PHONY: mutate
+mutate: ## seed wrong matching rules, one after the other: which test catches each?
+	@tests/lib/deps.sh build check
+	@$(MAKE) --no-print-directory all
+	@CC="$(CC)" $(RUN_TESTS) -v -t 900 mutate="tests/lib/mutate $(BUILD)"
 
 .PHONY: malformed
 malformed: ## the malformed captures through every command under the sanitizers

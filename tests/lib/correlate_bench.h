@@ -312,7 +312,8 @@ static inline unsigned bench_see(struct bench *b, enum bench_hop hop, enum model
 		correlate_mark(b->c, b->ref[b->marked], &b->tag[b->marked], &b->mark[b->marked]);
 		b->marked++;
 	}
-	dissect_frame(hop == UNDERLAY ? &outer : &plain, MODEL_LINKTYPE_ETHERNET, &f, &v);
+	dissect_frame(b->net.hops[hop].role == MODEL_ROLE_UNDERLAY ? &outer : &plain,
+		      MODEL_LINKTYPE_ETHERNET, &f, &v);
 	correlate_observe(b->c, &f, &v, &o);
 	while (!correlate_make_room(b->c) && b->marked < b->n) {
 		correlate_mark(b->c, b->ref[b->marked], &b->tag[b->marked], &b->mark[b->marked]);
