@@ -45,6 +45,7 @@ struct filter_words {
 	bool flow_only;
 	bool one_way; /* uses src or dst: the answer depends on the direction */
 	char name[64]; /* first host name in it, for which libpcap would ask DNS; "" */
+	const char *keyword; /* that name is nearly this one; NULL: no slip of the fingers */
 	char device_word[64]; /* inbound, outbound, ifindex: no bytes of the frame tell; "" */
 };
 

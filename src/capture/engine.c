@@ -173,8 +173,8 @@ static int activate_failed(pcap_t *pcap, const char *device, int status, struct 
 	switch (status) {
 	case PCAP_ERROR_PERM_DENIED:
 	case PCAP_ERROR_PROMISC_PERM_DENIED:
-		return err_set(err, -EPERM, "open %s: Operation not permitted (needs CAP_NET_RAW)",
-			       device);
+		return err_set(err, -EPERM, "open %s: Operation not permitted (needs CAP_NET_RAW: "
+			       "run podhop as root)", device);
 	case PCAP_ERROR_NO_SUCH_DEVICE:
 		return err_set(err, -ENODEV, "open %s: no such device %s", device, device);
 	case PCAP_ERROR_IFACE_NOT_UP:

@@ -21,6 +21,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "podhop/near.h"
+
 #define WORD_MAX 64
 
 /* Words of flow filters. */
@@ -65,6 +67,16 @@ static bool is_one_of(const char *word, const char *const *list, size_t n)
 #define IS_ONE_OF(word, list) is_one_of(word, list, sizeof(list) / sizeof((list)[0]))
 
 /* A number, an IPv4 or IPv6 address, a prefix, a MAC address. */
+static const char *nearest_keyword(const char *word)
+{
+	struct near near;
+
+	near_begin(&near, word, false);
+	for (size_t i = 0; i < sizeof(flow_keywords) / sizeof(flow_keywords[0]); i++)
+		near_try(&near, flow_keywords[i]);
+	return near.best;
+}
+
 static bool is_literal(const char *word)
 {
 	if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))
@@ -102,7 +114,7 @@ static size_t word_len(const char *p)
 void capture_filter_words(const char *expr, struct filter_words *ret_words)
 {
 	/* What a bare name would mean here: a host, unless the words before said otherwise. */
-	bool name_is_host = true;
+	bool name_is_host = true, after_host = false;
 	const char *p = expr;
 
 	*ret_words = (struct filter_words){ .flow_only = true };
@@ -135,6 +147,9 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 		word[copy] = '\0';
 		p += len;
 
+		bool wants_name = after_host;
+		after_host = !strcmp(word, "host") || !strcmp(word, "net") ||
+			     !strcmp(word, "src") || !strcmp(word, "dst");
 		if (!escaped && IS_ONE_OF(word, flow_keywords)) {
 			if (!strcmp(word, "src") || !strcmp(word, "dst"))
 				ret_words->one_way = true;
@@ -159,7 +174,10 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 			ret_words->flow_only = false;
 			continue;
 		}
-		if (name_is_host && !escaped && !ret_words->name[0])
+		if (name_is_host && !escaped && !ret_words->name[0]) {
 			memcpy(ret_words->name, word, copy + 1);
+			/* Behind `host` and the like a name was meant. */
+			ret_words->keyword = wants_name ? NULL : nearest_keyword(word);
+		}
 	}
 }

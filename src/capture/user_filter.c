@@ -37,6 +37,11 @@ struct capture_filter *capture_filter_new(const char *expr, struct err *err)
 	bool ok = false;
 
 	capture_filter_words(expr, &words);
+	if (words.name[0] && words.keyword) {
+		err_usage(err, -EINVAL, "filter \"%s\": \"%s\" is no word of it; did you mean %s?",
+			  expr, words.name, words.keyword);
+		return NULL;
+	}
 	if (words.name[0]) {
 		err_usage(err, -EINVAL,
 			  "filter \"%s\": \"%s\" is a name, and podhop asks no DNS: "

@@ -571,11 +571,13 @@ static int check(struct options *o, struct err *err)
 	switch (o->command) {
 	case COMMAND_LIST:
 		if (o->n_args)
-			return err_usage(err, EINVAL, "list takes no argument: %s", o->args[0]);
+			return err_usage(err, EINVAL, "list takes no argument; of one pod: "
+					 "podhop resolve %s", o->args[0]);
 		break;
 	case COMMAND_RESOLVE:
 		if (o->n_args != 1)
-			return err_usage(err, EINVAL, o->n_args ? "resolve takes one POD" :
+			return err_usage(err, EINVAL, o->n_args ? "resolve takes one POD; `podhop "
+					 "list` shows all" :
 					 "resolve needs a POD; `podhop list` shows them");
 		break;
 	case COMMAND_CAPTURE:
@@ -587,7 +589,8 @@ static int check(struct options *o, struct err *err)
 		break;
 	case COMMAND_VERIFY:
 		if (!o->n_args)
-			return err_usage(err, EINVAL, "verify needs captures: [NAME=]FILE...");
+			return err_usage(err, EINVAL, "verify needs captures: podhop verify "
+					 "[NAME=]FILE...");
 		break;
 	case COMMAND_DOCTOR:
 		if (o->n_args > 1)
@@ -595,7 +598,8 @@ static int check(struct options *o, struct err *err)
 		break;
 	case COMMAND_REPORT:
 		if (!o->n_args)
-			return err_usage(err, EINVAL, "report needs capture files");
+			return err_usage(err, EINVAL, "report needs capture files: podhop report "
+					 "FILE...");
 		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
 			if (strcmp(o->args[i], "-") == 0)
 				return err_usage(err, EINVAL, "--pods - and a capture from "

@@ -131,8 +131,8 @@ static int open_path(const char *path, int *ret_fd, struct err *err)
 	}
 	if (S_ISREG(st.st_mode) && !may_overwrite(fd)) {
 		close(fd);
-		return err_set(err, EEXIST, "%s exists and is no capture: it is not overwritten",
-			       path);
+		return err_set(err, EEXIST, "%s exists and is no capture: it is not overwritten; "
+			       "name another file, or remove this one", path);
 	}
 	*ret_fd = fd;
 	return 0;

@@ -587,7 +587,8 @@ static int pick_veth(struct resolve *r, const char *pod, struct resolve_rec **re
 	int rc;
 
 	if (!l)
-		return err_usage(err, -ENODEV, "there is no device %.64s on this node", name);
+		return err_usage(err, -ENODEV, "there is no device %.64s on this node; "
+				 "`podhop list` shows the pods' veths", name);
 	if (strcmp(l->l.kind, "veth") != 0)
 		return err_usage(err, -EINVAL,
 				 "%s is no veth%s%s: `podhop list` shows the pods' veths",

@@ -325,7 +325,8 @@ int resolve_device(struct resolve *r, const char *name, struct chain_link *ret_l
 	int rc;
 
 	if (!l)
-		return err_usage(err, -ENODEV, "there is no device %.64s on this node", name);
+		return err_usage(err, -ENODEV, "there is no device %.64s on this node; "
+				 "`podhop list` shows those of the pods' paths", name);
 	rc = resolve_host_copy(r, l, ret_link);
 	if (rc) {
 		free(ret_link->addrs);

@@ -628,6 +628,8 @@ static void test_bad_filters(void **state)
 		const char *expr, *text;
 	} bad[] = {
 		{ "frobnicate", "asks no DNS" },
+		{ "tcp porrt 80", "did you mean port?" },
+		{ "host udpp", "asks no DNS" },
 		{ "host example.com", "\"example.com\" is a name" },
 		{ "tcp and (src net my-net or port 80)", "\"my-net\"" },
 		{ "gateway snup", "snup" },

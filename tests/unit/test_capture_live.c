@@ -647,7 +647,8 @@ static void test_open_errors(void **state)
 			_exit(10);
 		if (capture_open(&config, &err))
 			_exit(11);
-		_exit(strcmp(err.text, "open va: Operation not permitted (needs CAP_NET_RAW)") ||
+		_exit(strcmp(err.text, "open va: Operation not permitted (needs CAP_NET_RAW: run "
+				 "podhop as root)") ||
 		      err.code != -EPERM);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
