@@ -74,9 +74,13 @@ const char *live_line(const struct live_packet *p, const struct live_hop *hops, 
 	n = (size_t)snprintf(out, LIVE_LINE_MAX, "%s %s > %s len %" PRIu32 " [%s] %s",
 			     live_protocol(p->protocol, protocol), p->src, p->dst, p->length,
 			     live_way(p->direction), live_path(p, hops, n_hops, false, path));
-	if (p->delay_ns >= 0 && n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %s",
-				      figure_ns((uint64_t)p->delay_ns, figure));
+	if (p->delay_ns >= 0 && n < LIVE_LINE_MAX) {
+		/* A figure without the space, as packet lines have it. */
+		figure_ns((uint64_t)p->delay_ns, figure);
+		size_t number = strcspn(figure, " ");
+		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %.*s%s", (int)number, figure,
+				      figure[number] ? figure + number + 1 : "");
+	}
 	if (p->encapsulated && n < LIVE_LINE_MAX)
 		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " ovh %" PRIu64,
 				      p->overhead_bytes);

@@ -13,7 +13,7 @@
  * WAY    out: sent by a pod; in: to a pod; other: of no captured pod
  * PATH   the roles of the hops in time order
  * DELAY  from the first to the last hop, first sighting to first sighting; ns, us,
- *        ms or s as fits; absent when seen once or the observations were not asked for
+ *        ms or s as fits; absent when seen once
  * ovh    bytes of outer headers; ovh 2300/46 when in 46 datagrams, ~ in front when
  *        their number was computed, ? when it cannot be told; absent outside VXLAN
  * #ID    the packet id: epb_packetid and frame.packet_id of the pcapng file
@@ -83,6 +83,14 @@ static bool delay(const struct result_packet *p, uint64_t *ret_ns)
 		seen |= bit;
 		sightings++;
 		last = obs->time_ns;
+	}
+	/* Without the observations: the same from the sightings, when all of them are there. */
+	if (!p->n_observations && p->n_sightings > 1 && p->n_sightings == p->path.n) {
+		const struct result_sighting *a = &p->sightings[0];
+		const struct result_sighting *b = &p->sightings[p->n_sightings - 1];
+
+		*ret_ns = (uint64_t)(b->first_ns - a->first_ns);
+		return b->first_ns >= a->first_ns;
 	}
 	if (sightings < 2 || last < p->observations[0].time_ns)
 		return false;

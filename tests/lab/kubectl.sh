@@ -212,6 +212,10 @@ on $WEB ping -q -c 3 -i 0.05 "$POD_API_IP" >/dev/null
 k_ended
 is "capture: the stream on stdout, without names" \
 	"$status $(tshark -r "$dir/k.out" -T fields -e frame.packet_id 2>/dev/null | sort -u | tr '\n' ' ')" "0 1 2 "
+k capture web --live
+is "capture --live: exit status 2" "$status" 2
+like "capture --live: the command that does it" "$(errors)" \
+	'kubectl exec -it [a-z0-9-]+ -n podhop -c podhop -- podhop capture .*default/web --host-root /host --live'
 k_start capture web -c 2 -T jsonl
 wait_for "$dir/k.err" 'capturing on' "$plugin_pid"
 on $WEB ping -q -c 3 -i 0.05 "$POD_API_IP" >/dev/null

@@ -237,7 +237,7 @@ static void test_line(void **state)
 	const struct live_frame *o = frame(f, 2 * S, &size);
 	assert_string_equal(live_line(&o->packets[0], o->hops, o->n_hops, line),
 			    "udp 10.244.1.2.40000 > 10.244.2.2.53 len 98 [out] veth>bridge>vtep "
-			    "20 us #31 lost after vtep, not seen at underlay: "
+			    "20us #31 lost after vtep, not seen at underlay: "
 			    "not seen behind this hop");
 	assert_true(live_line_has(line, "LOST after"));
 	assert_false(live_line_has(line, "lost before"));
