@@ -167,7 +167,7 @@ $(BUILD)/tests/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libpodhop.a
 $(BUILD)/tools/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(say) TOOL $<
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS) -lm
 
 # Libraries that tests preload: what goes wrong in them goes wrong in podhop.
 $(BUILD)/preload/%.so: tests/preload/%.c

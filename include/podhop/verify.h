@@ -86,6 +86,20 @@ struct verify_place {
 };
 #define VERIFY_PLACES_MAX 16
 
+/* Outer headers of what left inside VXLAN, and what the other node saw of them. */
+struct verify_outer {
+	uint64_t packets;
+	/* Differ between the nodes, where both saw them. */
+	uint64_t vni_differs, destination_differs, ttl_differs;
+	uint64_t df; /* DF is set: flannel leaves it clear */
+	uint64_t fragmented; /* left in fragments */
+	uint64_t fragmented_between; /* came in fragments, and had left whole */
+	uint64_t checksum_zero, checksum_zero6; /* UDP's; over IPv6 that is an error */
+	uint64_t foreign; /* lost, and sent to what is no address of the other node's underlay */
+	struct addr foreign_to; /* the last of these */
+	uint32_t flows, source_ports; /* that were seen, at most 65536 each */
+};
+
 struct verify_direction {
 	int from, to; /* VERIFY_NONE: the peers */
 	/* sent = delivered + lost + altered + unknown */
@@ -94,6 +108,7 @@ struct verify_direction {
 	uint64_t unprovable, out_of_scope;
 	uint64_t bytes_missing;
 	struct verify_delays delays;
+	struct verify_outer outer;
 	struct verify_lost *lost_packets; /* by time; RESULT_LIST_MAX at most */
 	uint32_t n_lost_packets;
 	uint64_t lost_omitted;

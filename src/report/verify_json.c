@@ -76,6 +76,30 @@ static json_t *delays(const struct verify_delays *d)
 	return NULL;
 }
 
+/* null where nothing left inside VXLAN. */
+static json_t *outer(const struct verify_outer *u)
+{
+	json_t *o;
+
+	if (!u->packets)
+		return json_null();
+	o = json_object();
+	if (o && report_json_set(o, "packets", report_json_u64(u->packets)) &&
+	    report_json_set(o, "flows", json_integer(u->flows)) &&
+	    report_json_set(o, "source_ports", json_integer(u->source_ports)) &&
+	    report_json_set(o, "vni_differs", report_json_u64(u->vni_differs)) &&
+	    report_json_set(o, "destination_differs", report_json_u64(u->destination_differs)) &&
+	    report_json_set(o, "destination_foreign", report_json_u64(u->foreign)) &&
+	    report_json_set(o, "ttl_differs", report_json_u64(u->ttl_differs)) &&
+	    report_json_set(o, "df_set", report_json_u64(u->df)) &&
+	    report_json_set(o, "fragmented", report_json_u64(u->fragmented)) &&
+	    report_json_set(o, "fragmented_between", report_json_u64(u->fragmented_between)) &&
+	    report_json_set(o, "checksum_zero", report_json_u64(u->checksum_zero)))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 static json_t *lost_between(const struct report_verify *v, const struct verify_place *p)
 {
 	json_t *o = json_object(), *evidence = json_array();
@@ -125,6 +149,7 @@ static json_t *direction(const struct report_verify *v, const struct verify_dire
 	    report_json_set(o, "out_of_scope", report_json_u64(d->out_of_scope)) &&
 	    report_json_set(o, "bytes_missing", report_json_u64(d->bytes_missing)) &&
 	    report_json_set(o, "one_way_delay_ns", delays(&d->delays)) &&
+	    report_json_set(o, "outer", outer(&d->outer)) &&
 	    report_json_set(o, "lost_packets_omitted", report_json_u64(d->lost_omitted))) {
 		if (report_json_set(o, "lost_packets", lost)) {
 			if (report_json_set(o, "places", places))

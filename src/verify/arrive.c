@@ -17,14 +17,35 @@
 
 #define TIME_MAX_NS 4000000000000000000LL /* the year 2096 */
 
+#define EVICT_LOOK 64 /* of the oldest, for one that has arrived */
+
+/*
+ * Room for one more. The oldest of which all has arrived waits only for copies of itself; one
+ * that has not would be unknown for ever.
+ */
 static void evict_sent(struct verify *v)
 {
+	uint32_t waiting[EVICT_LOOK];
+	unsigned n = 0;
 	struct direction *best = NULL;
 
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		if (!best || v->direction[k].sent.n > best->sent.n)
 			best = &v->direction[k];
 	uint32_t i = verify_heap_pop(v, &best->sent, verify_sent_before);
+	while (v->sent[i].got < v->sent[i].size && n < EVICT_LOOK && best->sent.n) {
+		waiting[n++] = i;
+		i = verify_heap_pop(v, &best->sent, verify_sent_before);
+	}
+	if (v->sent[i].got < v->sent[i].size && n) {
+		uint32_t newest = i;
+
+		i = waiting[0];
+		waiting[0] = newest;
+	}
+	/* There was room for them: they come from there. */
+	while (n)
+		(void)verify_heap_push(v, &best->sent, waiting[--n], verify_sent_before);
 	v->evicted_sent += v->sent[i].got < v->sent[i].size;
 	verify_judge(v, i, true);
 }
@@ -93,20 +114,23 @@ static bool prepare(struct verify *v, struct direction *d)
 
 static void note_outer(struct direction *d, const struct sent *s)
 {
+	struct verify_outer *o = &d->d.outer;
+
 	if (!(s->flags & SENT_ENCAP))
 		return;
-	d->encapsulated++;
-	d->outer_df += (s->flags & SENT_OUTER_DF) != 0;
-	d->outer_fragmented += (s->flags & SENT_OUTER_FRAGMENTED) != 0;
-	d->unsummed += (s->flags & SENT_OUTER_UNSUMMED) && !addr_is_v4(&s->outer_dst);
+	o->packets++;
+	o->df += (s->flags & SENT_OUTER_DF) != 0;
+	o->fragmented += (s->flags & SENT_OUTER_FRAGMENTED) != 0;
+	o->checksum_zero += (s->flags & SENT_OUTER_UNSUMMED) != 0;
+	o->checksum_zero6 += (s->flags & SENT_OUTER_UNSUMMED) && !addr_is_v4(&s->outer_dst);
 	if (!(d->sport[s->outer_sport / 8] & 1u << s->outer_sport % 8)) {
 		d->sport[s->outer_sport / 8] |= (uint8_t)(1u << s->outer_sport % 8);
-		d->n_sports++;
+		o->source_ports++;
 	}
 	uint32_t f = (uint32_t)(s->tuple_hash >> 20) % SPORTS;
 	if (!(d->sport_flows[f / 64] & UINT64_C(1) << f % 64)) {
 		d->sport_flows[f / 64] |= UINT64_C(1) << f % 64;
-		d->n_flows++;
+		o->flows++;
 	}
 }
 

@@ -90,13 +90,13 @@ static void compare_outer(struct direction *d, const struct sent *s, const struc
 	if (!(s->flags & SENT_ENCAP))
 		return;
 	if (r->vni && s->vni != r->vni)
-		d->vni_differs++;
+		d->d.outer.vni_differs++;
 	if (!addr_is_none(&r->outer_dst) && !addr_eq(&s->outer_dst, &r->outer_dst))
-		d->dst_differs++;
+		d->d.outer.destination_differs++;
 	if (s->ttl != r->ttl)
-		d->ttl_differs++;
+		d->d.outer.ttl_differs++;
 	if (r->outer_fragmented && !(s->flags & SENT_OUTER_FRAGMENTED))
-		d->fragmented_between++;
+		d->d.outer.fragmented_between++;
 }
 
 /* ------------------------------------------------------------------ claiming */

@@ -129,6 +129,30 @@ static void find_altered(struct verify *v, struct sent *s)
 	}
 }
 
+/* Sent to somebody else: an FDB entry that is wrong. Not where no address is known. */
+static void note_foreign(const struct verify *v, struct direction *d, const struct sent *s)
+{
+	const struct model_net *to = v->node[s->to].net;
+	bool any = false;
+
+	if (!(s->flags & SENT_ENCAP) || addr_is_none(&s->outer_dst))
+		return;
+	for (unsigned i = 0; i < to->n_hops; i++)
+		for (unsigned k = 0; k < to->hops[i].n_addrs; k++) {
+			const struct addr *a = &to->hops[i].addrs[k].addr;
+
+			if (to->hops[i].role != MODEL_ROLE_UNDERLAY ||
+			    !verify_same_family(a, &s->outer_dst))
+				continue;
+			any = true;
+			if (addr_eq(a, &s->outer_dst))
+				return;
+		}
+	d->d.outer.foreign += any;
+	if (any)
+		d->d.outer.foreign_to = s->outer_dst;
+}
+
 void verify_judge(struct verify *v, uint32_t i, bool evicted)
 {
 	struct sent *s = &v->sent[i];
@@ -168,6 +192,7 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 		} else {
 			l.bytes_missing = s->size - s->got;
 			verify_count_lost(v, d, s, &l);
+			note_foreign(v, d, s);
 		}
 	}
 	verify_sent_free(v, i);

@@ -503,6 +503,8 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 				struct verify_result *r)
 {
 	const struct verify_direction *f = &d->d;
+	const struct verify_outer *o = &f->outer;
+	char foreign[ADDR_STR_MAX];
 	const char *from = name_of(v, f->from), *to = name_of(v, f->to);
 
 	for (unsigned i = 0; i < f->n_places; i++) {
@@ -528,34 +530,37 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 		       v->solo			  ? "an answer was due and is not in the capture"
 		       : d->evicted == f->unknown ? "the table was full"
 						  : "a capture lost frames that would tell");
-	if (d->vni_differs)
+	if (o->foreign)
+		reason(r, "%" PRIu64 " of the lost went to %s, which is no address of %s",
+		       o->foreign, addr_str(&o->foreign_to, foreign), to);
+	if (o->vni_differs)
 		reason(r, "VNI differs between %s and %s: %" PRIu64 " packets", from, to,
-		       d->vni_differs);
-	if (d->dst_differs)
+		       o->vni_differs);
+	if (o->destination_differs)
 		reason(r, "outer destination differs between %s and %s: %" PRIu64 " packets", from,
-		       to, d->dst_differs);
-	if (d->ttl_differs)
+		       to, o->destination_differs);
+	if (o->ttl_differs)
 		reason(r, "inner TTL changed between %s and %s: %" PRIu64 " packets", from, to,
-		       d->ttl_differs);
-	if (d->outer_df)
+		       o->ttl_differs);
+	if (o->df)
 		reason(r, "outer DF is set on %" PRIu64 " of %" PRIu64 " packets from %s to %s",
-		       d->outer_df, d->encapsulated, from, to);
-	if (d->outer_fragmented)
+		       o->df, o->packets, from, to);
+	if (o->fragmented)
 		reason(r,
 		       "%" PRIu64 " packets from %s to %s left in outer fragments: the underlay's "
 		       "MTU is below what VTEP and encapsulation need",
-		       d->outer_fragmented, from, to);
-	if (d->fragmented_between)
+		       o->fragmented, from, to);
+	if (o->fragmented_between)
 		reason(r, "%" PRIu64 " packets from %s to %s were fragmented between the nodes",
-		       d->fragmented_between, from, to);
-	if (d->unsummed)
+		       o->fragmented_between, from, to);
+	if (o->checksum_zero6)
 		reason(r, "outer UDP checksum is 0 over IPv6: %" PRIu64 " packets from %s to %s",
-		       d->unsummed, from, to);
-	if (d->n_flows >= 16 && d->n_sports == 1)
+		       o->checksum_zero6, from, to);
+	if (o->flows >= 16 && o->source_ports == 1)
 		reason(r,
 		       "all %u flows from %s to %s have one outer source port: links and queues "
 		       "cannot share the load",
-		       d->n_flows, from, to);
+		       o->flows, from, to);
 }
 
 static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struct verify_result *r)

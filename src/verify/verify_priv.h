@@ -143,14 +143,11 @@ struct direction {
 	uint64_t n_delays;
 	struct flow_order *order;
 	uint8_t *sport; /* bit set of outer source ports */
-	unsigned n_sports;
 	uint64_t *sport_flows; /* bit set over hashes of flows that left inside VXLAN */
-	unsigned n_flows;
 	uint64_t lost_at
 		[MODEL_ROLE_COUNT]; /* by the role of the receiver that was first to miss it */
 	uint64_t lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t encapsulated, vni_differs, dst_differs, ttl_differs, outer_df;
-	uint64_t outer_fragmented, fragmented_between, unsummed, evicted;
+	uint64_t evicted;
 };
 
 struct pair {

@@ -7,7 +7,7 @@ and system, all processes) are compared, not times of different runs. Results go
 build/bench/result.json, a table to standard output, plots to build/bench/*.svg.
 
 usage: bench.py [-n REPETITIONS] [--long] [PART...]
-PART: offline growth stages start live (default: all; live and start need root)
+PART: offline growth stages verify start live (default: all; live and start need root)
 """
 import argparse
 import html
@@ -115,6 +115,37 @@ def growth(n, long_run):
                        "rss_mib": m["rss_mib"]})
         print("growth: %4d million frames  %6.1f ns a frame  %6.1f MiB" %
               (millions, result[-1]["ns_a_frame"], result[-1]["rss_mib"]), flush=True)
+    return result
+
+
+def verify(n):
+    """Two nodes' captures of the same traffic, in one pass, beside capinfos on the same files."""
+    result = []
+    for millions in [1, 2, 5, 10]:
+        # Of 50 packets one is answered, of 10,000 one is lost between the nodes.
+        files = [generate("node%d.pcapng" % node, "-n %d -e 50 -x 10000 -N %d" %
+                          (millions * 1000000, node)) for node in (1, 2)]
+        command = "%s verify -q --json --pod a=10.244.1.2 --pod b=10.244.2.2 a=%s b=%s" % (
+            PODHOP, files[0], files[1])
+        said = json.loads(subprocess.run(shlex.split(command), capture_output=True, env=ENV,
+                                         check=False).stdout)
+        lost = [d["lost"] for d in said["directions"]]
+        rows = {"capinfos": [], "verify": []}
+        for _ in range(n):
+            rows["capinfos"].append(run("capinfos %s %s" % tuple(files)))
+            rows["verify"].append(run("sh -c '%s; test $? = 3'" % command))
+        c, v = median(rows["capinfos"]), median(rows["verify"])
+        wanted = millions * 1000000 // 4 // 10000
+        result.append({"frames_each": millions * 1000000, "lost": lost[0], "capinfos": c,
+                       "verify": v})
+        print("verify 2 x %2d million frames: %6.2f s (%5.1f CPU s, %6.1f MiB); capinfos %6.2f s "
+              "(%5.1f CPU s, %5.1f MiB); lost %d" % (
+                  millions, v["wall_s"], v["cpu_s"], v["rss_mib"], c["wall_s"], c["cpu_s"],
+                  c["rss_mib"], lost[0]), flush=True)
+        if lost != [wanted, 0]:
+            sys.exit("bench: verify found %s lost, %d are" % (lost, wanted))
+        for f in files:
+            os.unlink(f)
     return result
 
 
@@ -309,10 +340,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("-n", type=int, default=5, help="repetitions (5)")
     parser.add_argument("--long", action="store_true", help="growth up to 100 million frames")
-    parser.add_argument("part", nargs="*", choices=[[], "offline", "growth", "stages", "start",
-                                                    "live"])
+    parser.add_argument("part", nargs="*", choices=[[], "offline", "growth", "stages", "verify",
+                                                    "start", "live"])
     o = parser.parse_args()
-    parts = o.part or ["stages", "offline", "growth"] + (["start", "live"] if os.geteuid() == 0
+    parts = o.part or ["stages", "offline", "growth", "verify"] + (["start", "live"] if os.geteuid() == 0
                                                          else [])
     os.makedirs(OUT, exist_ok=True)
     os.environ["PATH"] = ENV["PATH"]
@@ -324,7 +355,7 @@ def main():
             result[part] = growth(o.n, o.long)
         else:
             result[part] = {"offline": offline, "stages": stages, "start": start,
-                            "live": live}[part](o.n)
+                            "live": live, "verify": verify}[part](o.n)
         with open(OUT + "/result.json", "w", encoding="utf-8") as f:
             json.dump(result, f, indent=1)
     for part, base in (("offline", "capinfos -c"), ("live", "4 x tcpdump")):

@@ -99,6 +99,12 @@ is "clock: delays come back" \
 	"$(get '[.directions[].one_way_delay_ns | .min > -100000 and .p50 < 5e6] | all')" true
 "$TOOLS/retime" -s -7200000000000 "$dir/b.pcapng" "$dir/c.pcapng" >/dev/null
 verify "$dir/a.pcapng" "$dir/c.pcapng"
+"$ROOT/tests/lib/clock-trials" "$PODHOP" "$TOOLS/retime" "$dir/a.pcapng" "$dir/b.pcapng" 100 >"$dir/trials" ||
+	bail "clock-trials"
+read -r trials inside tight delays <"$dir/trials"
+echo "# clock: of $trials trials behind queues, $inside inside the uncertainty, $tight tight, $delays with delays"
+is "clock behind queues: 100 trials, all tight, at least 95 inside, delays too" \
+	"$trials $((inside >= 95)) $tight $((delays >= 95))" "100 1 100 1"
 is "clock: two hours off" "$status $(get '.clocks[0].offset_ns + 7200000000000 | fabs < 1e6')" "0 true"
 
 # ---- exactly known losses: what the payload's number says is dropped on node2
@@ -190,6 +196,33 @@ is "drops in a capture: unknown, not lost" \
 
 verify "$dir/a.pcapng" x="$dir/a.pcapng"
 is "nothing matched: exit status" $status 4
+
+# ---- a super-frame that lost a segment is lost, though a retransmission filled the gap
+
+lab_down
+lab_up --outside --offload off
+on outside ip link set port1 nomaster
+on outside ip link set port2 nomaster
+on outside ip link set br0 down
+# shellcheck disable=SC2154  # start sets it
+start wire "$dir/wire" ip netns exec "ph-$PODHOP_LAB-outside" "$TOOLS/wire" -s 300,301,900,1500 port1 port2
+# shellcheck disable=SC2154
+wait_for "$dir/wire" '^ready' "$wire"
+both_start -s 256 -B 65536
+tcp $WEB $API "$POD_API_IP" -n 4000000
+on $WEB ping -q -c 2 -i 0.01 "$POD_API_IP" >/dev/null
+both_end
+kill "$wire"
+wait "$wire"
+verify "$dir/a.pcapng" "$dir/b.pcapng"
+is "segments lost on the wire: exit status" $status 3
+is "segments lost on the wire: the bytes that are missing are those" \
+	"$(get '[.directions[].lost_packets[].bytes_missing] | add')" "$(tail -n 1 "$dir/wire" | jq .cut_bytes)"
+is "segments lost on the wire: of super-frames, lost between the nodes" \
+	"$(get '[.directions[].lost_packets[] | select(.length > .bytes_missing + 60 and
+		.last_seen == "node1:underlay")] | length > 0 and length <= 4')" true
+is "segments lost on the wire: nothing is unknown, and all else arrived" \
+	"$(get '[.directions[] | .unknown + .altered, .sent - .delivered - .lost] | add')" 0
 
 # ---- big TCP streams, in every way that offloads cut them
 

@@ -2,11 +2,14 @@
 /*
  * wire.c - a cable between two devices that loses, doubles, swaps or damages chosen datagrams.
  *
- * usage: wire [-d NUMBERS] [-t NUMBERS] [-w NUMBERS] [-f NUMBERS] [-p PORT] DEVICE DEVICE
+ * usage: wire [-d NUMBERS] [-t NUMBERS] [-w NUMBERS] [-f NUMBERS] [-p PORT] [-s NUMBERS]
+ *             DEVICE DEVICE
  *   -d  drop, -t deliver twice, -w swap with the next chosen or unchosen one, -f flip a byte of
  *       the payload: of UDP datagrams inside VXLAN whose payload begins with one of NUMBERS
  *       (64 bits in network byte order; "3,7,9")
  *   -p  only of those sent to that UDP port (inner); 0: any (default)
+ *   -s  drop these of the TCP segments with data that come in by the first DEVICE, inside VXLAN,
+ *       counted from 1, retransmissions included
  *
  * Devices are veth ends in this namespace that nothing else uses (no bridge, no address). What
  * one receives the other sends, as the kernel handed it over: with a virtio_net header, so
@@ -36,10 +39,11 @@
 #define ETH 14u
 #define VXLAN 8u
 #define UDP 8u
+#define PROTO_TCP 6
 #define PROTO_UDP 17
 
-enum what { DROP, TWICE, SWAP, FLIP, WHATS };
-static const char *const names[WHATS] = { "dropped", "doubled", "swapped", "damaged" };
+enum what { DROP, TWICE, SWAP, FLIP, CUT, WHATS };
+static const char *const names[WHATS] = { "dropped", "doubled", "swapped", "damaged", "cut" };
 
 struct chosen {
 	uint64_t number[CHOSEN_MAX];
@@ -47,6 +51,7 @@ struct chosen {
 };
 
 static struct chosen chosen[WHATS];
+static uint64_t segments, cut_bytes;
 static uint16_t port;
 static volatile sig_atomic_t ended;
 
@@ -116,6 +121,26 @@ static uint8_t *payload_of(uint8_t *p, size_t n, uint64_t *ret_number)
 	return p + at;
 }
 
+/* Bytes of the stream that a TCP segment inside VXLAN carries; 0: it is something else. */
+static size_t stream_bytes(const uint8_t *p, size_t n)
+{
+	uint16_t dport;
+	size_t at = ETH, len, ihl, total, head;
+
+	if (n < ETH || p[12] != 8 || p[13])
+		return 0;
+	len = udp_at(p + at, n - at, &dport);
+	at += len + VXLAN + ETH;
+	if (!len || at + 20 > n || p[at] >> 4 != 4 || p[at + 9] != PROTO_TCP)
+		return 0;
+	ihl = (p[at] & 15u) * 4u;
+	total = (size_t)p[at + 2] << 8 | p[at + 3];
+	if (at + ihl + 20 > n)
+		return 0;
+	head = ihl + (size_t)(p[at + ihl + 12] >> 4) * 4u;
+	return total > head ? total - head : 0;
+}
+
 static int open_device(const char *name)
 {
 	struct sockaddr_ll a = { .sll_family = AF_PACKET,
@@ -144,6 +169,7 @@ static void send_frame(int fd, const void *frame, size_t n)
 /* One way of the cable; a frame that waits to be overtaken. */
 struct way {
 	int from, to;
+	bool cuts;
 	size_t held;
 	uint8_t hold[FRAME_MAX];
 };
@@ -162,6 +188,12 @@ static void carry(struct way *w)
 	payload = payload_of(frame + head, (size_t)n - head, &number);
 	if (payload && is_chosen(DROP, number)) {
 		chosen[DROP].done++;
+		return;
+	}
+	size_t stream = w->cuts && !payload ? stream_bytes(frame + head, (size_t)n - head) : 0;
+	if (stream && is_chosen(CUT, ++segments)) {
+		chosen[CUT].done++;
+		cut_bytes += stream;
 		return;
 	}
 	if (payload && is_chosen(FLIP, number)) {
@@ -193,7 +225,7 @@ int main(int argc, char **argv)
 	struct sigaction end = { .sa_handler = on_end };
 	int c;
 
-	while ((c = getopt(argc, argv, "d:t:w:f:p:")) != -1) {
+	while ((c = getopt(argc, argv, "d:t:w:f:p:s:")) != -1) {
 		switch (c) {
 		case 'd':
 			choose(DROP, optarg);
@@ -207,6 +239,9 @@ int main(int argc, char **argv)
 		case 'f':
 			choose(FLIP, optarg);
 			break;
+		case 's':
+			choose(CUT, optarg);
+			break;
 		case 'p':
 			port = (uint16_t)strtoul(optarg, NULL, 0);
 			break;
@@ -215,11 +250,12 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 2) {
-		fputs("usage: wire [-d|-t|-w|-f NUMBERS] [-p PORT] DEVICE DEVICE\n", stderr);
+		fputs("usage: wire [-d|-t|-w|-f|-s NUMBERS] [-p PORT] DEVICE DEVICE\n", stderr);
 		return 2;
 	}
 	ways[0].from = ways[1].to = open_device(argv[optind]);
 	ways[1].from = ways[0].to = open_device(argv[optind + 1]);
+	ways[0].cuts = true;
 	sigaction(SIGTERM, &end, NULL);
 	puts("ready");
 	fflush(stdout);
@@ -235,6 +271,6 @@ int main(int argc, char **argv)
 	}
 	for (unsigned i = 0; i < WHATS; i++)
 		printf("%s\"%s\": %u", i ? ", " : "{", names[i], chosen[i].done);
-	puts("}");
+	printf(", \"cut_bytes\": %llu}\n", (unsigned long long)cut_bytes);
 	return 0;
 }

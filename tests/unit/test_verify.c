@@ -215,6 +215,91 @@ static void test_late_sender(void **unused)
 	done();
 }
 
+/* The receiver's packets close in any order behind its frontier; they came in order. */
+static void test_closed_out_of_order(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 100; i++)
+		give(A, i * MS, &(struct spec){ .head = 50 + i, .body = 50 + i, .ip_id = 50 + i });
+	verify_time(v, A, T0, T0 + 3 * S, INT64_MAX);
+	for (unsigned i = 50; i < 100; i++)
+		give(B, i * MS, &(struct spec){ .head = 50 + i, .body = 50 + i, .ip_id = 50 + i });
+	verify_time(v, B, T0 + SHIFT, T0 + SHIFT + S, T0 + SHIFT);
+	for (unsigned i = 0; i < 50; i++)
+		give(B, i * MS, &(struct spec){ .head = 50 + i, .body = 50 + i, .ip_id = 50 + i });
+	ran(0, 3 * S);
+	d = end(0);
+	assert_int_equal(d->delivered, 100);
+	assert_int_equal(d->reordered, 0);
+	done();
+}
+
+static bool has_reason(const char *part)
+{
+	for (unsigned i = 0; i < result.n_reasons; i++)
+		if (strstr(result.reasons[i], part))
+			return true;
+	return false;
+}
+
+/* What the outer headers show: each difference is counted and told. */
+static void test_outer(void **unused)
+{
+	const struct verify_outer *o;
+	struct addr node_b, nobody;
+
+	(void)unused;
+	assert_int_equal(addr_parse("192.168.77.12", &node_b), 0);
+	assert_int_equal(addr_parse("192.168.77.99", &nobody), 0);
+	begin(2, false, 0);
+	net[B].hops[3].addrs[0] = (struct prefix){ .addr = node_b, .len = 24 };
+	net[B].hops[3].n_addrs = 1;
+	frame_of(0, S);
+	for (unsigned i = 0; i < 8; i++) {
+		struct spec s = { .head = 50 + i, .body = 50 + i, .ip_id = 50 + i };
+		struct result_packet a = packet(A, (int64_t)(10 + i) * MS, &s);
+		struct result_packet b = packet(B, (int64_t)(10 + i) * MS, &s);
+
+		a.outer_dst = b.outer_dst = node_b;
+		a.outer_sport = (uint16_t)(40000 + i);
+		a.outer_df = i == 1;
+		a.outer_fragmented = i == 2;
+		b.outer_fragmented = i == 2 || i == 3;
+		b.vni = i == 4 ? 7 : 1;
+		b.ttl = i == 5 ? 62 : 63;
+		if (i == 6)
+			b.outer_dst = nobody;
+		if (i == 7)
+			a.outer_dst = nobody;
+		a.outer_unsummed = i == 7;
+		verify_packet(v, A, &a);
+		if (i != 7)
+			verify_packet(v, B, &b);
+	}
+	ran(0, 5 * S);
+	o = &end(0)->outer;
+	assert_int_equal(o->packets, 10); /* two of frame_of() */
+	assert_int_equal(o->source_ports, 9);
+	assert_int_equal(o->flows, 1);
+	assert_int_equal(o->df, 1);
+	assert_int_equal(o->fragmented, 1);
+	assert_int_equal(o->fragmented_between, 1);
+	assert_int_equal(o->vni_differs, 1);
+	assert_int_equal(o->ttl_differs, 1);
+	assert_int_equal(o->destination_differs, 1);
+	assert_int_equal(o->foreign, 1);
+	assert_int_equal(o->checksum_zero, 1);
+	assert_int_equal(o->checksum_zero6, 0);
+	assert_true(has_reason("1 of the lost went to 192.168.77.99, which is no address of b"));
+	assert_true(has_reason("VNI differs between a and b: 1 packets"));
+	assert_true(has_reason("1 packets from a to b were fragmented between the nodes"));
+	assert_true(has_reason("outer DF is set on 1 of 10"));
+	done();
+}
+
 /* Nothing matched: nobody can say what is lost, but where packets were seen last. */
 static void test_seen_last(void **unused)
 {
@@ -635,6 +720,33 @@ static void test_full(void **unused)
 	done();
 }
 
+/* A full table gives up what has arrived before what has not: losses stay losses. */
+static void test_full_of_delivered(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(2, false, 0);
+	for (unsigned i = 0; i < 10000; i++) {
+		struct spec s = { .head = 50 + i, .body = 50, .ip_id = 10000 + i };
+		int64_t t = (int64_t)i * 100000;
+
+		give(A, t, &s);
+		if (i % 1000 != 500)
+			give(B, t, &s);
+		/* far enough for all before to be gone through, not for a window to be over */
+		verify_time(v, A, T0, T0 + t, T0 + t);
+		verify_time(v, B, T0 + SHIFT, T0 + t + SHIFT, T0 + t + SHIFT);
+	}
+	both(S, &(struct spec){ .head = 2, .body = 2, .ip_id = 9002, .back = true });
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(d->sent, 10000);
+	assert_int_equal(d->lost, 10);
+	assert_int_equal(d->unknown, 0);
+	done();
+}
+
 static void give_alone(int64_t time, bool back, uint8_t protocol, uint32_t seq, uint32_t size,
 		       uint32_t ack, uint16_t flags)
 {
@@ -692,6 +804,9 @@ int main(void)
 		cmocka_unit_test(test_lost_where),
 		cmocka_unit_test(test_late_sender),
 		cmocka_unit_test(test_seen_last),
+		cmocka_unit_test(test_full_of_delivered),
+		cmocka_unit_test(test_outer),
+		cmocka_unit_test(test_closed_out_of_order),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_retransmission_fills_no_gap),
 		cmocka_unit_test(test_duplicated_reordered),
