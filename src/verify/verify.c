@@ -515,8 +515,7 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 			       model_role_name(p->last_role), name_of(v, p->next_node),
 			       model_role_name(p->next_role));
 		else
-			reason(r,
-			       "%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
+			reason(r, "%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
 			       p->packets, from, to, name_of(v, p->last_node),
 			       model_role_name(p->last_role), name_of(v, p->next_node),
 			       model_role_name(p->next_role));
