@@ -60,7 +60,7 @@ struct live_packet {
 	uint8_t status;		/* enum result_status */
 	uint8_t direction;	/* enum model_direction */
 	uint8_t protocol, last_seen, next_expected;
-	bool lost, retransmission, encapsulated;
+	uint8_t lost, retransmission, encapsulated;	/* 0, else so: not every byte is a bool */
 	uint8_t n_sightings;
 	struct live_sighting sightings[RESULT_SIGHTINGS_MAX];
 	char src[LIVE_END_MAX], dst[LIVE_END_MAX];
@@ -80,13 +80,13 @@ struct live_hop {
 struct live_latency {
 	uint64_t samples, p50_ns, p99_ns;
 	uint8_t from, to, direction;	/* roles; enum model_direction */
-	bool measurable;
+	uint8_t measurable;
 };
 
 struct live_loss {
 	uint64_t packets;
 	uint8_t last_seen, next_expected, direction;
-	bool lost;			/* else unknown */
+	uint8_t lost;			/* 0: unknown */
 	char reason[LIVE_REASON_MAX];
 };
 

@@ -294,14 +294,15 @@ static void frozen(const struct live_view *v, const struct live_canvas *c, int r
 		const struct live_sighting *s = &p->sightings[i];
 		const struct live_hop *h = s->hop < v->frozen_n_hops ? &v->frozen_hops[s->hop]
 								     : NULL;
-		int64_t dt = i ? s->time_ns - p->sightings[i - 1].time_ns : -1;
+		int64_t before = i ? p->sightings[i - 1].time_ns : INT64_MAX;
 
 		at = put(c, row, 1, LIVE_BOLD, "%2u %-9s", s->hop + 1u,
 			 h ? model_role_name(h->role) : "?");
 		at = put(c, row, at, LIVE_PLAIN, " %-16.16s %s", h ? h->name : "?",
 			 time_of_day(s->time_ns, true, when));
-		if (dt >= 0)
-			at = put(c, row, at, LIVE_GOOD, "  + %s", figure_ns((uint64_t)dt, a));
+		if (s->time_ns >= before)
+			at = put(c, row, at, LIVE_GOOD, "  + %s",
+				 figure_ns((uint64_t)s->time_ns - (uint64_t)before, a));
 		if (s->encap)
 			put(c, row, at, LIVE_PLAIN, "  in VXLAN");
 	}
@@ -374,9 +375,10 @@ static void title(const struct live_view *v, const struct live_canvas *c)
 {
 	const struct live_frame *f = &v->frame;
 	char right[64], left[LIVE_TITLE_MAX + 16];
-	int64_t s = f->now_ns > f->start_ns ? (f->now_ns - f->start_ns) / NS_PER_S : 0;
+	uint64_t s = f->now_ns > f->start_ns ? ((uint64_t)f->now_ns - (uint64_t)f->start_ns) /
+							NS_PER_S : 0;
 
-	snprintf(right, sizeof(right), "%" PRId64 ":%02d:%02d  %s ", s / 3600, (int)(s / 60 % 60),
+	snprintf(right, sizeof(right), "%" PRIu64 ":%02d:%02d  %s ", s / 3600, (int)(s / 60 % 60),
 		 (int)(s % 60), v->paused ? "PAUSED" : "live");
 	snprintf(left, sizeof(left), "podhop %s", f->title);
 	bar(c, 0, left, right);

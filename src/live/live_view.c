@@ -123,8 +123,9 @@ uint64_t live_view_rate(const struct live_view *v, int hop, bool bytes)
 
 	if (v->n_past < 2 || b->now_ns <= a->now_ns || to <= from)
 		return 0;
-	return (uint64_t)((double)(to - from) * (double)NS_PER_S / (double)(b->now_ns - a->now_ns) +
-			  0.5);
+	double rate = (double)(to - from) * (double)NS_PER_S /
+		      ((double)b->now_ns - (double)a->now_ns);
+	return rate < 1e18 ? (uint64_t)(rate + 0.5) : 0;
 }
 
 /* ---------------------------------------------------------------------- list */
@@ -176,7 +177,7 @@ static uint8_t trouble_of(const struct live_packet *p)
 	case RESULT_AMBIGUOUS:
 		return 2;
 	default:
-		return p->retransmission;
+		return p->retransmission != 0;
 	}
 }
 

@@ -40,7 +40,9 @@ static void rule(void *arg, int row)
 
 static void draw(struct live_view *v)
 {
-	static const struct canvas_size sizes[] = { { 24, 80 }, { 50, 200 }, { 3, 10 }, { 24, 100 } };
+	static const struct canvas_size sizes[] = {
+		{ 24, 80 }, { 50, 200 }, { 3, 10 }, { 24, 100 },
+	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct canvas_size size = sizes[i];
@@ -70,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		draw(v);
 		for (size_t i = 0; i < n_keys && i < 64; i++) {
 			/* 0x80 and above: the keys that are no characters */
-			(void)live_view_key(v, keys[i] < 0x80 ? keys[i] : LIVE_KEY_UP + keys[i] % 11);
+			int key = keys[i] < 0x80 ? keys[i] : (int)LIVE_KEY_UP + keys[i] % 11;
+			(void)live_view_key(v, key);
 			(void)live_view_take(v, message, i % 2 ? length : rest);
 			draw(v);
 		}
