@@ -10,18 +10,30 @@
  */
 #include "correlate_priv.h"
 
-/* Chooses the oldest that can still be on its way between two hops. */
+/*
+ * Chooses among those that can still be on their way between two hops: the one that has come
+ * furthest, because a packet that the hop before did not show (it was lost there, and this is
+ * what its sender sent again) is not seen behind it; of these the oldest.
+ */
 void choice_offer(struct correlate *c, struct choice *ch, uint32_t i, int64_t now_ns)
 {
 	const struct packet *p = &c->packet[i];
-	int64_t last = p->n_sightings ? sighting(c, p, p->n_sightings - 1u)->first_ns : p->first_ns;
+	const unsigned n = p->n_sightings;
+	int64_t last = n ? sighting(c, p, n - 1u)->first_ns : p->first_ns;
 	bool fresh = now_ns - last <= LOOKALIKE_AGE_NS;
+	bool better = ch->best == NONE;
 
+	if (!better && fresh != ch->best_fresh)
+		better = fresh;
+	else if (!better && n != ch->best_progress)
+		better = n > ch->best_progress;
+	else if (!better)
+		better = p->first_ns < ch->best_ns;
 	ch->n++;
-	if (ch->best == NONE || (fresh && !ch->best_fresh) ||
-	    (fresh == ch->best_fresh && p->first_ns < ch->best_ns)) {
+	if (better) {
 		ch->best = i;
 		ch->best_ns = p->first_ns;
+		ch->best_progress = n;
 		ch->best_fresh = fresh;
 	}
 }

@@ -493,6 +493,7 @@ struct choice {
 	uint32_t best;		/* NONE: nobody was offered */
 	unsigned n;
 	int64_t best_ns;
+	unsigned best_progress;	/* places that have shown it */
 	bool best_fresh;
 };
 void choice_offer(struct correlate *c, struct choice *ch, uint32_t p, int64_t now_ns);

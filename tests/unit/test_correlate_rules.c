@@ -182,6 +182,40 @@ static void test_segment_retransmitted(void **state)
 	assert_false(packet_of(b, a)->retransmission);
 }
 
+/*
+ * A super-frame is lost behind the bridge, and its first half is sent again: IPv6 has no id that
+ * tells the segments' ancestors apart, but only the second was seen at the hop before.
+ */
+static void test_segment_of_the_resent(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 5600), again, part;
+
+	super.src = POD6;
+	super.dst = REMOTE6;
+	again = super;
+	again.len = 2800;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, super);
+	see(b, BRIDGE, MODEL_WAY_IN, US, super);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, 300 * US, again);
+	see(b, BRIDGE, MODEL_WAY_IN, 301 * US, again);
+	see(b, VTEP, MODEL_WAY_OUT, 302 * US, again);
+	part = again;
+	part.len = 1400;
+	see_vxlan(b, MODEL_WAY_OUT, 303 * US, part, (struct outer){ .id = 1 });
+	part.seq += 1400;
+	part.data_off = 1400;
+	see_vxlan(b, MODEL_WAY_OUT, 304 * US, part, (struct outer){ .id = 2 });
+	bench_end(b);
+	assert_packet(b, k, 5);
+	assert_apart(b, a, k);
+	assert_path(b, k, "veth>bridge>vtep>underlay");
+	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+	assert_path(b, a, "veth>bridge");
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+}
+
 static void merged(struct bench *b, bool whole_first)
 {
 	struct wire super = tcp_out(1000, 4200), part;
@@ -783,7 +817,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_same_out), T(test_same_in), T(test_same_not),
 		T(test_segment), T(test_segment_seq_wrap), T(test_segment_id_wrap),
-		T(test_segment_retransmitted), T(test_merge), T(test_merge_before_parts),
+		T(test_segment_retransmitted), T(test_segment_of_the_resent), T(test_merge),
+		T(test_merge_before_parts),
 		T(test_udp_super),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
 		T(test_defragment_v6),
