@@ -365,12 +365,12 @@ samples: all tools ## make samples/*.pcapng anew in the lab (root)
 # ---- style ----
 
 .PHONY: lint
-lint: ## module layers, symbols, headers, clang-tidy, cppcheck, shellcheck, manual
+lint: ## layers, symbols, headers, clang-tidy, gcc's analyzer, cppcheck, shellcheck, manual
 	@tests/lib/deps.sh build lint
 	@$(MAKE) --no-print-directory lint-run
 .PHONY: lint-run
 lint-run: all
-	@$(RUN_TESTS) -t 1200 $(STATIC_CHECKS) tests/lib/check-files $(foreach c,tidy cppcheck shell man,check-$(c)="tests/lib/check-tools $(c)")
+	@$(RUN_TESTS) -t 1200 $(STATIC_CHECKS) tests/lib/check-files $(foreach c,tidy analyzer cppcheck shell man,check-$(c)="tests/lib/check-tools $(c)")
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: format format-check

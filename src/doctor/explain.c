@@ -164,7 +164,7 @@ static unsigned score(const struct doctor_finding *f, const struct doctor_loss *
 void doctor_explain(const struct doctor_findings *f, const struct doctor_loss *loss,
 		    struct doctor_cause *ret)
 {
-	const struct doctor_finding *best[DOCTOR_EVIDENCE_MAX];
+	const struct doctor_finding *best[DOCTOR_EVIDENCE_MAX] = { NULL };
 	unsigned n = 0;
 
 	*ret = (struct doctor_cause){ 0 };

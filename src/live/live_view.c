@@ -201,6 +201,7 @@ void live_view_list(struct live_view *v, unsigned list_rows)
 			continue;
 		sorted[n++] = (struct sorted){ p, (uint16_t)i, trouble_of(p) };
 	}
+	/* cppcheck-suppress uninitvar ; n of them were filled */
 	qsort(sorted, n, sizeof(sorted[0]), order[v->sort]);
 	v->n_list = n;
 	for (unsigned i = 0; i < n; i++) {

@@ -4,6 +4,7 @@
 #
 # Looks at $PODHOP as readelf shows it; a build for a sanitizer or without optimization has not
 # all of it, and is skipped.
+# shellcheck disable=SC2317  # functions are called through ok
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # privacy.sh - what --no-payload and --anonymize write (TAP): nothing of the original is left in
 # it, tshark finds no more fault with it than before, and report and verify find the same.
+# shellcheck disable=SC2317  # functions are called through ok
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}

@@ -4,6 +4,7 @@
 #
 # What a process has is read from /proc while it waits for a FIFO; that what is missing kills is
 # shown by a preloaded library that does it (tests/preload/deliberate.c).
+# shellcheck disable=SC2012  # names that are made here
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
