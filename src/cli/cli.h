@@ -32,7 +32,7 @@ enum exit_status {
 	EXIT_UNKNOWN = 4,	/* verify cannot tell */
 };
 
-/* ---- options.c: one table feeds parser, help, manual and completion */
+/* ---- options.c, and option_table.c: one table for parser, help, manual and completion */
 enum command {
 	COMMAND_NONE = 0,
 	COMMAND_LIST,

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * option_table.c - the one table of commands and options: parser, help, manual, completion.
+ *
+ * Theory of operation. Each row says of an option its letter or number, its long name, its
+ * argument, the commands that take it and its line of help. getopt's two tables are made
+ * of the rows of the command at hand, so that an option of another command is refused by
+ * name; the help is printed from the same rows, the shells' completions are built from them
+ * (`podhop help --table`), and the manual is compared with them.
+ */
+#include "cli.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "option_table.h"
+#include "podhop/near.h"
+
+#define FOR(c) (1u << COMMAND_##c)
+#define FOR_RUN (FOR(CAPTURE) | FOR(REPORT))
+#define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE) | FOR(DOCTOR))
+#define FOR_ALL (FOR_NODE | FOR(REPORT) | FOR(VERIFY))
+
+struct command_row {
+	const char *name, *args, *summary;
+};
+
+static const struct command_row commands[COMMAND_COUNT] = {
+	[COMMAND_LIST] = { "list", "", "pods on this node, each with its whole chain" },
+	[COMMAND_RESOLVE] = { "resolve", "POD",
+			      "one pod's chain, step by step, with the evidence for each step" },
+	[COMMAND_CAPTURE] = { "capture", "POD [FILTER]",
+			      "capture at all hops at once, correlate, write, report" },
+	[COMMAND_REPORT] = { "report", "FILE...",
+			     "the same on captures of one node already taken" },
+	[COMMAND_VERIFY] = { "verify", "[NAME=]FILE...",
+			     "captures of two or more nodes: what was delivered, lost, late" },
+	[COMMAND_DOCTOR] = { "doctor", "[POD]",
+			     "is the node's flannel datapath configured so that packets can "
+			     "pass?" },
+	[COMMAND_HELP] = { "help", "[COMMAND]", "this text, or a command's options" },
+};
+
+struct option_row {
+	int id;
+	const char *name;	/* long form; NULL: none */
+	const char *arg;	/* NULL: takes none; "[=...]": may have one */
+	unsigned commands;
+	const char *help;
+};
+
+static const struct option_row options[] = {
+	{ OPT_WRITE, "write", "FILE", FOR_RUN,
+	  "write a correlated pcapng file; - is stdout, .gz and .zst are packed" },
+	{ OPT_COUNT, "count", "N", FOR_RUN, "the first N packets, then until they close" },
+	{ OPT_SNAPLEN, "snapshot-length", "N", FOR(CAPTURE),
+	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
+	{ OPT_BUFFER, "buffer-size", "KiB", FOR(CAPTURE),
+	  "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
+	{ OPT_STOP, "autostop", "COND", FOR_RUN,
+	  "stop after duration:S, filesize:KB, packets:N frames or files:N" },
+	{ OPT_RING, "ring-buffer", "COND", FOR_RUN,
+	  "next file after duration:S, interval:S, filesize:KB, packets:N; keep files:N" },
+	{ OPT_SIZE, "rotate-size", "MB", FOR_RUN, "next file after so many million bytes" },
+	{ OPT_SECONDS, "rotate-seconds", "S", FOR_RUN,
+	  "next file after so many seconds; FILE is a strftime template" },
+	{ OPT_FILES, "rotate-files", "N", FOR_RUN,
+	  "with -C keep N files in a ring, with -G end after N" },
+	{ OPT_MIN_FREE, "min-free", "MB|N%", FOR_RUN,
+	  "end when less of the disk is free (5%, at most 1000; 0: never)" },
+	{ OPT_FILTER, "filter", "FILTER", FOR_RUN | FOR(VERIFY),
+	  "libpcap filter on the pod's own packets as its veth shows them" },
+	{ OPT_DIRECTION, "direction", "in|out|inout", FOR_RUN,
+	  "packets to the pod, from it, both" },
+	{ OPT_FORMAT, "format", "text|json|jsonl", FOR_RUN, "what goes to stdout" },
+	{ OPT_FORMAT, "format", "text|json", FOR_ALL & ~FOR_RUN, "what goes to stdout" },
+	{ OPT_JSON, "json", NULL, FOR_ALL, "the same as -T json" },
+	{ OPT_REPORT, "report", "FILE", FOR_RUN,
+	  "the report as JSON, besides what goes to stdout" },
+	{ OPT_HTML, "html", "FILE", FOR_RUN, "the report also as one page for a browser" },
+	{ OPT_HOPS, "hops", "ROLE=NAME", FOR_RUN | FOR(VERIFY),
+	  "NAME (device, interface or file) is the veth, bridge, vtep or underlay" },
+	{ OPT_POD, "pod", "ADDR", FOR(REPORT) | FOR(VERIFY),
+	  "a pod's address, for files that do not say; verify: also NAME=ADDR" },
+	{ OPT_AND, "and", "POD", FOR(CAPTURE), "one more pod of this node" },
+	{ OPT_FOLLOW, "follow", NULL, FOR(CAPTURE),
+	  "go on with a pod re-created under its name; keeps rights that are else given up" },
+	{ OPT_PODS, "pods", "FILE", FOR_RUN,
+	  "names: what `kubectl get pods,services,nodes -A -o json` prints" },
+	{ OPT_SPLIT, "split", NULL, FOR_RUN, "with -w f.pcapng also one file a hop" },
+	{ OPT_NODE, "node", "NAME", FOR_NODE | FOR(REPORT), "the node's name" },
+	{ OPT_HOST_ROOT, "host-root", "DIR", FOR_NODE,
+	  "where the node's /proc, /run, /var and /etc are" },
+	{ OPT_WINDOW, "window", "MS", FOR_RUN | FOR(VERIFY),
+	  "how long a packet stays open (2000)" },
+	{ OPT_NANO, "nano", NULL, FOR(CAPTURE),
+	  "nanosecond stamps; the kernel then stamps received frames once for all hops" },
+	{ OPT_LIVE, "live", NULL, FOR(CAPTURE),
+	  "a screen that shows hops and packets as they come; q ends it" },
+	{ OPT_PRINT, "print", NULL, FOR_RUN, "a line a packet also with -w" },
+	{ OPT_NO_NAT, "no-nat", NULL, FOR_RUN | FOR(VERIFY), "do not follow address translation" },
+	{ OPT_CLOCK_OFFSET, "clock-offset", "NS", FOR(VERIFY),
+	  "the other nodes' clocks less the first one's, where traffic cannot tell" },
+	{ OPT_TERSE, "terse", NULL, FOR_RUN, "no comment a frame: smaller, faster" },
+	{ OPT_NO_PAYLOAD, "no-payload", NULL, FOR_RUN,
+	  "write headers only; lengths stay those on the wire" },
+	{ OPT_ANONYMIZE, "anonymize", "[=KEYFILE]", FOR_RUN,
+	  "write pseudonyms for addresses and names, the same for the same key" },
+	{ OPT_UNBUFFERED, "packet-buffered", NULL, FOR_RUN, "flush the file after each frame" },
+	{ OPT_LINE, "line-buffered", NULL, FOR_RUN, "flush stdout after each line" },
+	{ OPT_UNTIL_EOF, "until-eof", NULL, FOR(CAPTURE),
+	  "end when standard input ends, as it does behind ssh and kubectl exec -i" },
+	{ OPT_NUMERIC, NULL, NULL, FOR_ALL, "no names for addresses (podhop never asks DNS)" },
+	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, FOR(CAPTURE),
+	  "accepted: capture is never promiscuous" },
+	{ OPT_USER, "relinquish-privileges", "USER", FOR(CAPTURE),
+	  "become USER once everything is open" },
+	{ OPT_QUIET, "quiet", NULL, FOR_ALL, "no progress, no notices" },
+	{ OPT_VERBOSE, "verbose", NULL, FOR_ALL, "say more; twice: debug" },
+	{ OPT_HELP, "help", NULL, FOR_ALL, "this text" },
+	{ OPT_TABLE, "table", NULL, FOR(HELP),
+	  "all commands and options, a line each, tabs between its fields: for programs" },
+	{ OPT_VERSION, "version", NULL, FOR_ALL, "podhop's version" },
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+static_assert(N_OPTIONS <= OPTIONS_MAX, "getopt's tables have room");
+
+const char *options_command_name(enum command c)
+{
+	return c > COMMAND_NONE && c < COMMAND_COUNT ? commands[c].name : "";
+}
+
+enum command options_command(const char *name)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		if (strcmp(commands[c].name, name) == 0)
+			return c;
+	return COMMAND_NONE;
+}
+
+const char *options_nearest_command(const char *name)
+{
+	struct near near;
+
+	near_begin(&near, name, false);
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		near_try(&near, commands[c].name);
+	return near.best;
+}
+
+int options_refuse(enum command command, const char *word, struct err *err)
+{
+	char name[64], whose[128] = "", several[256] = "";
+	unsigned n_several = 0;
+	struct near near;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	near_begin(&near, name[1] == '-' ? name + 2 : "", false);
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		bool is_long = name[1] == '-';
+		bool same = is_long ? r->name && strcmp(r->name, name + 2) == 0 : r->id == name[1];
+		bool ours = r->commands & (1u << command);
+
+		/* The parser knows it: so it was given what it does not take. */
+		if (same && ours && strchr(word, '='))
+			return err_usage(err, EINVAL, "%s takes no value", name);
+		if (is_long && ours && r->name && strncmp(r->name, name + 2, strlen(name + 2)) == 0)
+			snprintf(several + strlen(several), sizeof(several) - strlen(several),
+				 "%s--%s", n_several++ ? ", " : "", r->name);
+		for (enum command c = COMMAND_NONE + 1; same && c < COMMAND_COUNT; c++)
+			if (r->commands & (1u << c))
+				snprintf(whose + strlen(whose), sizeof(whose) - strlen(whose),
+					 "%s%s", whose[0] ? ", " : "", commands[c].name);
+		if (r->name && is_long && ours)
+			near_try(&near, r->name);
+	}
+	if (n_several > 1)
+		return err_usage(err, EINVAL, "%s could be one of %s", name, several);
+	if (whose[0])
+		return err_usage(err, EINVAL, "%s is no option of %s, but of %s", name,
+				 commands[command].name, whose);
+	if (name[1] == '-' && near.best)
+		return err_usage(err, EINVAL, "%s is no option of %s; did you mean --%s?", name,
+				 commands[command].name, near.best);
+	return err_usage(err, EINVAL, "%s is no option of %s; `podhop help %s` lists them", name,
+			 commands[command].name, commands[command].name);
+}
+
+void options_table(FILE *out)
+{
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		fprintf(out, "command\t%s\t%s\t%s\n", commands[c].name, commands[c].args,
+			commands[c].summary);
+	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)
+		for (unsigned i = 0; i < N_OPTIONS; i++) {
+			const struct option_row *r = &options[i];
+			char letter[3] = { r->id < OPT_LONG ? '-' : '\0', (char)r->id, '\0' };
+
+			if (r->commands & (1u << c))
+				fprintf(out, "option\t%s\t%s\t%s%s\t%s\t%s\n", commands[c].name,
+					letter, r->name ? "--" : "", r->name ? r->name : "",
+					r->arg ? r->arg : "", r->help);
+		}
+}
+
+void options_help(FILE *out, enum command command)
+{
+	if (command == COMMAND_NONE || command == COMMAND_HELP) {
+		fputs("podhop - see at which hop a Kubernetes pod's packets go, "
+		      "and where they vanish\n\n"
+		      "usage:\n", out);
+		for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
+			char line[80];
+			snprintf(line, sizeof(line), "podhop %s %s%s", commands[c].name,
+				 commands[c].args, c == COMMAND_HELP ? "" : " [options]");
+			fprintf(out, "  %-38s %s\n", line, commands[c].summary);
+		}
+		fputs("\nPOD is [namespace/]name, an IP address, container:ID, pid:N, "
+		      "netns:PATH or veth:NAME.\n"
+		      "`podhop help COMMAND` lists a command's options; podhop(8) explains them.\n",
+		      out);
+		return;
+	}
+	fprintf(out, "podhop %s %s [options]\n  %s\n\n", commands[command].name,
+		commands[command].args, commands[command].summary);
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		char left[64];
+		int n = 0;
+
+		if (!(r->commands & (1u << command)))
+			continue;
+		if (r->id < OPT_LONG)
+			n = snprintf(left, sizeof(left), "-%c%s", r->id, r->name ? ", " : "");
+		else
+			n = snprintf(left, sizeof(left), "    ");
+		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s%s", r->name ? "--" : "",
+			 r->name ? r->name : "", r->arg && *r->arg != '[' ? " " : "",
+			 r->arg ? r->arg : "");
+		fprintf(out, "  %-28s %s\n", left, r->help);
+	}
+}
+
+void options_getopt(enum command command, char shorts[static 3 * OPTIONS_MAX],
+		    struct option longs[static OPTIONS_MAX + 1])
+{
+	char *s = shorts;
+	unsigned n = 0;
+
+	/* Words come one by one, and a missing value is told apart. */
+	*s++ = '+';
+	*s++ = ':';
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *r = &options[i];
+		int arg = !r->arg ? no_argument : *r->arg == '[' ? optional_argument
+								 : required_argument;
+
+		if (!(r->commands & (1u << command)) && command != COMMAND_HELP)
+			continue;
+		if (r->id < OPT_LONG) {
+			*s++ = (char)r->id;
+			if (r->arg)
+				*s++ = ':';
+		}
+		if (r->name)
+			longs[n++] = (struct option){ r->name, arg, NULL, r->id };
+	}
+	longs[n] = (struct option){ 0 };
+	*s = '\0';
+}
