@@ -39,7 +39,7 @@ PKGS      := libpcap libnl-3.0 libnl-route-3.0 libnl-nf-3.0 jansson libxxhash li
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
-SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed mutate check-endian fuzz bench coverage
+SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed mutate check-endian fuzz fuzz-afl bench coverage
 NO_BUILD_GOALS := clean help deps dist deb format format-check uninstall
 ifneq ($(filter-out $(SETUP_GOALS) $(NO_BUILD_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
@@ -99,6 +99,7 @@ TOOL_BINS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(TOOL_SRCS))
 PRELOAD_SRCS := $(sort $(wildcard tests/preload/*.c))
 PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/preload/%.so,$(PRELOAD_SRCS))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
 REPLAY_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRCS))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/engine_%,$(FUZZ_SRCS))
 LAB_TESTS := $(sort $(wildcard tests/lab/*.sh))
@@ -330,7 +331,17 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) with clang's engine and sanitiz
 		BUILD=$(BUILD)/fuzz CFLAGS="-O1 -g" fuzz-run
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_BINS)
-	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),$(f)="tests/lib/fuzz $(BUILD)/tests/engine_$(f) tests/fuzz/seeds/$(f:fuzz_%=%) $(BUILD)/corpus/$(f) $(FUZZ_SECONDS)")
+	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_NAMES),fuzz_$(f)="tests/lib/fuzz $(BUILD)/tests/engine_fuzz_$(f) tests/fuzz/seeds/$(f) $(BUILD)/corpus/$(f) $(FUZZ_SECONDS) tests/fuzz/dict/$(f).dict")
+
+# AFL++ brings its own sanitizer switch, and its own driver for the same targets.
+.PHONY: fuzz-afl
+fuzz-afl: ## the same with AFL++
+	@tests/lib/deps.sh build check afl
+	@AFL_USE_ASAN=1 AFL_QUIET=1 $(MAKE) --no-print-directory CC=afl-clang-fast BUILD=$(BUILD)/afl \
+		CFLAGS="-O1 -g" fuzz-afl-run
+.PHONY: fuzz-afl-run
+fuzz-afl-run: $(FUZZ_BINS)
+	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_NAMES),afl_$(f)="tests/lib/fuzz-afl $(BUILD)/tests/engine_fuzz_$(f) tests/fuzz/seeds/$(f) $(BUILD)/out/$(f) $(FUZZ_SECONDS) tests/fuzz/dict/$(f).dict")
 
 .PHONY: bench
 bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 3 offline" chooses; root)

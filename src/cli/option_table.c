@@ -167,7 +167,7 @@ int options_refuse(enum command command, const char *word, struct err *err)
 		/* The parser knows it: so it was given what it does not take. */
 		if (same && ours && strchr(word, '='))
 			return err_usage(err, EINVAL, "%s takes no value", name);
-		if (is_long && ours && r->name && strncmp(r->name, name + 2, strlen(name + 2)) == 0)
+		if (is_long && ours && r->name && strstr(r->name, name + 2) == r->name)
 			snprintf(several + strlen(several), sizeof(several) - strlen(several),
 				 "%s--%s", n_several++ ? ", " : "", r->name);
 		for (enum command c = COMMAND_NONE + 1; same && c < COMMAND_COUNT; c++)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # deps.sh - installs the Debian packages that building, the demo or the tests need.
 #
-#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long, port, deb
+#   tests/lib/deps.sh [-l] GROUP...     build, demo, check, lint, long, port, afl, deb
 #
 # Installs only what is missing, and needs root for that; without root it prints the command
 # and fails. -l lists the packages of the groups, missing or not. README.md says
@@ -67,6 +67,7 @@ libc6-dev-i386-cross        | port long                  |
 gcc-s390x-linux-gnu         | port long                  | s390x-linux-gnu-gcc
 libc6-dev-s390x-cross       | port long                  |
 qemu-user                   | port long                  | qemu-s390x
+afl++                       | afl                        | afl-clang-fast
 '
 export PATH=$PATH:/usr/sbin:/sbin
 
