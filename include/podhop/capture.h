@@ -131,4 +131,7 @@ void capture_filter_free(struct capture_filter *f);
 int capture_filter_match(const struct capture_filter *f, const uint8_t *data, uint32_t caplen,
 			 uint32_t len);
 
+/* It has nothing but addresses, ports and protocols: all frames of a packet get the same answer. */
+bool capture_filter_is_flow_only(const struct capture_filter *f);
+
 #endif

@@ -26,7 +26,7 @@
 
 struct capture_filter {
 	struct bpf_program program;
-	bool compiled;
+	bool compiled, flow_only;
 };
 
 struct capture_filter *capture_filter_new(const char *expr, struct err *err)
@@ -67,6 +67,7 @@ struct capture_filter *capture_filter_new(const char *expr, struct err *err)
 		goto out;
 	}
 	f->compiled = true;
+	f->flow_only = words.flow_only;
 	ok = true;
 out:
 	if (dead)
@@ -249,4 +250,9 @@ int capture_filter_match(const struct capture_filter *f, const uint8_t *data, ui
 	if (run(&f->program, &p))
 		return 1;
 	return p.cut ? -1 : 0;
+}
+
+bool capture_filter_is_flow_only(const struct capture_filter *f)
+{
+	return f->flow_only;
 }

@@ -75,8 +75,13 @@ static bool wants_verdict(struct packet *p, const struct correlate *c,
 {
 	uint8_t role = c->hop[o->hop].role;
 
-	if (role >= p->verdict_rank || o->kind == KIND_OUTER_FRAGMENT ||
-	    (o->kind == KIND_FRAGMENT && o->frag_off))
+	if (o->kind == KIND_OUTER_FRAGMENT || (o->kind == KIND_FRAGMENT && o->frag_off))
+		return false;
+	/* Between two captured pods both veths show it: it is chosen by either. */
+	if (role == MODEL_ROLE_VETH && p->verdict_rank == role && p->verdict == CORRELATE_DROP &&
+	    p->direction == MODEL_DIRECTION_EGRESS && PLACE_HOP(p->s[0].place) != o->hop)
+		return true;
+	if (role >= p->verdict_rank)
 		return false;
 	p->verdict_rank = role;
 	return true;

@@ -9,6 +9,7 @@
 #define SHOWN_MAX 262144u	/* bytes of a frame that FILTER can look at; libpcap's largest */
 
 #define ETHERNET_ADDRESSES 12u
+#define IP6_HEADER 40u
 
 static void put_addr(uint8_t *at, const struct addr *a)
 {
@@ -95,6 +96,32 @@ static void as_veth_shows(const struct pipeline_config *cfg, const struct correl
 	}
 }
 
+/*
+ * IPv6 headers that the kernel puts in and takes out between hops, 8 bytes each: of a fragment, and
+ * the jumbo option that marks a super-frame of more than 64 KiB (BIG TCP; it is never on a wire).
+ * libpcap does not look behind them, so `udp port 53` would refuse a datagram for being long. They
+ * are taken out of the n bytes in frame. Returns how many bytes went.
+ */
+static uint32_t take_out_headers(const struct model_view *view, uint8_t *frame, uint32_t n)
+{
+	enum { NEXT_HEADER = 6, IP6_LEN = 40, LEN = 8, HOP_BY_HOP = 0, FRAGMENT = 44, JUMBO = 0xc2 };
+	uint32_t ip = view->ip.offset - view->eth_offset, at = ip + IP6_LEN, gone = 0;
+
+	if (view->ip.version != 6)
+		return 0;
+	while (at + LEN <= n - gone) {
+		uint8_t next = frame[ip + NEXT_HEADER];
+
+		if (next != FRAGMENT &&
+		    !(next == HOP_BY_HOP && frame[at + 1] == 0 && frame[at + 2] == JUMBO))
+			break;
+		frame[ip + NEXT_HEADER] = frame[at];
+		memmove(frame + at, frame + at + LEN, n - gone - at - LEN);
+		gone += LEN;
+	}
+	return gone;
+}
+
 enum correlate_verdict filter_ask(const struct pipeline_config *cfg, const struct correlate *c,
 				  const struct model_frame *f, const struct model_view *view,
 				  const struct correlate_obs *o, correlate_ref ref,
@@ -102,21 +129,34 @@ enum correlate_verdict filter_ask(const struct pipeline_config *cfg, const struc
 {
 	const struct model_hop *hop = &cfg->net->hops[o->hop];
 	const uint8_t *frame = f->data + view->eth_offset;
-	uint32_t caplen, len;
-	int match;
+	uint32_t caplen, len, gone;
+	int match, as_it_is = 0;
 
 	if (view->eth_offset >= f->caplen)
 		return CORRELATE_UNSURE;
 	caplen = f->caplen - view->eth_offset;
 	len = f->len - view->eth_offset;
+	if (caplen > SHOWN_MAX)
+		caplen = SHOWN_MAX;
 	if (hop->role != MODEL_ROLE_VETH && hop->linktype == MODEL_LINKTYPE_ETHERNET &&
 	    caplen >= ETHERNET_ADDRESSES) {
-		if (caplen > SHOWN_MAX)
-			caplen = SHOWN_MAX;
 		memcpy(scratch, frame, caplen);
 		as_veth_shows(cfg, c, view, o, ref, scratch, caplen);
 		frame = scratch;
 	}
+	if (view->ip.version == 6 && view->l4_offset > view->ip.offset + IP6_HEADER) {
+		/* Whoever asks for bytes may mean these headers. */
+		if (!capture_filter_is_flow_only(cfg->filter))
+			as_it_is = capture_filter_match(cfg->filter, frame, caplen, len);
+		if (frame != scratch)
+			memcpy(scratch, frame, caplen);
+		frame = scratch;
+		gone = take_out_headers(view, scratch, caplen);
+		caplen -= gone;
+		len -= gone;
+	}
 	match = capture_filter_match(cfg->filter, frame, caplen, len);
+	if (as_it_is > 0)
+		match = 1;
 	return match > 0 ? CORRELATE_KEEP : match == 0 ? CORRELATE_DROP : CORRELATE_UNSURE;
 }

@@ -259,6 +259,7 @@ big_paths() {
 	run pod-pod-tcp v6 node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
 	run pod-pod-in-tcp v6 node2 default/api '' -- later tcp POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
 	run outside-tcp v6 node1 default/web '' -- later tcp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
+	run filter-tcp v6 node1 default/web 'tcp port 8080' -- later tcp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
 	run service-tcp v6 node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS "$(vip v6 10)" 80 8080
 }
 

@@ -292,6 +292,29 @@ static void test_too_big(void **state)
 	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
 }
 
+/* Two captured pods talk: what the sender's veth shows is refused, the receiver's is chosen. */
+static void test_asked_at_both_veths(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9,
+			  .dport = 80, .id = 4, .len = 50 }, w = v;
+
+	w.dst = POD2;
+	w.dport = 8080;
+	bench_second_pod(b);
+	b->cfg.verdicts = b->cfg.filter = true;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	assert_int_equal(b->asked, 1);
+	correlate_set_verdict(b->c, b->ref[a], CORRELATE_DROP);
+	unsigned k = see(b, VETH2, MODEL_WAY_OUT, 20 * US, w);
+	assert_int_equal(b->asked, 2);
+	correlate_set_verdict(b->c, b->ref[k], CORRELATE_KEEP);
+	bench_end(b);
+	assert_same(b, a, k);
+	assert_int_equal(b->result.capture.foreign, 0);
+}
+
 /* Late delivery within the look-ahead changes neither ids nor path. */
 static void test_late_frame(void **state)
 {
@@ -318,7 +341,7 @@ int main(void)
 		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
 		T(test_table_full_of_look_alikes),
 		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
-		T(test_late_frame),
+		T(test_asked_at_both_veths), T(test_late_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

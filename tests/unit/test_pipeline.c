@@ -767,6 +767,53 @@ static void test_filter_behind_masquerade(void **state)
 	}
 }
 
+/* A header of 8 bytes goes in behind the IPv6 header of kept frame k. */
+static void insert_header(struct kept *k, uint8_t number, const uint8_t header[static 8])
+{
+	const uint32_t next = 14 + 6, behind = 14 + 40;
+
+	memmove(k->bytes + behind + 8, k->bytes + behind, k->f.caplen - behind);
+	memcpy(k->bytes + behind, header, 8);
+	k->bytes[behind] = k->bytes[next];
+	k->bytes[next] = number;
+	k->bytes[14 + 5] = (uint8_t)(k->bytes[14 + 5] + 8);
+	k->f.caplen += 8;
+	k->f.len += 8;
+}
+
+/*
+ * FILTER speaks of packets: an IPv6 datagram in fragments, a super-frame with the jumbo option.
+ * libpcap looks behind neither header.
+ */
+static void test_filter_behind_ip6_headers(void **state)
+{
+	static const uint8_t step[] = { STORY_UDP, 1 | OUT | V6, 1, 1, 20, 10, 0, 0 };
+	static const uint8_t fragment[8] = { 0, 0, 0, 1, 0, 0, 0, 9 };	/* the first of more */
+	static const uint8_t jumbo[8] = { 0, 0, 0xc2, 4, 0, 1, 0, 8 };
+	static const struct {
+		const char *filter;
+		bool keeps;
+	} cases[] = {
+		{ "udp dst port 80", true },		 { "udp dst port 81", false },
+		{ "not udp", false },			 { "ip6[6] = 44 or ip6[6] = 0", true },
+		{ "udp dst port 80 and ip6[7] > 1", true },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *text = cases[i / 2].filter;
+		struct result r = { 0 };
+
+		tell(step, 1);
+		insert_header(&kept[0], i & 1 ? 0 : 44, i & 1 ? jumbo : fragment);
+		if (i & 1) /* a jumbo payload has no length in the IPv6 header */
+			kept[0].bytes[14 + 4] = kept[0].bytes[14 + 5] = 0;
+		if (kept_by(text, &r) != cases[i / 2].keeps)
+			fail_msg("%s behind %s", text, i & 1 ? "jumbo" : "fragment");
+		result_free(&r);
+	}
+}
+
 /* Traffic of no pod, in files: asked in its own words; what was cut in front of it is unsure. */
 static void test_filter_of_nobody_s(void **state)
 {
@@ -884,6 +931,7 @@ int main(void)
 		cmocka_unit_test(test_filter_of_a_service),
 		cmocka_unit_test(test_filter_unsure),
 		cmocka_unit_test(test_filter_behind_masquerade),
+		cmocka_unit_test(test_filter_behind_ip6_headers),
 		cmocka_unit_test(test_filter_of_nobody_s),
 		cmocka_unit_test(test_exchanged_neighbours),
 		cmocka_unit_test(test_without_bytes),
