@@ -104,8 +104,8 @@ static void as_veth_shows(const struct pipeline_config *cfg, const struct correl
  */
 static uint32_t take_out_headers(const struct model_view *view, uint8_t *frame, uint32_t n)
 {
-	enum { NEXT_HEADER = 6, IP6_LEN = 40, LEN = 8, HOP_BY_HOP = 0, FRAGMENT = 44, JUMBO = 0xc2 };
-	uint32_t ip = view->ip.offset - view->eth_offset, at = ip + IP6_LEN, gone = 0;
+	enum { NEXT_HEADER = 6, LEN = 8, HOP_BY_HOP = 0, FRAGMENT = 44, JUMBO = 0xc2 };
+	uint32_t ip = view->ip.offset - view->eth_offset, at = ip + IP6_HEADER, gone = 0;
 
 	if (view->ip.version != 6)
 		return 0;
