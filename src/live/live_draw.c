@@ -69,7 +69,7 @@ static void bar(const struct live_canvas *c, int row, const char *left, const ch
 	int room = c->columns - (int)strlen(right) - 1;
 
 	put(c, row, 0, LIVE_BAR, "%*s", c->columns, "");
-	put(c, row, 0, LIVE_BAR, " %.*s", room > 2 ? room - 2 : 0, left);
+	put(c, row, 0, LIVE_BAR, " %.*s", room > 3 ? room - 3 : 0, left);
 	put(c, row, room, LIVE_BAR, "%s", right);
 }
 
@@ -143,9 +143,12 @@ static const char *dropped(const struct live_hop *h, enum live_look *look,
 	return out;
 }
 
-/* What a packet took to this hop from the one before; of several ways the one most take. */
-static const char *latency(const struct live_frame *f, uint8_t role, uint8_t direction,
-			   char out[static FIGURE_MAX])
+/*
+ * What a packet took to this hop from the one before; of several ways the one most take. Known
+ * by role: a device that saw nothing has none.
+ */
+static const char *latency(const struct live_frame *f, const struct live_hop *h,
+			   uint8_t direction, char out[static FIGURE_MAX])
 {
 	const struct live_latency *best = NULL;
 	char p50[FIGURE_MAX], p99[FIGURE_MAX];
@@ -153,7 +156,7 @@ static const char *latency(const struct live_frame *f, uint8_t role, uint8_t dir
 	for (unsigned i = 0; i < f->n_latencies; i++) {
 		const struct live_latency *l = &f->latencies[i];
 
-		if (l->to == role && l->direction == direction &&
+		if (h->frames && l->to == h->role && l->direction == direction &&
 		    (!best || l->samples > best->samples))
 			best = l;
 	}
@@ -200,9 +203,9 @@ static int hops(struct live_view *v, const struct live_canvas *c, int row)
 		const char *drops = dropped(h, &look, a);
 		put(c, row + 5, at, look, "%*s", w, drops);
 		put(c, row + 6, at, LIVE_PLAIN, "%*s", w,
-		    latency(f, h->role, MODEL_DIRECTION_EGRESS, a));
+		    latency(f, h, MODEL_DIRECTION_EGRESS, a));
 		put(c, row + 7, at, LIVE_PLAIN, "%*s", w,
-		    latency(f, h->role, MODEL_DIRECTION_INGRESS, a));
+		    latency(f, h, MODEL_DIRECTION_INGRESS, a));
 	}
 	return row + 8;
 }

@@ -465,7 +465,10 @@ static void test_many_hops_scroll(void **state)
 		v->frame.hops[i] = v->frame.hops[0];
 		snprintf(v->frame.hops[i].name, sizeof(v->frame.hops[i].name), "veth%u", i);
 	}
+	v->frame.hops[1].frames = 0;
 	draw(v, 24, 80);
+	/* Known by role, but nothing came this way. */
+	assert_int_equal(row_with("8.03 us/54 us"), -1);
 	assert_true(row_with("4 underlay >") == 3);
 	for (int i = 0; i < 20; i++)
 		live_view_key(v, LIVE_KEY_RIGHT);
