@@ -78,6 +78,46 @@ static void test_stops(void **state)
 	(void)state;
 }
 
+/* Without a default route: what has no route ends like in a blackhole; multicast needs none. */
+static void test_no_route(void **state)
+{
+	static const struct {
+		const char *dst;
+		bool lost;
+	} cases[] = { { OUTSIDE, true },	{ REMOTE, true },
+		      { "224.0.0.251", false }, { "255.255.255.255", false },
+		      { "169.254.1.1", false }, { NODE, false } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bench *b = bench_new();
+		struct wire w = udp(1, cases[i].dst);
+		unsigned n = 0;
+
+		for (unsigned k = 0; k < b->net.n_routes; k++)
+			if (b->net.routes[k].dst.len)
+				b->net.routes[n++] = b->net.routes[k];
+		b->net.n_routes = n;
+		bench_start(b);
+		see(b, VETH, MODEL_WAY_IN, 0, w);
+		see(b, BRIDGE, MODEL_WAY_IN, US, w);
+		bench_end(b);
+		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		if (cases[i].lost) {
+			const struct result_loss *l = &b->result.losses[0];
+
+			assert_int_equal(l->last_seen, MODEL_ROLE_BRIDGE);
+			/* doctor may know better */
+			assert_true(l->vague);
+			assert_int_equal(l->n_peers, 1);
+			assert_false(l->peers_cut);
+		}
+		if (strcmp(cases[i].dst, OUTSIDE) == 0)
+			assert_string_equal(b->packet[0].reason, "no route to its destination");
+		bench_free(b);
+	}
+}
+
 /* Seen behind the gap: the capture missed it, the network did not. */
 static void test_gap_is_not_lost(void **state)
 {
@@ -337,7 +377,7 @@ static void test_late_frame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_stops), T(test_gap_is_not_lost), T(test_drops),
+		T(test_stops), T(test_no_route), T(test_gap_is_not_lost), T(test_drops),
 		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
 		T(test_table_full_of_look_alikes),
 		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
