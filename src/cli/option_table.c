@@ -17,6 +17,10 @@
 #include "option_table.h"
 #include "podhop/near.h"
 
+#define HELP_COLUMNS 80
+#define HELP_INDENT 31
+#define HELP_INDENT_COMMANDS 41
+
 #define FOR(c) (1u << COMMAND_##c)
 #define FOR_RUN (FOR(CAPTURE) | FOR(REPORT))
 #define FOR_NODE (FOR(LIST) | FOR(RESOLVE) | FOR(CAPTURE) | FOR(DOCTOR))
@@ -206,6 +210,36 @@ void options_table(FILE *out)
 		}
 }
 
+/*
+ * "  left   text", the text in a column of its own, broken between words within 80 columns; below
+ * a left side that is too wide.
+ */
+static void help_row(FILE *out, const char *left, int indent, const char *text)
+{
+	int at = fprintf(out, "  %s", left);
+
+	if (at >= indent) {
+		fputc('\n', out);
+		at = 0;
+	}
+	fprintf(out, "%*s", indent - at, "");
+	at = indent;
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+
+		if (at > indent && at + 1 + word > HELP_COLUMNS) {
+			fprintf(out, "\n%*s", indent, "");
+			at = indent;
+		}
+		if (at > indent)
+			at += fprintf(out, " ");
+		at += fprintf(out, "%.*s", word, text);
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
 void options_help(FILE *out, enum command command)
 {
 	if (command == COMMAND_NONE || command == COMMAND_HELP) {
@@ -214,18 +248,20 @@ void options_help(FILE *out, enum command command)
 		      "usage:\n", out);
 		for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++) {
 			char line[80];
-			snprintf(line, sizeof(line), "podhop %s %s%s", commands[c].name,
-				 commands[c].args, c == COMMAND_HELP ? "" : " [options]");
-			fprintf(out, "  %-38s %s\n", line, commands[c].summary);
+			snprintf(line, sizeof(line), "podhop %s%s%s%s", commands[c].name,
+				 commands[c].args[0] ? " " : "", commands[c].args,
+				 c == COMMAND_HELP ? "" : " [options]");
+			help_row(out, line, HELP_INDENT_COMMANDS, commands[c].summary);
 		}
 		fputs("\nPOD is [namespace/]name, an IP address, container:ID, pid:N, "
-		      "netns:PATH or veth:NAME.\n"
+		      "netns:PATH or\nveth:NAME.\n"
 		      "`podhop help COMMAND` lists a command's options; podhop(8) explains them.\n",
 		      out);
 		return;
 	}
-	fprintf(out, "podhop %s %s [options]\n  %s\n\n", commands[command].name,
-		commands[command].args, commands[command].summary);
+	fprintf(out, "podhop %s%s%s [options]\n  %s\n\n", commands[command].name,
+		commands[command].args[0] ? " " : "", commands[command].args,
+		commands[command].summary);
 	for (unsigned i = 0; i < N_OPTIONS; i++) {
 		const struct option_row *r = &options[i];
 		char left[64];
@@ -240,7 +276,7 @@ void options_help(FILE *out, enum command command)
 		snprintf(left + n, sizeof(left) - (size_t)n, "%s%s%s%s", r->name ? "--" : "",
 			 r->name ? r->name : "", r->arg && *r->arg != '[' ? " " : "",
 			 r->arg ? r->arg : "");
-		fprintf(out, "  %-28s %s\n", left, r->help);
+		help_row(out, left, HELP_INDENT, r->help);
 	}
 }
 

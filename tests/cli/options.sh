@@ -39,11 +39,13 @@ empty "every command is in the manual" "$(without "$commands" "$in_manual")"
 empty "every command of the manual exists" "$(without "$in_manual" "$commands"$'\n'"$(printf '%s\n' "${planned[@]}")")"
 
 names() { grep -oE '(^|[ ,])--?[A-Za-z][a-z-]*' | tr -d ' ,' | sort -u; }
-# A row of help begins "-w, --write FILE" or "    --hops ROLE=NAME": one of both names will do.
-rows=$(for c in $commands; do "$podhop" help "$c"; done | grep -E '^  +-' |
-	sed -E 's/^ +((-[A-Za-z])?(, )?(--[a-z-]+)?).*/\1/' | sort -u)
+# "-w, --write" or "--hops": one of both names will do.
+rows=$("$podhop" help --table | awk -F '\t' '$1 == "option" {
+	print $3 ($3 != "" && $4 != "" ? ", " : "") $4 }' | sort -u)
+wide=$(for c in help $commands; do "$podhop" help "$c"; done | awk 'length($0) > 80')
 documented=$(section OPTIONS | grep -E '^       -' |
 	sed -E 's/^ +((--?[A-Za-z][a-z-]*( [A-Z]+)?(, )?)+).*/\1/' | names)
+empty "help fits 80 columns" "$wide"
 empty "every option is in the manual" "$(while IFS= read -r row; do
 	grep -qxF -f <(names <<<"$row") <<<"$documented" || echo "$row"
 done <<<"$rows")"
