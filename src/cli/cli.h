@@ -313,7 +313,7 @@ struct session {
 	int64_t begin_ns;		/* when a live capture began; before session_start() */
 	struct doctor_findings findings;	/* for losses; before session_finish() */
 	/* Completes the result with what the source knows (drops, times, inputs). */
-	void (*fill)(void *arg, struct result *r);
+	int (*fill)(void *arg, struct result *r); /* 0 or -errno */
 	void *fill_arg;
 };
 

@@ -351,7 +351,7 @@ static void read_drops(struct run *run, int64_t now_ns)
 	}
 }
 
-static void fill(void *arg, struct result *r)
+static int fill(void *arg, struct result *r)
 {
 	struct run *run = arg;
 
@@ -364,6 +364,7 @@ static void fill(void *arg, struct result *r)
 		r->capture.interfaces[i].dropped_kernel = (int64_t)k.dropped_kernel;
 		r->capture.interfaces[i].dropped_interface = k.dropped_interface;
 	}
+	return 0;
 }
 
 /* A statistics block an interface, so that a reader of the stream knows how far time has come. */
@@ -514,6 +515,8 @@ int command_capture(const struct options *o)
 
 	buf_init(&run.own, OWN_MAX);
 	run.session = session_new(o, &err);
+	if (!result)
+		err_sys(&err, ENOMEM, "capture");
 	if (!run.session || !result)
 		goto out;
 	run.session->fill = fill;

@@ -122,9 +122,9 @@ static int64_t wider(int64_t sort_ns)
 	return sort_ns > SESSION_SORT_NS / step ? SESSION_SORT_NS : sort_ns * step;
 }
 
-static void fill(void *arg, struct result *r)
+static int fill(void *arg, struct result *r)
 {
-	inputs_fill(arg, r);
+	return inputs_fill(arg, r);
 }
 
 /* Writing over a file that is still to be read would lose what it holds. */
@@ -174,6 +174,8 @@ int command_report(const struct options *o)
 	s = session_new(o, &err);
 	if (s)
 		in = inputs_new(o, s->net, &err);
+	if (!result)
+		err_sys(&err, ENOMEM, "report");
 	if (!s || !in || !result)
 		goto out;
 	s->fill = fill;

@@ -1026,10 +1026,12 @@ void inputs_findings(const struct inputs *in, struct doctor_findings *f)
 			causes_take(f, in->input[i]->reader);
 }
 
-void inputs_fill(const struct inputs *in, struct result *r)
+int inputs_fill(const struct inputs *in, struct result *r)
 {
 	r->inputs = calloc(in->n_input ? in->n_input : 1, sizeof(*r->inputs));
-	for (unsigned i = 0; r->inputs && i < in->n_input; i++) {
+	if (!r->inputs)
+		return -ENOMEM;
+	for (unsigned i = 0; i < in->n_input; i++) {
 		const struct input *one = in->input[i];
 		struct result_input *ri = &r->inputs[r->n_inputs++];
 
@@ -1037,11 +1039,14 @@ void inputs_fill(const struct inputs *in, struct result *r)
 		ri->frames = one->frames;
 		ri->truncated_at = one->error ? (int64_t)one->error_offset : -1;
 		ri->reason = strdup(one->reason ? one->reason : "");
+		if (!ri->file || !ri->reason)
+			return -ENOMEM;
 	}
 	for (unsigned i = 0; i < r->capture.n_interfaces; i++) {
 		r->capture.interfaces[i].dropped_kernel = in->drops_total[i];
 		r->capture.interfaces[i].dropped_interface = -1;
 	}
+	return 0;
 }
 
 int inputs_rewind(struct inputs *in, struct err *err)

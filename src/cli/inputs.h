@@ -95,7 +95,7 @@ void inputs_totals(struct inputs *in);
 /* What the captures found on the node, as far as they were read. */
 void inputs_findings(const struct inputs *in, struct doctor_findings *f);
 /* Completes a result: inputs, and the drops of its interfaces. */
-void inputs_fill(const struct inputs *in, struct result *r);
+int inputs_fill(const struct inputs *in, struct result *r);	/* 0 or -ENOMEM */
 
 /*
  * Names that the inputs themselves tell: in front of a file's first frame, or as far as a

@@ -207,22 +207,25 @@ static FILE *open_report(const char *path, struct err *err)
 	return f;
 }
 
+static int fill_in(struct session *s, struct result *r, struct err *err)
+{
+	int rc = s->fill ? s->fill(s->fill_arg, r) : 0;
+
+	return rc < 0 ? err_sys(err, -rc, "report") : 0;
+}
+
 int session_counters(struct session *s, struct result *r, struct err *err)
 {
 	int rc = pipeline_counters(s->pipeline, r, err);
 
-	if (!rc && s->fill)
-		s->fill(s->fill_arg, r);
-	return rc;
+	return rc ? rc : fill_in(s, r, err);
 }
 
 int session_summary(struct session *s, struct result *r, struct err *err)
 {
 	int rc = pipeline_summary(s->pipeline, r, err);
 
-	if (!rc && s->fill)
-		s->fill(s->fill_arg, r);
-	return rc;
+	return rc ? rc : fill_in(s, r, err);
 }
 
 static int file_counters(void *arg, struct result *r, struct err *err)
@@ -410,9 +413,9 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	}
 	if (!r->node)
 		r->node = strdup(s->net->node);
-	if (s->fill)
-		s->fill(s->fill_arg, r);
-	if (causes_of_losses(&s->findings, r) < 0)
+	if (fill_in(s, r, err) < 0)
+		failed = -ENOMEM;
+	if (!r->node || causes_of_losses(&s->findings, r) < 0)
 		failed = err_sys(err, ENOMEM, "report");
 	if (s->output && s->err.code != -EPIPE) {
 		struct err close_err = ERR_INIT;

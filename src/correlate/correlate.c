@@ -63,7 +63,8 @@ void correlate_free(struct correlate *c)
 	if (!c)
 		return;
 	for (unsigned i = 0; i < N_ROLES * N_ROLES * N_DIRECTIONS; i++)
-		free((&c->latency[0][0][0])[i]);
+		if ((&c->latency[0][0][0])[i] != &c->no_cell)
+			free((&c->latency[0][0][0])[i]);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		free(c->hop[i].drops);
 	pool_done(c);

@@ -429,6 +429,7 @@ struct correlate {
 		struct result_size size[RESULT_SIZES];
 	} encap;
 	struct latency_cell *latency[N_ROLES][N_ROLES][N_DIRECTIONS];
+	struct latency_cell no_cell;	/* where memory for one was missing */
 	struct loss_row loss_row[LOSS_ROWS_MAX];
 	unsigned n_loss_rows;
 	uint64_t losses_omitted;

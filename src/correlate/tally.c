@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "podhop/log.h"
+
 #define IPV4_HEADER 20u
 #define IPV6_HEADER 40u
 
@@ -131,6 +133,16 @@ void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row)
 	c->path_row[row].row.bytes += p->len;
 }
 
+static struct latency_cell *new_cell(struct correlate *c)
+{
+	struct latency_cell *cell = calloc(1, sizeof(*cell));
+
+	if (cell)
+		return cell;
+	log_error("correlate", "latency: out of memory, a row of the report is missing");
+	return &c->no_cell;
+}
+
 void tally_latency(struct correlate *c, const struct packet *p)
 {
 	for (unsigned i = 1; i < p->n_sightings; i++) {
@@ -138,11 +150,11 @@ void tally_latency(struct correlate *c, const struct packet *p)
 		struct latency_cell **cell = &c->latency[a->role][b->role][p->direction];
 		int64_t dt = b->first_ns - a->first_ns;
 
-		if (!*cell) {
-			*cell = calloc(1, sizeof(**cell));
-			if (!*cell)
-				return; /* one row of the report is missing, nothing else */
-		}
+		if (!*cell)
+			*cell = new_cell(c);
+		/* One row of the report is missing, nothing else: no row counts a part. */
+		if (*cell == &c->no_cell)
+			continue;
 		hist_add(&(*cell)->hist, dt > 0 ? (uint64_t)dt : 0);
 		(*cell)->equal += dt <= 0;
 	}
@@ -267,7 +279,7 @@ static int fill_latency(const struct correlate *c, bool bars, struct result *r)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < N_ROLES * N_ROLES * N_DIRECTIONS; i++)
-		n += (&c->latency[0][0][0])[i] != NULL;
+		n += (&c->latency[0][0][0])[i] && (&c->latency[0][0][0])[i] != &c->no_cell;
 	r->latency = calloc(n ? n : 1, sizeof(*r->latency));
 	if (!r->latency)
 		return -ENOMEM;
@@ -278,7 +290,7 @@ static int fill_latency(const struct correlate *c, bool bars, struct result *r)
 				bool in = d == MODEL_DIRECTION_INGRESS;
 				unsigned from = in ? N_ROLES - a : a, to = in ? N_ROLES - b : b;
 				const struct latency_cell *cell = c->latency[from][to][d];
-				if (!cell)
+				if (!cell || cell == &c->no_cell)
 					continue;
 				struct result_latency *l = &r->latency[r->n_latency++];
 				const struct hist *h = &cell->hist;

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# nomem.sh - the n-th allocation fails, for every n (TAP).
+# Time limit: 900 s
+#
+# Each command runs once for each n with tests/preload/nomem.c, twice: that one allocation fails,
+# and all from it on do. Whatever n: no signal; exit status 0 only with the output that there is
+# when nothing fails, or with a word on stderr about what is missing; else a sentence there.
+# Left out is what aborts in the C library itself (nss_database.c's assertions). PODHOP_LONG (make check-full): every n; else every
+# 13th, beginning with another one for each command.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+[[ $BUILD == /* ]] || BUILD=$PWD/$BUILD
+podhop=$BUILD/podhop shim=$BUILD/preload/nomem.so
+export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C TZ=UTC
+tmp=$(mktemp -d /tmp/podhop-nomem.XXXXXX)
+trap 'rm -rf -- "$tmp"' EXIT
+n_tests=0 failed=0 runs=0
+[[ -x $podhop && -e $shim ]] || { echo "Bail out! make and make tools first"; exit 1; }
+if ldd "$podhop" | grep -q 'libasan\|libtsan\|libubsan'; then
+	echo '1..0 # SKIP built with a sanitizer, which has an allocator of its own'
+	exit 0
+fi
+step=13
+[[ -z ${PODHOP_LONG:-} ]] || step=1
+
+# What differs from run to run: CPU time and memory used.
+same_part() { sed -e '/cpu_ns\|max_rss/d' -e '/^cost /d' "$1"; }
+
+# doctor: a check that could not be made says so in its result.
+skipped() { grep -o '[0-9]* skipped' "$1" | grep -o '[0-9]*'; }
+more_skipped() { (($(skipped "$tmp/out") > $(skipped "$tmp/wanted"))) 2>/dev/null; }
+
+sweep() { # NAME COMMAND...
+	local name=$1 total at mode status bad=() n=0 refused=0 in_libc=0
+	shift
+	NOMEM_FD=9 LD_PRELOAD=$shim "$@" 9>"$tmp/count" >"$tmp/out" 2>"$tmp/err"
+	status_wanted=$?
+	same_part "$tmp/out" >"$tmp/wanted"
+	total=$(<"$tmp/count")
+	for mode in one all; do
+		for ((at = 1 + n_tests % step; at <= total; at += step)); do
+			if [[ $mode == one ]]; then
+				NOMEM_AT=$at LD_PRELOAD=$shim timeout -s KILL 20 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+			else
+				NOMEM_AT=$at NOMEM_ON=1 LD_PRELOAD=$shim timeout -s KILL 20 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+			fi
+			status=$?
+			n=$((n + 1))
+			if [[ $status == "$status_wanted" ]]; then
+				same_part "$tmp/out" | cmp -s - "$tmp/wanted" || [[ -s $tmp/err ]] ||
+					more_skipped || bad+=("$mode $at: exit $status with other output")
+			elif [[ $status == 1 || $status == 2 ]]; then
+				refused=$((refused + 1))
+				[[ -s $tmp/err ]] || bad+=("$mode $at: exit $status without a word")
+			elif [[ $status == 134 ]] && grep -q '^podhop: nss_\|^Unexpected error' "$tmp/err"; then
+				in_libc=$((in_libc + 1))
+			else
+				bad+=("$mode $at: exit $status: $(head -c 200 "$tmp/err")")
+			fi
+		done
+	done
+	runs=$((runs + n))
+	n_tests=$((n_tests + 1))
+	if ((${#bad[@]} == 0)); then
+		echo "ok $n_tests - $name: $n runs of $total allocations, $refused refused, $in_libc aborts of libc, the rest as ever"
+	else
+		failed=1
+		echo "not ok $n_tests - $name: ${#bad[@]} of $n"
+		printf '# %s\n' "${bad[@]:0:40}"
+	fi
+}
+
+sweep 'report --json' "$podhop" report samples/remote.pcapng -q --json
+sweep 'report, lines a packet' "$podhop" report samples/service.pcapng -f 'tcp or udp' -T jsonl
+sweep 'report -w --html --report' "$podhop" report samples/fragments.pcapng -q \
+	-w "$tmp/out.pcapng" --html "$tmp/out.html" --report "$tmp/out.json"
+sweep 'report, packed' "$podhop" report samples/ipv6.pcapng -q --terse -w "$tmp/out.pcapng.gz"
+sweep 'verify' "$podhop" verify samples/loss.pcapng
+sweep 'list' "$podhop" list
+sweep 'doctor' "$podhop" doctor
+echo "# $runs runs"
+echo "1..$n_tests"
+exit $failed

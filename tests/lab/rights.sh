@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# rights.sh - podhop with file capabilities and no root, and with less (TAP, root).
+# Time limit: 200 s
+#
+# shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
+set -u
+LAB_PREFIX=ri
+. "$(dirname "$0")/../lib/lab.sh"
+lab_test
+need jq setpriv setcap
+lab_up
+
+chmod 755 "$dir"
+install -m 755 "$PODHOP" "$dir/podhop"
+# As nobody, with what the file's capabilities give.
+as() { on node1 setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+give() { # CAPABILITIES, none: ''
+	setcap -r "$dir/podhop" 2>/dev/null
+	[[ -z $1 ]] || setcap "$1=ep" "$dir/podhop" || bail "setcap"
+}
+veths() { as "$dir/podhop" list --host-root "$NODE1_ROOT" --json 2>"$dir/err" |
+	jq -r '[.pods[] | select(.veth) | .name + "=" + .veth] | sort | join(" ")'; }
+wanted="client=$POD_CLIENT_VETH web=$POD_WEB_VETH"
+# Captures as nobody while the pod sends, to the third packet; its exit status and paths.
+capture_as() {
+	local pid out=$dir/as.out
+	: >"$dir/as.err"
+	as "$dir/podhop" capture "$@" --host-root "$NODE1_ROOT" -c 6 --json >"$out" 2>"$dir/as.err" </dev/null &
+	pid=$!
+	jobs_started+=("$pid")
+	wait_for "$dir/as.err" 'capturing on' "$pid"
+	on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+	wait "$pid"
+	echo "$? $(jq -r '[.paths[].path] | sort | join(" ")' "$out")"
+}
+both='0 underlay>vtep>bridge>veth veth>bridge>vtep>underlay'
+
+give cap_net_raw,cap_net_admin
+is "CAP_NET_RAW, CAP_NET_ADMIN: all pods are found" "$(veths)" "$wanted"
+is "... with what is inside of them" "$(as "$dir/podhop" resolve default/web --host-root "$NODE1_ROOT" --json |
+	jq -r '.pod.interfaces[0] | .name + " " + .mac')" "eth0 $POD_WEB_MAC"
+is "... and captured by name" "$(capture_as default/web)" "$both"
+is "... by address" "$(capture_as "$POD_WEB_IP")" "$both"
+
+give cap_net_raw
+is "CAP_NET_RAW alone: all pods are found" "$(veths)" "$wanted"
+is "... and captured" "$(capture_as default/web)" "$both"
+is "... by veth" "$(capture_as "veth:$POD_WEB_VETH")" "$both"
+is "... not more than that is known inside" "$(as "$dir/podhop" resolve default/web --host-root "$NODE1_ROOT" --json 2>/dev/null |
+	jq -r '.veth')" "$POD_WEB_VETH"
+
+give ''
+is "no right at all: pods are found" "$(veths)" "$wanted"
+as "$dir/podhop" capture default/web --host-root "$NODE1_ROOT" >"$dir/out" 2>"$dir/err"
+is "... capture fails with 1" "$?" 1
+like "... and names the missing right" "$(cat "$dir/err")" "open $POD_WEB_VETH: .*\(needs CAP_NET_RAW\)"
+cp "$ROOT/samples/remote.pcapng" "$dir/in.pcapng"
+chmod 644 "$dir/in.pcapng"
+as "$dir/podhop" report "$dir/in.pcapng" -q >"$dir/out" 2>&1
+is "report needs none" "$?" 0
+as "$dir/podhop" verify "$dir/in.pcapng" >"$dir/out" 2>&1
+is "verify needs none" "$?" 0
+as "$dir/podhop" doctor --host-root "$NODE1_ROOT" >"$dir/out" 2>&1
+status=$?
+is "doctor does what it can" "$((status == 0 || status == 3)) $(grep -c 'skipped$' "$dir/out")" '1 1'
+like "... and says what the rest needs" "$(as "$dir/podhop" doctor --host-root "$NODE1_ROOT" -v 2>&1)" 'CAP_NET_ADMIN|root|permission|Permission'
+done_testing
