@@ -363,7 +363,8 @@ fi
 
 # ---- options of podhop that take a value are known to the plugin
 
-values=$("$PODHOP" help capture | sed -nE 's/^  (-.), --([a-z-]+) [A-Za-z].*/\1 --\2/p; s/^  (-.) [A-Z|a-z]+  .*/\1/p; s/^      (--[a-z-]+) [A-Z].*/\1/p')
+values=$("$PODHOP" help --table | awk -F '\t' '$1 == "option" && $2 == "capture" && $5 ~ /^[^[]/ {
+	print $3; print $4 }')
 table=" $(sed -n "/^VALUE_OPTIONS=/,/'\$/p" "$plugin" | tr '\n' ' ')"
 missing=''
 for word in $values; do
