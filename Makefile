@@ -39,7 +39,8 @@ PKGS      := libpcap libnl-3.0 libnl-route-3.0 libnl-nf-3.0 jansson libxxhash li
 TEST_PKGS := cmocka
 # Targets that install what is missing and then call make again: pkg-config is asked when
 # the Makefile is read, so it has to be there before.
-SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed mutate check-endian fuzz fuzz-afl bench coverage
+SETUP_GOALS := check check-full demo lab lint asan ubsan tsan valgrind malformed mutate \
+	check-endian check-reproducible fuzz fuzz-afl bench coverage
 NO_BUILD_GOALS := clean help deps dist deb format format-check uninstall
 ifneq ($(filter-out $(SETUP_GOALS) $(NO_BUILD_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),yes)
@@ -262,7 +263,8 @@ check-run: all unit tools
 .PHONY: check-full
 check-full: ## check, then the unit tests under the sanitizers and valgrind, fuzzing, lint
 	@tests/lib/deps.sh build demo check lint long
-	@$(MAKE) --no-print-directory asan ubsan tsan malformed mutate coverage check-endian valgrind lint
+	@$(MAKE) --no-print-directory asan ubsan tsan malformed mutate coverage \
+		check-endian check-reproducible valgrind lint
 	@PODHOP_LONG=1 $(MAKE) --no-print-directory fuzz check
 
 .PHONY: lab
@@ -303,6 +305,11 @@ unit-run: unit
 check-endian: ## readers and matching as 32-bit and as big-endian programs (qemu-user)
 	@tests/lib/deps.sh build port
 	@$(RUN_TESTS) -t 900 $(foreach m,i686 s390x,$(m)="tests/lib/check-port $(m) $(BUILD)")
+
+.PHONY: check-reproducible
+check-reproducible: ## built twice, elsewhere: the same bytes
+	@tests/lib/deps.sh build
+	@CC="$(CC)" $(RUN_TESTS) reproducible=tests/lib/check-reproducible
 
 .PHONY: mutate
 mutate: ## seed wrong matching rules, one after the other: which test catches each?

@@ -109,6 +109,7 @@ on node1 ip link add flannel.1 address "$mac" type vxlan id "$LAB_VNI" dstport "
 on node1 ip addr add "$NODE1_VTEP_IP/32" dev flannel.1
 on node1 ip link set flannel.1 mtu "$LAB_MTU" up
 while read -r line; do
+	# shellcheck disable=SC2086  # words of a route
 	[[ -z $line ]] || on node1 ip route replace $line dev flannel.1
 done <<<"$routes"
 while read -r ip _ lladdr _; do
