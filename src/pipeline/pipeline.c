@@ -674,8 +674,6 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	uint32_t at;
 	int rc = 0;
 
-	p->has_before = false; /* its bytes may be overwritten */
-
 	if (q->n > q->mask || !q->ring)
 		rc = queue_grow(q);
 	while (q->n == QUEUE_MAX && rc >= 0)
@@ -684,6 +682,9 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 		rc = slot_new(p, p->keeps_bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
 	if (rc < 0)
 		return rc;
+	/* Its bytes may be overwritten now; making room may have read frames, so not earlier. */
+	p->has_before = false;
+
 	struct slot *s = arena_slot(&p->arena, at);
 	struct correlate_obs *o = &obs;
 

@@ -189,7 +189,7 @@ like "and its sentence" "$(cat "$dir/err")" '[Pp]ermi'
 # A full disk: what was written is a whole file.
 mkdir "$dir/small"
 if mount -t tmpfs -o size=256k tmpfs "$dir/small"; then
-	capture node1 default/web -w "$dir/small/full.pcapng" --json
+	capture node1 default/web -w "$dir/small/full.pcapng" --min-free 0 --json
 	on web "$TOOLS/udpgen" -n 2000 -s 1400 -r 5000 -p 5302 "$POD_API_IP" >/dev/null 2>&1
 	capture_end node1
 	is "a full disk: exit status" "$status" 1

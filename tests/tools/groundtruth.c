@@ -48,6 +48,7 @@
 #define OFFSET_MASK ((UINT64_C(1) << 48) - 1)
 #define EXTENSIONS_MAX 8	/* IPv6 extension headers */
 #define FRAGMENT_SLOTS 65536	/* power of 2 */
+#define FRAGMENT_AGE_NS 20000000u
 #define FLOW_SLOTS 65536	/* power of 2 */
 
 enum kind { KIND_UDP, KIND_ICMP, KIND_TCP, KIND_N };
@@ -93,6 +94,7 @@ struct view {
 struct fragment {
 	uint64_t hash;		/* 0: free */
 	uint64_t key;
+	uint64_t ns;
 	uint16_t kind;
 };
 
@@ -107,6 +109,7 @@ struct checker {
 	unsigned n_ifaces;
 	struct sighting *list;
 	size_t n, cap;
+	uint64_t now_ns;	/* of the frame that is looked at */
 	uint64_t frames, backsteps, no_id, unidentified, bad_tcp;
 	uint64_t last_ts;
 	unsigned ports[PORTS_MAX], n_ports;		/* VXLAN */
@@ -341,12 +344,17 @@ static struct fragment *fragment_slot(struct checker *c, const struct view *v, u
 	h = hash_bytes(&v->ip_id, sizeof(v->ip_id), h);
 	h = hash_bytes(&v->proto, 1, h);
 	h = hash_bytes(&iface, sizeof(iface), h);
-	/* A slot is overwritten by the next datagram that falls there: fragments follow closely. */
+	/*
+	 * A slot is overwritten by the next datagram that falls there: fragments follow closely.
+	 * Where a first fragment is missing, an older datagram of that id is not meant.
+	 */
 	struct fragment *f = &c->fragments[h & (FRAGMENT_SLOTS - 1)];
 
-	if (!v->later_fragment)
+	if (!v->later_fragment) {
 		f->hash = h;
-	return f->hash == h ? f : NULL;
+		f->ns = c->now_ns;
+	}
+	return f->hash == h && c->now_ns - f->ns < FRAGMENT_AGE_NS ? f : NULL;
 }
 
 /* Fills s's identity; false: the frame has none. depth: VXLAN headers passed. */
@@ -497,6 +505,8 @@ static void add_frame(struct checker *c, const uint8_t *body, size_t len, bool l
 		if (at > len)
 			break;
 	}
+	ts = to_ns(ts, c->ifaces[iface].tsresol);
+	c->now_ns = ts;
 	s = new_sighting(c);
 	s->place = (uint16_t)(iface * 4 + direction);
 	s->kind = KIND_N;
@@ -505,7 +515,6 @@ static void add_frame(struct checker *c, const uint8_t *body, size_t len, bool l
 		identify(c, body + 20, caplen, wire, 0, s);
 		return;
 	}
-	ts = to_ns(ts, c->ifaces[iface].tsresol);
 	if (ts < c->last_ts && c->backsteps++ < SHOW_MAX)
 		printf("frame %" PRIu64 " (%s): %" PRIu64 " ns before the frame ahead of it\n",
 		       c->frames + 1, c->ifaces[iface].name, c->last_ts - ts);

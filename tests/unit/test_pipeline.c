@@ -910,6 +910,56 @@ static int teardown(void **state)
 	return 0;
 }
 
+/*
+ * The place of a frame that left is taken by another, which then is compared with itself: a chunk
+ * of the arena that holds one large frame only, because the next did not fit.
+ */
+static void test_place_taken(void **state)
+{
+	enum { LARGE = 60000, GIANT = 220000, HEADERS = 14 + 20 + 8 };
+	const uint8_t step[STORY_STEP] = { STORY_UDP, ALL | OUT, 0, 1, 20, 0x3f };
+	struct pipeline_config pc = config();
+	uint8_t *x = calloc(3, GIANT), *y = x + GIANT, *giant = y + GIANT;
+	struct pipeline *p;
+
+	(void)state;
+	assert_non_null(x);
+	tell(step, 1);
+	assert_true(n_kept >= 2 && kept[1].f.hop != kept[0].f.hop);
+	struct model_frame first = kept[0].f, other = kept[1].f, last = kept[0].f;
+
+	memcpy(x, first.data, HEADERS);
+	memcpy(y, other.data, HEADERS);
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t *f = i ? y : x;
+
+		f[16] = (LARGE - 14) >> 8;
+		f[17] = (LARGE - 14) & 0xff;
+		f[38] = (LARGE - 34) >> 8;
+		f[39] = (LARGE - 34) & 0xff;
+		memset(f + HEADERS, 'x' + (int)i, LARGE - HEADERS);
+	}
+	first.data = x;
+	other.data = y;
+	last.data = giant; /* not IP */
+	first.caplen = first.len = other.caplen = other.len = LARGE;
+	last.caplen = last.len = GIANT;
+	other.time_ns = first.time_ns + MS;
+	last.time_ns = first.time_ns + 2 * MS;
+
+	pc.bytes_max = 1;
+	pc.sort_ns = 100 * MS;
+	p = start(&pc);
+	assert_int_equal(pipeline_frame(p, &first), 0);
+	assert_int_equal(pipeline_frame(p, &last), 0);
+	assert_int_equal(pipeline_frame(p, &other), 0);
+	assert_int_equal(pipeline_finish(p), 0);
+	assert_int_equal(out.n, 3);
+	assert_int_not_equal(out.id[0], out.id[1]);
+	pipeline_free(p);
+	free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -935,6 +985,7 @@ int main(void)
 		cmocka_unit_test(test_filter_of_nobody_s),
 		cmocka_unit_test(test_exchanged_neighbours),
 		cmocka_unit_test(test_without_bytes),
+		cmocka_unit_test(test_place_taken),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
