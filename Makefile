@@ -57,10 +57,11 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 # One program, optimized as a whole where the compiler can: a frame crosses six modules, and that is
 # a tenth of its time. Objects stay usable without, for the tests' many links. LTO=0: not at all.
-LTO ?= $(if $(SAN),0,$(shell $(CC) --version 2>/dev/null | grep -q 'Free Software' && echo 1 || echo 0))
+LTO ?= $(if $(SAN)$(findstring -O0,$(CFLAGS)),0,$(shell $(CC) --version 2>/dev/null | grep -q 'Free Software' && echo 1 || echo 0))
 ifeq ($(LTO),1)
 LTO_COMPILE := -flto=auto -ffat-lto-objects
 LTO_LINK := -flto=auto -fuse-linker-plugin
+PLAIN_LINK := -fno-lto
 endif
 HARDEN := -fPIE -fstack-protector-strong -fcf-protection
 ifneq ($(findstring -O0,$(CFLAGS)),-O0)
@@ -154,14 +155,14 @@ $(BUILD)/obj/report/result_html.o: $(BUILD)/gen/report_page.h
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libpodhop.a
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/lib $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libpodhop.a \
-		$(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null || echo -lcmocka) $(PKG_LIBS) $(LDLIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/lib $(ALL_CFLAGS) $(PLAIN_LINK) $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libpodhop.a $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null || echo -lcmocka) $(PKG_LIBS) $(LDLIBS)
 
 # A fuzz target with a plain main that replays its seeds (no fuzzing engine needed).
 $(BUILD)/tests/replay_%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/libpodhop.a
 	@mkdir -p $(@D)
 	$(say) FUZZ $<
-	$(Q)$(CC) $(ALL_CPPFLAGS) -DFUZZ_REPLAY -Itests/lib $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< \
+	$(Q)$(CC) $(ALL_CPPFLAGS) -DFUZZ_REPLAY -Itests/lib $(ALL_CFLAGS) $(PLAIN_LINK) $(ALL_LDFLAGS) -o $@ $< \
 		tests/fuzz/replay.c \
 		$(BUILD)/libpodhop.a $(PKG_LIBS) $(LDLIBS)
 
