@@ -53,6 +53,7 @@ struct input {
 	bool over;
 	bool is_pipe;
 	bool sampled;
+	bool no_memory;		/* at some look it could not be read to its end */
 	bool for_good;		/* read to be taken: what is wrong with it is told now */
 	int64_t last_ns;	/* how far its time has come */
 	int64_t first_ns;
@@ -411,8 +412,10 @@ static int read_frame(struct input *one)
 			one->error = event;
 			one->error_offset = pcapng_reader_offset(one->reader);
 			one->reason = strdup(one->bad.text);
+			/* Not its fault, and another look may end otherwise: roles come of the first. */
+			one->no_memory |= event == -ENOMEM;
 			/* A damaged file is named once, not with every look at its sample. */
-			if (one->for_good || one->is_pipe)
+			if (one->for_good || one->is_pipe || event == -ENOMEM)
 				log_error("input", "%s", one->bad.text);
 		}
 	}
@@ -435,7 +438,7 @@ static int fetch(struct inputs *in, struct input *one, struct err *err)
 	} else {
 		n = read_frame(one);
 	}
-	in->damaged |= one->error != 0;
+	in->damaged |= one->error != 0 || one->no_memory;
 	rc = map_described(in, one, pcapng_reader_n_interfaces(one->reader), err);
 	if (rc < 0 || !n)
 		return rc;

@@ -27,6 +27,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "podhop/log.h"
+
 #define FILES_CHUNK 16384
 #define FILES_PATH_MAX 4096
 
@@ -97,6 +99,8 @@ static int files_read_fd(int fd, struct buf *b)
 		}
 		buf_add(b, chunk, (size_t)n);
 		if (b->failed) {
+			log_error("doctor", "a file of the node is too long, or memory is short: "
+				  "what it would show is not checked");
 			rc = -EFBIG;
 			break;
 		}

@@ -15,8 +15,10 @@ bool verify_heap_push(struct verify *v, struct heap *h, uint32_t i, heap_before 
 		uint32_t size = h->size ? 2 * h->size : FIRST_SIZE;
 		uint32_t *grown = realloc(h->at, size * sizeof(*grown));
 
-		if (!grown)
+		if (!grown) {
+			v->no_memory = true;
 			return false;
+		}
 		h->at = grown;
 		h->size = size;
 	}

@@ -643,6 +643,8 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 	uint64_t lost = 0, unknown = 0, delivered = 0;
 
 	memset(r, 0, sizeof(*r));
+	if (v->no_memory)
+		return err_sys(err, ENOMEM, "verify");
 	r->directions = calloc((size_t)n * n + 1, sizeof(*r->directions));
 	r->clocks = calloc((size_t)n * n, sizeof(*r->clocks));
 	r->reasons = calloc(VERIFY_REASONS_MAX, sizeof(*r->reasons));

@@ -164,6 +164,7 @@ struct solo;
 
 struct verify {
 	struct verify_config cfg;
+	bool no_memory; /* a packet could not be noted: no verdict is right any more */
 	struct node *node;
 	struct direction *direction; /* [from * n + to] */
 	struct pair *pair; /* [reference * n + node], reference < node */

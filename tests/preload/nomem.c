@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <locale.h>
+#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,30 @@ void free(void *p)
 		find();
 	real_free(p);
 }
+
+/*
+ * Nor those of the C library's name service, which crashes without (glibc 2.36): verify has it
+ * loaded in front of the door.
+ */
+#define UNCOUNTED(type, name, args, pass)                                  \
+	type name args                                                     \
+	{                                                                  \
+		static type(*real) args;                                   \
+		int before = counting;                                     \
+		if (!real)                                                 \
+			*(void **)&real = dlsym(RTLD_NEXT, #name);         \
+		counting = 0;                                              \
+		type ret = real pass;                                      \
+		counting = before;                                         \
+		return ret;                                                \
+	}
+UNCOUNTED(struct servent *, getservbyname, (const char *name, const char *proto), (name, proto))
+UNCOUNTED(struct protoent *, getprotobyname, (const char *name), (name))
+UNCOUNTED(struct netent *, getnetbyname, (const char *name), (name))
+UNCOUNTED(int, getaddrinfo,
+	  (const char *node, const char *service, const struct addrinfo *hints,
+	   struct addrinfo **list),
+	  (node, service, hints, list))
 
 char *setlocale(int category, const char *locale)
 {
