@@ -21,19 +21,32 @@
  *       4 segments:     merged by GRO: contains them, becomes
  *       4 packets       their parent; the 4 are one packet
  *
- * The rules, in this order; the first that finds a packet decides:
+ * The rules, in this order; the first that finds a packet decides. Each stands in one place,
+ * with tests in tests/unit that are named after it:
  *
- *   same         everything that no hop may change agrees, the place is free
- *                                             (here; the short way of most: track.c)
- *   translate    the same under other addresses: joins the two flows    (translate.c)
- *   segment      TCP bytes inside a longer packet whose header they share  (stream.c)
- *   merge        TCP bytes that contain shorter packets whose headers agree
- *   defragment   a whole datagram that was seen in fragments before      (datagram.c)
- *   datagram     one of the datagrams in a UDP super-frame (UDP_SEGMENT)
- *   new          a packet of its own                                           (here)
+ *   rule        what it finds                                 code           test_correlate_*.c
+ *   same        everything that no hop may change agrees,     rule_same()    rules: test_same_*
+ *               the place is free; the short way of most      track.c        fuzz_observe
+ *   translate   the same under other addresses: joins the     translate.c    nat
+ *               two flows
+ *   segment     TCP bytes inside a longer packet whose        stream.c       rules: test_segment*
+ *               header they share
+ *   merge       TCP bytes that contain shorter packets whose  stream.c       rules: test_merge*
+ *               headers agree
+ *   defragment  a datagram seen in fragments before           datagram.c     rules: test_defragment*
+ *   datagram    one of those in a UDP_SEGMENT super-frame     datagram.c     rules: test_udp_super
+ *   new         a packet of its own                           match_new()    all
  *
- * IP fragments have rules of their own (datagram.c: fragment, outer), then `new`. All but
- * `same` and `new` may cross a translation.
+ * IP fragments have rules of their own, then `new`:
+ *
+ *   fragment    a range of an inner datagram                  datagram.c     rules: test_fragment*
+ *   outer       a later fragment of a VXLAN datagram          datagram.c     rules: test_outer_*
+ *
+ * All but `same` and `new` may cross a translation. What is asked of each of them besides:
+ *
+ *   look-alikes: which of several, and what is unsure         choice.c       rules: test_equal_*
+ *   which hops its path needs, where and why it stopped       path.c         close: test_stops
+ *   when it closes, and what excuses a loss                   close.c        close
  *
  * An ICMP error is a packet as any other; besides, it is told to the packet it quotes.
  *
@@ -43,9 +56,9 @@
  * packet. Secondary keys (aliases) exist only for packets that may need another
  * rule: super-frames, datagrams that may be cut, packets whose flow may be translated.
  *
- * When several packets fit (look-alikes: equal bytes, no IP id), they are taken in
- * order, the oldest first, as every queue of the kernel would; packets between which an
- * observation had a choice are tied, and judged together when all have closed (close.c).
+ * When several packets fit (look-alikes: equal bytes, no IP id), the one that came furthest is
+ * taken, of these the oldest, as every queue of the kernel would (choice.c); packets between
+ * which an observation had a choice are tied, and judged together when all have closed (close.c).
  */
 #include "correlate_priv.h"
 

@@ -44,8 +44,15 @@ enum model_route_kind path_route(const struct correlate *c, const struct addr *d
 	const struct model_net *net = c->net;
 	bool bridge_known = false;
 
-	if (addr_is_multicast(dst) || addr_is_link_local(dst))
+	if (addr_is_multicast(dst))
 		return MODEL_ROUTE_LOCAL; /* stays on the link */
+	if (addr_is_link_local(dst)) {
+		/* So does this, but for an address of the node itself: NodeLocal DNS has one. */
+		bool is_own = addr_is_v4(dst) && net->routes_known &&
+			      route_from_table(net, dst) == MODEL_ROUTE_NODE;
+
+		return is_own ? MODEL_ROUTE_NODE : MODEL_ROUTE_LOCAL;
+	}
 	if (net->routes_known)
 		return route_from_table(net, dst);
 	for (unsigned i = 0; i < net->n_hops; i++)

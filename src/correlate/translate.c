@@ -13,8 +13,9 @@
  *
  * Guards against joining strangers: an observation where packets begin (a pod sends, or the
  * wire delivers a tunnelled one) cannot be a translation of anything; a translation
- * changes one side of a tuple, or both where nothing else fits; ICMP errors are matched one
- * by one, because their tuple says too little.
+ * changes one side of a tuple, or both where nothing else fits; a choice between packets of
+ * several flows joins none of them; ICMP errors are matched one by one, because their tuple
+ * says too little.
  */
 #include "correlate_priv.h"
 

@@ -332,6 +332,25 @@ static void test_too_big(void **state)
 	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
 }
 
+/* NodeLocal DNS: link-local, but the node's own, so the bridge has to show it. */
+static void test_node_local_dns(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = "169.254.20.10", .proto = MODEL_PROTO_UDP,
+			  .sport = 9, .dport = 53, .id = 4, .len = 50 }, w = v;
+
+	w.id = 5;
+	bench_route(b, "169.254.20.10/32", MODEL_ROUTE_NODE);
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, MS, w);
+	bench_end(b);
+	assert_packet(b, a, 2);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, k)->status, RESULT_INCOMPLETE);
+}
+
 /* Two captured pods talk: what the sender's veth shows is refused, the receiver's is chosen. */
 static void test_asked_at_both_veths(void **state)
 {
@@ -381,7 +400,7 @@ int main(void)
 		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
 		T(test_table_full_of_look_alikes),
 		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
-		T(test_asked_at_both_veths), T(test_late_frame),
+		T(test_node_local_dns), T(test_asked_at_both_veths), T(test_late_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,6 +352,88 @@ static void test_learned_hairpin(void **state)
 	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
 }
 
+/*
+ * IPVS: the Service's address is the node's own (kube-ipvs0), so that the packet is delivered to
+ * the node and translated on its way out. The bridge still shows the Service, whatever
+ * br_netfilter says; a NodePort's client is masqueraded as well, plain on the underlay first and
+ * then inside VXLAN on the same device.
+ */
+static void test_ipvs(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 2800), f = with(v, POD, 40000, REMOTE, 8080);
+	struct wire part = f, c = tcp(OUTSIDE, 5000, NODE, 30080, 77, 100), m;
+
+	bench_start(b);
+	f.ttl = part.ttl = 63;
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, f);
+	part.len = 1400;
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, part, (struct outer){ .id = 1 });
+	part.seq += 1400;
+	part.data_off = 1400;
+	part.id++;
+	see_vxlan(b, MODEL_WAY_OUT, 4 * US, part, (struct outer){ .id = 2 });
+	bench_end(b);
+	assert_packet(b, a, 5);
+	assert_int_equal(packet_of(b, a)->translation.dport, 8080);
+	assert_int_equal(b->result.packets.complete, 1);
+
+	/* Of no captured pod, so of a file: every packet is kept. */
+	bench_free(b);
+	*state = b = bench_new();
+	b->cfg.keep_other = true;
+	bench_start(b);
+	m = with(c, "10.244.1.0", 61000, REMOTE, 8080);
+	a = see(b, UNDERLAY, MODEL_WAY_IN, 0, c);
+	see(b, VTEP, MODEL_WAY_OUT, US, m);
+	see_vxlan(b, MODEL_WAY_OUT, 2 * US, m, (struct outer){ .id = 9 });
+	m = with(tcp(REMOTE, 8080, OUTSIDE, 5000, 900, 50), REMOTE, 8080, "10.244.1.0", 61000);
+	unsigned k = see_vxlan(b, MODEL_WAY_IN, MS, m, (struct outer){ .id = 7, .in = true });
+	see(b, VTEP, MODEL_WAY_IN, MS + US, m);
+	see(b, UNDERLAY, MODEL_WAY_OUT, MS + 2 * US, with(m, NODE, 30080, OUTSIDE, 5000));
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 3);
+	assert_path(b, a, "underlay>vtep>underlay");
+	assert_path(b, k, "underlay>vtep>underlay");
+}
+
+/*
+ * Thousands of flows through one Service at once, all with the same bytes and no IP id: only the
+ * port tells, and it stays.
+ */
+static void test_thousands_of_flows(void **state)
+{
+	enum { FLOWS = 4000, HOPS = 4 };
+	struct bench *b = *state;
+	static unsigned first[HOPS];
+
+	bench_start(b);
+	for (unsigned hop = 0; hop < HOPS; hop++) {
+		first[hop] = b->n;
+		for (unsigned i = 0; i < FLOWS; i++) {
+			struct wire v = { .src = POD, .dst = hop < 2 ? VIP : REMOTE, .df = true,
+					  .proto = MODEL_PROTO_UDP, .sport = (uint16_t)(1024 + i),
+					  .dport = hop < 2 ? 53 : 5353, .len = 20 };
+			int64_t at = hop * 4 * MS + i * US;
+
+			if (hop == HOPS - 1)
+				see_vxlan(b, MODEL_WAY_OUT, at, v,
+					  (struct outer){ .id = (uint16_t)(i + 1) });
+			else
+				see(b, (enum bench_hop)hop,
+				    hop < 2 ? MODEL_WAY_IN : MODEL_WAY_OUT, at, v);
+		}
+	}
+	bench_end(b);
+	for (unsigned i = 0; i < FLOWS; i++)
+		for (unsigned hop = 1; hop < HOPS; hop++)
+			assert_same(b, first[0] + i, first[hop] + i);
+	assert_int_equal(b->result.packets.complete, FLOWS);
+}
+
 /* What is not translated, or of another pod, is not learned. */
 static void test_not_learned(void **state)
 {
@@ -527,7 +609,8 @@ int main(void)
 		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
 		T(test_port_reuse), T(test_backend_changes), T(test_learned),
 		T(test_learned_ingress),
-		T(test_learned_hairpin), T(test_not_learned), T(test_look_alikes),
+		T(test_ipvs), T(test_thousands_of_flows), T(test_learned_hairpin),
+		T(test_not_learned), T(test_look_alikes),
 		T(test_look_alikes_learned), T(test_look_alikes_not_learned),
 		T(test_look_alikes_of_one_flow),
 		T(test_icmp_error), T(test_no_translation),
