@@ -33,7 +33,7 @@
  *               header they share
  *   merge       TCP bytes that contain shorter packets whose  stream.c       rules: test_merge*
  *               headers agree
- *   defragment  a datagram seen in fragments before           datagram.c     rules: test_defragment*
+ *   defragment  a datagram seen in fragments before           datagram.c     rules: test_defrag*
  *   datagram    one of those in a UDP_SEGMENT super-frame     datagram.c     rules: test_udp_super
  *   new         a packet of its own                           match_new()    all
  *
