@@ -412,7 +412,7 @@ static int read_frame(struct input *one)
 			one->error = event;
 			one->error_offset = pcapng_reader_offset(one->reader);
 			one->reason = strdup(one->bad.text);
-			/* Not its fault, and another look may end otherwise: roles come of the first. */
+			/* Roles come of this look; the next may end otherwise. */
 			one->no_memory |= event == -ENOMEM;
 			/* A damaged file is named once, not with every look at its sample. */
 			if (one->for_good || one->is_pipe || event == -ENOMEM)
