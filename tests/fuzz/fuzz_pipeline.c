@@ -44,6 +44,14 @@ static void mix(uint64_t *hash, const void *p, size_t n)
 		*hash = (*hash ^ b[i]) * 0x100000001b3u;
 }
 
+/* What is behind the path's end means nothing. */
+static void mix_path(uint64_t *hash, const struct result_path *p)
+{
+	mix(hash, &p->n, sizeof(p->n));
+	mix(hash, &p->cut, sizeof(p->cut));
+	mix(hash, p->role, p->n);
+}
+
 static void file_begin(struct file *f)
 {
 	const struct pcapng_writer_config config = { .comment = "podhop node=fuzz" };
@@ -109,7 +117,7 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 	mix(&r->digest, f->data, f->caplen);
 	mix(&r->digest, &m->id, sizeof(m->id));
 	mix(&r->digest, &m->hop, sizeof(m->hop));
-	mix(&r->digest, &m->path, sizeof(m->path));
+	mix_path(&r->digest, &m->path);
 	mix(&r->digest, &m->dt_ns, sizeof(m->dt_ns));
 	mix(&r->digest, &m->ambiguous, sizeof(m->ambiguous));
 	if (r->out)
@@ -130,7 +138,7 @@ static void on_packet(void *arg, const struct result_packet *p)
 	mix(&r->digest, &p->id, sizeof(p->id));
 	mix(&r->digest, &p->status, sizeof(p->status));
 	mix(&r->digest, &p->time_ns, sizeof(p->time_ns));
-	mix(&r->digest, &p->path, sizeof(p->path));
+	mix_path(&r->digest, &p->path);
 	mix(&r->digest, &p->length, sizeof(p->length));
 	mix(&r->digest, &p->overhead_bytes, sizeof(p->overhead_bytes));
 }
