@@ -231,6 +231,12 @@ void correlate_prefetch(const struct correlate *c, correlate_ref ref);
 /* Time has come this far: packets whose window has passed close. */
 void correlate_advance(struct correlate *c, int64_t now_ns);
 
+/*
+ * The clock was set back to now_ns: everything that is open closes, and time begins anew. All
+ * marks have been taken.
+ */
+void correlate_restart(struct correlate *c, int64_t now_ns);
+
 /* count frames were lost at hop at some time in (from_ns, to_ns]; count 0 is ignored. */
 void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
 		     uint64_t count);

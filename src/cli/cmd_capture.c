@@ -34,7 +34,6 @@
 #include "podhop/buf.h"
 #include "podhop/capture.h"
 #include "podhop/figure.h"
-#include "podhop/figure.h"
 #include "podhop/log.h"
 #include "podhop/resolve.h"
 #include "podhop/sandbox.h"
@@ -235,7 +234,7 @@ static void own_connection(struct buf *expr)
  */
 static void leave_out_down(struct model_net *net)
 {
-	bool up[MODEL_HOPS_MAX], any = false;
+	bool up[MODEL_HOPS_MAX] = { false }, any = false;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < net->n_hops; i++)

@@ -436,6 +436,7 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 	if (!words)
 		return err_sys(err, ENOMEM, "arguments");
 	o->args = words;
+	o->n_args = 0;
 	argv++;
 	argc--;
 	optind = 1;

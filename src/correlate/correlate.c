@@ -184,6 +184,13 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 	c->hop[hop].end_ns = end_ns;
 }
 
+void correlate_restart(struct correlate *c, int64_t now_ns)
+{
+	correlate_finish(c);
+	c->now_ns = now_ns;
+	c->wake_ns = INT64_MAX;
+}
+
 void correlate_finish(struct correlate *c)
 {
 	while (c->n_settling)

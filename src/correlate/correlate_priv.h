@@ -46,7 +46,9 @@
 #define TOKEN_BYTES 512u
 /* remote subnets learned from frames when no route is known */
 #define LEARNED_MAX 256
-#define CHAIN_MAX 4096			/* look-alikes compared before giving up */
+#define CHAIN_MAX 4096			/* candidates of one key compared before giving up */
+/* of them, look-alikes of one flow: as many as a queue of the kernel holds */
+#define LOOKALIKES_MAX 1024
 
 /* What an observation is, as far as matching goes. */
 enum correlate_kind {

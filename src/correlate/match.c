@@ -87,13 +87,13 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t i = first; i != NONE && n < CHAIN_MAX; i = c->packet[i].next, n++)
+	for (uint32_t i = first; i != NONE && n < LOOKALIKES_MAX; i = c->packet[i].next, n++)
 		if (is_same(c, &c->packet[i], key, o, place))
 			choice_offer(c, &ch, i, o->time_ns);
 	if (ch.n < 2)
 		return ch.best;
 	n = 0;
-	for (uint32_t i = first; i != NONE && n < CHAIN_MAX; i = c->packet[i].next, n++)
+	for (uint32_t i = first; i != NONE && n < LOOKALIKES_MAX; i = c->packet[i].next, n++)
 		if (i != ch.best && is_same(c, &c->packet[i], key, o, place))
 			choice_tie(c, ch.best, i);
 	choice_note(c, &ch);

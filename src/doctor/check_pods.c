@@ -314,7 +314,7 @@ static void check_address(struct doctor *d, const struct ends *e, const struct p
 			   doctor_text(d, "host-local has an address file for %s", ip),
 			   "none: the next pod may get the same address", "# " NEW_POD);
 	n = e->bridge ? doctor_neigh_of(v, e->bridge->ifindex, &a->addr) : NULL;
-	if (doctor_neigh_valid(n) && !mac_is_none(&e->ifc->link.mac))
+	if (n && doctor_neigh_valid(n) && !mac_is_none(&e->ifc->link.mac))
 		doctor_judge(d, mac_eq(&n->mac, &e->ifc->link.mac), DOCTOR_FAIL, "pod.neighbour",
 			     e->label,
 			     doctor_text(d, "%s knows %s by the pod's MAC %s", e->bridge->name, ip,

@@ -69,8 +69,8 @@ static void make_looks(struct live_screen *s)
 	if (!color)
 		return;
 	use_default_colors();
-	for (short i = 0; i < LIVE_LOOK_COUNT; i++)
-		if (colors[i] && init_pair(i, colors[i], -1) == OK)
+	for (int i = 0; i < LIVE_LOOK_COUNT; i++)
+		if (colors[i] && init_pair((short)i, colors[i], -1) == OK)
 			s->look[i] = (chtype)COLOR_PAIR(i) | (i == LIVE_BAD ? A_BOLD : 0);
 }
 

@@ -490,7 +490,7 @@ static int queue_grow(struct hop_queue *q)
 	ring = malloc(larger * sizeof(*ring));
 	if (!ring)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < q->n; i++)
+	for (uint32_t i = 0; q->ring && i < q->n; i++)
 		ring[i] = q->ring[(q->head + i) & q->mask];
 	free(q->ring);
 	q->ring = ring;
@@ -771,6 +771,8 @@ static int step_back(struct pipeline *p, int64_t time_ns)
 	int rc = flush(p);
 
 	p->clock_steps++;
+	p->has_before = false;
+	correlate_restart(p->correlate, time_ns);
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = time_ns;
 	return rc;
 }

@@ -32,6 +32,8 @@ static void evict_sent(struct verify *v)
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		if (!best || v->direction[k].sent.n > best->sent.n)
 			best = &v->direction[k];
+	if (!best || !best->sent.n)
+		return; /* nothing waits: cannot be, where a table is full */
 	uint32_t i = verify_heap_pop(v, &best->sent, verify_sent_before);
 	while (v->sent[i].got < v->sent[i].size && n < EVICT_LOOK && best->sent.n) {
 		waiting[n++] = i;

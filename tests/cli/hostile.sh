@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# hostile.sh - flows, fragments, VNIs, nesting, header chains without end: memory is bounded (TAP).
+# hostile.sh - flows, look-alikes, fragments, VNIs, nesting, header chains without end, clocks that
+# jump: memory is bounded (TAP).
 # Time limit: 300 s
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -39,5 +40,8 @@ run fragments 200000 '.packets.total, (.capture.closed_early > 0)' '200000 true'
 run vni 200000 '.packets.total, (.capture.closed_early > 0)' '200000 true'
 run nested 30000 '.packets.total' 0
 run extensions 30000 '.packets.malformed' 60000
+# Each is compared with those that are open; stamps that jump back close what is.
+run alike 200000 '.packets.complete, .packets.ambiguous' '200000 0'
+run clock 200000 '.packets.total > 200000' true
 echo "1..$n"
 exit $failed

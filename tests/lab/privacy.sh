@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # privacy.sh - live captures of two nodes, anonymized as they are written: nothing of the lab's
 # addresses leaves it, and what was sent, delivered and lost is known all the same.
-# shellcheck disable=SC1091,SC2034,SC2154  # much is set by the sourced file
+# shellcheck disable=SC1091,SC2034,SC2119,SC2154  # much is set by the sourced file
 LAB_PREFIX=prv
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"
