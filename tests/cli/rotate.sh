@@ -195,7 +195,7 @@ for kind in gz zst; do
 	printf 'no capture\n' | gzip -c >"$tmp/text.pcapng.gz"
 	"$podhop" report "${inputs[@]}" --hops veth=veth1.pcap --hops bridge=cni0.pcap -w "$tmp/text.pcapng.gz" >/dev/null 2>"$tmp/err"
 	like ".$kind: packed text is not overwritten" "$? $(cat "$tmp/err") $(gzip -dc "$tmp/text.pcapng.gz")" \
-		'^1 .*not overwritten no capture$'
+		'^1 .*not overwritten; name another file.* no capture$'
 	cp "$tmp/packed/x.pcapng.$kind" "$tmp/old.pcapng"
 	"$podhop" report "${inputs[@]}" --hops veth=veth1.pcap --hops bridge=cni0.pcap -w "$tmp/old.pcapng" >/dev/null 2>&1
 	is ".$kind: a packed capture is" "$? $(count "$tmp/old.pcapng")" "0 8000"

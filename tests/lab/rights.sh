@@ -26,7 +26,7 @@ wanted="client=$POD_CLIENT_VETH web=$POD_WEB_VETH"
 capture_as() {
 	local pid out=$dir/as.out
 	: >"$dir/as.err"
-	as "$dir/podhop" capture "$@" --host-root "$NODE1_ROOT" -c 6 --json >"$out" 2>"$dir/as.err" </dev/null &
+	as "$dir/podhop" capture "$@" --host-root "$NODE1_ROOT" -c 6 --json icmp >"$out" 2>"$dir/as.err" </dev/null &
 	pid=$!
 	jobs_started+=("$pid")
 	wait_for "$dir/as.err" 'capturing on' "$pid"
@@ -54,7 +54,7 @@ give ''
 is "no right at all: pods are found" "$(veths)" "$wanted"
 as "$dir/podhop" capture default/web --host-root "$NODE1_ROOT" >"$dir/out" 2>"$dir/err"
 is "... capture fails with 1" "$?" 1
-like "... and names the missing right" "$(cat "$dir/err")" "open $POD_WEB_VETH: .*\(needs CAP_NET_RAW\)"
+like "... and names the missing right" "$(cat "$dir/err")" "open $POD_WEB_VETH: .*\(needs CAP_NET_RAW: run podhop as root\)"
 cp "$ROOT/samples/remote.pcapng" "$dir/in.pcapng"
 chmod 644 "$dir/in.pcapng"
 as "$dir/podhop" report "$dir/in.pcapng" -q >"$dir/out" 2>&1
