@@ -63,6 +63,8 @@ local get = {
 	src6 = Field.new("ipv6.src"), dst6 = Field.new("ipv6.dst"),
 	sport = Field.new("tcp.srcport"), dport = Field.new("tcp.dstport"),
 	seq = Field.new("tcp.seq_raw"), len = Field.new("tcp.len"),
+	ip_id = Field.new("ip.id"), offset = Field.new("ip.frag_offset"),
+	total = Field.new("ip.len"), header = Field.new("ip.hdr_len"),
 }
 
 local LINKS_MAX = 64		-- of a super-frame's segments, shown as links
@@ -137,6 +139,16 @@ local function is_carried_again()
 	return false
 end
 
+-- Which of its packet's bytes a frame holds: TCP's sequence numbers, else a fragment's place.
+local function range_of()
+	local seq, len = tonumber(innermost(get.seq())), tonumber(innermost(get.len()))
+	if seq and len and len > 0 then return seq, len end
+	local offset, total = tonumber(innermost(get.offset())), tonumber(innermost(get.total()))
+	local header = tonumber(innermost(get.header()))
+	if offset and total and header then return 8 * offset, total - header end
+	return nil
+end
+
 -- Keeps what is needed of a frame. Frames may come in any order: Wireshark dissects
 -- what the user clicks on.
 local function remember(number, id, pinfo)
@@ -158,7 +170,10 @@ local function remember(number, id, pinfo)
 			description:match("^podhop .*role=(%S+)") or "?",
 		node = node,
 		said = said,
+		tunnelled = get.vni() ~= nil,
+		outer_id = value((get.ip_id())),
 	}
+	f.from, f.len = range_of()
 	local p = packets[key]
 	if not p then
 		-- Only in the file's order do sequence numbers say what came twice.
@@ -190,6 +205,17 @@ local function sightings_of(p)
 		end
 		s[#s + 1] = f
 		f.sighting, f.position = s, #s
+	end
+	-- The rest of a fragmented outer datagram has no inner headers: it is where its beginning is.
+	for _, s in ipairs(list) do
+		local by_id = {}
+		for _, f in ipairs(s) do
+			if f.tunnelled then by_id[f.outer_id or ""] = f end
+		end
+		for _, f in ipairs(s) do
+			local head = not f.tunnelled and by_id[f.outer_id or ""]
+			if head then f.from, f.len = head.from, head.len end
+		end
 	end
 	p.sightings = list
 	return list
@@ -228,7 +254,16 @@ local function counterparts(f, other)
 	if not other then return {} end
 	if #other == #f.sighting then return { other[f.position] } end
 	if #other == 1 or #f.sighting == 1 then return other end
-	return { other[math.min(f.position, #other)] }
+	-- Several here, others there: those that share bytes.
+	if not f.from then return { other[math.min(f.position, #other)] } end
+	local shared = {}
+	for _, g in ipairs(other) do
+		if f.from and g.from then
+			local ahead = (g.from - f.from + 2147483648) % 4294967296 - 2147483648
+			if ahead < f.len and -ahead < g.len then shared[#shared + 1] = g end
+		end
+	end
+	return shared
 end
 
 local function add_links(tree, field, frames)

@@ -158,6 +158,8 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		break;
 	case OPT_STOP:
 		rc = parse_condition("-a", v, &o->stop, err);
+		if (!rc && o->stop.interval_ns)
+			rc = err_usage(err, EINVAL, "-a %s: when the next file begins is for -b", v);
 		break;
 	case OPT_RING:
 		rc = parse_condition("-b", v, &o->ring, err);

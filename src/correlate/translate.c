@@ -43,6 +43,10 @@ static bool is_translation(const struct result_tuple *a, const struct result_tup
 		return true;
 	if (addr_eq(&a->dst, &b->dst) && a->dport == b->dport)
 		return true;
+	/* The other way round it is an answer: an echo's payload is the request's. */
+	if (addr_eq(&a->src, &b->dst) && addr_eq(&a->dst, &b->src) && a->sport == b->dport &&
+	    a->dport == b->sport)
+		return false;
 	return is_unique;
 }
 

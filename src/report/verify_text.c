@@ -33,7 +33,7 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 {
 	const struct verify_result *r = v->result;
 	const struct verify_direction *worst = NULL;
-	uint64_t sent = 0, lost = 0, altered = 0, unknown = 0, shown;
+	uint64_t sent = 0, lost = 0, altered = 0, unknown = 0, unprovable = 0, shown;
 	char a[FIGURE_MAX], b[FIGURE_MAX], text[REPORT_SENTENCE_MAX];
 	char from[MODEL_K8S_NAME_MAX + 16], to[MODEL_K8S_NAME_MAX + 16];
 	int n;
@@ -45,13 +45,21 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 		lost += d->lost;
 		altered += d->altered;
 		unknown += d->unknown;
+		unprovable += d->unprovable;
 		if (d->n_places && (!worst || d->places[0].packets > worst->places[0].packets))
 			worst = d;
 	}
 	switch (r->verdict) {
 	case VERIFY_DELIVERED:
-		snprintf(text, sizeof(text), "delivered: %s packet%s, none lost",
-			 figure_count(sent, a), sent == 1 ? "" : "s");
+		/* Of one capture only what replies prove is counted: of the rest nothing is known. */
+		if (v->n_nodes == 1)
+			snprintf(text, sizeof(text),
+				 "delivered: %s packet%s, as replies prove; of %s nothing is known",
+				 figure_count(sent, a), sent == 1 ? "" : "s",
+				 figure_count(unprovable, b));
+		else
+			snprintf(text, sizeof(text), "delivered: %s packet%s, none lost",
+				 figure_count(sent, a), sent == 1 ? "" : "s");
 		break;
 	case VERIFY_LOST:
 		if (!worst) {

@@ -182,6 +182,22 @@ static void test_hairpin(void **state)
 	assert_int_equal(packet_of(b, k)->tuple.dport, 999);
 }
 
+/* A datagram and its echo have equal payload, and no id: two packets all the same. */
+static void test_echo(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP, .sport = 40000,
+			  .dport = 7, .len = 40 };
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	unsigned k = see(b, VETH, MODEL_WAY_OUT, MS, with(v, REMOTE, 7, POD, 40000));
+	bench_end(b);
+	assert_apart(b, a, k);
+	assert_path(b, a, "veth");
+	assert_path(b, k, "veth");
+}
+
 /* A Service's pod of this node, seen by nobody but the veth: never called lost. */
 static void test_service_local_unseen(void **state)
 {
@@ -613,7 +629,7 @@ int main(void)
 		T(test_not_learned), T(test_look_alikes),
 		T(test_look_alikes_learned), T(test_look_alikes_not_learned),
 		T(test_look_alikes_of_one_flow),
-		T(test_icmp_error), T(test_no_translation),
+		T(test_icmp_error), T(test_no_translation), T(test_echo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
