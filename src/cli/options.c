@@ -159,7 +159,7 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 	case OPT_STOP:
 		rc = parse_condition("-a", v, &o->stop, err);
 		if (!rc && o->stop.interval_ns)
-			rc = err_usage(err, EINVAL, "-a %s: when the next file begins is for -b", v);
+			rc = err_usage(err, EINVAL, "-a %s: when files begin is said with -b", v);
 		break;
 	case OPT_RING:
 		rc = parse_condition("-b", v, &o->ring, err);
@@ -393,6 +393,9 @@ static int check(struct options *o, struct err *err)
 				 (unsigned long long)o->ring.files);
 	if (o->ring.files && !o->naming)
 		return err_usage(err, EINVAL, "-W needs -C or -G");
+	if ((o->report && strcmp(o->report, "-") == 0) || (o->html && strcmp(o->html, "-") == 0))
+		return err_usage(err, EINVAL, "--report and --html need a file's name: on standard "
+				 "output the report is asked for with -T json");
 	if ((o->no_payload || o->anonymize) && !o->write)
 		return err_usage(err, EINVAL, "--no-payload and --anonymize need -w FILE: they are "
 				 "about what is written");

@@ -51,7 +51,7 @@ const char *report_verify_sentence(const struct report_verify *v, const struct r
 	}
 	switch (r->verdict) {
 	case VERIFY_DELIVERED:
-		/* Of one capture only what replies prove is counted: of the rest nothing is known. */
+		/* Of one capture only what replies prove is counted. */
 		if (v->n_nodes == 1)
 			snprintf(text, sizeof(text),
 				 "delivered: %s packet%s, as replies prove; of %s nothing is known",

@@ -270,7 +270,7 @@ on node2 nft -f - <<'END' || bail nft
 table ip podhop_test { chain f { type filter hook forward priority -300;
 	meta length 1028 numgen inc mod 4 == 1 drop; }; }
 END
-k_start verify default/web default/api -a duration:6
+k_start verify default/web default/api -q -a duration:6
 wait_for "$dir/k.err" 'capturing at 2 ends' "$plugin_pid"
 on $WEB ping -q -c 20 -i 0.01 -s 1000 -W 1 "$POD_API_IP" >/dev/null
 k_ended
