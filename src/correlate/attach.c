@@ -40,19 +40,18 @@ static struct sighting *sighting_new(struct correlate *c, struct packet *p, int6
 
 /* ----------------------------------------------------------------- the tunnel */
 
-static uint16_t tunnel_row(struct correlate *c, struct flow *f, const struct correlate_obs *o)
+/* The row of o's tunnel, made when it is new; likely: the one to be looked at first. */
+static uint16_t tunnel_row(struct correlate *c, uint16_t likely, const struct correlate_obs *o)
 {
 	for (unsigned i = 0; i <= c->n_tunnels; i++) {
-		uint16_t k = i ? (uint16_t)(i - 1) : f->tunnel; /* the flow's last one first */
+		uint16_t k = i ? (uint16_t)(i - 1) : likely;
 		if (k >= c->n_tunnels)
 			continue;
 		struct result_tunnel *t = &c->tunnel[k];
 		if (t->vni == o->vni && t->port == o->outer_dport &&
 		    addr_eq(&t->outer_src, &o->outer_src) &&
-		    addr_eq(&t->outer_dst, &o->outer_dst)) {
-			f->tunnel = k;
+		    addr_eq(&t->outer_dst, &o->outer_dst))
 			return k;
-		}
 	}
 	if (c->n_tunnels == TUNNELS_MAX)
 		return TUNNELS_MAX - 1;
@@ -61,7 +60,6 @@ static uint16_t tunnel_row(struct correlate *c, struct flow *f, const struct cor
 	t->outer_src = o->outer_src;
 	t->outer_dst = o->outer_dst;
 	t->port = o->outer_dport;
-	f->tunnel = (uint16_t)c->n_tunnels;
 	return (uint16_t)c->n_tunnels++;
 }
 
@@ -69,7 +67,7 @@ static uint16_t tunnel_row(struct correlate *c, struct flow *f, const struct cor
 void attach_count_outer(struct correlate *c, struct packet *p, struct flow *f,
 			const struct correlate_obs *o, bool large)
 {
-	p->tunnel = tunnel_row(c, f, o);
+	p->tunnel = f->tunnel = tunnel_row(c, f->tunnel, o); /* the flow's last one first */
 	p->encap_len = (uint16_t)o->encap_len;
 	p->outer_sport = o->outer_sport;
 	if (large) {
@@ -84,6 +82,18 @@ void attach_count_outer(struct correlate *c, struct packet *p, struct flow *f,
 	}
 	if (o->flags & OBS_OUTER_FIRST)
 		more_need(c, p)->outer_fragmented++;
+}
+
+void attach_count_bare(struct correlate *c, const struct correlate_obs *o)
+{
+	if (c->hop[o->hop].role != MODEL_ROLE_UNDERLAY || !(o->flags & OBS_ENCAP))
+		return;
+	/* One underlay hop counts, as with packets: the first that showed such a datagram. */
+	if (!c->bare_hop)
+		c->bare_hop = 1u + o->hop;
+	if (c->bare_hop != 1u + o->hop)
+		return;
+	tally_bare_datagram(c, tunnel_row(c, 0, o), o);
 }
 
 static bool counts_outer(const struct correlate *c, const struct packet *p, uint16_t place)

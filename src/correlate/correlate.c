@@ -102,6 +102,7 @@ correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
 			c->not_ip++;
 		else
 			c->malformed++;
+		attach_count_bare(c, o);
 		return CORRELATE_REF_NONE;
 	}
 

@@ -424,6 +424,7 @@ struct correlate {
 	unsigned n_path_rows;
 	struct result_tunnel tunnel[TUNNELS_MAX];
 	unsigned n_tunnels;
+	unsigned bare_hop;	/* 1 + the hop at which attach_count_bare() counts; 0: none yet */
 	struct {
 		uint64_t inner_packets, outer_datagrams, computed, inner_bytes, overhead_bytes;
 		uint64_t fragmented_outer, fragment_bytes;
@@ -513,6 +514,8 @@ void attach_observation(struct correlate *c, uint32_t p, const struct correlate_
 /* Encapsulated on the underlay: what the outer headers cost. */
 void attach_count_outer(struct correlate *c, struct packet *p, struct flow *f,
 			const struct correlate_obs *o, bool large);
+/* The same of one whose inner frame is no packet: not IP, or malformed. Ignored elsewhere. */
+void attach_count_bare(struct correlate *c, const struct correlate_obs *o);
 bool attach_is_super(const struct correlate *c, const struct correlate_obs *o);
 /* Makes packet `child` a part of `parent`: its observations, places and figures move over. */
 void attach_part(struct correlate *c, uint32_t parent, uint32_t child);
@@ -613,6 +616,7 @@ struct outer_count {
 void tally_count_outer(const struct correlate *c, const struct packet *p, struct outer_count *ret);
 void tally_encapsulation(struct correlate *c, const struct packet *p,
 			 const struct outer_count *oc);
+void tally_bare_datagram(struct correlate *c, uint16_t tunnel, const struct correlate_obs *o);
 uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path);
 void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row);
 void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,

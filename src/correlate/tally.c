@@ -97,6 +97,22 @@ void tally_encapsulation(struct correlate *c, const struct packet *p,
 	s->overhead_bytes += oc->overhead_bytes;
 }
 
+/* A datagram on the wire all the same; but sizes and packets are those of packets. */
+void tally_bare_datagram(struct correlate *c, uint16_t tunnel, const struct correlate_obs *o)
+{
+	struct result_tunnel *t = &c->tunnel[tunnel];
+
+	c->encap.outer_datagrams++;
+	c->encap.inner_bytes += o->eth_len;
+	c->encap.overhead_bytes += o->encap_len;
+	c->encap.fragmented_outer += (o->flags & OBS_OUTER_FIRST) != 0;
+	c->encap.basis = result_basis_join(c->encap.basis, RESULT_BASIS_OBSERVED);
+	t->outer_datagrams++;
+	t->inner_bytes += o->eth_len;
+	t->overhead_bytes += o->encap_len;
+	t->basis = result_basis_join(t->basis, RESULT_BASIS_OBSERVED);
+}
+
 /* ------------------------------------------------------------------ tallies */
 
 uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path)
@@ -456,7 +472,7 @@ static int fill_summary(const struct correlate *c, bool bars, struct result *r, 
 	r->encapsulation.fragment_bytes = c->encap.fragment_bytes;
 	memcpy(r->encapsulation.sizes, c->encap.size, sizeof(r->encapsulation.sizes));
 	for (unsigned i = 0; i < c->n_tunnels; i++)
-		if (c->tunnel[i].packets)
+		if (c->tunnel[i].packets || c->tunnel[i].outer_datagrams)
 			r->encapsulation.tunnels[r->encapsulation.n_tunnels++] = c->tunnel[i];
 	qsort(r->encapsulation.tunnels, r->encapsulation.n_tunnels,
 	      sizeof(*r->encapsulation.tunnels), by_packets_tunnel);

@@ -335,20 +335,11 @@ static inline unsigned see(struct bench *b, enum bench_hop hop, enum model_way w
 	return bench_see(b, hop, way, at, 0);
 }
 
-/* Inside VXLAN on the underlay. Returns the first observation; the later fragments follow it. */
-static inline unsigned see_vxlan(struct bench *b, enum model_way way, int64_t at, struct wire w,
-				 struct outer o)
+/* Outer Ethernet, IP, UDP and VXLAN in front of an inner frame of so many bytes. */
+static inline void put_outer(struct bench *b, struct outer o, uint32_t inner)
 {
-	uint32_t inner, total, start;
-	unsigned first;
+	uint32_t total = 8 + 8 + inner;
 
-	b->frame_len = 14 + 20 + 16; /* the inner frame first: its length is needed */
-	start = b->frame_len;
-	put_eth(b, is_v6(w.src));
-	put_ip(b, &w);
-	inner = b->frame_len - start;
-	total = 16 + inner;
-	b->frame_len = 0;
 	put_eth(b, false);
 	put16(b, 0x4500);
 	put16(b, 20 + (o.cut ? o.cut : total));
@@ -360,13 +351,27 @@ static inline unsigned see_vxlan(struct bench *b, enum model_way way, int64_t at
 	put_ip_addr(b, o.in ? NODE : NODE_FAR);
 	put16(b, o.sport ? o.sport : 40000);
 	put16(b, 8472);
-	put16(b, 8 + 8 + inner);
+	put16(b, total);
 	put16(b, 0);
 	put32(b, 0x08000000);
 	put32(b, 1 << 8);
+}
+
+/* Inside VXLAN on the underlay. Returns the first observation; the later fragments follow it. */
+static inline unsigned see_vxlan(struct bench *b, enum model_way way, int64_t at, struct wire w,
+				 struct outer o)
+{
+	uint32_t inner, start;
+
+	b->frame_len = 14 + 20 + 16; /* the inner frame first: its length is needed */
+	start = b->frame_len;
+	put_eth(b, is_v6(w.src));
+	put_ip(b, &w);
+	inner = b->frame_len - start;
+	b->frame_len = 0;
+	put_outer(b, o, inner);
 	b->frame_len = o.cut ? 34 + o.cut : start + inner;
-	first = bench_see(b, UNDERLAY, way, at, 0);
-	return first;
+	return bench_see(b, UNDERLAY, way, at, 0);
 }
 
 /* A later fragment of an outer datagram: bytes [off, off + len) of its IP payload. */

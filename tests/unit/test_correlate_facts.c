@@ -420,6 +420,42 @@ static void test_ids_only(void **state)
 	assert_int_equal(packet_of(b, i)->status, RESULT_COMPLETE);
 }
 
+/* ARP inside VXLAN: no packet, but a datagram on the wire, and overhead. */
+static void test_datagrams_without_ip(void **state)
+{
+	enum { ARP = 14 + 28, OUTER = 50 };
+	struct bench *b = *state;
+	const struct result_tunnel *t;
+
+	b->cfg.keep_other = true;
+	bench_start(b);
+	out(b, 0, udp(1, REMOTE));
+	for (unsigned i = 0; i < 3; i++) {
+		b->frame_len = 0;
+		put_outer(b, (struct outer){ .id = (uint16_t)(77 + i) }, ARP);
+		put_eth(b, false);
+		b->frame[b->frame_len - 1] = 6; /* 0x0806 */
+		for (unsigned k = 0; k < 28; k++)
+			put8(b, 0);
+		/* The VTEP shows the third without the outer headers: no datagram of its own. */
+		if (i == 2)
+			memmove(b->frame, b->frame + OUTER, b->frame_len -= OUTER);
+		bench_see(b, i == 2 ? VTEP : UNDERLAY, MODEL_WAY_OUT, MS + i, 0);
+	}
+	bench_end(b);
+	assert_int_equal(b->result.packets.not_ip, 3);
+	assert_int_equal(b->result.packets.total, 1);
+	assert_int_equal(b->result.encapsulation.inner_packets, 1);
+	assert_int_equal(b->result.encapsulation.outer_datagrams, 3);
+	assert_int_equal(b->result.encapsulation.overhead_bytes, 3 * OUTER);
+	assert_int_equal(b->result.encapsulation.n_tunnels, 1);
+	t = &b->result.encapsulation.tunnels[0];
+	assert_int_equal(t->outer_datagrams, 3);
+	assert_int_equal(t->inner_bytes, b->result.encapsulation.inner_bytes);
+	assert_int_equal(t->inner_bytes, packet_of(b, 0)->length + 2 * ARP);
+	assert_int_equal(t->basis, RESULT_BASIS_OBSERVED);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -430,6 +466,7 @@ int main(void)
 		T(test_segment_size_from_the_syns),  T(test_drops_near_a_loss),
 		T(test_more_flows_than_are_listed),  T(test_more_observations_than_are_listed),
 		T(test_many_open_packets),	     T(test_ids_only),
+		T(test_datagrams_without_ip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
