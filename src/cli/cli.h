@@ -76,6 +76,13 @@ struct limits {
 	int64_t interval_ns;
 };
 
+/* --hops ROLE=NAME: a device, an interface of a file, or a file. */
+struct hop_option {
+	const char *text;	/* as given, for messages */
+	enum model_role role;
+	const char *name;	/* never empty */
+};
+
 struct options {
 	enum command command;
 	const char *write;		/* -w */
@@ -94,7 +101,7 @@ struct options {
 	const char *html;		/* --html */
 	const char *names;		/* --pods */
 	bool numeric;			/* -n */
-	const char *hops[LIST_MAX];
+	struct hop_option hops[LIST_MAX];
 	unsigned n_hops;
 	const char *pods[LIST_MAX];
 	unsigned n_pods;

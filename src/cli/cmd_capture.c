@@ -86,22 +86,13 @@ static int override_hops(struct resolve *r, const struct options *o, struct mode
 	uint32_t replaced = 0;
 
 	for (unsigned i = 0; i < o->n_hops; i++) {
-		const char *eq = strchr(o->hops[i], '=');
-		char role_name[16] = "";
+		enum model_role role = o->hops[i].role;
 		struct chain_link link;
-
-		if (eq && (size_t)(eq - o->hops[i]) < sizeof(role_name))
-			memcpy(role_name, o->hops[i], (size_t)(eq - o->hops[i]));
-		enum model_role role = model_role_parse(role_name);
-		if (!eq || !role || !eq[1])
-			return err_usage(err, EINVAL,
-					 "--hops %s: ROLE=DEVICE is needed, ROLE one of veth, "
-					 "bridge, vtep, underlay", o->hops[i]);
-		int rc = resolve_device(r, eq + 1, &link, err);
+		int rc = resolve_device(r, o->hops[i].name, &link, err);
 		if (rc < 0) {
 			if (err)
 				err->class = ERR_USAGE;
-			return err_prefix(err, "--hops %s", o->hops[i]);
+			return err_prefix(err, "--hops %s", o->hops[i].text);
 		}
 		if (!(replaced & (1u << role))) {
 			unsigned n = 0;

@@ -217,27 +217,17 @@ static void describe_hop(struct inputs *in, struct model_hop *h, const struct pc
 }
 
 /* --hops ROLE=NAME: NAME is an interface's name, a file, or a file's base name. */
-static int given_role(struct inputs *in, const char *path, const char *name, struct model_hop *h,
-		      struct err *err)
+static void given_role(struct inputs *in, const char *path, const char *name, struct model_hop *h)
 {
 	for (unsigned i = 0; i < in->opt->n_hops; i++) {
-		const char *eq = strchr(in->opt->hops[i], '=');
-		char role_name[16] = "";
+		const struct hop_option *given = &in->opt->hops[i];
 
-		if (eq && (size_t)(eq - in->opt->hops[i]) < sizeof(role_name))
-			memcpy(role_name, in->opt->hops[i], (size_t)(eq - in->opt->hops[i]));
-		enum model_role role = model_role_parse(role_name);
-		if (!eq || !role || !eq[1])
-			return err_usage(err, EINVAL,
-					 "--hops %s: ROLE=NAME is needed, ROLE one of veth, "
-					 "bridge, vtep, underlay", in->opt->hops[i]);
-		if (strcmp(eq + 1, name) == 0 || strcmp(eq + 1, path) == 0 ||
-		    strcmp(eq + 1, inputs_base_name(path)) == 0) {
-			h->role = role;
+		if (strcmp(given->name, name) == 0 || strcmp(given->name, path) == 0 ||
+		    strcmp(given->name, inputs_base_name(path)) == 0) {
+			h->role = given->role;
 			in->hops_used[i] = true;
 		}
 	}
-	return 0;
 }
 
 /* The hop of interface `i` of an input, made when it is new. */
@@ -276,9 +266,7 @@ static int hop_new(struct inputs *in, struct input *one, unsigned i, struct err 
 	h->n_addrs = pi->n_addrs;
 	read_section_comment(in, pcapng_reader_section_comment(one->reader));
 	describe_hop(in, h, pi, index);
-	int rc = given_role(in, one->path, name, h, err);
-	if (rc < 0)
-		return rc;
+	given_role(in, one->path, name, h);
 	in->drops_total[index] = -1;
 	in->hop_first_ns[index] = INT64_MAX;
 	in->hop_last_ns[index] = INT64_MIN;
@@ -714,7 +702,7 @@ static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
 			return err_usage(err, ENOENT,
 					 "--hops %s: no interface and no file of that name in "
 					 "the input",
-					 o->hops[i]);
+					 o->hops[i].text);
 	}
 	return 0;
 }

@@ -25,9 +25,24 @@ enum option_id {
 
 #define OPTIONS_MAX 64u
 
+/* What an option's value is, or begins with; those of one option stand together, in its order. */
+enum option_word {
+	WORD_DURATION, WORD_INTERVAL, WORD_FILESIZE, WORD_PACKETS, WORD_FILES,
+	WORD_IN, WORD_OUT, WORD_INOUT,
+	WORD_TEXT, WORD_JSON, WORD_JSONL,
+	WORD_VETH, WORD_BRIDGE, WORD_VTEP, WORD_UNDERLAY,
+	WORD_COUNT,
+};
+
 /* getopt_long()'s two tables of a command's options; `help` takes those of all. */
 void options_getopt(enum command command, char shorts[static 3 * OPTIONS_MAX],
 		    struct option longs[static OPTIONS_MAX + 1]);
+/*
+ * The word that the value of a command's option is or begins with; ret_rest points behind it, into
+ * value. ERR_USAGE names the words that are taken, and whose the given one is.
+ */
+int options_word(enum command command, int id, const char *value, enum option_word *ret_word,
+		 const char **ret_rest, struct err *err);
 /* ERR_USAGE for a word that is no option of the command: whose is it, or what was meant? */
 int options_refuse(enum command command, const char *word, struct err *err);
 

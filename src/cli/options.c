@@ -28,20 +28,30 @@
 #define BUFFER_KIB_FRAMES 16384u
 #define SNAPLEN_HEADERS 512u
 #define FILTER_MAX 16384u
+/* As seconds it fits in nanoseconds. */
+#define CONDITION_MAX ((uint64_t)(INT64_MAX / NS_PER_S))
 
 /* --------------------------------------------------------------------- values */
 
-static int parse_u64(const char *what, const char *text, uint64_t min, uint64_t max,
-		     uint64_t *ret, struct err *err)
+static bool is_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	char *end;
 
 	errno = 0;
 	uint64_t v = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || v < min || v > max)
-		return err_usage(err, EINVAL, "%s %s: a number from %" PRIu64 " to %" PRIu64
-				 " is needed", what, text, min, max);
+		return false;
 	*ret = v;
+	return true;
+}
+
+static int parse_u64(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret,
+		     struct err *err)
+{
+	if (!is_number(text, min, max, ret))
+		return err_usage(err, EINVAL,
+				 "%s %s: a number from %" PRIu64 " to %" PRIu64 " is needed", what,
+				 text, min, max);
 	return 0;
 }
 
@@ -57,41 +67,59 @@ static int parse_i64(const char *what, const char *text, int64_t *ret, struct er
 	return 0;
 }
 
-/* dumpcap's words: duration:S, filesize:KB, packets:N, files:N, interval:S. */
-static int parse_condition(const char *what, const char *text, struct limits *l, struct err *err)
+/* dumpcap's conditions, -a and -b: which of them the option takes, the table says. */
+static int parse_condition(enum command command, int id, const char *text, struct limits *l,
+			   struct err *err)
 {
-	const char *colon = strchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : 0;
+	const char *rest = NULL;
+	enum option_word word = WORD_COUNT;
 	uint64_t v = 0;
-	int rc;
+	int rc = options_word(command, id, text, &word, &rest, err);
 
-	if (!colon)
-		return err_usage(err, EINVAL,
-				 "%s %s: duration:S, filesize:KB, packets:N or files:N is needed",
-				 what, text);
-	if (n == strlen("duration") && strncmp(text, "duration", n) == 0) {
+	if (rc < 0)
+		return rc;
+	if (word == WORD_DURATION) {
 		char *end;
-		double s = strtod(colon + 1, &end);
-		if (*end || end == colon + 1 || !(s > 0) || s > 1e9)
-			return err_usage(err, EINVAL, "%s %s: seconds are needed", what, text);
+		double s = strtod(rest, &end);
+		if (*end || end == rest || !(s > 0) || s > 1e9)
+			return err_usage(err, EINVAL, "-%c %s: seconds are needed", id, text);
 		l->duration_ns = (int64_t)(s * (double)NS_PER_S);
 		return 0;
 	}
-	rc = parse_u64(what, colon + 1, 1, INT64_MAX / 1000, &v, err);
+	if (!is_number(rest, 1, CONDITION_MAX, &v))
+		return err_usage(err, EINVAL, "-%c %s: a number from 1 to %" PRIu64 " is needed",
+				 id, text, CONDITION_MAX);
+	if (word == WORD_FILESIZE)
+		l->bytes = v * 1000;
+	else if (word == WORD_PACKETS)
+		l->frames = v;
+	else if (word == WORD_FILES)
+		l->files = v;
+	else
+		l->interval_ns = (int64_t)v * NS_PER_S;
+	return 0;
+}
+
+static int add_hop(struct options *o, const char *text, struct err *err)
+{
+	static const enum model_role roles[WORD_COUNT] = {
+		[WORD_VETH] = MODEL_ROLE_VETH,
+		[WORD_BRIDGE] = MODEL_ROLE_BRIDGE,
+		[WORD_VTEP] = MODEL_ROLE_VTEP,
+		[WORD_UNDERLAY] = MODEL_ROLE_UNDERLAY,
+	};
+	enum option_word word = WORD_COUNT;
+	const char *name = NULL;
+	int rc = options_word(o->command, OPT_HOPS, text, &word, &name, err);
+
 	if (rc < 0)
 		return rc;
-	if (n == strlen("filesize") && strncmp(text, "filesize", n) == 0)
-		l->bytes = v * 1000;
-	else if (n == strlen("packets") && strncmp(text, "packets", n) == 0)
-		l->frames = v;
-	else if (n == strlen("files") && strncmp(text, "files", n) == 0)
-		l->files = v;
-	else if (n == strlen("interval") && strncmp(text, "interval", n) == 0)
-		l->interval_ns = (int64_t)v * NS_PER_S;
-	else
-		return err_usage(err, EINVAL,
-				 "%s %s: not one of duration, filesize, packets, files, interval",
-				 what, text);
+	if (!name[0])
+		return err_usage(err, EINVAL, "--hops %s: a name is needed", text);
+	if (o->n_hops == LIST_MAX)
+		return err_usage(err, E2BIG, "--hops: more than %u", LIST_MAX);
+	o->hops[o->n_hops++] =
+		(struct hop_option){ .text = text, .role = roles[word], .name = name };
 	return 0;
 }
 
@@ -135,6 +163,18 @@ static int set_filter(struct options *o, const char *text, struct err *err)
 
 static int take_option(struct options *o, int id, const char *v, struct err *err)
 {
+	static const enum model_direction directions[WORD_COUNT] = {
+		[WORD_IN] = MODEL_DIRECTION_INGRESS,
+		[WORD_OUT] = MODEL_DIRECTION_EGRESS,
+		[WORD_INOUT] = MODEL_DIRECTION_OTHER,
+	};
+	static const enum format formats[WORD_COUNT] = {
+		[WORD_TEXT] = FORMAT_TEXT,
+		[WORD_JSON] = FORMAT_JSON,
+		[WORD_JSONL] = FORMAT_JSONL,
+	};
+	enum option_word word = WORD_COUNT;
+	const char *rest;
 	uint64_t n = 0;
 	int rc = 0;
 
@@ -157,12 +197,10 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		o->buffer_kib = (uint32_t)n;
 		break;
 	case OPT_STOP:
-		rc = parse_condition("-a", v, &o->stop, err);
-		if (!rc && o->stop.interval_ns)
-			rc = err_usage(err, EINVAL, "-a %s: when files begin is said with -b", v);
+		rc = parse_condition(o->command, id, v, &o->stop, err);
 		break;
 	case OPT_RING:
-		rc = parse_condition("-b", v, &o->ring, err);
+		rc = parse_condition(o->command, id, v, &o->ring, err);
 		o->naming = NAMING_NUMBER_AND_TIME;
 		break;
 	case OPT_SIZE:
@@ -183,24 +221,12 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		rc = set_filter(o, v, err);
 		break;
 	case OPT_DIRECTION:
-		if (strcmp(v, "in") == 0)
-			o->direction = MODEL_DIRECTION_INGRESS;
-		else if (strcmp(v, "out") == 0)
-			o->direction = MODEL_DIRECTION_EGRESS;
-		else if (strcmp(v, "inout") == 0)
-			o->direction = MODEL_DIRECTION_OTHER;
-		else
-			rc = err_usage(err, EINVAL, "-Q %s: in, out or inout is needed", v);
+		rc = options_word(o->command, id, v, &word, &rest, err);
+		o->direction = rc < 0 ? MODEL_DIRECTION_OTHER : directions[word];
 		break;
 	case OPT_FORMAT:
-		if (strcmp(v, "text") == 0)
-			o->format = FORMAT_TEXT;
-		else if (strcmp(v, "json") == 0)
-			o->format = FORMAT_JSON;
-		else if (strcmp(v, "jsonl") == 0)
-			o->format = FORMAT_JSONL;
-		else
-			rc = err_usage(err, EINVAL, "-T %s: text, json or jsonl is needed", v);
+		rc = options_word(o->command, id, v, &word, &rest, err);
+		o->format = rc < 0 ? FORMAT_TEXT : formats[word];
 		break;
 	case OPT_JSON:
 		o->format = FORMAT_JSON;
@@ -218,7 +244,7 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		o->numeric = true;
 		break;
 	case OPT_HOPS:
-		rc = add_to_list("--hops", o->hops, &o->n_hops, v, err);
+		rc = add_hop(o, v, err);
 		break;
 	case OPT_POD:
 		rc = add_to_list("--pod", o->pods, &o->n_pods, v, err);
@@ -363,11 +389,6 @@ static int check(struct options *o, struct err *err)
 	default:
 		break;
 	}
-	if ((o->command == COMMAND_LIST || o->command == COMMAND_RESOLVE ||
-	     o->command == COMMAND_DOCTOR || o->command == COMMAND_VERIFY) &&
-	    o->format == FORMAT_JSONL)
-		return err_usage(err, EINVAL, "-T jsonl: %s prints text or json",
-				 options_command_name(o->command));
 	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
 		return err_usage(err, EINVAL,
 				 "-w - takes stdout: with -T json say where the report goes "
@@ -407,6 +428,11 @@ static int check(struct options *o, struct err *err)
 				 "%s may not: not with -Z", o->user);
 	if (o->split && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "--split needs -w FILE");
+	if (o->write && pcapng_packing_is_unknown(o->write))
+		return err_usage(err, EINVAL,
+				 "-w %s: podhop packs with gzip (.gz) and zstd (.zst) "
+				 "only; send -w - through another packer",
+				 o->write);
 	return 0;
 }
 
