@@ -34,8 +34,13 @@ enum pcapng_packing {
 	PCAPNG_ZSTD,
 };
 
-/* The packing that a file of this name has; returns the length of the suffix that says so, or 0. */
+/*
+ * The packing that a file of this name has, in any case; returns the length of the suffix that says
+ * so, or 0.
+ */
 size_t pcapng_packing_suffix(const char *path, enum pcapng_packing *ret_kind);
+/* Does the name promise a packing that is none of these (.xz)? */
+bool pcapng_packing_is_unknown(const char *path);
 /* Are these the first bytes of a capture, pcapng or pcap, packed or not? */
 bool pcapng_is_capture(const uint8_t *head, size_t n);
 

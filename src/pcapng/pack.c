@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -19,34 +20,60 @@
 #define GZIP_MEMORY 8		/* zlib's default */
 
 static const struct {
-	const char *name, *suffix;
+	const char *name;
 	uint8_t magic_len, magic[4];
 } kinds[] = {
-	[PCAPNG_PLAIN] = { "", "", 0, { 0 } },
-	[PCAPNG_GZIP] = { "gzip", ".gz", 2, { 0x1f, 0x8b } },
-	[PCAPNG_ZSTD] = { "zstd", ".zst", 4, { 0x28, 0xb5, 0x2f, 0xfd } },
+	[PCAPNG_PLAIN] = { "", 0, { 0 } },
+	[PCAPNG_GZIP] = { "gzip", 2, { 0x1f, 0x8b } },
+	[PCAPNG_ZSTD] = { "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd } },
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* Ends of names that promise a packing. PCAPNG_PLAIN: one that is not done here. */
+static const struct {
+	const char *suffix;
+	enum pcapng_packing kind;
+} suffixes[] = {
+	{ ".gz", PCAPNG_GZIP },	 { ".zst", PCAPNG_ZSTD },  { ".zstd", PCAPNG_ZSTD },
+	{ ".7z", PCAPNG_PLAIN }, { ".br", PCAPNG_PLAIN },  { ".bz2", PCAPNG_PLAIN },
+	{ ".lz", PCAPNG_PLAIN }, { ".lz4", PCAPNG_PLAIN }, { ".lzma", PCAPNG_PLAIN },
+	{ ".xz", PCAPNG_PLAIN }, { ".z", PCAPNG_PLAIN },   { ".zip", PCAPNG_PLAIN },
+};
 
 const char *pcapng_packing_name(enum pcapng_packing kind)
 {
 	return kinds[kind].name;
 }
 
-size_t pcapng_packing_suffix(const char *path, enum pcapng_packing *ret_kind)
+/* The suffix's length and place in the table; 0 where the name promises nothing. */
+static size_t find_suffix(const char *path, size_t *ret_index)
 {
 	size_t len = strlen(path);
 
-	for (size_t k = PCAPNG_GZIP; k < N_KINDS; k++) {
-		size_t n = strlen(kinds[k].suffix);
-		if (len > n && !strcmp(path + len - n, kinds[k].suffix)) {
-			*ret_kind = (enum pcapng_packing)k;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t n = strlen(suffixes[i].suffix);
+		if (len > n && !strcasecmp(path + len - n, suffixes[i].suffix)) {
+			*ret_index = i;
 			return n;
 		}
 	}
-	*ret_kind = PCAPNG_PLAIN;
 	return 0;
+}
+
+size_t pcapng_packing_suffix(const char *path, enum pcapng_packing *ret_kind)
+{
+	size_t i = 0, n = find_suffix(path, &i);
+
+	*ret_kind = n ? suffixes[i].kind : PCAPNG_PLAIN;
+	return *ret_kind ? n : 0;
+}
+
+bool pcapng_packing_is_unknown(const char *path)
+{
+	size_t i = 0;
+
+	return find_suffix(path, &i) && suffixes[i].kind == PCAPNG_PLAIN;
 }
 
 enum pcapng_packing pcapng_packing_of(const uint8_t *head, size_t n)

@@ -384,11 +384,14 @@ static void test_names(void **state)
 		size_t n;
 		enum pcapng_packing kind;
 	} cases[] = {
-		{ "x.pcapng", 0, PCAPNG_PLAIN },     { "x.pcapng.gz", 3, PCAPNG_GZIP },
-		{ "x.zst", 4, PCAPNG_ZSTD },	     { "x.gz1", 0, PCAPNG_PLAIN },
-		{ "a.gz/x", 0, PCAPNG_PLAIN },	     { ".gz", 0, PCAPNG_PLAIN },
-		{ "x.zstd", 0, PCAPNG_PLAIN },	     { "-", 0, PCAPNG_PLAIN },
+		{ "x.pcapng", 0, PCAPNG_PLAIN },   { "x.pcapng.gz", 3, PCAPNG_GZIP },
+		{ "x.zst", 4, PCAPNG_ZSTD },	   { "x.gz1", 0, PCAPNG_PLAIN },
+		{ "a.gz/x", 0, PCAPNG_PLAIN },	   { ".gz", 0, PCAPNG_PLAIN },
+		{ "x.zstd", 5, PCAPNG_ZSTD },	   { "-", 0, PCAPNG_PLAIN },
+		{ "X.PCAPNG.GZ", 3, PCAPNG_GZIP }, { "x.Zst", 4, PCAPNG_ZSTD },
+		{ "x.xz", 0, PCAPNG_PLAIN },
 	};
+	static const char *const unknown[] = { "x.xz", "x.pcapng.BZ2", "x.lz4", "x.Z" };
 	static const uint8_t text[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b, 0xcf, 0xca, 0x2c,
 					0x52, 0x48, 0xcd, 0xcd, 0x2f, 0x4a, 0xe5, 2, 0 };
 
@@ -398,7 +401,11 @@ static void test_names(void **state)
 
 		assert_int_equal(pcapng_packing_suffix(cases[i].path, &kind), cases[i].n);
 		assert_int_equal(kind, cases[i].kind);
+		assert_int_equal(pcapng_packing_is_unknown(cases[i].path),
+				 strcmp(cases[i].path, "x.xz") == 0);
 	}
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		assert_true(pcapng_packing_is_unknown(unknown[i]));
 	assert_false(pcapng_is_capture(text, sizeof(text)));
 	assert_false(pcapng_is_capture(text, 2));
 	assert_false(pcapng_is_capture((const uint8_t *)"", 0));
