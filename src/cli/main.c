@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include <jansson.h>
 #include <locale.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -13,6 +14,38 @@
 #include "podhop/log.h"
 
 #define TABLE_BYTES (128 << 10)
+
+/*
+ * jansson says of a text that it is no JSON when it only lacks the memory for a piece of it, and a
+ * runtime's or flannel's file would count as absent. Noted here, said at the end.
+ */
+static bool json_lacked_memory;
+
+static void *json_memory(size_t n)
+{
+	void *p = malloc(n);
+
+	json_lacked_memory |= !p;
+	return p;
+}
+
+static int run_command(const struct options *o)
+{
+	static int (*const run[COMMAND_COUNT])(const struct options *) = {
+		[COMMAND_LIST] = command_list,	     [COMMAND_RESOLVE] = command_resolve,
+		[COMMAND_CAPTURE] = command_capture, [COMMAND_REPORT] = command_report,
+		[COMMAND_VERIFY] = command_verify,   [COMMAND_DOCTOR] = command_doctor,
+	};
+	int status = run[o->command](o);
+
+	if (fflush(stdout) != 0 && status == EXIT_DONE)
+		status = EXIT_FAILED;
+	if (json_lacked_memory) {
+		log_error("json", "memory was short: what was said may be wrong or incomplete");
+		status = EXIT_FAILED;
+	}
+	return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -38,9 +71,10 @@ int main(int argc, char **argv)
 		options_done(&o);
 		return status;
 	}
-	log_set_level(o.quiet ? LOG_LEVEL_ERROR : o.verbose > 1 ? LOG_LEVEL_DEBUG
-		      : o.verbose		 ? LOG_LEVEL_INFO
-						 : LOG_LEVEL_WARN);
+	log_set_level(o.quiet	      ? LOG_LEVEL_ERROR
+		      : o.verbose > 1 ? LOG_LEVEL_DEBUG
+		      : o.verbose     ? LOG_LEVEL_INFO
+				      : LOG_LEVEL_WARN);
 	if (help || o.command == COMMAND_HELP) {
 		enum command c = help ? o.command : COMMAND_NONE;
 
@@ -48,8 +82,9 @@ int main(int argc, char **argv)
 			c = options_command(o.args[0]);
 			if (!c) {
 				const char *near = options_nearest_command(o.args[0]);
-				err_usage(&err, 0, near ? "%s is no command; did you mean %s?"
-					  : "%s is no command; `podhop help` lists them%s",
+				err_usage(&err, 0,
+					  near ? "%s is no command; did you mean %s?"
+					       : "%s is no command; `podhop help` lists them%s",
 					  o.args[0], near ? near : "");
 				status = fail(&err);
 			}
@@ -62,17 +97,8 @@ int main(int argc, char **argv)
 		return status;
 	}
 
-	static int (*const run[COMMAND_COUNT])(const struct options *) = {
-		[COMMAND_LIST] = command_list,
-		[COMMAND_RESOLVE] = command_resolve,
-		[COMMAND_CAPTURE] = command_capture,
-		[COMMAND_REPORT] = command_report,
-		[COMMAND_VERIFY] = command_verify,
-		[COMMAND_DOCTOR] = command_doctor,
-	};
-	status = run[o.command](&o);
+	json_set_alloc_funcs(json_memory, free);
+	status = run_command(&o);
 	options_done(&o);
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
-		status = EXIT_FAILED;
 	return status;
 }

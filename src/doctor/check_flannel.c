@@ -181,15 +181,14 @@ static void check_port(struct doctor *d, const struct doctor_link *l)
 }
 
 /* A UDP socket bound to the port, in /proc/net/udp or udp6. */
-static bool port_is_taken(const struct doctor_view *v, bool v6, uint16_t port,
-			  unsigned long *ret_inode)
+static bool port_is_taken(struct doctor *d, bool v6, uint16_t port, unsigned long *ret_inode)
 {
 	struct buf b;
 	bool taken = false;
 	const char *line;
 
 	buf_init(&b, DOCTOR_FILE_MAX * 8);
-	if (doctor_proc_read(v, v6 ? "self/net/udp6" : "self/net/udp", &b) != 0)
+	if (doctor_check_read(d, v6 ? "self/net/udp6" : "self/net/udp", &b) != 0)
 		goto out;
 	line = strchr(buf_str(&b), '\n');
 	while (line && !taken) {
@@ -226,7 +225,7 @@ static bool port_is_shared(const struct doctor_view *v, const struct doctor_link
 static void check_socket(struct doctor *d, const struct doctor_link *l)
 {
 	unsigned long inode = 0;
-	bool taken = port_is_taken(d->v, l->vxlan_v6, l->vxlan_port, &inode);
+	bool taken = port_is_taken(d, l->vxlan_v6, l->vxlan_port, &inode);
 	const char *expected = doctor_text(d, "the kernel listens on UDP port %u", l->vxlan_port);
 
 	if (l->flags & IFF_UP) {

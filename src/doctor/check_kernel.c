@@ -91,7 +91,7 @@ static void check_conntrack(struct doctor *d)
 			   advice);
 	}
 	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_proc_read(d->v, "self/net/stat/nf_conntrack", &b) == 0 &&
+	if (doctor_check_read(d, "self/net/stat/nf_conntrack", &b) == 0 &&
 	    conntrack_stat(buf_str(&b), "insert_failed", &failed)) {
 		conntrack_stat(buf_str(&b), "drop", &drop);
 		conntrack_stat(buf_str(&b), "early_drop", &early);
@@ -210,7 +210,7 @@ static void check_legacy(struct doctor *d)
 	struct buf b;
 
 	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_proc_read(d->v, "self/net/ip_tables_names", &b) == 0 &&
+	if (doctor_check_read(d, "self/net/ip_tables_names", &b) == 0 &&
 	    strstr(buf_str(&b), "filter"))
 		doctor_add(d, DOCTOR_SKIP, "netfilter.legacy", "iptables-legacy",
 			   "no rule that drops pods' packets", "rules exist and are not read",

@@ -360,7 +360,7 @@ static void check_addresses(struct doctor *d, const struct ends *e)
  * The pod's IPv4 default route, from /proc/<pid>/net/route: columns are interface,
  * destination, gateway, flags; addresses are hexadecimal words in memory order.
  */
-static int default_gateway(const struct doctor_view *v, pid_t pid, struct addr *ret)
+static int default_gateway(struct doctor *d, pid_t pid, struct addr *ret)
 {
 	char path[64], name[32];
 	uint32_t dst, gw;
@@ -371,7 +371,7 @@ static int default_gateway(const struct doctor_view *v, pid_t pid, struct addr *
 
 	snprintf(path, sizeof(path), "%d/net/route", (int)pid);
 	buf_init(&b, DOCTOR_FILE_MAX);
-	rc = doctor_proc_read(v, path, &b);
+	rc = doctor_check_read(d, path, &b);
 	if (rc)
 		goto out;
 	rc = -ENOENT;
@@ -405,7 +405,7 @@ static void check_route(struct doctor *d, const struct ends *e)
 	if (d->v->env_rc || !own->len || !e->pod->pid || !e->bridge || !v4)
 		return;
 	want = doctor_addr(d, &own->addr);
-	rc = default_gateway(d->v, e->pod->pid, &gw);
+	rc = default_gateway(d, e->pod->pid, &gw);
 	if (rc && rc != -ENOENT)
 		return; /* the process is gone, or /proc of another pid namespace */
 	good = !rc && addr_eq(&gw, &own->addr);

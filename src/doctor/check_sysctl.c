@@ -106,14 +106,14 @@ static const struct doctor_route *asymmetric(const struct doctor_view *v,
 	return NULL;
 }
 
-static uint64_t netstat_value(const struct doctor_view *v, const char *name)
+static uint64_t netstat_value(struct doctor *d, const char *name)
 {
 	uint64_t value = 0;
 	const char *line;
 	struct buf b;
 
 	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_proc_read(v, "self/net/netstat", &b) != 0)
+	if (doctor_check_read(d, "self/net/netstat", &b) != 0)
 		goto out;
 	/* pairs of lines: names, values */
 	for (line = buf_str(&b); line && *line;) {
@@ -170,7 +170,7 @@ static void check_rp_filter(struct doctor *d, const struct doctor_link *l)
 			   value ? "2, loose" : "0, off", "");
 		return;
 	}
-	dropped = netstat_value(d->v, "IPReversePathFilter");
+	dropped = netstat_value(d, "IPReversePathFilter");
 	if (other) {
 		found = doctor_text(
 			d, "1, strict, but %s leads to %s: what comes in from there is dropped",

@@ -336,9 +336,13 @@ static void read_files(struct reading *r, const struct doctor_view *v)
 	struct buf b;
 
 	buf_init(&b, COUNTER_FILE_MAX);
-	for (unsigned i = 0; i < COUNTER_FILES; i++)
-		if (doctor_proc_read(v, doctor_counter_files[i].path, &b) == 0)
+	for (unsigned i = 0; i < COUNTER_FILES; i++) {
+		int rc = doctor_proc_read(v, doctor_counter_files[i].path, &b);
+
+		if (!rc)
 			doctor_counter_files[i].parse(r, buf_str(&b));
+		r->oom |= rc == -ENOMEM;
+	}
 	buf_done(&b);
 }
 

@@ -117,6 +117,14 @@ const char *doctor_mac(struct doctor *d, const struct mac *m)
 	return doctor_text(d, "%s", mac_str(m, s));
 }
 
+int doctor_check_read(struct doctor *d, const char *path, struct buf *b)
+{
+	int rc = doctor_proc_read(d->v, path, b);
+
+	d->oom |= rc == -ENOMEM;
+	return rc;
+}
+
 void doctor_add(struct doctor *d, enum doctor_status status, const char *id, const char *object,
 		const char *expected, const char *found, const char *advice)
 {

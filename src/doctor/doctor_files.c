@@ -31,6 +31,7 @@
 
 #define FILES_CHUNK 16384
 #define FILES_PATH_MAX 4096
+#define SYSCTL_TEXT_MAX 32 /* a number, and what follows it in a list */
 
 /* ------------------------------------------------------------------ opening */
 
@@ -97,11 +98,15 @@ static int files_read_fd(int fd, struct buf *b)
 			rc = n < 0 ? -errno : 0;
 			break;
 		}
+		if ((size_t)n > b->max - b->len) {
+			log_error("doctor", "a file of the node is too long: "
+					    "what it would show is not checked");
+			rc = -EFBIG;
+			break;
+		}
 		buf_add(b, chunk, (size_t)n);
 		if (b->failed) {
-			log_error("doctor", "a file of the node is too long, or memory is short: "
-				  "what it would show is not checked");
-			rc = -EFBIG;
+			rc = -ENOMEM;
 			break;
 		}
 	}
@@ -123,37 +128,49 @@ int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *
 	return fd < 0 ? -errno : files_read_fd(fd, b);
 }
 
-static DIR *files_opendir(const struct doctor_view *v, const char *path)
+/* NULL in *ret where there is none that can be read. Only -ENOMEM fails. */
+static int files_opendir(const struct doctor_view *v, const char *path, DIR **ret)
 {
 	int fd = files_open(v, path, O_RDONLY | O_DIRECTORY);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int rc = fd == -ENOMEM ? fd : 0;
 
-	if (!d && fd >= 0)
+	*ret = NULL;
+	if (fd < 0)
+		return rc;
+	*ret = fdopendir(fd);
+	if (!*ret) {
+		rc = errno == ENOMEM ? -ENOMEM : 0;
 		close(fd);
-	return d;
+	}
+	return rc;
 }
 
 /* ------------------------------------------------------------------ sysctls */
 
 int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret)
 {
-	char path[FILES_PATH_MAX], *end;
-	struct buf b;
+	char path[FILES_PATH_MAX], text[SYSCTL_TEXT_MAX + 1], *end;
+	ssize_t n;
 	long value;
-	int rc;
+	int fd;
 
 	snprintf(path, sizeof(path), "sys/net/%s", key);
-	buf_init(&b, FILES_CHUNK);
-	rc = doctor_proc_read(v, path, &b);
-	if (!rc) {
-		value = strtol(buf_str(&b), &end, 10);
-		if (end == buf_str(&b))
-			rc = -EBADMSG;
-		else
-			*ret = value;
-	}
-	buf_done(&b);
-	return rc;
+	fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	do
+		n = read(fd, text, sizeof(text) - 1);
+	while (n < 0 && errno == EINTR);
+	n = n < 0 ? -errno : n;
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	value = strtol(text, &end, 10);
+	if (end == text)
+		return -EBADMSG;
+	*ret = value;
+	return 0;
 }
 
 int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char *dev,
@@ -260,16 +277,40 @@ int doctor_parse_conf(const char *text, size_t len, struct doctor_conf *ret)
 	return 0;
 }
 
-static bool conf_try(struct doctor_view *v, const char *path, struct buf *b)
+/* 1: that is it; 0: it is not; -ENOMEM. */
+static int conf_try(struct doctor_view *v, const char *path, struct buf *b)
 {
-	if (doctor_file_read(v, path, b) != 0 ||
-	    doctor_parse_conf(buf_str(b), b->len, &v->conf) != 0)
-		return false;
+	int rc = doctor_file_read(v, path, b);
+
+	if (!rc)
+		rc = doctor_parse_conf(buf_str(b), b->len, &v->conf);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
 	v->conf.path = strdup(path);
-	return v->conf.path != NULL;
+	return v->conf.path ? 1 : -ENOMEM;
 }
 
-static void conf_read(struct doctor_view *v, struct buf *b)
+/* One pod's directory of ConfigMaps below the kubelet's. As conf_try(). */
+static int conf_try_volumes(struct doctor_view *v, const char *volumes, struct buf *b)
+{
+	char path[2 * FILES_PATH_MAX];
+	struct dirent *e;
+	DIR *d;
+	int rc = files_opendir(v, volumes, &d);
+
+	for (unsigned n = 0; d && !rc && n < DOCTOR_NETWORKS_MAX * 8 && (e = readdir(d)); n++) {
+		/* flannel-cfg in flannel's own manifests and chart */
+		if (!strstr(e->d_name, "flannel"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/net-conf.json", volumes, e->d_name);
+		rc = conf_try(v, path, b);
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+static int conf_read(struct doctor_view *v, struct buf *b)
 {
 	static const char *const fixed[] = {
 		"/etc/kube-flannel/net-conf.json",
@@ -278,38 +319,23 @@ static void conf_read(struct doctor_view *v, struct buf *b)
 	static const char kubelet[] = "/var/lib/kubelet/pods";
 	static const char volumes[] = "volumes/kubernetes.io~configmap";
 	char path[FILES_PATH_MAX];
-	struct dirent *e, *f;
-	DIR *d;
+	struct dirent *e;
+	DIR *d = NULL;
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
-		if (conf_try(v, fixed[i], b))
-			return;
-	}
-	d = files_opendir(v, kubelet);
-	for (unsigned n = 0; d && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
-		DIR *vol;
-
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && !rc; i++)
+		rc = conf_try(v, fixed[i], b);
+	if (!rc)
+		rc = files_opendir(v, kubelet, &d);
+	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", kubelet, e->d_name, volumes);
-		vol = files_opendir(v, path);
-		for (unsigned m = 0; vol && m < DOCTOR_NETWORKS_MAX * 8 && (f = readdir(vol));
-		     m++) {
-			/* flannel-cfg in flannel's own manifests and chart */
-			if (!strstr(f->d_name, "flannel"))
-				continue;
-			snprintf(path, sizeof(path), "%s/%s/%s/%s/net-conf.json", kubelet,
-				 e->d_name, volumes, f->d_name);
-			if (conf_try(v, path, b))
-				break;
-		}
-		if (vol)
-			closedir(vol);
-		if (v->conf.path)
-			break;
+		rc = conf_try_volumes(v, path, b);
 	}
 	if (d)
 		closedir(d);
+	return rc < 0 ? rc : 0;
 }
 
 /* ---------------------------------------------------------------------- CNI */
@@ -324,8 +350,8 @@ int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin)
 	/* a .conf file is one plugin without a list */
 	if (!plugins && root) {
 		plugins = json_array();
-		if (plugins)
-			json_array_append(plugins, root);
+		if (!plugins || json_array_append(plugins, root) != 0)
+			rc = -ENOMEM;
 	} else {
 		json_incref(plugins);
 	}
@@ -344,7 +370,7 @@ int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin)
 	return rc;
 }
 
-static void cni_read(struct doctor_view *v, struct buf *b)
+static int cni_read(struct doctor_view *v, struct buf *b)
 {
 	static const char *const dirs[] = {
 		"/etc/cni/net.d",
@@ -353,11 +379,14 @@ static void cni_read(struct doctor_view *v, struct buf *b)
 	char path[FILES_PATH_MAX], best[FILES_PATH_MAX] = "";
 	struct dirent *e;
 	bool hairpin = false;
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !best[0]; i++) {
-		DIR *d = files_opendir(v, dirs[i]);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && !best[0] && rc != -ENOMEM; i++) {
+		DIR *d;
 
-		for (unsigned n = 0; d && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
+		rc = files_opendir(v, dirs[i], &d);
+		for (unsigned n = 0;
+		     d && rc != -ENOMEM && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
 			const char *dot = strrchr(e->d_name, '.');
 
 			if (!dot || (strcmp(dot, ".conflist") != 0 && strcmp(dot, ".conf") != 0 &&
@@ -367,8 +396,10 @@ static void cni_read(struct doctor_view *v, struct buf *b)
 			/* the runtime takes the first by name */
 			if (best[0] && strcmp(path, best) >= 0)
 				continue;
-			if (doctor_file_read(v, path, b) == 0 &&
-			    doctor_parse_cni(buf_str(b), b->len, &hairpin) == 0) {
+			rc = doctor_file_read(v, path, b);
+			if (!rc)
+				rc = doctor_parse_cni(buf_str(b), b->len, &hairpin);
+			if (!rc) {
 				memcpy(best, path, sizeof(best));
 				v->cni_hairpin = hairpin;
 			}
@@ -376,8 +407,14 @@ static void cni_read(struct doctor_view *v, struct buf *b)
 		if (d)
 			closedir(d);
 	}
-	if (best[0])
+	if (rc == -ENOMEM)
+		return rc;
+	if (best[0]) {
 		v->cni_conf = strdup(best);
+		if (!v->cni_conf)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* One directory of host-local; the network's name is its own. */
@@ -385,8 +422,8 @@ static int leases_read_dir(struct doctor_view *v, const char *dir, struct buf *b
 {
 	char path[2 * FILES_PATH_MAX];
 	struct dirent *e;
-	DIR *d = files_opendir(v, dir);
-	int rc = 0;
+	DIR *d;
+	int rc = files_opendir(v, dir, &d);
 
 	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
 		struct doctor_lease *l;
@@ -396,12 +433,17 @@ static int leases_read_dir(struct doctor_view *v, const char *dir, struct buf *b
 		if (addr_parse(e->d_name, &ip) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		if (doctor_file_read(v, path, b) != 0)
+		rc = doctor_file_read(v, path, b);
+		if (rc) {
+			rc = rc == -ENOMEM ? rc : 0;
 			continue;
+		}
 		id = strcspn(buf_str(b), " \r\n");
 		l = doctor_grow(&v->leases, &v->n_leases, sizeof(*l), DOCTOR_ENTRIES_MAX);
-		if (!l)
+		if (!l) {
+			rc = v->n_leases < DOCTOR_ENTRIES_MAX ? -ENOMEM : 0;
 			break;
+		}
 		l->ip = ip;
 		l->path = strdup(path);
 		l->id = strndup(buf_str(b), id);
@@ -418,8 +460,8 @@ static int leases_read(struct doctor_view *v, struct buf *b)
 	static const char base[] = "/var/lib/cni/networks";
 	char path[FILES_PATH_MAX];
 	struct dirent *e;
-	DIR *d = files_opendir(v, base);
-	int rc = 0;
+	DIR *d;
+	int rc = files_opendir(v, base, &d);
 
 	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
 		if (e->d_name[0] == '.')
@@ -454,10 +496,13 @@ int doctor_files_read(struct doctor_view *v)
 	v->env_rc = doctor_file_read(v, "/run/flannel/subnet.env", &b);
 	if (!v->env_rc)
 		v->env_rc = doctor_parse_env(buf_str(&b), &v->env);
-	conf_read(v, &b);
-	cni_read(v, &b);
-	kernel_read(v, &b);
-	rc = leases_read(v, &b);
+	rc = v->env_rc == -ENOMEM ? v->env_rc : conf_read(v, &b);
+	if (!rc)
+		rc = cni_read(v, &b);
+	if (!rc) {
+		kernel_read(v, &b);
+		rc = leases_read(v, &b);
+	}
 	buf_done(&b);
 	return rc;
 }

@@ -571,5 +571,5 @@ int doctor_nl_read(struct doctor_view *v, struct err *err)
 	if (rc)
 		return err_sys(err, rc, "read the node's %s over netlink", what);
 	v->netfilter = doctor_nl_rules(&v->rules, &v->n_rules, &v->chains, &v->n_chains);
-	return 0;
+	return v->netfilter == -ENOMEM ? err_sys(err, ENOMEM, "read nftables' rules") : 0;
 }

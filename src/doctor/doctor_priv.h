@@ -154,10 +154,13 @@ int doctor_files_open(struct doctor_view *v, const char *host_root, struct err *
 int doctor_files_read(struct doctor_view *v);
 void doctor_view_done(struct doctor_view *v);
 
-/* A file of the node by its absolute path, or below its /proc. 0 or -errno. */
+/*
+ * A whole regular file of the node into b (emptied first), by its absolute path or below its
+ * /proc. 0 or -errno; -EFBIG: longer than b takes, which is said.
+ */
 int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b);
 int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b);
-/* /proc/sys/net/KEY as a number; -errno. */
+/* /proc/sys/net/KEY as a number; -errno. Allocates nothing. */
 int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret);
 /* Per device: KIND is "ipv4" or "ipv6". The slash form, since device names have dots. */
 int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char *dev,
@@ -208,6 +211,8 @@ const char *doctor_word(struct doctor *d, const char *s);
 const char *doctor_addr(struct doctor *d, const struct addr *a);
 const char *doctor_prefix(struct doctor *d, const struct prefix *p);
 const char *doctor_mac(struct doctor *d, const struct mac *m);
+/* doctor_proc_read() for a check: memory that is missing is noted. */
+int doctor_check_read(struct doctor *d, const char *path, struct buf *b);
 /* The strings are not copied: literals, or doctor_text(). NULL is "". */
 void doctor_add(struct doctor *d, enum doctor_status status, const char *id, const char *object,
 		const char *expected, const char *found, const char *advice);
