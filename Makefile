@@ -332,11 +332,13 @@ valgrind: ## unit tests under valgrind
 valgrind-run: unit
 	@$(RUN_TESTS) -t 600 $(foreach t,$(UNIT_BINS),valgrind_$(notdir $(t))="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(t)")
 
+# The macro makes a few tables small (see its uses), so that they are cheap and met full.
+FUZZ_CFLAGS := -O2 -g -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) with clang's engine and sanitizers
 	@tests/lib/deps.sh build check
 	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined,fuzzer-no-link \
-		BUILD=$(BUILD)/fuzz CFLAGS="-O1 -g" fuzz-run
+		BUILD=$(BUILD)/fuzz CFLAGS="$(FUZZ_CFLAGS)" fuzz-run
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_BINS)
 	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_NAMES),fuzz_$(f)="tests/lib/fuzz $(BUILD)/tests/engine_fuzz_$(f) tests/fuzz/seeds/$(f) $(BUILD)/corpus/$(f) $(FUZZ_SECONDS) tests/fuzz/dict/$(f).dict")
@@ -346,7 +348,7 @@ fuzz-run: $(FUZZ_BINS)
 fuzz-afl: ## the same with AFL++
 	@tests/lib/deps.sh build check afl
 	@AFL_USE_ASAN=1 AFL_QUIET=1 $(MAKE) --no-print-directory CC=afl-clang-fast BUILD=$(BUILD)/afl \
-		CFLAGS="-O1 -g" fuzz-afl-run
+		CFLAGS="-O2 -g" fuzz-afl-run
 .PHONY: fuzz-afl-run
 fuzz-afl-run: $(FUZZ_BINS)
 	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_NAMES),afl_$(f)="tests/lib/fuzz-afl $(BUILD)/tests/engine_fuzz_$(f) tests/fuzz/seeds/$(f) $(BUILD)/out/$(f) $(FUZZ_SECONDS) tests/fuzz/dict/$(f).dict")

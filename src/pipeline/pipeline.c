@@ -37,7 +37,11 @@
 
 #define QUEUE_MAX 65536u	/* frames of one hop being sorted; 1 MiB at most */
 #define QUEUE_FIRST 2048u	/* a ring no larger than what waits stays in the cache */
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define HELD_MAX 131072u	/* frames being held; 1 MiB */
+#else
+#define HELD_MAX 256u		/* made hundreds of times a second, and seen full */
+#endif
 /*
  * Of the byte budget, what frames that were matched may take. Sorting needs the rest when a hop
  * lags behind; these only wait for what comes later by microseconds as a rule, and cost twice

@@ -16,11 +16,17 @@
 /* 524,288 packets each way: window and look-ahead (2.5 s) of 200,000 packets a second. */
 #define PACKETS_MAX_DEFAULT (1u << 19)
 #define LINKS_A_PACKET 2u
-#define PIECES_MAX (1u << 18) /* of packets that were not seen as a whole */
 #define BLOCK_SHIFT 14 /* streams are indexed by 16 KiB of sequence space */
 #define BLOCKS_MAX 64u /* of one packet: a BIG TCP frame has 33 */
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define PIECES_MAX (1u << 18) /* of packets that were not seen as a whole */
 #define DELAYS_KEPT (1u << 18) /* a direction; beyond that a fair sample is kept */
 #define FLOWS (1u << 14) /* whose order is watched, a direction */
+#else /* made hundreds of times a second, and seen full */
+#define PIECES_MAX 512u
+#define DELAYS_KEPT 64u
+#define FLOWS 16u
+#endif
 #define SPORTS (1u << 16)
 #define DROP_SPANS_MAX 512
 #define CHAIN_MAX 4096u /* look-alikes compared before giving up */

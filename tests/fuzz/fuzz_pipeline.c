@@ -182,9 +182,9 @@ static void run_file(const uint8_t *bytes, size_t len, uint8_t ask, uint64_t see
 		.on_frame = on_frame,
 		.on_packet = on_packet,
 		.arg = r,
-		.bytes_max = ask & 16 ? 1u << 17 : 1u << 22,
-		.packets_max = ask & 64 ? 64 : 4096,
-		.flows_max = ask & 64 ? 16 : 1024,
+		.bytes_max = ask & 16 ? 1u << 17 : 1u << 20,
+		.packets_max = ask & 64 ? 64 : 512,
+		.flows_max = ask & 64 ? 16 : 64,
 		.window_ns = ask & 32 ? 50000000 : 0,
 	};
 	struct pipeline *p;

@@ -103,7 +103,7 @@ static void run(const uint8_t *data, size_t size, uint8_t ask, uint64_t seed,
 	static struct node nodes[NODES];
 	static uint8_t other[STORY_STEP * STORY_STEPS_MAX];
 	struct err err = ERR_INIT;
-	struct verify_config vc = { .n_nodes = NODES, .name = { "a", "b" }, .packets_max = 4096 };
+	struct verify_config vc = { .n_nodes = NODES, .name = { "a", "b" }, .packets_max = 512 };
 	struct verify *v;
 
 	for (unsigned i = 0; i < NODES; i++) {
@@ -132,8 +132,8 @@ static void run(const uint8_t *data, size_t size, uint8_t ask, uint64_t seed,
 			.nat = ask & 2,
 			.hash_seed = seed,
 			.sort_ns = 1000000,
-			.packets_max = 4096,
-			.flows_max = 1024,
+			.packets_max = 512,
+			.flows_max = 64,
 			.bytes_max = 1u << 20,
 			.on_packet = on_packet,
 			.arg = n,
