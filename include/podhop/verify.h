@@ -44,6 +44,7 @@ struct verify_clock_line {
 struct verify_clock;
 struct verify_clock *verify_clock_new(struct err *err);
 void verify_clock_free(struct verify_clock *c); /* NULL is accepted */
+void verify_clock_clear(struct verify_clock *c); /* as new */
 /* A packet left the reference at ref_ns, by its clock, and came to the node at node_ns, by its. */
 void verify_clock_forward(struct verify_clock *c, int64_t ref_ns, int64_t node_ns);
 /* A packet left the node at node_ns and came to the reference at ref_ns. */

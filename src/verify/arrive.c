@@ -5,7 +5,7 @@
  * Theory of operation. A packet that leaves its node goes into the table of sent ones, under the
  * keys it can be found by; one that comes in into the heap of received ones. As long as nobody
  * knows the clocks' offset each is held against the other side at once: the first that is
- * surely the same tells it. Full tables decide their oldest packet early.
+ * surely the same tells it (alike.c). Full tables decide their oldest packet early.
  */
 #include "verify_priv.h"
 
@@ -19,6 +19,17 @@
 
 #define EVICT_LOOK 64 /* of the oldest, for one that has arrived */
 
+/* The tables are full: what could still show cannot be waited for. */
+static void acquaint_all(struct verify *v)
+{
+	if (v->n_taken < v->next_full)
+		return;
+	v->next_full = v->n_taken + v->n_packets;
+	for (unsigned a = 0; a < v->cfg.n_nodes; a++)
+		for (unsigned b = a + 1; b < v->cfg.n_nodes; b++)
+			verify_acquaint(v, a, b, true);
+}
+
 /*
  * Room for one more. The oldest of which all has arrived waits only for copies of itself; one
  * that has not would be unknown for ever.
@@ -29,6 +40,7 @@ static void evict_sent(struct verify *v)
 	unsigned n = 0;
 	struct direction *best = NULL;
 
+	acquaint_all(v);
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		if (!best || v->direction[k].sent.n > best->sent.n)
 			best = &v->direction[k];
@@ -56,6 +68,7 @@ static void evict_received(struct verify *v)
 {
 	struct direction *best = NULL;
 
+	acquaint_all(v);
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++) {
 		if (verify_drop_unclaimed(v, &v->direction[k]))
 			return;
@@ -67,19 +80,6 @@ static void evict_received(struct verify *v)
 	    !verify_claim_any(v, &v->received[i]))
 		v->evicted_received++;
 	verify_received_free(v, i);
-}
-
-/* Nobody knows the offset yet: one packet that is surely the same on both sides tells. */
-static void first_match(struct verify *v, const struct sent *s, const struct received *r)
-{
-	bool same = s->key == r->key && s->from == r->from && s->to == r->to &&
-		    s->kind == r->kind && s->size == r->size && s->body == r->body &&
-		    s->body_len == r->body_len && (s->flags & SENT_STRONG) &&
-		    !(s->flags & SENT_RETRANSMISSION) && s->wire_ns && r->first_ns;
-
-	if (same && (r->kind == RESULT_KIND_STREAM ? s->sig == r->sig && verify_ids_fit(s, r, 0)
-						   : s->head == r->head))
-		verify_clock_sample(v, s, r);
 }
 
 static uint64_t key_of(uint64_t tuple_hash, const struct result_packet *p, uint64_t fragments)
@@ -97,7 +97,7 @@ static uint64_t key_of(uint64_t tuple_hash, const struct result_packet *p, uint6
 
 static bool is_strong(const struct result_packet *p)
 {
-	return p->kind == RESULT_KIND_STREAM || p->has_ip_id || p->body_len >= 8;
+	return p->kind == RESULT_KIND_STREAM || p->has_ip_id;
 }
 
 static bool prepare(struct verify *v, struct direction *d)
@@ -154,6 +154,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		i = v->sent_top++;
 	}
 	v->n_sent++;
+	v->n_taken++;
 
 	struct sent *s = &v->sent[i];
 	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
@@ -227,8 +228,8 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 
 	unsigned n = 0;
 	uint32_t next;
-	bool unknown = !verify_has_offset(v, from, to);
-	bool late = !unknown && d->done_ns != INT64_MIN &&
+	bool unknown = !verify_pair_of(v, from, to)->line.known;
+	bool late = verify_has_offset(v, from, to) && d->done_ns != INT64_MIN &&
 		    verify_convert(v, from, to, s->time_ns) < d->done_ns;
 	for (uint32_t k = v->received_bucket[s->key & v->mask];
 	     (unknown || late) && k != NONE && n < CHAIN_MAX; k = next, n++) {
@@ -237,12 +238,9 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		next = r->next;
 		if (r->key != s->key)
 			continue;
-		if (unknown) {
-			first_match(v, s, r);
-			unknown = !verify_has_offset(v, from, to);
-		} else if (r->unclaimed && verify_claim_any(v, r)) {
+		verify_meet(v, r);
+		if (late && r->unclaimed && verify_claim_any(v, r))
 			verify_unclaim_end(v, r);
-		}
 	}
 	if (late && s->got < s->size)
 		s->flags |= SENT_LATE;
@@ -269,6 +267,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		return;
 	}
 	v->n_received++;
+	v->n_taken++;
 
 	struct received *r = &v->received[i];
 	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
@@ -327,11 +326,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		verify_received_free(v, i);
 		return;
 	}
-	unsigned n = 0;
-	for (uint32_t k = v->sent_bucket[r->key & v->mask];
-	     k != NONE && n < CHAIN_MAX && !verify_has_offset(v, from, to);
-	     k = v->sent[k].next, n++)
-		first_match(v, &v->sent[k], r);
+	verify_meet(v, r);
 }
 
 /* ------------------------------------------------------------- whose packet */

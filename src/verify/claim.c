@@ -4,7 +4,7 @@
  *
  * Theory of operation. In this order: the same packet as a whole; the bytes of a stream,
  * wherever super-frames were cut and merged; a datagram that was in fragments on one side.
- * Of equal candidates the oldest takes it. What fits none stays unclaimed (deliver.c).
+ * Of equal candidates the time decides (alike.c). What fits none stays unclaimed (deliver.c).
  * Whatever is claimed gives samples of clock, delay and order, and has its outer headers
  * compared.
  */
@@ -22,6 +22,13 @@ void verify_clock_sample(struct verify *v, const struct sent *s, const struct re
 
 	if (v->cfg.has_offset)
 		return;
+	if (p->weak && s->flags & SENT_STRONG) {
+		/* What has an id tells it better, and what else was taken may have been wrong. */
+		verify_clock_clear(p->clock);
+		p->samples = p->next_estimate = 0;
+		p->forward = p->backward = false;
+	}
+	p->weak = (!p->samples || p->weak) && !(s->flags & SENT_STRONG);
 	if (s->from < s->to) {
 		verify_clock_forward(p->clock, s->wire_ns, r->first_ns);
 		p->forward = true;
@@ -33,7 +40,7 @@ void verify_clock_sample(struct verify *v, const struct sent *s, const struct re
 	if (p->samples >= p->next_estimate || (p->forward && p->backward && !p->line.known)) {
 		uint64_t step = p->samples / 4;
 
-		verify_clock_line(p->clock, &p->line);
+		verify_estimate(v, s->from, s->to, r->first_ns);
 		p->next_estimate = p->samples + (step < 1 ? 1 : step > 8192 ? 8192 : step);
 	}
 }
@@ -146,16 +153,18 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 		s->flags |= SENT_DOUBT;
 	v->matched++;
 	if (lo == 0 && !(s->flags & SENT_TIMED)) {
-		if (from == 0 && (s->flags & SENT_STRONG) && !(s->flags & SENT_RETRANSMISSION) &&
-		    s->wire_ns && r->first_ns)
+		if (from == 0 && !r->alike && !(s->flags & SENT_RETRANSMISSION) && s->wire_ns &&
+		    r->first_ns)
 			verify_clock_sample(v, s, r);
 		compare_outer(d, s, r);
-		if (fresh) {
+		if (fresh && !r->unsure) {
 			s->flags |= SENT_TIMED;
 			delay_sample(v, d, s, r->time_ns - s->time_ns);
 			/* What was altered is known late: not by when it came. */
-			if (!(s->flags & SENT_ALTERED))
+			if (!(s->flags & SENT_ALTERED)) {
+				verify_usual_note(v, s, r);
 				watch_order(d, s);
+			}
 		}
 	}
 	if (s->got >= s->size && before < s->size) {
@@ -214,36 +223,13 @@ static void note_copy(struct verify *v, struct sent *s, const struct received *r
 
 static bool claim_exact(struct verify *v, struct received *r)
 {
-	uint32_t best = NONE, copy = NONE;
-	unsigned n = 0;
+	struct verify_choice c = verify_choose(v, r);
 
-	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
-	     i = v->sent[i].next, n++) {
-		struct sent *s = &v->sent[i];
-
-		if (s->key != r->key || s->from != r->from || s->to != r->to ||
-		    s->kind != r->kind || s->size != r->size || bodies_differ(s, r))
-			continue;
-		if (r->kind == RESULT_KIND_STREAM
-			    ? s->start != r->start || s->sig != r->sig || !verify_ids_fit(s, r, 0)
-			    : s->head != r->head)
-			continue;
-		if (!verify_is_free(v, s, 0, r->size)) {
-			copy = i;
-			continue;
-		}
-		if (best == NONE || verify_sent_before(v, i, best))
-			best = i;
-	}
-	if (best != NONE) {
-		verify_claim(v, &v->sent[best], r, 0, r->size, 0);
-		return true;
-	}
-	if (copy != NONE) {
-		note_copy(v, &v->sent[copy], r);
-		return true;
-	}
-	return false;
+	if (c.best != NONE)
+		verify_claim(v, &v->sent[c.best], r, 0, r->size, 0);
+	else if (c.copy != NONE)
+		note_copy(v, &v->sent[c.copy], r);
+	return c.best != NONE || c.copy != NONE;
 }
 
 uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq)
@@ -282,7 +268,8 @@ static uint32_t stream_at(const struct verify *v, const struct received *r, uint
 			*ret_copy = i;
 			continue;
 		}
-		if (best == NONE || verify_sent_before(v, i, best))
+		/* Sent again without an id that would tell (IPv6): the time does. */
+		if (best == NONE || verify_fits_better(v, r, i, best))
 			best = i;
 	}
 	return best;
@@ -351,6 +338,7 @@ static bool claim_fragments(struct verify *v, struct received *r)
 	}
 	if (best == NONE)
 		return false;
+	r->alike = !r->has_id;
 	verify_claim(v, &v->sent[best], r, 0, r->size, 0);
 	return true;
 }

@@ -73,6 +73,11 @@ struct verify_clock *verify_clock_new(struct err *err)
 	return c;
 }
 
+void verify_clock_clear(struct verify_clock *c)
+{
+	*c = (struct verify_clock){ .width = BUCKET_NS };
+}
+
 void verify_clock_free(struct verify_clock *c)
 {
 	free(c);

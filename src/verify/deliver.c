@@ -23,8 +23,8 @@
  *
  * Sent packets wait in a table until the receiver's time has passed them by a window;
  * received ones, in order of time, until all packets sent before them are known. Equal
- * packets are then taken in order. What the receiver shows that nobody sent stays
- * unclaimed for two windows: it may be a packet that was altered on the way.
+ * packets are then told apart by time (alike.c). What the receiver shows that nobody sent
+ * stays unclaimed for two windows: it may be a packet that was altered on the way.
  *
  * A sent packet is in scope when both captures ran: between two packets that were
  * delivered (either way), or a window away from the ends of the receiver's capture.
@@ -152,6 +152,9 @@ void verify_deliver_pump(struct verify *v)
 {
 	unsigned n = v->cfg.n_nodes;
 
+	for (unsigned k = 0; k < n * n; k++)
+		if (k / n < k % n)
+			verify_acquaint(v, k / n, k % n, v->finishing);
 	/* First all that arrived: what went the other way proves that both captures ran. */
 	for (unsigned k = 0; k < 2 * n * n; k++) {
 		unsigned a = k / n % n, b = k % n;
@@ -167,6 +170,7 @@ void verify_deliver_finish(struct verify *v)
 {
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
 		v->node[k].frontier_ns = INT64_MAX;
+	v->finishing = true;
 	verify_deliver_pump(v);
 	/* What never found its counterpart's clock. */
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)

@@ -34,6 +34,36 @@ void verify_sent_free(struct verify *v, uint32_t i);
 void verify_unclaim_end(struct verify *v, struct received *r);
 void verify_received_free(struct verify *v, uint32_t i);
 
+/* ---- alike.c */
+enum verify_fit {
+	VERIFY_FIT_NOT = 0, /* before it was sent, or long after */
+	VERIFY_FIT_POOR,
+	VERIFY_FIT_WELL, /* as long on its way as is usual */
+};
+struct verify_choice {
+	uint32_t best; /* the sent packet that it is; NONE: none */
+	uint32_t copy; /* best is NONE: the one whose copy it is; NONE: none */
+};
+/* Equal in all that tells packets apart, but for time. */
+bool verify_is_same(const struct sent *s, const struct received *r);
+/* Which sent packet r is as a whole; sets r->alike and r->unsure. */
+struct verify_choice verify_choose(struct verify *v, struct received *r);
+enum verify_fit verify_fit_of(const struct verify *v, const struct sent *s,
+			      const struct received *r);
+/* Among what was received and waits is one that looks like s. */
+bool verify_alike_came(const struct verify *v, const struct sent *s);
+/* Sent packet i rather than `than` (NONE: than nothing), by the time that r came. */
+bool verify_fits_better(const struct verify *v, const struct received *r, uint32_t i,
+			uint32_t than);
+/* How wrong a time of one node's clock may be when it is taken to the other's. */
+int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to);
+/* r is s and can be no other: its delay is usual. */
+void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r);
+/* As long as not both ways are known: tells the clocks where r is one of its kind and was sent. */
+void verify_meet(struct verify *v, struct received *r);
+/* The same, out of all that is held and has no id; at_once: whether settled or not. */
+void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once);
+
 /* ---- claim.c */
 void verify_clock_sample(struct verify *v, const struct sent *s, const struct received *r);
 /*

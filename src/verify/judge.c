@@ -116,11 +116,14 @@ static void find_altered(struct verify *v, struct sent *s)
 			same = lo <= s->size - r->size && verify_is_free(v, s, lo, r->size);
 		} else {
 			same = r->size == s->size && !s->taken &&
-			       (r->head == s->head ||
+			       ((r->head == s->head &&
+				 (s->flags & SENT_HAS_ID ||
+				  verify_fit_of(v, s, r) == VERIFY_FIT_WELL)) ||
 				(s->flags & SENT_HAS_ID && r->has_id && r->ip_id == s->ip_id) ||
 				(s->body_len && s->body_len == r->body_len && s->body == r->body));
 		}
-		if (!same)
+		/* What is equal came at another time, so it is another one. */
+		if (!same || verify_is_same(s, r))
 			continue;
 		s->flags |= SENT_ALTERED;
 		verify_claim(v, s, r, lo, r->size, 0);
@@ -176,6 +179,10 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 			d->d.altered++;
 		else
 			d->d.delivered++;
+	} else if (!verify_has_offset(v, s->from, s->to) && verify_alike_came(v, s)) {
+		d->d.sent++;
+		d->d.unknown++;
+		d->alike++;
 	} else if (!verify_has_offset(v, s->from, s->to)) {
 		/* Nothing matched, so nobody knows when both captures ran: only where it was. */
 		d->d.out_of_scope++;
@@ -186,9 +193,10 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 	} else {
 		d->d.sent++;
 		locate(v, s, &l);
-		if (evicted || is_excused(v, s, &l)) {
+		if (evicted || s->flags & SENT_ALIKE || is_excused(v, s, &l)) {
 			d->d.unknown++;
 			d->evicted += evicted;
+			d->alike += !evicted && s->flags & SENT_ALIKE;
 		} else {
 			l.bytes_missing = s->size - s->got;
 			verify_count_lost(v, d, s, &l);

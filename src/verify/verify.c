@@ -225,6 +225,20 @@ int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t t
 	return t - verify_clock_offset(l, t - l->offset_ns);
 }
 
+void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns)
+{
+	struct pair *p = verify_pair_of(v, a, b);
+	bool rough = p->line.rough;
+	int64_t before = rough ? verify_convert(v, b, a, time_ns) : 0, later;
+
+	verify_clock_line(p->clock, &p->line);
+	if (!rough || !p->line.rough)
+		return;
+	later = verify_convert(v, b, a, time_ns) - before;
+	v->direction[a * v->cfg.n_nodes + b].usual.mean_ns += later;
+	v->direction[b * v->cfg.n_nodes + a].usual.mean_ns -= later;
+}
+
 /* ------------------------------------------------------------------ input */
 
 void verify_packet(struct verify *v, unsigned node, const struct result_packet *p)
@@ -499,6 +513,28 @@ static const char *name_of(const struct verify *v, int node)
 	return node < 0 ? "peers" : v->node[node].name;
 }
 
+static void reasons_of_unknown(const struct verify *v, const struct direction *d,
+			       struct verify_result *r)
+{
+	const struct verify_direction *f = &d->d;
+	const struct {
+		uint64_t packets;
+		const char *why;
+	} part[] = {
+		{ d->evicted, "the table was full" },
+		{ d->alike, "others look like them, and which of these arrived cannot be told" },
+		{ f->unknown - d->evicted - d->alike,
+		  v->solo ? "an answer was due and is not in the capture"
+			  : "a capture lost frames that would tell" },
+	};
+
+	for (unsigned i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		if (part[i].packets)
+			reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s",
+			       part[i].packets, f->sent, name_of(v, f->from), name_of(v, f->to),
+			       part[i].why);
+}
+
 static void reason_of_direction(const struct verify *v, const struct direction *d,
 				struct verify_result *r)
 {
@@ -523,12 +559,7 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 	if (f->altered)
 		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
 		       f->sent, from, to);
-	if (f->unknown)
-		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s", f->unknown,
-		       f->sent, from, to,
-		       v->solo			  ? "an answer was due and is not in the capture"
-		       : d->evicted == f->unknown ? "the table was full"
-						  : "a capture lost frames that would tell");
+	reasons_of_unknown(v, d, r);
 	if (o->foreign)
 		reason(r, "%" PRIu64 " of the lost went to %s, which is no address of %s",
 		       o->foreign, addr_str(&o->foreign_to, foreign), to);
@@ -568,7 +599,12 @@ static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struc
 
 	if (v->cfg.has_offset || p->line.known)
 		return;
-	if (!p->line.rough)
+	if (!p->line.rough && p->alike)
+		reason(r,
+		       "packets between %s and %s only look like each other: the clocks' offset "
+		       "cannot be known (--clock-offset tells it)",
+		       v->node[a].name, v->node[b].name);
+	else if (!p->line.rough)
 		reason(r, "no packet of %s was found at %s, nor the other way", v->node[a].name,
 		       v->node[b].name);
 	else

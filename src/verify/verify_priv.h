@@ -50,7 +50,7 @@ enum sent_flag {
 	SENT_DOUBT = 8, /* a capture lost frames of it, or closed it early */
 	SENT_LATE = 16, /* came when its receivers had been gone through */
 	SENT_V4 = 32,
-	SENT_STRONG = 64, /* no other packet looks like it */
+	SENT_STRONG = 64, /* has an IP id or a place in a stream: one of its kind while held */
 	SENT_TIMED = 128, /* its delay is counted */
 	SENT_HAS_ID = 256,
 	SENT_ENCAP = 512,
@@ -59,6 +59,7 @@ enum sent_flag {
 	SENT_OUTER_UNSUMMED = 4096,
 	SENT_RETRANSMISSION = 8192,
 	SENT_ANSWER = 16384, /* solo.c: not sent but received */
+	SENT_ALIKE = 32768, /* another one that looks like it fitted as well: alike.c */
 };
 
 /* A packet that left a node. */
@@ -105,6 +106,8 @@ struct received {
 	uint8_t kind, from, to, ttl;
 	uint8_t wire_role, last_role;
 	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
+	bool alike; /* others look like it: no witness of the clocks */
+	bool unsure; /* another sent packet fitted as well: nobody knows its delay */
 };
 
 /* A sent packet under one more key. */
@@ -135,6 +138,12 @@ struct delay_sample {
 	int64_t delta_ns; /* receiver's stamp less the sender's */
 };
 
+/* Delays that surprise nobody, of packets that could be no other: alike.c. */
+struct usual {
+	bool known;
+	int64_t mean_ns, spread_ns;
+};
+
 struct flow_order {
 	uint64_t tuple_hash;
 	int64_t newest_ns;
@@ -147,13 +156,14 @@ struct direction {
 	int64_t done_ns; /* receiver's clock: gone through up to here */
 	struct delay_sample *delay;
 	uint64_t n_delays;
+	struct usual usual;
 	struct flow_order *order;
 	uint8_t *sport; /* bit set of outer source ports */
 	uint64_t *sport_flows; /* bit set over hashes of flows that left inside VXLAN */
 	uint64_t lost_at
 		[MODEL_ROLE_COUNT]; /* by the role of the receiver that was first to miss it */
 	uint64_t lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted;
+	uint64_t evicted, alike; /* why packets are unknown */
 };
 
 struct pair {
@@ -161,6 +171,9 @@ struct pair {
 	struct verify_clock_line line;
 	uint64_t samples, next_estimate;
 	bool forward, backward;
+	bool weak; /* only packets without an id have told the clocks so far */
+	bool alike; /* packets of both sides look alike, so that they tell nothing */
+	uint64_t next_try; /* of verify_acquaint(): n_taken */
 	/* Delivered packets prove that both captures ran: reference's clock. */
 	int64_t proof_from, proof_to;
 	bool proof;
@@ -170,6 +183,7 @@ struct solo;
 
 struct verify {
 	struct verify_config cfg;
+	bool finishing; /* nothing more comes */
 	bool no_memory; /* a packet could not be noted: no verdict is right any more */
 	struct node *node;
 	struct direction *direction; /* [from * n + to] */
@@ -188,7 +202,7 @@ struct verify {
 	struct piece *piece;
 	uint32_t piece_top, piece_free;
 	uint32_t n_packets; /* capacity of sent, and of received */
-	uint64_t random;
+	uint64_t random, n_taken, next_full;
 	uint64_t matched, evicted_sent, evicted_received;
 };
 
@@ -203,6 +217,8 @@ struct pair *verify_pair_of(const struct verify *v, unsigned a, unsigned b);
 bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
 /* A time of node a's clock, as node b's shows it then. */
 int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
+/* The clocks' line anew; about time_ns of node b's clock usual delays are kept in step with it. */
+void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 void verify_count_place(struct verify_direction *d, const struct verify_lost *l);
 void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
 		       const struct verify_lost *l);

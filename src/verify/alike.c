@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * alike.c - which of several sent packets that look alike a received one is.
+ *
+ * Theory of operation
+ *
+ * An IP id or a place in a TCP stream makes a packet one of its kind for as long as it is held
+ * here. Without one, equal packets (a heartbeat, a retransmission over IPv6) are told apart by
+ * time alone, and only where the clocks are known:
+ *
+ *     sent      s1          s2          s3
+ *     received     .          [r   ]        r is s2, that left a usual delay ago; s1 was lost
+ *                         usual delays
+ *
+ * What would have come before it was sent is not it. Of those that left a usual delay ago the
+ * oldest is taken, as queues do; of others the youngest. Where more than one fits equally well
+ * it is still counted which number arrived, but nobody can say which are missing: these
+ * are unknown, and nothing is told of their delay. What is usual is learned from packets
+ * of which only one could be meant, as TCP learns its timeout (RFC 6298).
+ *
+ * Two clocks are brought together by packets that are one of their kind. Other ones tell it only
+ * when nothing like them is held on either side, and not before a while has shown that nothing
+ * like them follows: else a capture that began a heartbeat later gives an offset of a period.
+ */
+#include "verify_priv.h"
+
+#include "deliver.h"
+
+#define SETTLED_WINDOWS 4 /* for look-alikes to show: 8 s, longer than most heartbeats' period */
+#define USUAL_LEAST_NS 50000 /* delays vary by so much at least */
+#define TRY_AFTER 64u /* packets more than at the last try */
+#define POOR_FACTOR 4 /* delays beyond the usual that differ by less are alike */
+
+bool verify_is_same(const struct sent *s, const struct received *r)
+{
+	if (s->key != r->key || s->from != r->from || s->to != r->to || s->kind != r->kind ||
+	    s->size != r->size)
+		return false;
+	if (s->body_len && s->body_len == r->body_len && s->body != r->body)
+		return false;
+	return r->kind == RESULT_KIND_STREAM
+		       ? s->start == r->start && s->sig == r->sig && verify_ids_fit(s, r, 0)
+		       : s->head == r->head;
+}
+
+bool verify_alike_came(const struct verify *v, const struct sent *s)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = v->received_bucket[s->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->received[i].next, n++)
+		if (verify_is_same(s, &v->received[i]))
+			return true;
+	return false;
+}
+
+/* How many sent packets look like r; *ret_one: one of them. */
+static unsigned count_same(const struct verify *v, const struct received *r, uint32_t *ret_one)
+{
+	unsigned n = 0, same = 0;
+
+	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->sent[i].next, n++)
+		if (verify_is_same(&v->sent[i], r)) {
+			*ret_one = i;
+			same++;
+		}
+	return same;
+}
+
+/* What was received and waits: does another one look like r? */
+static bool another_received(const struct verify *v, const struct received *r)
+{
+	unsigned n = 0;
+
+	if (r->prev == NONE && r->next == NONE)
+		return false;
+	for (uint32_t i = v->received_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->received[i].next, n++) {
+		const struct received *o = &v->received[i];
+
+		if (o != r && o->key == r->key && o->from == r->from && o->to == r->to &&
+		    o->size == r->size && o->head == r->head && o->body == r->body &&
+		    o->sig == r->sig && o->ip_id == r->ip_id)
+			return true;
+	}
+	return false;
+}
+
+/* ------------------------------------------------------------------- delays */
+
+int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to)
+{
+	const struct verify_clock_line *l = &verify_pair_of(v, from, to)->line;
+
+	return l->known && l->uncertainty_ns >= 0 ? l->uncertainty_ns : SLACK_NS;
+}
+
+static int64_t delay_of(const struct verify *v, const struct sent *s, const struct received *r)
+{
+	return r->first_ns - verify_convert(v, s->from, s->to, s->wire_ns);
+}
+
+void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r)
+{
+	struct usual *u = &verify_direction_of(v, s->from, s->to)->usual;
+	int64_t delay, off;
+
+	if (!verify_has_offset(v, s->from, s->to))
+		return;
+	delay = delay_of(v, s, r);
+	if (!u->known) {
+		*u = (struct usual){ .known = true, .mean_ns = delay };
+		u->spread_ns = delay < 0 ? 0 : delay / 2;
+		return;
+	}
+	off = delay - u->mean_ns;
+	u->spread_ns += ((off < 0 ? -off : off) - u->spread_ns) / 4;
+	u->mean_ns += off / 8;
+}
+
+enum verify_fit verify_fit_of(const struct verify *v, const struct sent *s,
+			      const struct received *r)
+{
+	const struct usual *u = &v->direction[s->from * v->cfg.n_nodes + s->to].usual;
+	int64_t delay = delay_of(v, s, r), off = delay - u->mean_ns;
+
+	/* Both are wrong by what the clocks are: no doubt about these. */
+	if (u->known && (off < 0 ? -off : off) <= 4 * u->spread_ns + USUAL_LEAST_NS)
+		return VERIFY_FIT_WELL;
+	if (delay < -verify_doubt_ns(v, s->from, s->to) || delay > v->cfg.window_ns + SLACK_NS)
+		return VERIFY_FIT_NOT;
+	return !u->known && delay <= SLACK_NS ? VERIFY_FIT_WELL : VERIFY_FIT_POOR;
+}
+
+bool verify_fits_better(const struct verify *v, const struct received *r, uint32_t i, uint32_t than)
+{
+	enum verify_fit a = verify_fit_of(v, &v->sent[i], r), b;
+
+	if (than == NONE)
+		return true;
+	b = verify_fit_of(v, &v->sent[than], r);
+	if (a != b)
+		return a > b;
+	return (a == VERIFY_FIT_POOR) != verify_sent_before(v, i, than);
+}
+
+/* ------------------------------------------------------------------ choosing */
+
+/* The only one of its kind. */
+static bool is_it(const struct verify *v, const struct sent *s, const struct received *r)
+{
+	int64_t delay;
+
+	if (s->flags & SENT_STRONG || verify_fit_of(v, s, r) != VERIFY_FIT_NOT)
+		return true;
+	/* As long as all went one way, the clocks may be apart by whatever the first was late. */
+	delay = delay_of(v, s, r);
+	return !verify_pair_of(v, s->from, s->to)->line.known && delay < 0 &&
+	       delay > -v->cfg.window_ns;
+}
+
+struct candidates {
+	uint32_t well, poor; /* the oldest that fits well, the youngest of the others */
+	uint32_t copy; /* fits well, and has arrived */
+	unsigned n_well, n_poor;
+};
+
+static struct candidates find_candidates(const struct verify *v, const struct received *r)
+{
+	struct candidates c = { .well = NONE, .poor = NONE, .copy = NONE };
+	unsigned n = 0;
+
+	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->sent[i].next, n++) {
+		const struct sent *s = &v->sent[i];
+		enum verify_fit fit;
+
+		if (!verify_is_same(s, r))
+			continue;
+		fit = verify_fit_of(v, s, r);
+		if (fit == VERIFY_FIT_NOT)
+			continue;
+		if (!verify_is_free(v, s, 0, r->size)) {
+			if (fit == VERIFY_FIT_WELL)
+				c.copy = i;
+		} else if (fit == VERIFY_FIT_WELL) {
+			c.n_well++;
+			if (c.well == NONE || verify_sent_before(v, i, c.well))
+				c.well = i;
+		} else {
+			c.n_poor++;
+			if (c.poor == NONE || verify_sent_before(v, c.poor, i))
+				c.poor = i;
+		}
+	}
+	return c;
+}
+
+/* Others that fit as well as the one that is taken: no longer known which is which. */
+static bool mark_equals(struct verify *v, const struct received *r, uint32_t taken,
+			enum verify_fit fit)
+{
+	const struct direction *d = verify_direction_of(v, r->from, r->to);
+	int64_t most = POOR_FACTOR * delay_of(v, &v->sent[taken], r) + d->usual.mean_ns + SLACK_NS;
+	unsigned n = 0;
+	bool any = false;
+
+	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->sent[i].next, n++) {
+		struct sent *s = &v->sent[i];
+
+		if (i == taken || !verify_is_same(s, r) || !verify_is_free(v, s, 0, r->size) ||
+		    verify_fit_of(v, s, r) != fit)
+			continue;
+		if (fit == VERIFY_FIT_POOR && delay_of(v, s, r) > most)
+			continue;
+		s->flags |= SENT_ALIKE;
+		any = true;
+	}
+	if (any)
+		v->sent[taken].flags |= SENT_ALIKE;
+	return any;
+}
+
+struct verify_choice verify_choose(struct verify *v, struct received *r)
+{
+	struct verify_choice ret = { NONE, NONE };
+	uint32_t only = NONE;
+	unsigned same = count_same(v, r, &only);
+
+	if (!same)
+		return ret;
+	r->alike = same > 1 || another_received(v, r);
+	if (same == 1) {
+		const struct sent *s = &v->sent[only];
+
+		if (!is_it(v, s, r))
+			return ret;
+		if (verify_is_free(v, s, 0, r->size))
+			ret.best = only;
+		else if (s->flags & SENT_STRONG || verify_fit_of(v, s, r) == VERIFY_FIT_WELL)
+			ret.copy = only;
+		return ret;
+	}
+	struct candidates c = find_candidates(v, r);
+	if (c.n_well) {
+		ret.best = c.well;
+		r->unsure = c.n_well > 1 && mark_equals(v, r, c.well, VERIFY_FIT_WELL);
+	} else if (c.copy != NONE) {
+		ret.copy = c.copy;
+	} else if (c.n_poor) {
+		ret.best = c.poor;
+		r->unsure = c.n_poor > 1 && mark_equals(v, r, c.poor, VERIFY_FIT_POOR);
+	}
+	return ret;
+}
+
+/* ------------------------------------------------------- clocks not known yet */
+
+/* Same snap length or not: bodies must have been compared. */
+static bool tells_time(const struct sent *s, const struct received *r)
+{
+	return s->body == r->body && s->body_len == r->body_len && s->wire_ns && r->first_ns &&
+	       !(s->flags & SENT_RETRANSMISSION);
+}
+
+void verify_meet(struct verify *v, struct received *r)
+{
+	uint32_t i = NONE;
+
+	if (verify_pair_of(v, r->from, r->to)->line.known || count_same(v, r, &i) != 1 ||
+	    !(v->sent[i].flags & SENT_STRONG) || !tells_time(&v->sent[i], r) ||
+	    another_received(v, r))
+		return;
+	verify_clock_sample(v, &v->sent[i], r);
+}
+
+static bool is_settled(const struct verify *v, unsigned node, int64_t time_ns)
+{
+	int64_t frontier = v->node[node].frontier_ns;
+
+	return frontier == INT64_MAX ||
+	       (frontier != INT64_MIN && frontier - time_ns >= SETTLED_WINDOWS * v->cfg.window_ns);
+}
+
+static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool at_once)
+{
+	struct direction *d = verify_direction_of(v, from, to);
+	struct pair *p = verify_pair_of(v, from, to);
+
+	for (uint32_t k = 0; k < d->received.n; k++) {
+		struct received *r = &v->received[d->received.at[k]];
+		uint32_t i = NONE;
+		unsigned same = count_same(v, r, &i);
+
+		if (!same)
+			continue;
+		if (same > 1 || another_received(v, r)) {
+			p->alike = true;
+			continue;
+		}
+		if (!tells_time(&v->sent[i], r) ||
+		    (!at_once &&
+		     (!is_settled(v, from, v->sent[i].wire_ns) || !is_settled(v, to, r->first_ns))))
+			continue;
+		verify_clock_sample(v, &v->sent[i], r);
+	}
+}
+
+void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once)
+{
+	struct pair *p = verify_pair_of(v, a, b);
+
+	if (verify_has_offset(v, a, b))
+		return;
+	/* Seldom, and ever more seldom: each time all that is held is gone through. */
+	if (!at_once && v->n_taken < p->next_try)
+		return;
+	p->next_try = v->n_taken + v->n_taken / 2 + TRY_AFTER;
+	acquaint_way(v, a, b, at_once);
+	acquaint_way(v, b, a, at_once);
+}
