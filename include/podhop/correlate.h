@@ -211,7 +211,7 @@ bool correlate_is_final(const struct correlate *c, correlate_ref ref);
 /*
  * push, is_final and mark in one, for an observation that was made `again` of a packet that is on
  * its usual way, when all pushed before have been marked. False: nothing was done, it goes the
- * long way.
+ * long way. ret_mark NULL: nobody sees marks or ids, correlate_count() takes mark's place.
  */
 bool correlate_follow(struct correlate *c, const struct correlate_obs *obs,
 		      struct correlate_mark *ret_mark);

@@ -143,38 +143,46 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	release_one(c, ref);
 }
 
+/* What correlate_mark() finds out, where the last sighting is this observation's. */
+static inline void mark_followed(const struct correlate *c, const struct packet *p,
+				 const struct correlate_obs *o, struct correlate_mark *m)
+{
+	const unsigned n = p->n_sightings - 1u;
+
+	m->keep = true;
+	m->id = p->id;
+	m->direction = p->direction;
+	m->ambiguous = p->ambiguous;
+	m->translated = false;
+	if (c->cfg.ids_only)
+		return;
+	m->hop = n + 1;
+	m->path.n = (uint8_t)m->hop;
+	m->path.cut = false;
+	for (unsigned k = 0; k <= n; k++)
+		m->path.role[k] = p->s[k].role;
+	m->dt_ns = o->time_ns - p->s[n - 1].first_ns;
+	mark_translation(c, p, m);
+}
+
 bool correlate_follow(struct correlate *c, const struct correlate_obs *o, struct correlate_mark *m)
 {
 	const struct last_push *last = &c->last;
 	struct packet *p;
-	unsigned n;
 
 	if (!o->again || last->packet == NONE || c->cfg.verdicts)
 		return false;
 	p = &c->packet[last->packet];
 	if (o->time_ns > c->now_ns)
 		correlate_advance(c, o->time_ns);
-	if (!p->id || is_refused(c, p) || !is_final_on_track(p) ||
+	if ((m && !p->id) || is_refused(c, p) || !is_final_on_track(p) ||
 	    last->flow_key != c->flow[last->flow].key ||
 	    track_observation(c, o, last->flow, last->key) != last->packet)
 		return false;
 	c->flow[last->flow].last_ns = o->time_ns;
 	count_kept(c, o->hop, o->len);
-	m->keep = true;
-	m->id = p->id;
-	m->direction = p->direction;
-	m->ambiguous = p->ambiguous;
-	m->translated = false;
-	if (!c->cfg.ids_only) {
-		n = p->n_sightings - 1u;
-		m->hop = n + 1;
-		m->path.n = (uint8_t)m->hop;
-		m->path.cut = false;
-		for (unsigned k = 0; k <= n; k++)
-			m->path.role[k] = p->s[k].role;
-		m->dt_ns = o->time_ns - p->s[n - 1].first_ns;
-		mark_translation(c, p, m);
-	}
+	if (m)
+		mark_followed(c, p, o, m);
 	if (p->flags & PACKET_SETTLED)
 		packet_release(c, last->packet);
 	return true;

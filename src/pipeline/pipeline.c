@@ -25,7 +25,7 @@
  * A frame that waits is copied once, into the arena (arena.c), and stays there
  * through both queues, which hold its place only. When the arena is full the oldest
  * frames leave before their time; nothing is thrown away for want of memory. Where
- * nobody will want the bytes again, the observation made of them waits instead.
+ * nobody will want the bytes again, what is smaller waits: they, or the observation made of them.
  */
 #include "pipeline_priv.h"
 
@@ -89,7 +89,7 @@ struct pipeline {
 	struct correlate *correlate;
 	struct dissect_config dissect_outer, dissect_plain;
 	struct arena arena;
-	bool keeps_bytes;	/* while frames are sorted; else their observations wait */
+	bool wants_bytes;	/* of all frames that are sorted; else of the small ones */
 	uint8_t *scratch;	/* for filter_ask() */
 	struct usual before;
 	bool has_before;
@@ -135,7 +135,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	if (!p->cfg.lookahead_ns)
 		p->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
 	p->hold_ns = hold_ns(&p->cfg);
-	p->keeps_bytes = config->keep_bytes || config->filter;
+	p->wants_bytes = config->keep_bytes || config->filter;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
@@ -455,16 +455,19 @@ static inline int prepare(struct pipeline *p, int64_t time_ns)
 	return 0;
 }
 
+/* A frame that nobody sees leaves. What is late does not depend on who looks. */
+static inline void pass(struct pipeline *p, int64_t time_ns)
+{
+	if (time_ns - p->hold_ns > p->marked_ns)
+		p->marked_ns = time_ns - p->hold_ns;
+}
+
 /* Nobody looks at marks: the frame is counted and done with. */
 static inline void count(struct pipeline *p, correlate_ref ref, const struct correlate_obs *obs)
 {
-	int64_t t = obs->time_ns;
-
 	correlate_count(p->correlate, ref, obs->hop, obs->len);
-	keep(p, t);
-	/* What is late does not depend on who looks. */
-	if (t - p->hold_ns > p->marked_ns)
-		p->marked_ns = t - p->hold_ns;
+	keep(p, obs->time_ns);
+	pass(p, obs->time_ns);
 }
 
 /* ------------------------------------------------------------------ sorting */
@@ -594,12 +597,15 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		const struct model_view *v;
 
 		o = observe_next(p, &f, &view, &v);
-		if (!p->n_held && !p->stopped && !p->cfg.unseen &&
-		    correlate_follow(p->correlate, o, &mark)) {
+		if (!p->n_held && !p->stopped &&
+		    correlate_follow(p->correlate, o, p->cfg.unseen ? NULL : &mark)) {
 			if (o->time_ns > p->pushed_ns)
 				p->pushed_ns = o->time_ns;
 			keep(p, o->time_ns);
-			rc = hand_on(p, &f, &mark);
+			if (p->cfg.unseen)
+				pass(p, o->time_ns);
+			else
+				rc = hand_on(p, &f, &mark);
 			arena_free(&p->arena, at);
 			return rc;
 		}
@@ -674,6 +680,7 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	struct correlate_obs obs;
 	struct model_parts parts;
 	struct model_view view;
+	const bool bytes = p->wants_bytes || f->caplen <= sizeof(obs);
 	enum model_way way;
 	uint32_t at;
 	int rc = 0;
@@ -683,7 +690,7 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	while (q->n == QUEUE_MAX && rc >= 0)
 		rc = take_from(p, oldest_hop(p));
 	if (rc >= 0)
-		rc = slot_new(p, p->keeps_bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
+		rc = slot_new(p, bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
 	if (rc < 0)
 		return rc;
 	/* Its bytes may be overwritten now; making room may have read frames, so not earlier. */
@@ -695,12 +702,12 @@ static int enqueue(struct pipeline *p, const struct model_frame *f)
 	slot_fill(s, f, f->caplen);
 	way = correlate_way(p->correlate, f);
 	s->tag.way = (uint8_t)way;
-	s->has_obs = !p->keeps_bytes;
-	if (p->keeps_bytes)
+	s->has_obs = !bytes;
+	if (bytes)
 		memcpy(s->data, f->data, f->caplen);
 	else
 		o = (struct correlate_obs *)(void *)s->data;
-	if (!p->keeps_bytes || way == MODEL_WAY_UNKNOWN) {
+	if (!bytes || way == MODEL_WAY_UNKNOWN) {
 		struct model_frame known = *f;
 
 		known.way = (uint8_t)way;
