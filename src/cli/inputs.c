@@ -27,6 +27,9 @@
 #include "podhop/log.h"
 
 #define SAMPLE_FRAMES 20000u	/* enough for every flow's hops; 10 ms of reading */
+/* dumpcap writes a ring's block at a time: thousands of frames of one hop before the next. */
+#define SAMPLE_LEAST 500u	/* of each interface ... */
+#define SAMPLE_MOST 200000u	/* ... that has as many in so many frames; 4 ms */
 #define OWN_SAMPLE_FRAMES 2000u	/* whose roles and pods are known: for the devices' MAC addresses */
 #define PIPE_SAMPLE_FRAMES 2000u
 /* A writer looks at its counters a few times a second: the gap is no better known. */
@@ -34,6 +37,7 @@
 #define PIPE_BYTES (1 << 20)	/* asked of the kernel: what may wait while others are sampled */
 #define POLL_MS 200
 #define INTERFACES_MAX 65536u	/* of one input that are mapped to hops */
+#define INTERFACES_SAMPLED 64u	/* of one input that are waited for */
 
 struct kept_frame {
 	struct model_frame frame;	/* hop: interface of the file */
@@ -586,6 +590,33 @@ int inputs_add(struct inputs *in, struct input *one, struct err *err)
 	return 0;
 }
 
+/* How much of a file's sample has been read. */
+struct extent {
+	uint64_t n;
+	unsigned enough;	/* interfaces that have shown SAMPLE_LEAST frames */
+	uint32_t shown[INTERFACES_SAMPLED];
+};
+
+/* One more frame, of that interface of the file. Is it one that the learner wants? */
+static bool extent_add(struct extent *e, unsigned interface)
+{
+	const bool first = e->n++ < SAMPLE_FRAMES;
+
+	if (interface >= INTERFACES_SAMPLED)
+		return first;
+	e->enough += ++e->shown[interface] == SAMPLE_LEAST;
+	return first || e->shown[interface] <= SAMPLE_LEAST;
+}
+
+static bool extent_is_full(const struct extent *e, const struct input *one)
+{
+	unsigned interfaces = pcapng_reader_n_interfaces(one->reader);
+
+	if (interfaces > INTERFACES_SAMPLED)
+		interfaces = INTERFACES_SAMPLED;
+	return e->n >= SAMPLE_FRAMES && (e->enough >= interfaces || e->n >= SAMPLE_MOST);
+}
+
 /*
  * Reads the sample of one input into the learner. Returns 1 when it is complete, 0 when a
  * pipe has to be waited for. What podhop itself described needs no sample beyond its header.
@@ -593,10 +624,10 @@ int inputs_add(struct inputs *in, struct input *one, struct err *err)
 static int sample(struct inputs *in, struct input *one, struct pipeline_learner *l,
 		  struct err *err)
 {
-	uint64_t most = one->is_pipe ? PIPE_SAMPLE_FRAMES : SAMPLE_FRAMES;
+	struct extent extent = { .n = 0 };
 	int rc;
 
-	for (uint64_t n = one->is_pipe ? one->n_kept : 0; n < most; n++) {
+	while (one->is_pipe ? one->n_kept < PIPE_SAMPLE_FRAMES : !extent_is_full(&extent, one)) {
 		rc = read_frame(one);
 		if (rc && one->is_pipe) {
 			rc = keep_for_later(one, &one->head.frame, err);
@@ -609,7 +640,8 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 			return mapped;
 		if (!rc)
 			return one->over || !one->is_pipe || (one->n_hop && in->all_own);
-		rc = hop_of(in, one, one->head.frame.hop, err);
+		unsigned interface = one->head.frame.hop;
+		rc = hop_of(in, one, interface, err);
 		if (rc < 0)
 			return rc;
 		one->head.frame.hop = (uint16_t)rc;
@@ -619,7 +651,7 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 			in->disorder_ns = one->sample_ns - one->head.frame.time_ns;
 		if (in->all_own && (one->is_pipe || in->net->n_pods))
 			return 1;
-		if (!one->is_pipe)
+		if (!one->is_pipe && extent_add(&extent, interface))
 			pipeline_learner_frame(l, &one->head.frame);
 	}
 	return 1;
@@ -649,14 +681,15 @@ static int sample_macs(struct inputs *in, struct input *one, struct pipeline_lea
 {
 	if (one->is_pipe)
 		return sample_kept(in, one, l, true, err);
-	const uint64_t most = in->all_own ? OWN_SAMPLE_FRAMES : SAMPLE_FRAMES;
+	struct extent extent = { .n = 0 };
 
-	for (uint64_t n = 0; n < most; n++) {
+	while (in->all_own ? extent.n < OWN_SAMPLE_FRAMES : !extent_is_full(&extent, one)) {
 		int rc = fetch(in, one, err);
 		if (rc <= 0)
 			return rc;
 		one->has_head = false;
-		pipeline_learner_mac_frame(l, &one->head.frame);
+		if (extent_add(&extent, one->head.frame.hop))
+			pipeline_learner_mac_frame(l, &one->head.frame);
 	}
 	return 0;
 }
