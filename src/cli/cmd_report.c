@@ -96,7 +96,7 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
  */
 static int64_t disorder_of(const struct inputs *in, const struct session *s)
 {
-	const int64_t margin = 4;
+	const int64_t margin = 2;
 
 	if (in->all_own && in->n_input == 1)
 		return 0; /* podhop wrote it */

@@ -7,7 +7,7 @@ and system, all processes) are compared, not times of different runs. Results go
 build/bench/result.json, a table to standard output, plots to build/bench/*.svg.
 
 usage: bench.py [-n REPETITIONS] [--long] [PART...]
-PART: offline growth stages verify start live (default: all; live and start need root)
+PART: offline captured growth stages verify start live (default: all; captured, start, live: root)
 """
 import argparse
 import html
@@ -78,6 +78,26 @@ def generate(name, options):
 
 # ---- offline
 
+def offline_one(n, f, pod):
+    report = "%s report %s -q --json%s" % (PODHOP, f, pod)
+    return compare(n, {"capinfos -c": "capinfos -c %s" % f, "podhop report": report,
+                       "tcpdump -r -w": "tcpdump -r %s -w %s/tcpdump.pcap" % (f, OUT),
+                       "podhop report -w": "%s -w %s/out.pcapng" % (report, OUT),
+                       "reordercap": "reordercap %s %s/ordered.pcapng" % (f, OUT)})
+
+
+def captured(n):
+    """What others and podhop itself wrote of live traffic: in whose order frames then stand."""
+    result = {}
+    with Lab() as lab:
+        for kind, name in {"dumpcap, limits raised": "dumpcap", "podhop": "podhop"}.items():
+            one_live(lab, kind, "-s 64", 400000)
+            label = "1.6 million frames as %s wrote them" % name
+            result[label] = offline_one(n, "%s/%s.pcapng" % (OUT, name), "")
+            table("offline, " + label, result[label], "capinfos -c")
+    return result
+
+
 def offline(n):
     result = {}
     for label, options in {
@@ -88,12 +108,7 @@ def offline(n):
             "64-byte frames, 10,000 flows": "-n 1600000 -b 400 -f 10000",
             "64-byte frames, 1,000,000 flows": "-n 4000000 -b 400 -f 1000000"}.items():
         f = generate("in.pcapng", options)
-        report = "%s report %s -q --json --pod %s" % (PODHOP, f, POD)
-        commands = {"capinfos -c": "capinfos -c %s" % f, "podhop report": report,
-                    "tcpdump -r -w": "tcpdump -r %s -w %s/tcpdump.pcap" % (f, OUT),
-                    "podhop report -w": "%s -w %s/out.pcapng" % (report, OUT),
-                    "reordercap": "reordercap %s %s/ordered.pcapng" % (f, OUT)}
-        result[label] = compare(n, commands)
+        result[label] = offline_one(n, f, " --pod " + POD)
         if label == "64-byte frames, 1 flow":  # slow, and far from the others: once
             result[label].update(compare(1, {"tshark -T fields": "tshark -n -r %s -T fields "
                                              "-e frame.time_epoch -e ip.src -e ip.dst" % f}))
@@ -267,6 +282,20 @@ def live(n):
     return result
 
 
+# What libpcap asks the kernel for: TPACKET_V3, blocks of 256 KiB, 16 MiB (-B's default) a device.
+RINGS = """
+import mmap, socket, struct, sys, time
+begin, cpu = time.monotonic(), time.process_time()
+keep = []
+for _ in range(int(sys.argv[1])):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    s.setsockopt(263, 10, 2)  # SOL_PACKET, PACKET_VERSION, TPACKET_V3
+    s.setsockopt(263, 5, struct.pack("7I", 1 << 18, 64, 1 << 18, 64, 0, 0, 0))  # PACKET_RX_RING
+    keep.append((s, mmap.mmap(s.fileno(), 1 << 24)))
+print(time.monotonic() - begin, time.process_time() - cpu)
+"""
+
+
 def start(n):
     """What a user, a shell's <Tab> and Wireshark wait for on a node with 100 pods."""
     n = max(n, 20)
@@ -281,7 +310,8 @@ def start(n):
                     "extcap options": [PODHOP, "--extcap-config", "--extcap-interface",
                                        "podhop-shop-web-50"],
                     "help capture": [PODHOP, "help", "capture"]}
-        rows = {name: [] for name in list(commands) + ["capture, to its first frame"]}
+        whole, rings = "capture, to its first frame", "of it the kernel's rings"
+        rows = {name: [] for name in list(commands) + [whole, rings]}
         for _ in range(n):
             for name, command in commands.items():
                 rows[name].append(run(shlex.join(inside + command)))
@@ -296,9 +326,13 @@ def start(n):
             p.stderr.close()
             _, _, usage = os.wait4(p.pid, 0)
             p.returncode = 0
-            rows["capture, to its first frame"].append({
+            rows[whole].append({
                 "cpu_s": usage.ru_utime + usage.ru_stime, "rss_mib": usage.ru_maxrss / 1024,
                 "wall_s": wall})
+            text = subprocess.run(inside + ["python3", "-c", RINGS, "4"], env=ENV, check=True,
+                                  capture_output=True, text=True).stdout
+            wall, cpu = map(float, text.split())
+            rows[rings].append({"cpu_s": cpu, "rss_mib": 0.0, "wall_s": wall})
         result = {name: median(r) for name, r in rows.items()}
     print("\nstart: 100 pods, medians of %d\n  %-28s %8s %8s" % (n, "", "ms", "CPU ms"))
     for name, r in result.items():
@@ -340,11 +374,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("-n", type=int, default=5, help="repetitions (5)")
     parser.add_argument("--long", action="store_true", help="growth up to 100 million frames")
-    parser.add_argument("part", nargs="*", choices=[[], "offline", "growth", "stages", "verify",
-                                                    "start", "live"])
+    parser.add_argument("part", nargs="*", choices=[[], "offline", "captured", "growth", "stages",
+                                                    "verify", "start", "live"])
     o = parser.parse_args()
-    parts = o.part or ["stages", "offline", "growth", "verify"] + (["start", "live"] if os.geteuid() == 0
-                                                         else [])
+    parts = o.part or ["stages", "offline", "growth", "verify"] + (
+        ["captured", "start", "live"] if os.geteuid() == 0 else [])
     os.makedirs(OUT, exist_ok=True)
     os.environ["PATH"] = ENV["PATH"]
     result = {"machine": machine(), "repetitions": o.n}
@@ -354,8 +388,8 @@ def main():
         if part == "growth":
             result[part] = growth(o.n, o.long)
         else:
-            result[part] = {"offline": offline, "stages": stages, "start": start,
-                            "live": live, "verify": verify}[part](o.n)
+            result[part] = {"offline": offline, "captured": captured, "stages": stages,
+                            "start": start, "live": live, "verify": verify}[part](o.n)
         with open(OUT + "/result.json", "w", encoding="utf-8") as f:
             json.dump(result, f, indent=1)
     for part, base in (("offline", "capinfos -c"), ("live", "4 x tcpdump")):
