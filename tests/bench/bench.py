@@ -118,7 +118,7 @@ def offline(n):
 
 def growth(n, long_run):
     result = []
-    for millions in [1, 3, 10, 30] + ([100] if long_run else []):
+    for millions in [1, 10, 50] + ([100] if long_run else []):
         rows = []
         for _ in range(n if millions < 10 else 1):
             g = subprocess.Popen([GEN, "-n", str(millions * 1000000)], stdout=subprocess.PIPE)

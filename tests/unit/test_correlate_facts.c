@@ -437,10 +437,10 @@ static void test_datagrams_without_ip(void **state)
 		b->frame[b->frame_len - 1] = 6; /* 0x0806 */
 		for (unsigned k = 0; k < 28; k++)
 			put8(b, 0);
-		/* The VTEP shows the third without the outer headers: no datagram of its own. */
-		if (i == 2)
+		/* The VTEP shows the first without the outer headers: no datagram of its own. */
+		if (i == 0)
 			memmove(b->frame, b->frame + OUTER, b->frame_len -= OUTER);
-		bench_see(b, i == 2 ? VTEP : UNDERLAY, MODEL_WAY_OUT, MS + i, 0);
+		bench_see(b, i == 0 ? VTEP : UNDERLAY, MODEL_WAY_OUT, MS + i, 0);
 	}
 	bench_end(b);
 	assert_int_equal(b->result.packets.not_ip, 3);
