@@ -220,18 +220,30 @@ static void describe_hop(struct inputs *in, struct model_hop *h, const struct pc
 	}
 }
 
-/* --hops ROLE=NAME: NAME is an interface's name, a file, or a file's base name. */
-static void given_role(struct inputs *in, const char *path, const char *name, struct model_hop *h)
+/* What it is called, to users and in reports. */
+static const char *interface_name(const struct input *one, const struct pcapng_interface *pi)
 {
+	return pi->name[0] ? pi->name : inputs_base_name(one->path);
+}
+
+/*
+ * --hops ROLE=NAME: NAME is an interface's name, a file, or a file's base name. The role that
+ * was said last; MODEL_ROLE_NONE: nothing was said of this one.
+ */
+static enum model_role given_role(struct inputs *in, const char *path, const char *name)
+{
+	enum model_role role = MODEL_ROLE_NONE;
+
 	for (unsigned i = 0; i < in->opt->n_hops; i++) {
 		const struct hop_option *given = &in->opt->hops[i];
 
 		if (strcmp(given->name, name) == 0 || strcmp(given->name, path) == 0 ||
 		    strcmp(given->name, inputs_base_name(path)) == 0) {
-			h->role = given->role;
+			role = given->role;
 			in->hops_used[i] = true;
 		}
 	}
+	return role;
 }
 
 /* The hop of interface `i` of an input, made when it is new. */
@@ -239,7 +251,8 @@ static int hop_new(struct inputs *in, struct input *one, unsigned i, struct err 
 {
 	struct model_net *net = in->net;
 	const struct pcapng_interface *pi = pcapng_reader_interface(one->reader, i);
-	const char *name = pi->name[0] ? pi->name : inputs_base_name(one->path);
+	const char *name = interface_name(one, pi);
+	enum model_role given;
 
 	if (i >= one->n_hop) {
 		int *grown = realloc(one->hop, (i + 1) * sizeof(*grown));
@@ -270,7 +283,9 @@ static int hop_new(struct inputs *in, struct input *one, unsigned i, struct err 
 	h->n_addrs = pi->n_addrs;
 	read_section_comment(in, pcapng_reader_section_comment(one->reader));
 	describe_hop(in, h, pi, index);
-	given_role(in, one->path, name, h);
+	given = given_role(in, one->path, name);
+	if (given != MODEL_ROLE_NONE)
+		h->role = given;
 	in->drops_total[index] = -1;
 	in->hop_first_ns[index] = INT64_MAX;
 	in->hop_last_ns[index] = INT64_MIN;
@@ -287,16 +302,19 @@ static inline int hop_of(struct inputs *in, struct input *one, unsigned i, struc
 	return i < one->n_hop && one->hop[i] >= 0 ? one->hop[i] : hop_new(in, one, i, err);
 }
 
-/* What podhop described is a hop even when it shows nothing: that is how losses show. */
+/*
+ * What podhop described, or --hops names, is a hop even when it shows nothing: that is how losses
+ * show.
+ */
 static int map_new(struct inputs *in, struct input *one, unsigned n, struct err *err)
 {
 	char role[16];
 
-
 	for (; one->looked_at < n && one->looked_at < INTERFACES_MAX; one->looked_at++) {
 		const struct pcapng_interface *pi =
 			pcapng_reader_interface(one->reader, one->looked_at);
-		if (!description_value(pi->description, "role", role, sizeof(role)))
+		if (!description_value(pi->description, "role", role, sizeof(role)) &&
+		    given_role(in, one->path, interface_name(one, pi)) == MODEL_ROLE_NONE)
 			continue;
 		int rc = hop_of(in, one, one->looked_at, err);
 		if (rc < 0)
