@@ -38,6 +38,7 @@ struct verify_clock_line {
 	int64_t at_ns; /* reference's time at which offset_ns holds best */
 	int64_t offset_ns;
 	double drift; /* change of the offset a nanosecond */
+	double drift_doubt; /* how far drift may be from the truth, as far as clocks are usual */
 	int64_t uncertainty_ns; /* of offset_ns, half a width; -1: not known */
 };
 

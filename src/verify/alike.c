@@ -26,6 +26,8 @@
 
 #include "deliver.h"
 
+#include <math.h>
+
 #define SETTLED_WINDOWS 4 /* for look-alikes to show: 8 s, longer than most heartbeats' period */
 #define USUAL_LEAST_NS 50000 /* delays vary by so much at least */
 #define TRY_AFTER 64u /* packets more than at the last try */
@@ -89,11 +91,15 @@ static bool another_received(const struct verify *v, const struct received *r)
 
 /* ------------------------------------------------------------------- delays */
 
-int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to)
+int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to, int64_t time_ns)
 {
 	const struct verify_clock_line *l = &verify_pair_of(v, from, to)->line;
+	double since = from < to ? (double)(time_ns - l->at_ns)
+				 : (double)(time_ns - l->offset_ns - l->at_ns);
 
-	return l->known && l->uncertainty_ns >= 0 ? l->uncertainty_ns : SLACK_NS;
+	if (!l->known || l->uncertainty_ns < 0)
+		return SLACK_NS;
+	return l->uncertainty_ns + (int64_t)(l->drift_doubt * fabs(since));
 }
 
 static int64_t delay_of(const struct verify *v, const struct sent *s, const struct received *r)
@@ -128,7 +134,8 @@ enum verify_fit verify_fit_of(const struct verify *v, const struct sent *s,
 	/* Both are wrong by what the clocks are: no doubt about these. */
 	if (u->known && (off < 0 ? -off : off) <= 4 * u->spread_ns + USUAL_LEAST_NS)
 		return VERIFY_FIT_WELL;
-	if (delay < -verify_doubt_ns(v, s->from, s->to) || delay > v->cfg.window_ns + SLACK_NS)
+	if (delay < -verify_doubt_ns(v, s->from, s->to, s->wire_ns) ||
+	    delay > v->cfg.window_ns + SLACK_NS)
 		return VERIFY_FIT_NOT;
 	return !u->known && delay <= SLACK_NS ? VERIFY_FIT_WELL : VERIFY_FIT_POOR;
 }

@@ -23,6 +23,10 @@
  * the smallest round trip, plus the drift's error times the time between the two
  * packets that make up that round trip. The slope of these lines is the drift.
  *
+ * Where packets went one way first and only then the other, the hulls lie side by side
+ * and enclose no line: then the range is that of all lines between them with a slope that clocks
+ * have, where it is least.
+ *
  * Points are kept as the best of each stretch of time; when the stretches are used
  * up, they become twice as long. Leaving a point out loosens the bound, never breaks it.
  */
@@ -38,6 +42,7 @@
 #define STAMP_NS 1000 /* pcap's usual resolution; stamps are cut off, not rounded */
 #define DRIFT_MAX 1e-3 /* quartz is within 100 ppm, NTP slews by 500 */
 #define DRIFT_USUAL 1e-4 /* assumed where the traffic does not tell */
+#define FIT_STEPS 50 /* of finer searches: 2e-3 x (2/3)^50 is a few ppt */
 #define DRIFT_STEPS 120 /* of the search: 2e-3 x (2/3)^120 is far below a ppt */
 
 struct point {
@@ -223,10 +228,10 @@ static double strip(const struct verify_clock *c, double d, double *ret_middle)
 	return f - b;
 }
 
-/* strip() is concave in d. */
-static double best_drift(const struct verify_clock *c)
+/* strip() is concave in d: the slope, up to `most` either way, with the widest one. */
+static double best_drift(const struct verify_clock *c, double most)
 {
-	double lo = -DRIFT_MAX, hi = DRIFT_MAX, unused;
+	double lo = -most, hi = most, unused;
 
 	for (unsigned i = 0; i < DRIFT_STEPS; i++) {
 		double a = lo + (hi - lo) / 3, b = hi - (hi - lo) / 3;
@@ -242,6 +247,98 @@ static double best_drift(const struct verify_clock *c)
 		}
 	}
 	return (lo + hi) / 2;
+}
+
+/* A range of slopes, and what offsets they leave. */
+struct range {
+	double lo, hi;
+};
+
+/* Where between a slope that fits and one that need not the last one is that fits. */
+static double last_fitting(const struct verify_clock *c, double fits, double end)
+{
+	double unused;
+
+	if (strip(c, end, &unused) >= 0)
+		return end;
+	for (unsigned i = 0; i < FIT_STEPS; i++) {
+		double mid = (fits + end) / 2;
+
+		if (strip(c, mid, &unused) >= 0)
+			fits = mid;
+		else
+			end = mid;
+	}
+	return fits;
+}
+
+/* The slopes that a line between the hulls may have; those of usual clocks if there are any. */
+static bool fitting_drifts(const struct verify_clock *c, struct range *ret)
+{
+	static const double most[] = { DRIFT_USUAL, DRIFT_MAX };
+	double unused;
+
+	for (unsigned i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
+		double best = best_drift(c, most[i]);
+
+		if (strip(c, best, &unused) < 0)
+			continue;
+		ret->lo = last_fitting(c, best, -most[i]);
+		ret->hi = last_fitting(c, best, most[i]);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * The offsets at x that lines of these slopes between the hulls have. With a slope d the highest
+ * line goes through the forward hull, min(y - d x') + d x, which is concave in d; so is
+ * the lowest's negative.
+ */
+static struct range offsets_at(const struct verify_clock *c, const struct range *drifts, double x)
+{
+	struct range ret;
+
+	for (unsigned k = 0; k < 2; k++) {
+		const struct point *h = c->hull[k];
+		double sign = k ? 1 : -1, lo = drifts->lo, hi = drifts->hi, best = 0;
+
+		for (unsigned i = 0; i < FIT_STEPS; i++) {
+			double d[2] = { lo + (hi - lo) / 3, hi - (hi - lo) / 3 }, v[2];
+
+			for (unsigned j = 0; j < 2; j++) {
+				v[j] = INFINITY;
+				for (unsigned n = 0; n < c->n_hull[k]; n++)
+					v[j] = fmin(v[j], sign * ((double)h[n].y -
+								  d[j] * ((double)h[n].x - x)));
+			}
+			if (v[0] < v[1])
+				lo = d[0];
+			else
+				hi = d[1];
+			best = fmax(v[0], v[1]);
+		}
+		*(k ? &ret.hi : &ret.lo) = sign * best;
+	}
+	return ret;
+}
+
+/* One way first, then the other: where the offset is known best between them. */
+static double nearest_apart(const struct verify_clock *c, const struct range *drifts, double from,
+			    double to, struct range *ret)
+{
+	/* The range is convex in x. */
+	for (unsigned i = 0; i < FIT_STEPS; i++) {
+		double a = from + (to - from) / 3, b = to - (to - from) / 3;
+		struct range ra = offsets_at(c, drifts, a), rb = offsets_at(c, drifts, b);
+
+		if (ra.hi - ra.lo < rb.hi - rb.lo)
+			to = b;
+		else
+			from = a;
+	}
+	*ret = offsets_at(c, drifts, (from + to) / 2);
+	return (from + to) / 2;
 }
 
 static double nearest(const struct verify_clock *c, double from, double to, double *ret_gap)
@@ -289,20 +386,29 @@ void verify_clock_line(struct verify_clock *c, struct verify_clock_line *l)
 	unsigned nf = c->n_hull[1], nb = c->n_hull[0];
 	double from = fmax((double)f[0].x, (double)b[0].x);
 	double to = fmin((double)f[nf - 1].x, (double)b[nb - 1].x);
-	double gap, middle, at, residual = 0;
+	double gap, middle, at = (from + to) / 2;
+	struct range drifts, offsets;
+	bool fits = fitting_drifts(c, &drifts);
 
+	l->drift_doubt = DRIFT_USUAL;
 	if (from <= to) {
 		at = nearest(c, from, to, &gap);
 		middle = (height(f, nf, at) + height(b, nb, at)) / 2;
-		l->drift = best_drift(c);
+		l->drift = best_drift(c, DRIFT_MAX);
 		/* Too short for a slope: any usual drift fits as well. */
 		if (fabs(gap) > 2 * DRIFT_USUAL * (to - from))
 			l->drift = 0;
+		else if (fits)
+			l->drift_doubt = fmax(drifts.hi - l->drift, l->drift - drifts.lo);
+	} else if (fits) {
+		/* What lies between is bridged by what clocks do, as far as the traffic allows it. */
+		at = nearest_apart(c, &drifts, to, from, &offsets);
+		gap = offsets.hi - offsets.lo;
+		middle = (offsets.hi + offsets.lo) / 2;
+		l->drift = (drifts.hi + drifts.lo) / 2;
+		l->drift_doubt = (drifts.hi - drifts.lo) / 2;
 	} else {
-		/* One way first, then the other: what lies between is bridged by what clocks do. */
 		gap = strip(c, 0, &middle);
-		at = (from + to) / 2;
-		residual = DRIFT_USUAL * (from - to) / 2;
 	}
 	if (gap < 0) {
 		/* No line fits: a clock was stepped. Half a round trip, and the misfit. */
@@ -316,7 +422,7 @@ void verify_clock_line(struct verify_clock *c, struct verify_clock_line *l)
 	}
 	l->at_ns = c->base_x + (int64_t)llround(at);
 	l->offset_ns = c->base_y + (int64_t)llround(middle);
-	l->uncertainty_ns = (int64_t)ceil(gap / 2 + residual) + STAMP_NS;
+	l->uncertainty_ns = (int64_t)ceil(gap / 2) + STAMP_NS;
 }
 
 int64_t verify_clock_offset(const struct verify_clock_line *l, int64_t ref_ns)

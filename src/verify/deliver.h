@@ -55,8 +55,8 @@ bool verify_alike_came(const struct verify *v, const struct sent *s);
 /* Sent packet i rather than `than` (NONE: than nothing), by the time that r came. */
 bool verify_fits_better(const struct verify *v, const struct received *r, uint32_t i,
 			uint32_t than);
-/* How wrong a time of one node's clock may be when it is taken to the other's. */
-int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to);
+/* How wrong time_ns of `from`'s clock may be when it is taken to the other's. */
+int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to, int64_t time_ns);
 /* r is s and can be no other: its delay is usual. */
 void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r);
 /* As long as not both ways are known: tells the clocks where r is one of its kind and was sent. */

@@ -179,6 +179,44 @@ static void test_apart(void **unused)
 	verify_clock_free(c);
 }
 
+/*
+ * One way for a minute, then a second the other, and the other way round: what the clocks drift
+ * over the longer stretch is no error of the offset between the two.
+ */
+static void test_apart_long(void **unused)
+{
+	static const double drifts[] = {
+		-80e-6, -50e-6, -10e-6, -1e-6, 0, 1e-6, 10e-6, 50e-6, 80e-6
+	};
+	const double delay = 600e3;
+
+	(void)unused;
+	for (unsigned k = 0; k < 2 * sizeof(drifts) / sizeof(drifts[0]); k++) {
+		struct verify_clock *c = verify_clock_new(NULL);
+		double drift = drifts[k / 2], turn = k % 2 ? 60e9 : 1e9;
+		struct verify_clock_line l;
+
+		for (double x = 0; x < 62e9; x += 10e6) {
+			double there = x + drift * x;
+
+			if (x <= turn)
+				verify_clock_forward(c, T0 + (int64_t)x,
+						     T0 + (int64_t)(there + delay));
+			else if (x >= turn + 1e9)
+				verify_clock_backward(c, T0 + (int64_t)x,
+						      T0 + (int64_t)(there - delay));
+		}
+		verify_clock_line(c, &l);
+		assert_true(l.known);
+		double truth = drift * (double)(l.at_ns - T0);
+		assert_true(fabs((double)l.offset_ns - truth) <= (double)l.uncertainty_ns);
+		/* half a round trip, and a second's usual drift, shared out between both ends */
+		assert_true((double)l.uncertainty_ns <= delay + 2000 + 100e-6 * 1e9);
+		assert_true(fabs(l.drift - drift) <= l.drift_doubt + 1e-9);
+		verify_clock_free(c);
+	}
+}
+
 /* A clock that is stepped back by 5 ms half way: no line fits, and the width says so. */
 static void test_step(void **unused)
 {
@@ -218,9 +256,9 @@ static void test_odd_times(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_worlds),	  cmocka_unit_test(test_one_way),
-		cmocka_unit_test(test_apart),	  cmocka_unit_test(test_step),
-		cmocka_unit_test(test_odd_times),
+		cmocka_unit_test(test_worlds), cmocka_unit_test(test_one_way),
+		cmocka_unit_test(test_apart),  cmocka_unit_test(test_apart_long),
+		cmocka_unit_test(test_step),   cmocka_unit_test(test_odd_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
