@@ -170,6 +170,14 @@ void verify_packet(struct verify *v, unsigned node, const struct result_packet *
 void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
 		  uint64_t count);
 /*
+ * A hop of the node was captured from from_ns to to_ns, by the node's clock; spans that touch are
+ * one. Hops that are told of in this way were captured at no other time; where none is, each was
+ * as long as its node (verify_time()). To be told before verify_time() goes beyond it.
+ */
+void verify_covered(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns);
+/* Is it possible that more spans of the hop follow? At first it is not. */
+void verify_hop_open(struct verify *v, unsigned node, unsigned hop, bool open);
+/*
  * The node's capture ran from first_ns to at least last_ns, and all its packets whose first
  * observation is older than frontier_ns have been given. What can be decided, is.
  */

@@ -393,9 +393,9 @@ static int explain_place(struct run *run, struct verify_place *p, const struct v
 		}
 	if (p->last_node == d->from) {
 		inputs_findings(run->node[d->from].inputs, &found[0]);
-		loss.places = doctor_places(MODEL_DIRECTION_EGRESS, p->last_role,
-					    p->next_node == d->from ? p->next_role
-								    : MODEL_ROLE_NONE);
+		loss.places =
+			doctor_places(MODEL_DIRECTION_EGRESS, p->last_role,
+				      p->next_node == d->from ? p->next_role : MODEL_ROLE_NONE);
 		doctor_explain(&found[0], &loss, &cause[0]);
 	}
 	if (p->next_node == d->to) {
@@ -462,9 +462,30 @@ static int print(struct run *run, int *ret_status, struct err *err)
 
 /* ------------------------------------------------------------------- running */
 
-static int finish_node(struct run *run, struct member *m)
+static void on_coverage(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns)
+{
+	struct member *m = arg;
+
+	verify_covered(m->run->verify, m->index, hop, from_ns, to_ns);
+}
+
+/* How far the node has come: its hops, and its packets. */
+static void tell_time(struct run *run, struct member *m, bool end)
 {
 	int64_t first, last;
+
+	for (unsigned i = 0; i < m->net->n_hops; i++) {
+		bool open = inputs_coverage(m->inputs, i, on_coverage, m);
+
+		verify_hop_open(run->verify, m->index, i, open);
+	}
+	inputs_span(m->inputs, end, &first, &last);
+	verify_time(run->verify, m->index, first, last,
+		    end ? INT64_MAX : pipeline_frontier_ns(m->pipeline));
+}
+
+static int finish_node(struct run *run, struct member *m)
+{
 	int rc;
 
 	if (m->finished)
@@ -472,8 +493,7 @@ static int finish_node(struct run *run, struct member *m)
 	m->finished = true;
 	inputs_totals(m->inputs);
 	rc = pipeline_finish(m->pipeline);
-	inputs_span(m->inputs, true, &first, &last);
-	verify_time(run->verify, m->index, first, last, INT64_MAX);
+	tell_time(run, m, true);
 	return rc;
 }
 
@@ -481,7 +501,7 @@ static int tick(struct run *run)
 {
 	for (unsigned k = 0; k < run->n_nodes; k++) {
 		struct member *m = &run->node[k];
-		int64_t first, last, time = inputs_time(m->inputs);
+		int64_t time = inputs_time(m->inputs);
 		int rc = 0;
 
 		if (m->finished)
@@ -490,8 +510,7 @@ static int tick(struct run *run)
 			rc = pipeline_time(m->pipeline, time);
 		if (rc < 0)
 			return rc;
-		inputs_span(m->inputs, false, &first, &last);
-		verify_time(run->verify, k, first, last, pipeline_frontier_ns(m->pipeline));
+		tell_time(run, m, false);
 	}
 	show_progress(run);
 	return 0;

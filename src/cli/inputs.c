@@ -63,6 +63,11 @@ struct input {
 	int64_t first_ns;
 	int64_t sample_ns;	/* of the sample's newest frame */
 	int64_t began_ns, ended_ns;	/* of the capture as the file tells; 0: it does not */
+	bool span_read;
+	/* of the frames taken, by hop; from > to: none */
+	struct seen {
+		int64_t from_ns, to_ns;
+	} seen[MODEL_HOPS_MAX];
 	uint64_t frames;
 	int error;
 	char *reason;
@@ -330,6 +335,12 @@ static inline int map_described(struct inputs *in, struct input *one, unsigned n
 
 /* ------------------------------------------------------------------ reading */
 
+static void unsee(struct input *one)
+{
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		one->seen[i] = (struct seen){ INT64_MAX, INT64_MIN };
+}
+
 struct input *input_open(const char *path, struct err *err)
 {
 	struct input *one = calloc(1, sizeof(*one));
@@ -341,6 +352,7 @@ struct input *input_open(const char *path, struct err *err)
 	one->path = path;
 	one->last_ns = INT64_MIN;
 	one->first_ns = INT64_MAX;
+	unsee(one);
 	one->sample_ns = INT64_MIN;
 	one->reader = pcapng_reader_open(path, err);
 	if (!one->reader) {
@@ -493,6 +505,7 @@ static int rewind_input(struct input *one, struct err *err)
 	one->looked_at = 0;
 	one->last_ns = INT64_MIN;
 	one->first_ns = INT64_MAX;
+	unsee(one);
 	one->error = 0;
 	free(one->reason);
 	one->reason = NULL;
@@ -852,15 +865,21 @@ static int64_t hop_begin(const struct inputs *in, const struct input *one, int h
 	return begin;
 }
 
+/* What podhop wrote tells at its end when the capture began and ended. */
+static void read_span(struct input *one)
+{
+	if (one->span_read || one->is_pipe || !pcapng_reader_section_comment(one->reader)[0])
+		return;
+	one->span_read = true;
+	(void)pcapng_read_span(pcapng_reader_fd(one->reader), &one->began_ns, &one->ended_ns);
+}
+
 /* The earliest frame of its input so far: nothing before its start can be missed. */
 static void note_start(struct inputs *in, struct input *one, int64_t time_ns)
 {
 	struct correlate *c = pipeline_correlator(in->pipeline);
 
-	if (one->first_ns == INT64_MAX && !one->is_pipe &&
-	    pcapng_reader_section_comment(one->reader)[0])
-		(void)pcapng_read_span(pcapng_reader_fd(one->reader), &one->began_ns,
-				       &one->ended_ns);
+	read_span(one);
 	one->first_ns = time_ns;
 	for (unsigned k = 0; k < one->n_hop; k++)
 		if (one->hop[k] >= 0)
@@ -894,6 +913,10 @@ static inline int take(struct inputs *in, struct input *one)
 	if (in->hop_first_ns[f->hop] == INT64_MAX)
 		in->hop_first_ns[f->hop] = f->time_ns;
 	in->hop_last_ns[f->hop] = f->time_ns;
+	if (f->time_ns < one->seen[f->hop].from_ns)
+		one->seen[f->hop].from_ns = f->time_ns;
+	if (f->time_ns > one->seen[f->hop].to_ns)
+		one->seen[f->hop].to_ns = f->time_ns;
 	return pipeline_frame(in->pipeline, f);
 }
 
@@ -974,6 +997,41 @@ void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t 
 	}
 	*ret_first = any ? first : INT64_MAX;
 	*ret_last = end && !in->all_own && any ? least : last;
+}
+
+/*
+ * When one input shows the hop. What podhop wrote was captured at all its hops together, also where
+ * nothing came by; of another file's interface nobody knows more than its frames.
+ */
+static struct seen seen_at(const struct inputs *in, struct input *one, unsigned hop)
+{
+	if (!in->own[hop])
+		return one->seen[hop];
+	read_span(one);
+	if (one->began_ns)
+		return (struct seen){ one->began_ns, one->ended_ns };
+	return (struct seen){ one->first_ns, one->last_ns };
+}
+
+bool inputs_coverage(struct inputs *in, unsigned hop, inputs_span_fn fn, void *arg)
+{
+	bool open = false;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			if (one->hop[k] != (int)hop)
+				continue;
+			struct seen s = seen_at(in, one, hop);
+
+			if (s.from_ns <= s.to_ns)
+				fn(arg, hop, s.from_ns, s.to_ns);
+			open |= !one->over || one->has_head;
+			break;
+		}
+	}
+	return open;
 }
 
 const char *inputs_file_of(const struct inputs *in, unsigned hop, int64_t time_ns)

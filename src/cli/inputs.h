@@ -80,6 +80,12 @@ int64_t inputs_time(const struct inputs *in);
  * podhop wrote was captured at all hops to the end, others to where the first of them ended.
  */
 void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last);
+/*
+ * When the hop was captured, as far as is known by now: fn for each input that shows it. Spans grow
+ * as inputs are taken. True: more may follow.
+ */
+typedef void (*inputs_span_fn)(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns);
+bool inputs_coverage(struct inputs *in, unsigned hop, inputs_span_fn fn, void *arg);
 /* The file that has the hop's frame of that time; NULL when none has. */
 const char *inputs_file_of(const struct inputs *in, unsigned hop, int64_t time_ns);
 bool inputs_live(const struct inputs *in);	/* one of them is a pipe */

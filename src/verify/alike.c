@@ -125,6 +125,14 @@ void verify_usual_note(struct verify *v, const struct sent *s, const struct rece
 	u->mean_ns += off / 8;
 }
 
+int64_t verify_on_way_ns(const struct verify *v, unsigned from, unsigned to)
+{
+	const struct usual *u = &v->direction[from * v->cfg.n_nodes + to].usual;
+	int64_t ns = u->mean_ns + 4 * u->spread_ns;
+
+	return u->known && ns > 0 ? ns : 0;
+}
+
 enum verify_fit verify_fit_of(const struct verify *v, const struct sent *s,
 			      const struct received *r)
 {

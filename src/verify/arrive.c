@@ -183,6 +183,8 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.kind = (uint8_t)p->kind,
 		.from = (uint8_t)from,
 		.to = (uint8_t)to,
+		.from_pod = verify_pod_of(&v->node[from], &wire->src),
+		.to_pod = verify_pod_of(&v->node[to], &wire->dst),
 		.ttl = p->ttl,
 		.last_role = p->sightings[0].role,
 		.wire_role = last->role,
@@ -296,6 +298,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.ttl = p->ttl,
 		.wire_role = p->sightings[0].role,
 		.last_role = last->role,
+		.hop = last->hop,
 		.v4 = addr_is_v4(&wire->src),
 		.has_id = p->has_ip_id,
 		.queued = true,
@@ -313,6 +316,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		if (s->role != node->last)
 			continue;
 		r->time_ns = s->first_ns;
+		r->hop = s->hop;
 		for (unsigned n = 0; n < p->n_parts && !(r->whole & ROLE_BIT(s->role)); n++)
 			if (p->parts[n].at == k &&
 			    !verify_piece_push(v, &r->pieces, p->parts[n].start, p->parts[n].end))

@@ -77,17 +77,11 @@ static void watch_order(struct direction *d, struct sent *s)
 		o->newest_ns = s->time_ns;
 }
 
-static void prove(struct verify *v, const struct sent *s)
+/* Both captures ran. */
+static void prove(struct verify *v, const struct sent *s, const struct received *r)
 {
-	unsigned ref = s->from < s->to ? s->from : s->to;
-	struct pair *p = verify_pair_of(v, s->from, s->to);
-	int64_t t = ref == s->from ? s->time_ns : verify_convert(v, s->from, ref, s->time_ns);
-
-	if (!p->proof || t < p->proof_from)
-		p->proof_from = t;
-	if (!p->proof || t > p->proof_to)
-		p->proof_to = t;
-	p->proof = true;
+	verify_prove(v, s->from, s->hop, s->time_ns);
+	verify_prove(v, s->to, r->hop, r->time_ns);
 }
 
 /* -------------------------------------------------------------- outer headers */
@@ -168,7 +162,7 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 		}
 	}
 	if (s->got >= s->size && before < s->size) {
-		prove(v, s);
+		prove(v, s, r);
 		verify_pieces_free(v, &s->pieces);
 	}
 	return fresh;

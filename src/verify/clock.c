@@ -401,7 +401,7 @@ void verify_clock_line(struct verify_clock *c, struct verify_clock_line *l)
 		else if (fits)
 			l->drift_doubt = fmax(drifts.hi - l->drift, l->drift - drifts.lo);
 	} else if (fits) {
-		/* What lies between is bridged by what clocks do, as far as the traffic allows it. */
+		/* What lies between is bridged by what clocks do and the traffic allows. */
 		at = nearest_apart(c, &drifts, to, from, &offsets);
 		gap = offsets.hi - offsets.lo;
 		middle = (offsets.hi + offsets.lo) / 2;

@@ -26,11 +26,8 @@
  * packets are then told apart by time (alike.c). What the receiver shows that nobody sent
  * stays unclaimed for two windows: it may be a packet that was altered on the way.
  *
- * A sent packet is in scope when both captures ran: between two packets that were
- * delivered (either way), or a window away from the ends of the receiver's capture.
- *
  * arrive.c takes packets in, claim.c finds what was sent in what was received, judge.c says what
- * came of it; when, is decided here.
+ * came of it as far as the captures could show it (scope.c); when, is decided here.
  */
 #include "verify_priv.h"
 
@@ -139,6 +136,8 @@ static void pump_sent(struct verify *v, unsigned from, unsigned to)
 		int64_t t = verify_convert(v, from, to, v->sent[i].time_ns);
 
 		if (d->done_ns != INT64_MAX && d->done_ns < plus(t, v->cfg.window_ns + slack))
+			break;
+		if (verify_must_wait(v, &v->sent[i]))
 			break;
 		verify_heap_pop(v, &d->sent, verify_sent_before);
 		verify_judge(v, i, false);

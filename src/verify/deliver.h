@@ -64,6 +64,33 @@ void verify_meet(struct verify *v, struct received *r);
 /* The same, out of all that is held and has no id; at_once: whether settled or not. */
 void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once);
 
+/* How long packets of that direction usually are on their way, by the clocks as they are known. */
+int64_t verify_on_way_ns(const struct verify *v, unsigned from, unsigned to);
+
+/* ---- scope.c */
+enum verify_scope {
+	VERIFY_SCOPE_OUT = 0, /* before or behind all that was captured */
+	VERIFY_SCOPE_HOLE, /* between two spans of the capture */
+	VERIFY_SCOPE_EDGE, /* near the end of a span */
+	VERIFY_SCOPE_UNSEEN, /* other hops of the node were captured then, but not this one */
+	VERIFY_SCOPE_IN,
+};
+/*
+ * What a node's hop of that role, for that pod (-1: not known), shows of what was there at
+ * time_ns, by its own clock and give or take doubt_ns, or usually on_way_ns later.
+ */
+enum verify_scope verify_role_scope(struct verify *v, unsigned node, unsigned role, int pod,
+				    int64_t time_ns, int64_t doubt_ns, int64_t on_way_ns);
+/* Its capture goes on, and nothing was seen since. */
+bool verify_is_undecided(const struct verify *v, unsigned node, unsigned role, int pod,
+			 int64_t time_ns);
+/* Mask of the roles that were captured then. */
+uint32_t verify_roles_at(struct verify *v, unsigned node, int pod, int64_t time_ns);
+/* A packet that was found at both nodes was seen at the hop at time_ns. */
+void verify_prove(struct verify *v, unsigned node, unsigned hop, int64_t time_ns);
+void verify_cover_all(struct verify *v, unsigned node, int64_t from_ns, int64_t to_ns);
+int8_t verify_pod_of(const struct node *n, const struct addr *a); /* -1: of none */
+
 /* ---- claim.c */
 void verify_clock_sample(struct verify *v, const struct sent *s, const struct received *r);
 /*
@@ -81,6 +108,8 @@ uint64_t verify_key_fragments(const struct result_tuple *t, bool has_id, uint32_
 
 /* ---- judge.c; evicted: before anybody could see what came of it */
 void verify_judge(struct verify *v, uint32_t i, bool evicted);
+/* Its time is over, but not yet what its receiver's capture would show of it. */
+bool verify_must_wait(const struct verify *v, const struct sent *s);
 
 /* ---- deliver.c: the oldest unclaimed one goes; false: there is none */
 bool verify_drop_unclaimed(struct verify *v, struct direction *d);

@@ -23,33 +23,51 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 	return false;
 }
 
-/* evicted: before anybody could see what came of it. */
-static bool in_scope(const struct verify *v, const struct sent *s, bool evicted)
+/* Is the packet of those that both captures could show? Out of scope and why, else unknown or not. */
+static enum verify_scope scope_of(struct verify *v, const struct sent *s, bool evicted)
 {
-	const struct pair *p = verify_pair_of(v, s->from, s->to);
-	const struct node *to = &v->node[s->to];
-	unsigned ref = s->from < s->to ? s->from : s->to;
 	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
-	int64_t t = ref == s->from ? s->time_ns : there;
+	enum verify_scope scope = verify_role_scope(v, s->to, v->node[s->to].last, s->to_pod, there,
+						    verify_doubt_ns(v, s->from, s->to, s->time_ns),
+						    verify_on_way_ns(v, s->from, s->to));
 
-	if (p->proof && t >= p->proof_from && t <= p->proof_to)
-		return true;
-	if (evicted)
-		return to->told && there >= to->first_ns && there <= to->last_ns;
-	return to->told && there - to->first_ns >= v->cfg.window_ns &&
-	       to->last_ns - there >= v->cfg.window_ns;
+	return evicted && scope == VERIFY_SCOPE_EDGE ? VERIFY_SCOPE_IN : scope;
+}
+
+bool verify_must_wait(const struct verify *v, const struct sent *s)
+{
+	return s->got < s->size &&
+	       verify_is_undecided(v, s->to, v->node[s->to].last, s->to_pod,
+				   verify_convert(v, s->from, s->to, s->time_ns));
+}
+
+/* The roles of its own node and of the receiver's that could have shown it. */
+struct captured {
+	uint32_t from, to;
+};
+
+static struct captured captured_at(struct verify *v, const struct sent *s)
+{
+	struct captured c = {
+		.from = verify_roles_at(v, s->from, s->from_pod, s->time_ns),
+		.to = v->node[s->to].roles,
+	};
+
+	if (verify_has_offset(v, s->from, s->to))
+		c.to = verify_roles_at(v, s->to, s->to_pod,
+				       verify_convert(v, s->from, s->to, s->time_ns));
+	return c;
 }
 
 /* Where the packet was seen last, and which hop should have been next. */
-static void locate(const struct verify *v, const struct sent *s, struct verify_lost *l)
+static void locate(const struct sent *s, struct captured c, struct verify_lost *l)
 {
-	const struct node *from = &v->node[s->from], *to = &v->node[s->to];
 	unsigned missing = MODEL_ROLE_NONE;
 
 	l->last_node = l->next_node = s->from;
 	l->last_role = s->last_role;
 	for (unsigned role = MODEL_ROLE_UNDERLAY; role >= MODEL_ROLE_VETH; role--) {
-		if (!(to->roles & ROLE_BIT(role)))
+		if (!(c.to & ROLE_BIT(role)) && !s->covered[role])
 			continue;
 		/* DirectRouting passes no VTEP. */
 		if (role == MODEL_ROLE_VTEP && !(s->flags & SENT_ENCAP) && !s->covered[role] &&
@@ -68,11 +86,18 @@ static void locate(const struct verify *v, const struct sent *s, struct verify_l
 		return;
 	/* It did not leave its own node: the next hop there is the one that misses it. */
 	for (unsigned role = s->last_role + 1; role < MODEL_ROLE_COUNT && !s->taken; role++)
-		if (from->roles & ROLE_BIT(role)) {
+		if (c.from & ROLE_BIT(role)) {
 			l->next_node = s->from;
 			l->next_role = role;
 			return;
 		}
+}
+
+static bool dropped_inside(const struct verify *v, const struct sent *s,
+			   const struct verify_lost *l)
+{
+	return dropped_at(v, s->from, ~(ROLE_BIT(l->next_role) - 1), s->time_ns,
+			  s->time_ns + v->cfg.window_ns);
 }
 
 static bool is_excused(const struct verify *v, const struct sent *s, const struct verify_lost *l)
@@ -84,8 +109,7 @@ static bool is_excused(const struct verify *v, const struct sent *s, const struc
 		return true;
 	if (l->next_node == s->to)
 		inwards &= ROLE_BIT(l->next_role + 1) - 1;
-	else if (dropped_at(v, s->from, ~(ROLE_BIT(l->next_role) - 1), s->time_ns,
-			    s->time_ns + v->cfg.window_ns))
+	else if (dropped_inside(v, s, l))
 		return true;
 	return dropped_at(v, s->to, inwards, there, there + v->cfg.window_ns);
 }
@@ -156,6 +180,68 @@ static void note_foreign(const struct verify *v, struct direction *d, const stru
 		d->d.outer.foreign_to = s->outer_dst;
 }
 
+static void count_unknown(struct direction *d, uint64_t *why)
+{
+	d->d.sent++;
+	d->d.unknown++;
+	if (why)
+		(*why)++;
+}
+
+/*
+ * Nothing matched, so nobody knows when both captures ran. What a further hop of its own node
+ * did not show is lost there all the same; of others only the place is known.
+ */
+static void judge_apart(struct verify *v, const struct sent *s, struct verify_lost *l)
+{
+	struct direction *d = verify_direction_of(v, s->from, s->to);
+	struct captured c = captured_at(v, s);
+	bool dropped = false;
+
+	locate(s, c, l);
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++)
+		dropped |= v->node[s->to].dropped[role] != 0;
+	if (l->next_node == s->to || !l->next_role || s->flags & (SENT_DOUBT | SENT_LATE) ||
+	    dropped || dropped_inside(v, s, l) ||
+	    verify_role_scope(v, s->from, l->next_role, s->from_pod, s->time_ns, 0, 0) !=
+		    VERIFY_SCOPE_IN) {
+		d->d.out_of_scope++;
+		verify_count_place(d->ends, &d->n_ends, l);
+		return;
+	}
+	d->d.sent++;
+	l->bytes_missing = s->size - s->got;
+	verify_count_lost(d, s, l);
+}
+
+static void judge_missing(struct verify *v, const struct sent *s, struct verify_lost *l,
+			  bool evicted)
+{
+	struct direction *d = verify_direction_of(v, s->from, s->to);
+	enum verify_scope scope = scope_of(v, s, evicted);
+
+	if (scope < VERIFY_SCOPE_UNSEEN) {
+		d->d.out_of_scope++;
+		d->hole += scope == VERIFY_SCOPE_HOLE;
+		return;
+	}
+	locate(s, captured_at(v, s), l);
+	if (evicted) {
+		count_unknown(d, &d->evicted);
+	} else if (s->flags & SENT_ALIKE) {
+		count_unknown(d, &d->alike);
+	} else if (scope == VERIFY_SCOPE_UNSEEN) {
+		count_unknown(d, &d->unseen);
+	} else if (is_excused(v, s, l)) {
+		count_unknown(d, NULL);
+	} else {
+		d->d.sent++;
+		l->bytes_missing = s->size - s->got;
+		verify_count_lost(d, s, l);
+		note_foreign(v, d, s);
+	}
+}
+
 void verify_judge(struct verify *v, uint32_t i, bool evicted)
 {
 	struct sent *s = &v->sent[i];
@@ -180,28 +266,11 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 		else
 			d->d.delivered++;
 	} else if (!verify_has_offset(v, s->from, s->to) && verify_alike_came(v, s)) {
-		d->d.sent++;
-		d->d.unknown++;
-		d->alike++;
+		count_unknown(d, &d->alike);
 	} else if (!verify_has_offset(v, s->from, s->to)) {
-		/* Nothing matched, so nobody knows when both captures ran: only where it was. */
-		d->d.out_of_scope++;
-		locate(v, s, &l);
-		verify_count_place(&d->d, &l);
-	} else if (!in_scope(v, s, evicted)) {
-		d->d.out_of_scope++;
+		judge_apart(v, s, &l);
 	} else {
-		d->d.sent++;
-		locate(v, s, &l);
-		if (evicted || s->flags & SENT_ALIKE || is_excused(v, s, &l)) {
-			d->d.unknown++;
-			d->evicted += evicted;
-			d->alike += !evicted && s->flags & SENT_ALIKE;
-		} else {
-			l.bytes_missing = s->size - s->got;
-			verify_count_lost(v, d, s, &l);
-			note_foreign(v, d, s);
-		}
+		judge_missing(v, s, &l, evicted);
 	}
 	verify_sent_free(v, i);
 }

@@ -15,6 +15,8 @@
  */
 #include "verify_priv.h"
 
+#include "deliver.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -294,6 +296,7 @@ void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last
 		n->told = true;
 		n->first_ns = first_ns;
 		n->last_ns = last_ns;
+		verify_cover_all(v, node, first_ns, last_ns);
 	}
 	if (frontier_ns > n->frontier_ns)
 		n->frontier_ns = frontier_ns;
@@ -333,40 +336,39 @@ int verify_next(const struct verify *v, const bool ready[], const int64_t next_n
 
 /* ------------------------------------------------------------------- losses */
 
-void verify_count_place(struct verify_direction *d, const struct verify_lost *l)
+void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l)
 {
 	unsigned i = 0;
 
-	while (i < d->n_places &&
-	       (d->places[i].last_node != l->last_node || d->places[i].last_role != l->last_role ||
-		d->places[i].next_node != l->next_node || d->places[i].next_role != l->next_role))
+	while (i < *n &&
+	       (places[i].last_node != l->last_node || places[i].last_role != l->last_role ||
+		places[i].next_node != l->next_node || places[i].next_role != l->next_role))
 		i++;
-	if (i == d->n_places) {
-		if (i == VERIFY_PLACES_MAX)
-			return;
-		d->places[d->n_places++] = (struct verify_place){ .last_node = l->last_node,
-								  .last_role = l->last_role,
-								  .next_node = l->next_node,
-								  .next_role = l->next_role };
-	}
-	d->places[i].packets++;
+	if (i == VERIFY_PLACES_MAX)
+		return;
+	if (i == *n)
+		places[(*n)++] = (struct verify_place){ .last_node = l->last_node,
+							.last_role = l->last_role,
+							.next_node = l->next_node,
+							.next_role = l->next_role };
+	places[i].packets++;
 }
 
-void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
-		       const struct verify_lost *l)
+void verify_count_lost(struct direction *d, const struct sent *s, const struct verify_lost *l)
 {
 	struct verify_direction *r = &d->d;
 
-	(void)v;
+	struct loss *loss =
+		l->next_node == s->to ? &d->lost_at[l->next_role] : &d->lost_inside[l->next_role];
+
 	r->lost++;
 	r->bytes_missing += l->bytes_missing;
-	verify_count_place(r, l);
-	if (l->next_node == s->to)
-		d->lost_at[l->next_role]++;
-	else
-		d->lost_inside[l->next_role]++;
+	loss->packets++;
+	loss->bytes += l->bytes_missing;
+	verify_count_place(r->places, &r->n_places, l);
 	if (r->n_lost_packets == RESULT_LIST_MAX) {
 		r->lost_omitted++;
+		loss->omitted++;
 		return;
 	}
 	/* Room for 64, 128, ... up to the list's limit. */
@@ -376,6 +378,7 @@ void verify_count_lost(struct verify *v, struct direction *d, const struct sent 
 			realloc(r->lost_packets, (n ? 2 * n : LOST_FIRST) * sizeof(*grown));
 		if (!grown) {
 			r->lost_omitted++;
+			loss->omitted++;
 			return;
 		}
 		r->lost_packets = grown;
@@ -398,6 +401,15 @@ static bool is_excused_late(const struct verify *v, const struct verify_directio
 	return false;
 }
 
+static void excuse_loss(struct verify_direction *r, struct loss *l)
+{
+	r->lost -= l->packets;
+	r->unknown += l->packets;
+	r->bytes_missing -= l->bytes;
+	r->lost_omitted -= l->omitted;
+	*l = (struct loss){ 0 };
+}
+
 static void excuse(struct verify *v, struct direction *d)
 {
 	struct verify_direction *r = &d->d;
@@ -405,30 +417,18 @@ static void excuse(struct verify *v, struct direction *d)
 	unsigned places = 0;
 
 	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
-		uint64_t n = 0;
-
-		if (is_excused_late(v, r, r->to, role)) {
-			n += d->lost_at[role];
-			d->lost_at[role] = 0;
-		}
-		if (is_excused_late(v, r, r->from, role)) {
-			n += d->lost_inside[role];
-			d->lost_inside[role] = 0;
-		}
-		r->lost -= n;
-		r->unknown += n;
+		if (is_excused_late(v, r, r->to, role))
+			excuse_loss(r, &d->lost_at[role]);
+		if (is_excused_late(v, r, r->from, role))
+			excuse_loss(r, &d->lost_inside[role]);
 	}
 	for (uint32_t i = 0; i < r->n_lost_packets; i++) {
 		const struct verify_lost *l = &r->lost_packets[i];
 
-		if (is_excused_late(v, r, l->next_node, l->next_role))
-			r->bytes_missing -= l->bytes_missing;
-		else
+		if (!is_excused_late(v, r, l->next_node, l->next_role))
 			r->lost_packets[kept++] = *l;
 	}
 	r->n_lost_packets = kept;
-	if (!r->lost)
-		r->bytes_missing = r->lost_omitted = 0;
 	for (unsigned i = 0; i < r->n_places; i++)
 		if (!is_excused_late(v, r, r->places[i].next_node, r->places[i].next_role))
 			r->places[places++] = r->places[i];
@@ -523,7 +523,8 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 	} part[] = {
 		{ d->evicted, "the table was full" },
 		{ d->alike, "others look like them, and which of these arrived cannot be told" },
-		{ f->unknown - d->evicted - d->alike,
+		{ d->unseen, "the last hop was not captured when they were due" },
+		{ f->unknown - d->evicted - d->alike - d->unseen,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};
@@ -535,14 +536,9 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 			       part[i].why);
 }
 
-static void reason_of_direction(const struct verify *v, const struct direction *d,
-				struct verify_result *r)
+static void reasons_of_places(const struct verify *v, const struct verify_direction *f,
+			      struct verify_result *r)
 {
-	const struct verify_direction *f = &d->d;
-	const struct verify_outer *o = &f->outer;
-	char foreign[ADDR_STR_MAX];
-	const char *from = name_of(v, f->from), *to = name_of(v, f->to);
-
 	for (unsigned i = 0; i < f->n_places; i++) {
 		const struct verify_place *p = &f->places[i];
 		if (f->lost)
@@ -552,14 +548,30 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 			       model_role_name(p->next_role));
 		else
 			reason(r, "%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
-			       p->packets, from, to, name_of(v, p->last_node),
-			       model_role_name(p->last_role), name_of(v, p->next_node),
-			       model_role_name(p->next_role));
+			       p->packets, name_of(v, f->from), name_of(v, f->to),
+			       name_of(v, p->last_node), model_role_name(p->last_role),
+			       name_of(v, p->next_node), model_role_name(p->next_role));
 	}
+}
+
+/* f: the direction as it is told. */
+static void reason_of_direction(const struct verify *v, const struct direction *d,
+				const struct verify_direction *f, struct verify_result *r)
+{
+	const struct verify_outer *o = &f->outer;
+	char foreign[ADDR_STR_MAX];
+	const char *from = name_of(v, f->from), *to = name_of(v, f->to);
+
+	reasons_of_places(v, f, r);
 	if (f->altered)
 		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
 		       f->sent, from, to);
 	reasons_of_unknown(v, d, r);
+	if (d->hole)
+		reason(r,
+		       "%" PRIu64 " from %s to %s out of scope: due in a hole of the capture, "
+		       "between two files of %s",
+		       d->hole, from, to, to);
 	if (o->foreign)
 		reason(r, "%" PRIu64 " of the lost went to %s, which is no address of %s",
 		       o->foreign, addr_str(&o->foreign_to, foreign), to);
@@ -641,6 +653,10 @@ static bool add_direction(const struct verify *v, const struct direction *d,
 
 	*out = d->d;
 	out->lost_packets = NULL;
+	if (!out->lost) {
+		memcpy(out->places, d->ends, sizeof(out->places));
+		out->n_places = d->n_ends;
+	}
 	if (d->d.n_lost_packets) {
 		size_t bytes = d->d.n_lost_packets * sizeof(*out->lost_packets);
 		out->lost_packets = malloc(bytes);
@@ -699,7 +715,7 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 		lost += d->d.lost + d->d.altered;
 		unknown += d->d.unknown;
 		delivered += d->d.delivered;
-		reason_of_direction(v, d, r);
+		reason_of_direction(v, d, &r->directions[r->n_directions - 1], r);
 	}
 	for (unsigned a = 0; a < n; a++)
 		for (unsigned b = a + 1; b < n; b++) {

@@ -82,6 +82,7 @@ struct sent {
 	uint32_t ack; /* solo.c */
 	uint32_t newer, older; /* solo.c: pending packets of a flow */
 	uint8_t kind, from, to, ttl;
+	int8_t from_pod, to_pod; /* -1: not known */
 	uint8_t last_role; /* the furthest hop of the sender that saw all of it */
 	uint8_t wire_role;
 	uint32_t vni;
@@ -105,6 +106,7 @@ struct received {
 	uint16_t whole; /* mask of roles that saw all of it */
 	uint8_t kind, from, to, ttl;
 	uint8_t wire_role, last_role;
+	uint16_t hop; /* it was seen at last */
 	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
 	bool alike; /* others look like it: no witness of the clocks */
 	bool unsure; /* another sent packet fitted as well: nobody knows its delay */
@@ -120,6 +122,20 @@ struct drop_span {
 	int64_t from_ns, to_ns;
 };
 
+#define SPANS_MAX 256u /* of a hop: files of a node */
+
+/* A hop was captured. */
+struct span {
+	int64_t from_ns, to_ns;
+	int64_t proof_ns; /* of a packet that was found at both nodes; INT64_MIN: none */
+};
+
+struct cover {
+	struct span span[SPANS_MAX]; /* in order of time, none touches another */
+	unsigned n;
+	bool open; /* its capture goes on, as far as is known */
+};
+
 struct node {
 	const struct model_net *net;
 	const char *name;
@@ -127,6 +143,8 @@ struct node {
 	uint8_t last; /* the captured role nearest the pod */
 	int64_t first_ns, last_ns, frontier_ns;
 	bool told;
+	bool by_hop; /* the spans of its hops were told, not only its own */
+	struct cover cover[MODEL_HOPS_MAX];
 	struct drop_span drops[MODEL_ROLE_COUNT][DROP_SPANS_MAX];
 	unsigned n_drops[MODEL_ROLE_COUNT];
 	uint64_t dropped[MODEL_ROLE_COUNT];
@@ -149,6 +167,10 @@ struct flow_order {
 	int64_t newest_ns;
 };
 
+struct loss {
+	uint64_t packets, bytes, omitted; /* omitted: from the list */
+};
+
 struct direction {
 	struct verify_direction d; /* counts; lists are filled here too */
 	struct heap sent, received; /* received: not gone through yet */
@@ -160,10 +182,13 @@ struct direction {
 	struct flow_order *order;
 	uint8_t *sport; /* bit set of outer source ports */
 	uint64_t *sport_flows; /* bit set over hashes of flows that left inside VXLAN */
-	uint64_t lost_at
-		[MODEL_ROLE_COUNT]; /* by the role of the receiver that was first to miss it */
-	uint64_t lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike; /* why packets are unknown */
+	struct loss
+		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
+	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
+	uint64_t evicted, alike, unseen; /* why packets are unknown */
+	uint64_t hole; /* of those out of scope: between two files */
+	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
+	unsigned n_ends;
 };
 
 struct pair {
@@ -174,9 +199,6 @@ struct pair {
 	bool weak; /* only packets without an id have told the clocks so far */
 	bool alike; /* packets of both sides look alike, so that they tell nothing */
 	uint64_t next_try; /* of verify_acquaint(): n_taken */
-	/* Delivered packets prove that both captures ran: reference's clock. */
-	int64_t proof_from, proof_to;
-	bool proof;
 };
 
 struct solo;
@@ -219,9 +241,8 @@ bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
 int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 /* The clocks' line anew; about time_ns of node b's clock usual delays are kept in step with it. */
 void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
-void verify_count_place(struct verify_direction *d, const struct verify_lost *l);
-void verify_count_lost(struct verify *v, struct direction *d, const struct sent *s,
-		       const struct verify_lost *l);
+void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l);
+void verify_count_lost(struct direction *d, const struct sent *s, const struct verify_lost *l);
 uint64_t verify_tuple_hash(const struct result_tuple *t);
 
 /* ---- heap.c: time_ns and id of a heap's elements come from `before` */

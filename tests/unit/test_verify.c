@@ -152,7 +152,7 @@ static void test_seen_last(void **unused)
 	begin(2, false, 0);
 	for (unsigned i = 1; i <= 10; i++)
 		give(A, i * 100 * MS,
-		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i, .hops = 2 });
+		     &(struct spec){ .head = 50 + i, .body = 50, .ip_id = 50 + i, .hops = 4 });
 	ran(0, 5 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_INCONCLUSIVE);
@@ -160,14 +160,57 @@ static void test_seen_last(void **unused)
 	assert_int_equal(d->out_of_scope, 10);
 	assert_int_equal(d->n_places, 1);
 	assert_int_equal(d->places[0].packets, 10);
-	assert_int_equal(d->places[0].last_role, MODEL_ROLE_BRIDGE);
-	assert_int_equal(d->places[0].next_role, MODEL_ROLE_VTEP);
+	assert_int_equal(d->places[0].last_role, MODEL_ROLE_UNDERLAY);
+	assert_int_equal(d->places[0].next_role, MODEL_ROLE_UNDERLAY);
+	assert_int_equal(d->places[0].next_node, B);
 	assert_int_equal(verify_place_cause(&result.directions[0].places[0], "why",
 					    (const char *const[]){ "this", "that" }, 2),
 			 0);
 	assert_string_equal(d->places[0].reason, "why");
 	assert_int_equal(d->places[0].n_evidence, 2);
 	done();
+}
+
+/* What never left its own node is lost there, whatever the other's clock and capture. */
+static void test_outage_inside(void **unused)
+{
+	static const struct {
+		int64_t a_ends, dropped_at; /* 0: nowhere; by a's clock */
+		unsigned dropped_hop; /* of a; 4: of b */
+		unsigned lost;
+	} cases[] = {
+		{ 5 * S, 0, 0, 10 },
+		{ 2 * S, 0, 0, 0 }, /* might have come to the VTEP later */
+		{ 5 * S, 500 * MS, 0, 10 }, /* at the veth, which saw it */
+		{ 5 * S, 500 * MS, 3, 0 }, /* at a's underlay, around all of them */
+		{ 5 * S, 500 * MS, 4, 0 }, /* who knows when by b's clock */
+	};
+
+	(void)unused;
+	for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		const struct verify_direction *d;
+
+		begin(2, false, 0);
+		for (unsigned i = 1; i <= 10; i++)
+			give(A, i * 100 * MS,
+			     &(struct spec){
+				     .head = 50 + i, .body = 50, .ip_id = 50 + i, .hops = 2 });
+		if (cases[k].dropped_at)
+			verify_drops(v, cases[k].dropped_hop == 4, cases[k].dropped_hop % 4,
+				     T0 + cases[k].dropped_at, T0 + cases[k].dropped_at + 1, 3);
+		verify_time(v, A, T0, T0 + cases[k].a_ends, INT64_MAX);
+		verify_time(v, B, T0 + SHIFT, T0 + SHIFT + 5 * S, INT64_MAX);
+		d = end(0);
+		assert_int_equal(result.verdict, cases[k].lost ? VERIFY_LOST : VERIFY_INCONCLUSIVE);
+		assert_int_equal(d->lost, cases[k].lost);
+		assert_int_equal(d->out_of_scope, 10 - cases[k].lost);
+		assert_int_equal(d->n_lost_packets, cases[k].lost);
+		assert_int_equal(d->places[0].packets, 10);
+		assert_int_equal(d->places[0].last_role, MODEL_ROLE_BRIDGE);
+		assert_int_equal(d->places[0].next_role, MODEL_ROLE_VTEP);
+		assert_int_equal(d->places[0].next_node, A);
+		done();
+	}
 }
 
 static void test_lost_where(void **unused)
@@ -388,7 +431,7 @@ static void test_scope(void **unused)
 	frame_of(5 * S, 10 * S);
 	for (unsigned i = 0; i < 160; i++)
 		if (i <= 50 || i > 100)
-			give(A, i * 100 * MS + 2,
+			give(A, i * 100 * MS + MS,
 			     &(struct spec){ .head = 500 + i, .body = 9, .ip_id = 500 + i });
 	verify_time(v, A, T0, T0 + 16 * S, INT64_MAX);
 	verify_time(v, B, T0 + 5 * S + SHIFT, T0 + 10 * S + SHIFT, INT64_MAX);
@@ -483,7 +526,7 @@ static void test_nothing_matched(void **unused)
 	ran(0, 10 * S);
 	d = end(0);
 	assert_int_equal(result.verdict, VERIFY_LOST);
-	assert_int_equal(d->lost, 61); /* two seconds at either end are edges */
+	assert_int_equal(d->lost, 80); /* the last two seconds are an edge; the first is in doubt */
 	assert_string_equal(result.clocks[0].method, "given");
 	done();
 }
@@ -647,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_lost_where),
 		cmocka_unit_test(test_late_sender),
 		cmocka_unit_test(test_seen_last),
+		cmocka_unit_test(test_outage_inside),
 		cmocka_unit_test(test_full_of_delivered),
 		cmocka_unit_test(test_outer),
 		cmocka_unit_test(test_closed_out_of_order),

@@ -1,0 +1,229 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# two-nodes.sh - captures of two nodes that are made here, through `podhop verify` (TAP).
+#
+# Datagrams go to and fro between two pods for 20 s. What the files leave out, or show alike, is what a
+# case is about: verdict, exit status and every count are compared.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+PYTHON=${PYTHON:-/usr/bin/python3}
+exec "$PYTHON" - "${PODHOP:-$root/build/podhop}" <<'PY'
+import json, os, struct, subprocess, sys, tempfile, threading
+
+podhop = sys.argv[1]
+tmp = tempfile.TemporaryDirectory()
+MS, S = 10**6, 10**9
+T0 = 1700000000 * S
+A, B = "10.244.1.2", "10.244.2.2"
+COUNTS = "sent", "delivered", "lost", "altered", "duplicated", "reordered", "unknown", "out_of_scope"
+DEVICE = {"veth": "veth0", "bridge": "cni0", "vtep": "flannel.1", "underlay": "eth0"}
+
+
+def checksum(data):
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def datagram(src, dst, payload, ip_id, ttl, into_pod):
+    """A UDP datagram as a veth shows it; its checksum is left to the hardware."""
+    src, dst = (bytes(map(int, a.split("."))) for a in (src, dst))
+    udp = struct.pack(">HHHH", 7000, 7001, 8 + len(payload), 0) + payload
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), ip_id, 0x4000, ttl, 17, 0, src, dst)
+    ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+    pod, gateway = b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2"
+    return (pod + gateway if into_pod else gateway + pod) + b"\x08\0" + ip + udp
+
+
+def option(code, value):
+    return struct.pack("<HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+
+
+def block(kind, body):
+    body += b"\0" * (-len(body) % 4)
+    size = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + size + body + size
+
+
+def pcapng(node, pod, frames, roles):
+    """As podhop writes it. Frames: (time, role, bytes, into the device?)."""
+    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option(
+        1, b"podhop node=%s pods=default/%s:%s filter=" % (node.encode(), node.encode(), pod.encode())))
+    for role in roles:
+        vxlan = " vni=1 port=8472" if role in ("vtep", "underlay") else ""
+        out += block(1, struct.pack("<HHI", 1, 0, 262144) + option(2, DEVICE[role].encode()) + option(
+            3, ("podhop role=%s node=%s%s" % (role, node, vxlan)).encode()) + option(9, b"\x09"))
+    for time, role, data, into in sorted(frames, key=lambda f: f[0]):
+        out += block(6, struct.pack("<IIIII", roles.index(role), time >> 32, time & 0xffffffff, len(data),
+                                    len(data)) + data + b"\0" * (-len(data) % 4) +
+                     option(2, struct.pack("<I", 1 if into else 2)))
+    return out
+
+
+def pcap(frames):
+    """As tcpdump writes it: of one device, whose name it does not say."""
+    out = struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 262144, 1)
+    for time, _, data, _ in sorted(frames, key=lambda f: f[0]):
+        out += struct.pack("<IIII", time // S, time % S, len(data), len(data)) + data
+    return out
+
+
+def file(name, data):
+    path = os.path.join(tmp.name, name)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+def story(beat=0):
+    """Ten a second each way; beat: also one that is always the same, each so many ms, both ways."""
+    sent = [(T0 + i * 50 * MS, i % 2, b"number %08d" % i, 1 + i) for i in range(400)]
+    if beat:
+        sent += [(T0 + t * MS + (7 + 5 * way) * MS, way, b"up=1;host=%s;v=3" % (b"web", b"log")[way], 0)
+                 for t in range(0, 20000, beat) for way in (0, 1)]
+    a, b = [], []
+    for time, way, payload, ip_id in sent:
+        src, dst, out, come = (B, A, b, a) if way else (A, B, a, b)
+        out.append((time, "veth", datagram(src, dst, payload, ip_id, 64, False), True))
+        come.append((time + 100000, "veth", datagram(src, dst, payload, ip_id, 62, True), False))
+    return a, b
+
+
+def inwards(frames):
+    return [f for f in frames if not f[3]]
+
+
+def between(frames, first_ms, last_ms):
+    return [f for f in frames if T0 + first_ms * MS <= f[0] < T0 + last_ms * MS]
+
+
+def without(frames, ip_ids):
+    return [f for f in frames if f[3] or struct.unpack(">H", f[2][18:20])[0] not in ip_ids]
+
+
+def at_bridge(frames):
+    """The same packets a little nearer the wire."""
+    return [(t + 20000 if into else t - 20000, "bridge", data, not into) for t, _, data, into in frames]
+
+
+def both(name, a, b, roles=("veth",)):
+    return [file(name + "-a.pcapng", pcapng("a", A, a, roles)), file(name + "-b.pcapng", pcapng("b", B, b, roles))]
+
+
+def run(args):
+    p = subprocess.run([podhop, "verify", "-q", "--json"] + args, capture_output=True, text=True, timeout=60)
+    return p.returncode, json.loads(p.stdout) if p.stdout else {"directions": [], "reasons": [p.stderr]}
+
+
+def in_turn(first, second):
+    """Through pipes: all of one file, and only then the other; the command line's order stays."""
+    fifos = [os.path.join(tmp.name, "fifo%d" % i) for i in range(2)]
+    for f in fifos:
+        os.mkfifo(f)
+    began = threading.Event()
+
+    def feed():
+        # Both are opened at once, as verify waits for both headers.
+        with open(fifos[0], "wb") as one, open(fifos[1], "wb") as two:
+            files = {first: one, second: two}
+            for path, out in files.items():
+                with open(path, "rb") as f:
+                    files[path] = f.read()
+                out.write(files[path][:2000])
+                out.flush()
+            for path, out in ((first, one), (second, two)):
+                out.write(files[path][2000:])
+                out.close()
+        began.set()
+
+    t = threading.Thread(target=feed)
+    t.start()
+    names = sorted(zip((first, second), fifos))
+    result = run([n[1] for n in names])
+    t.join()
+    for f in fifos:
+        os.unlink(f)
+    return result
+
+
+number, failed = 0, 0
+
+
+def check(name, result, status, verdict, there, back, *reasons):
+    """there, back: counts of the directions a to b and b to a; those not named are 0."""
+    global number, failed
+    code, j = result
+    number += 1
+    problems = []
+    if (code, j.get("verdict")) != (status, verdict):
+        problems.append("status %d, %s" % (code, j.get("verdict")))
+    for d, want in zip(j["directions"], (there, back)):
+        got = {k: d[k] for k in COUNTS if d[k]}
+        if got != want:
+            problems.append("%s to %s: %s, not %s" % (d["from"], d["to"], got, want))
+        if len(d["lost_packets"]) != d["lost"]:
+            problems.append("%d lost packets listed" % len(d["lost_packets"]))
+    for part in reasons:
+        if not any(part in r for r in j["reasons"]):
+            problems.append("no reason says: " + part)
+    if problems:
+        failed += 1
+        print("not ok %d - %s" % (number, name))
+        print("\n".join("# " + p for p in problems + j["reasons"]))
+    else:
+        print("ok %d - %s" % (number, name))
+
+
+def all_of(n, **other):
+    return dict(sent=n, delivered=n, **other)
+
+
+a, b = story()
+check("all arrives", run(both("all", a, b)), 0, "delivered", all_of(200), all_of(200))
+
+fa = file("hole-a.pcapng", pcapng("a", A, a, ("veth",)))
+parts = [file("hole-b%d.pcapng" % i, pcapng("b", B, between(b, *t), ("veth",)))
+         for i, t in enumerate([(0, 7000), (13000, 99999)])]
+check("a hole between two files of b", run([fa] + parts), 0, "delivered",
+      all_of(140, out_of_scope=60), all_of(140), "60 from a to b out of scope: due in a hole")
+ring = [file("ring-b%d.pcap" % i, pcap(between(b, *t))) for i, t in enumerate([(0, 7000), (13000, 99999)])]
+fa = file("ring-a.pcap", pcap(a))
+foreign = ["--pod", "a=" + A, "--pod", "b=" + B] + [x for f in [fa] + ring for x in ("--hops", "veth=" + f)]
+check("the same of tcpdump's files", run(foreign + ["a=" + fa] + ["b=" + f for f in ring]), 0, "delivered",
+      all_of(140, out_of_scope=60), all_of(140), "60 from a to b out of scope: due in a hole")
+check("a loss beside the hole", run(foreign + ["a=" + fa] + ["b=" + file("ring-b0.pcap", pcap(
+    without(between(b, 0, 7000), {101}))), "b=" + ring[1]]), 3, "lost",
+      dict(sent=140, delivered=139, lost=1, out_of_scope=60), all_of(140))
+
+short = [file("short-%s.pcapng" % r, pcapng("b", B, f, (r,)))
+         for r, f in (("veth", between(b, 0, 8000)), ("bridge", at_bridge(b)))]
+check("b's veth was captured for 8 s only", run([file("short-a.pcapng", pcapng("a", A, a, ("veth",)))] + short),
+      4, "inconclusive", dict(sent=200, delivered=80, unknown=120), all_of(200),
+      "120 of 200 from a to b unknown: the last hop was not captured when they were due")
+
+every = ("veth", "bridge", "vtep", "underlay")
+check("nothing leaves the bridges", run(both("out", *[
+    x + at_bridge(x) for x in ([f for f in a if f[3]], [f for f in b if f[3]])], roles=every)), 3, "lost",
+      dict(sent=180, lost=180, out_of_scope=20), dict(sent=180, lost=180, out_of_scope=20),
+      "180 of 180 lost between a:bridge and a:vtep", "180 of 180 lost between b:bridge and b:vtep")
+
+for beat in (1000, 100):
+    a, b = story(beat)
+    n, late = 200 + 20000 // beat, 1000 // beat + 10
+    check("heartbeats each %d ms, b began between two of them" % beat, run(both("late", a, between(b, 1000, 99999))),
+          0, "delivered", all_of(n - late, out_of_scope=late), all_of(n - late))
+a, b = story(1000)
+lossy = both("order", a, without(between(b, 700, 99999), {101, 103, 205}))
+counts = dict(sent=212, delivered=209, lost=3, out_of_scope=8), all_of(212)
+check("three are lost, and b began late", run(lossy), 3, "lost", *counts)
+check("the same, a is read before b", in_turn(*lossy), 3, "lost", *counts)
+check("the same, b is read before a", in_turn(*reversed(lossy)), 3, "lost", *counts)
+
+alike = both("alike", *[[f for f in x if f[2][18:20] == b"\0\0"] for x in story(1000)])
+check("nothing but heartbeats", run(alike), 4, "inconclusive", dict(sent=20, unknown=20),
+      dict(sent=20, unknown=20), "only look like each other")
+check("the same, told the offset", run(["--clock-offset", "0"] + alike), 0, "delivered", all_of(20), all_of(20))
+print("1..%d" % number)
+sys.exit(failed != 0)
+PY
