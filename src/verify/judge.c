@@ -23,7 +23,7 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 	return false;
 }
 
-/* Is the packet of those that both captures could show? Out of scope and why, else unknown or not. */
+/* Is the packet one of those that both captures could show? */
 static enum verify_scope scope_of(struct verify *v, const struct sent *s, bool evicted)
 {
 	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
