@@ -37,13 +37,14 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define CONNTRACK_MSG_BUF 65536		/* one recvmsg; the kernel fills at most 32 KiB of a dump */
-#define CONNTRACK_TIMEOUT_S 10		/* the kernel answers at once; this only ends a hang */
-#define CONNTRACK_SOCKET_BYTES (4 << 20)	/* some 8,000 events between two looks */
-#define CONNTRACK_READS_MAX 4096	/* a look: frames wait meanwhile */
+#define CONNTRACK_MSG_BUF 65536 /* one recvmsg; the kernel fills at most 32 KiB of a dump */
+#define CONNTRACK_TIMEOUT_S 10 /* the kernel answers at once; this only ends a hang */
+#define CONNTRACK_SOCKET_BYTES (4 << 20) /* some 8,000 events between two looks */
+#define CONNTRACK_STARVED_MAX 8 /* times that the kernel has no memory for a dump */
+#define CONNTRACK_READS_MAX 4096 /* a look: frames wait meanwhile */
 
 #define TRANSLATED (IPS_SRC_NAT | IPS_DST_NAT)
-#define FROM_ORIGINAL 0			/* libnl's "repl" argument */
+#define FROM_ORIGINAL 0 /* libnl's "repl" argument */
 #define FROM_REPLY 1
 
 struct conntrack {
@@ -106,8 +107,7 @@ bool conntrack_parse(const void *msg, size_t len, struct result_tuple *ret_origi
 	bool sound;
 
 	if (len < sizeof(*h) || h->nlmsg_len < sizeof(*h) + sizeof(struct nfgenmsg) ||
-	    h->nlmsg_len > len ||
-	    h->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW))
+	    h->nlmsg_len > len || h->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW))
 		return false;
 	/* libnl changes nothing in it; its argument is not const by oversight */
 	if (nfnlmsg_ct_parse((struct nlmsghdr *)(uintptr_t)h, &ct) < 0)
@@ -254,8 +254,14 @@ int conntrack_dump(struct conntrack *c, conntrack_sink *sink, void *arg, struct 
 	c->sink = sink;
 	c->arg = arg;
 	rc = nfnl_ct_dump_request(sk);
-	if (rc >= 0)
+	/* After ENOBUFS the rest comes: the kernel had no memory for the next part of the dump. */
+	for (int n = 0; rc >= 0 && n < CONNTRACK_STARVED_MAX; n++) {
+		errno = 0;
 		rc = nl_recvmsgs_default(sk);
+		if (rc != -NLE_NOMEM || errno != ENOBUFS)
+			break;
+		rc = 0;
+	}
 	nl_socket_free(sk);
 	/* Connections came and went meanwhile: those that came send events. */
 	if (rc >= 0 || rc == -NLE_DUMP_INTR)

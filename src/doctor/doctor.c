@@ -48,7 +48,7 @@ void *doctor_grow(void *array_ptr, unsigned *n, size_t size, unsigned max)
 static const char *text_keep(struct doctor *d, char *s)
 {
 	char **slot = s ? doctor_grow(&d->r->strings, &d->r->n_strings, sizeof(*slot),
-				      16 * DOCTOR_CHECKS_MAX)
+				      24 * DOCTOR_CHECKS_MAX)
 			: NULL;
 
 	if (!slot) {
@@ -117,6 +117,12 @@ const char *doctor_mac(struct doctor *d, const struct mac *m)
 	return doctor_text(d, "%s", mac_str(m, s));
 }
 
+/* A copy that lives as long as the report; NULL is "". */
+static const char *copy(struct doctor *d, const char *s)
+{
+	return s && *s ? text_keep(d, strdup(s)) : "";
+}
+
 int doctor_check_read(struct doctor *d, const char *path, struct buf *b)
 {
 	int rc = doctor_proc_read(d->v, path, b);
@@ -137,10 +143,10 @@ void doctor_add(struct doctor *d, enum doctor_status status, const char *id, con
 	}
 	c->id = id;
 	c->status = status;
-	c->object = object ? object : "";
-	c->expected = expected ? expected : "";
-	c->found = found ? found : "";
-	c->advice = advice && status != DOCTOR_OK ? advice : "";
+	c->object = copy(d, object);
+	c->expected = copy(d, expected);
+	c->found = copy(d, found);
+	c->advice = status == DOCTOR_OK ? "" : copy(d, advice);
 	d->r->n[status]++;
 }
 

@@ -35,6 +35,7 @@
 #include <sys/socket.h>
 
 #include "doctor_dump.h"
+#include "podhop/log.h"
 
 #define NL_RETRIES 8
 #define NL_MSG_BUF 65536 /* the kernel fills at most 32 KiB */
@@ -114,7 +115,8 @@ static int dump_once(struct nl_sock *sk, int type, const void *header, size_t le
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
 	bool interrupted = false;
-	int rc = -NLE_NOMEM;
+	unsigned starved = 0;
+	int rc = -NLE_NOMEM, why = 0;
 
 	if (!cb || !msg)
 		goto out;
@@ -128,9 +130,15 @@ static int dump_once(struct nl_sock *sk, int type, const void *header, size_t le
 	if (rc < 0)
 		goto out;
 	do {
+		errno = 0;
 		rc = nl_recvmsgs(sk, cb);
-		/* reported behind the message that says so; the rest still comes */
-		if (rc == -NLE_DUMP_INTR)
+		why = errno;
+		/*
+		 * Reported behind the message that says so; the rest still comes. So it does after
+		 * ENOBUFS: the kernel had no memory for the next part (src/resolve/rtnl.c).
+		 */
+		if (rc == -NLE_DUMP_INTR ||
+		    (rc == -NLE_NOMEM && why == ENOBUFS && starved++ < NL_RETRIES))
 			interrupted = true;
 		else if (rc < 0)
 			break;
@@ -142,6 +150,8 @@ out:
 		nl_cb_put(cb);
 	if (d->error)
 		return d->error;
+	if (rc == -NLE_NOMEM && why == ENOBUFS)
+		return -ENOBUFS;
 	if (rc < 0 && rc != -NLE_DUMP_INTR)
 		return nl_to_errno(rc);
 	return interrupted ? -EINTR : 0;
@@ -159,8 +169,10 @@ int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
 		d = (struct dump){ .parse = parse, .size = size };
 		rc = dump_once(sk, type, header, len, &d);
 	}
-	if (rc == -EINTR)
+	if (rc == -EINTR) {
+		log_warn("netlink", "what was read changed each time: some of it may be missing");
 		rc = 0;
+	}
 	if (rc) {
 		free(d.array);
 		return rc;

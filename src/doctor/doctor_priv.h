@@ -213,7 +213,10 @@ const char *doctor_prefix(struct doctor *d, const struct prefix *p);
 const char *doctor_mac(struct doctor *d, const struct mac *m);
 /* doctor_proc_read() for a check: memory that is missing is noted. */
 int doctor_check_read(struct doctor *d, const char *path, struct buf *b);
-/* The strings are not copied: literals, or doctor_text(). NULL is "". */
+/*
+ * All strings but id, a literal, are copied: the report outlives the view whose names they are.
+ * NULL is "".
+ */
 void doctor_add(struct doctor *d, enum doctor_status status, const char *id, const char *object,
 		const char *expected, const char *found, const char *advice);
 /* fail (or the status given) when bad, else ok without advice. */

@@ -203,6 +203,8 @@ int resolve_list(struct resolve *r, struct chain **ret_chain, struct err *err)
 	}
 	if (!rc)
 		rc = resolve_host_fill(r, c);
+	if (!rc)
+		rc = resolve_rtnl_lacked(r->rtnl);
 	if (rc) {
 		chain_free(c);
 		return err_sys(err, rc, "list pods");
@@ -262,7 +264,7 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 {
 	struct chain *c = calloc(1, sizeof(*c));
 	char label[320];
-	int rc = 0, bad = 0;
+	int rc = 0, bad = 0, lacked;
 
 	if (!c)
 		return err_sys(err, ENOMEM, "resolve");
@@ -302,15 +304,20 @@ int resolve_pods(struct resolve *r, const char *const *pods, unsigned n, struct 
 	rc = resolve_host_fill(r, c);
 	if (!rc)
 		rc = resolve_host_evidence(r, c);
-	if (rc) {
+	if (rc)
 		rc = err_sys(err, rc, "resolve");
-		goto out;
+out:
+	lacked = resolve_rtnl_lacked(r->rtnl);
+	if (lacked) {
+		err_clear(err);
+		rc = err_sys(err, lacked, "ask the kernel over netlink about %.100s", pods[0]);
+	}
+	if (rc) {
+		chain_free(c);
+		return rc;
 	}
 	*ret_chain = c;
 	return bad;
-out:
-	chain_free(c);
-	return rc;
 }
 
 int resolve_pod(struct resolve *r, const char *pod, struct chain **ret_chain, struct err *err)

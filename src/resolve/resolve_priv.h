@@ -146,6 +146,11 @@ int resolve_rtnl_neighs(struct resolve_rtnl *rt, int family, struct resolve_neig
 			unsigned *ret_n);
 /* RTM_GETNSID; *ret -1: none is assigned. By fd of a netns, or by pid when fd is -1. */
 int resolve_rtnl_nsid(struct resolve_rtnl *rt, int fd, pid_t pid, int32_t *ret);
+/*
+ * -ENOMEM, -ENOBUFS or -EAGAIN: since the last call a question had no answer for want of memory
+ * or time, and what was made of the others may be wrong. 0: none.
+ */
+int resolve_rtnl_lacked(struct resolve_rtnl *rt);
 
 /* -------------------------------------------------------------------- netns */
 

@@ -11,7 +11,10 @@
  *    with the host's own addresses; a reply without the target's nsid is dropped;
  *  - a failed dump ends in NLMSG_DONE with a negative errno as payload, which
  *    libnl does not read: the finish callback does;
- *  - a dump that changed under way (NLE_DUMP_INTR) is repeated.
+ *  - a dump that changed under way (NLE_DUMP_INTR) is repeated;
+ *  - ENOBUFS in a dump is no end of it: the kernel lacked memory for the next part, and makes it
+ *    at the next call (netlink_dump() in net/netlink/af_netlink.c). libnl calls that, and a failed
+ *    allocation of its own, NLE_NOMEM; errno tells which. The rest is read and the dump repeated.
  * Nothing is ever changed: only RTM_GET* is sent.
  */
 #include "resolve_priv.h"
@@ -28,6 +31,8 @@
 #include <netlink/socket.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "podhop/log.h"
 #include <sys/socket.h>
 
 #ifndef NETLINK_GET_STRICT_CHK
@@ -44,6 +49,7 @@
 struct resolve_rtnl {
 	struct nl_sock *sk;
 	bool strict;
+	int lacked; /* -errno of a question that had no answer for want of memory or time */
 };
 
 /* What the callbacks of one request collect. */
@@ -176,12 +182,30 @@ static int rtnl_on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg
 	return NL_STOP;
 }
 
+/* Who asks takes a failure for "there is none"; of these it is noted that there may be one. */
+static int rtnl_lacks(struct resolve_rtnl *rt, int rc)
+{
+	if (!rt->lacked && (rc == -ENOMEM || rc == -ENOBUFS || rc == -EAGAIN))
+		rt->lacked = rc;
+	return rc;
+}
+
+int resolve_rtnl_lacked(struct resolve_rtnl *rt)
+{
+	int rc = rt->lacked;
+
+	rt->lacked = 0;
+	return rc;
+}
+
 /* Sends msg (taken) and collects until the dump, or the one answer, has come. */
 static int rtnl_talk(struct resolve_rtnl *rt, struct nl_msg *msg, bool dump, struct rtnl_reply *r)
 {
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	bool interrupted = false;
-	int rc = -NLE_NOMEM;
+	unsigned starved = 0;
+	int rc = -NLE_NOMEM, why = 0;
+	bool again;
 
 	if (!cb)
 		goto out;
@@ -192,23 +216,26 @@ static int rtnl_talk(struct resolve_rtnl *rt, struct nl_msg *msg, bool dump, str
 	if (rc < 0)
 		goto out;
 	do {
+		errno = 0;
 		rc = nl_recvmsgs(rt->sk, cb);
+		why = errno;
 		/* reported behind the message that says so; the rest still comes */
-		if (rc == -NLE_DUMP_INTR)
+		again = rc == -NLE_NOMEM && why == ENOBUFS && starved++ < RTNL_RETRIES;
+		if (rc == -NLE_DUMP_INTR || again)
 			interrupted = true;
 		else if (rc < 0)
 			break;
-	} while (dump && !r->done);
+	} while (again || (dump && !r->done));
 	if (r->error)
 		rc = 0;
 out:
 	nl_cb_put(cb);
 	nlmsg_free(msg);
 	if (rc < 0 && rc != -NLE_DUMP_INTR)
-		return rtnl_errno(rc);
+		return rtnl_lacks(rt, why == ENOBUFS ? -ENOBUFS : rtnl_errno(rc));
 	if (r->error)
-		return r->error;
-	return interrupted ? -EINTR : 0;
+		return rtnl_lacks(rt, r->error);
+	return interrupted && dump ? -EINTR : 0;
 }
 
 /* A dump request: fixed header, then the target's nsid where one is asked for. */
@@ -246,12 +273,14 @@ static int rtnl_dump(struct resolve_rtnl *rt, int type, const void *header, size
 		r->error = 0;
 		r->done = false;
 		if (!msg)
-			return -ENOMEM;
+			return rtnl_lacks(rt, -ENOMEM);
 		rc = rtnl_talk(rt, msg, true, r);
 	}
-	/* each message is right by itself; on a node that never rests some may be missing */
-	if (rc == -EINTR)
+	/* each message is right by itself */
+	if (rc == -EINTR) {
+		log_warn("netlink", "what was read changed each time: some of it may be missing");
 		rc = 0;
+	}
 	if (rc) {
 		free(r->array);
 		r->array = NULL;
@@ -373,12 +402,12 @@ int resolve_rtnl_nsid(struct resolve_rtnl *rt, int fd, pid_t pid, int32_t *ret)
 	int rc;
 
 	if (!msg)
-		return -ENOMEM;
+		return rtnl_lacks(rt, -ENOMEM);
 	if (nlmsg_append(msg, &g, sizeof(g), NLMSG_ALIGNTO) < 0 ||
 	    nla_put_u32(msg, fd >= 0 ? NETNSA_FD : NETNSA_PID, (uint32_t)(fd >= 0 ? fd : pid)) <
 		    0) {
 		nlmsg_free(msg);
-		return -ENOMEM;
+		return rtnl_lacks(rt, -ENOMEM);
 	}
 	rc = rtnl_talk(rt, msg, false, &r);
 	if (!rc && r.n != 1)

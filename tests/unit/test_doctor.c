@@ -444,6 +444,31 @@ static struct doctor_report *run(struct node *n)
 	return r;
 }
 
+/* The report is printed when the view is gone: nothing of it points there. */
+static void test_report_outlives_view(void **state)
+{
+	struct doctor_report *r;
+	struct node n;
+	unsigned named = 0;
+
+	(void)state;
+	node_init(&n);
+	r = run(&n);
+	memset(n.links, 'x', sizeof(n.links));
+	for (unsigned i = 0; i < r->n_checks; i++) {
+		const struct doctor_check *c = &r->checks[i];
+
+		named += strcmp(c->object, "flannel.1") == 0;
+		assert_null(strstr(c->object, "xxx"));
+		assert_null(strstr(c->expected, "xxx"));
+		assert_null(strstr(c->found, "xxx"));
+		assert_null(strstr(c->advice, "xxx"));
+	}
+	assert_true(named >= 5);
+	doctor_report_free(r);
+	node_done(&n);
+}
+
 static void test_healthy(void **state)
 {
 	struct doctor_report *r;
@@ -1228,12 +1253,19 @@ static void test_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_env),	      cmocka_unit_test(test_conf),
-		cmocka_unit_test(test_cni),	      cmocka_unit_test(test_prefix_base),
-		cmocka_unit_test(test_healthy),	      cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_one_pod),	      cmocka_unit_test(test_kernel_versions),
-		cmocka_unit_test(test_files),	      cmocka_unit_test(test_counters_diff),
-		cmocka_unit_test(test_counters_read), cmocka_unit_test(test_report),
+		cmocka_unit_test(test_env),
+		cmocka_unit_test(test_conf),
+		cmocka_unit_test(test_cni),
+		cmocka_unit_test(test_prefix_base),
+		cmocka_unit_test(test_healthy),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_report_outlives_view),
+		cmocka_unit_test(test_one_pod),
+		cmocka_unit_test(test_kernel_versions),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_counters_diff),
+		cmocka_unit_test(test_counters_read),
+		cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
