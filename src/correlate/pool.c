@@ -132,6 +132,13 @@ static bool only_settles(const struct correlate *c)
 	return p->held == 1u + ((p->flags & PACKET_TIED) ? 1u : 0u);
 }
 
+static void close_early(struct correlate *c, uint32_t i)
+{
+	c->packet[i].flags |= PACKET_EARLY;
+	c->closed_early++;
+	close_packet(c, i);
+}
+
 /*
  * Whole packets that only settle go first, then the oldest, early and
  * with that known. What is held by observations that wait for their mark cannot go.
@@ -144,10 +151,29 @@ bool correlate_make_room(struct correlate *c)
 		close_unqueue(c);
 	/* Look-alikes are judged together: only the last one's close frees any of them. */
 	while (c->packets_free == NONE && c->oldest != NONE &&
-	       !packet_waits(&c->packet[c->oldest])) {
-		c->packet[c->oldest].flags |= PACKET_EARLY;
-		c->closed_early++;
-		close_packet(c, c->oldest);
+	       !packet_waits(&c->packet[c->oldest]))
+		close_early(c, c->oldest);
+	return c->packets_free != NONE;
+}
+
+/*
+ * The oldest can wait for a part of itself that look-alikes hold, and they for one that is open
+ * further back. Whoever has released all marks would wait for it in vain: it goes.
+ */
+static bool make_room_behind(struct correlate *c)
+{
+	uint32_t i = c->oldest;
+
+	while (i != NONE && c->packets_free == NONE) {
+		uint32_t later = c->packet[i].later;
+
+		if (!packet_waits(&c->packet[i])) {
+			close_early(c, i);
+			/* Its look-alikes' close can have closed the next one, too. */
+			if (later != NONE && !packet_is_open(&c->packet[later]))
+				later = c->oldest;
+		}
+		i = later;
 	}
 	return c->packets_free != NONE;
 }
@@ -200,7 +226,7 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 	if (c->packets_free == NONE && c->packets_top < c->n_packets) {
 		i = c->packets_top++;
 	} else {
-		if (c->packets_free == NONE && !correlate_make_room(c))
+		if (c->packets_free == NONE && !correlate_make_room(c) && !make_room_behind(c))
 			return NONE;
 		i = c->packets_free;
 		c->packets_free = c->packet[i].next;
