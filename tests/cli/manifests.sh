@@ -78,14 +78,19 @@ is "k3s: its CNI configuration is where it keeps it" \
 
 # The function that prints the debug pod, taken out of the plugin.
 # shellcheck disable=SC2034  # used by the function
-DEBUG_SECONDS=3600 image=localhost/podhop:latest
-eval "$(sed -n '/^debug_manifest()/,/^}/p' "$here/kubectl-podhop")"
+DEBUG_SECONDS=3600 image=localhost/podhop:latest cni_conf='' kubelet=v1.33.1
+eval "$(sed -n -e '/^[A-Z0-9_]*CNI_CONF=/p' -e '/^debug_manifest()/,/^}/p' "$here/kubectl-podhop")"
 debug_manifest node1 | jq -c . >"$tmp/job.json"
 is "debug pod: JSON schema" "$(schema_faults <"$tmp/job.json" 2>&1)" ""
 is "debug pod: no field that the API does not know" "$(unknown_fields "$tmp/job.json")" ""
 is "debug pod: the DaemonSet's pod, but for node and end" \
 	"$(jq -Sc '.spec.template.spec | del(.nodeName, .restartPolicy)' "$tmp/job.json")" \
 	"$(jq -Sc 'select(.kind == "DaemonSet").spec.template.spec | del(.nodeSelector)' "$tmp/daemonset.json")"
+# shellcheck disable=SC2034  # used by the function
+kubelet=v1.33.1+k3s1
+[[ ! -s $tmp/k3s.json ]] || is "debug pod on k3s: the pod of the DaemonSet for k3s" \
+	"$(debug_manifest node1 | jq -Sc '.spec.template.spec | del(.nodeName, .restartPolicy)')" \
+	"$(jq -Sc 'select(.kind == "DaemonSet").spec.template.spec | del(.nodeSelector)' "$tmp/k3s.json")"
 is "debug pod: its life is bounded, and the cluster removes it" \
 	"$(jq -c '.spec | [.activeDeadlineSeconds, .ttlSecondsAfterFinished, .backoffLimit]' "$tmp/job.json")" \
 	"[3600,60,0]"
