@@ -173,9 +173,10 @@ uint8_t correlate_order(const struct correlate *c, unsigned hop, enum model_way 
 
 /*
  * Takes the next observation in time order. asks_filter is set when the packet's FILTER verdict
- * should be (re)decided with this observation, by correlate_set_verdict().
+ * should be (re)decided with this observation, by correlate_set_verdict(). Which way the frame went
+ * may be known only now, from those before it: obs says so then, and so does a tag made of it.
  */
-correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *obs,
+correlate_ref correlate_push(struct correlate *c, struct correlate_obs *obs,
 			     bool *ret_asks_filter);
 void correlate_set_verdict(struct correlate *c, correlate_ref ref, enum correlate_verdict v);
 

@@ -88,7 +88,7 @@ static bool wants_verdict(struct packet *p, const struct correlate *c,
 	return true;
 }
 
-correlate_ref correlate_push(struct correlate *c, const struct correlate_obs *o,
+correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 			     bool *ret_asks_filter)
 {
 	*ret_asks_filter = false;

@@ -487,7 +487,8 @@ uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint
 struct result_tuple flow_reverse_tuple(const struct result_tuple *t);
 
 /* ---- match.c: the rules in their order; `same` and `new` */
-uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
+/* Sets the way of o where only the frames before it tell. */
+uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_t flow);
 /* A packet of its own for o; NONE only where packet_new() says so. */
 uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t flow);
 uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key);

@@ -255,17 +255,19 @@ static uint32_t match_fragment(struct correlate *c, const struct correlate_obs *
  * cni0's ports have hairpin on: what the pod sends to many comes back to it
  * with its own MAC as source (D 5.2), which only the order can tell apart.
  */
-static uint32_t match_own_multicast(struct correlate *c, const struct correlate_obs *o,
-				    uint64_t key, uint16_t *place)
+static uint32_t match_own_multicast(struct correlate *c, struct correlate_obs *o, uint64_t key,
+				    uint16_t *place)
 {
-	uint16_t back = PLACE(o->hop, MODEL_WAY_OUT, false);
+	const uint16_t back = PLACE(o->hop, MODEL_WAY_OUT, false);
 	uint32_t i = NONE;
 
 	if ((o->flags & OBS_MULTICAST) && c->hop[o->hop].role == MODEL_ROLE_VETH &&
 	    o->way == MODEL_WAY_IN)
 		i = rule_same(c, o, key, back);
-	if (i != NONE)
+	if (i != NONE) {
 		*place = back;
+		o->way = MODEL_WAY_OUT;
+	}
 	return i;
 }
 
@@ -300,7 +302,7 @@ static uint32_t match_other_form(struct correlate *c, const struct correlate_obs
 	return i;
 }
 
-uint32_t match_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow)
+uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_t flow)
 {
 	uint16_t place = place_of(o);
 	uint32_t i, start = 0, size = o->size, cut = 0;

@@ -367,10 +367,9 @@ static void observe_view(struct pipeline *p, const struct model_frame *f, struct
 }
 
 /* The next frame in time order; where it needed its view, *ret_view names it. */
-static inline const struct correlate_obs *observe_next(struct pipeline *p,
-						       const struct model_frame *f,
-						       struct model_view *view,
-						       const struct model_view **ret_view)
+static inline struct correlate_obs *observe_next(struct pipeline *p, const struct model_frame *f,
+						 struct model_view *view,
+						 const struct model_view **ret_view)
 {
 	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
 	struct usual *u = &p->before;
@@ -415,7 +414,7 @@ static enum correlate_verdict verdict(struct pipeline *p, const struct correlate
 }
 
 /* The next frame in time order is matched. Returns its packet. */
-static inline correlate_ref match(struct pipeline *p, const struct correlate_obs *obs,
+static inline correlate_ref match(struct pipeline *p, struct correlate_obs *obs,
 				  const struct model_frame *f, const struct model_view *view)
 {
 	correlate_ref ref;
@@ -579,7 +578,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	const struct hop_queue *q = &p->queue[hop];
 	const uint32_t at = q->ring[q->head].slot;
 	struct slot *s = arena_slot(&p->arena, at);
-	const struct correlate_obs *o;
+	struct correlate_obs *o;
 	struct correlate_mark mark;
 	struct model_view view;
 	correlate_ref ref;
@@ -590,7 +589,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		return rc;
 	queue_take(p, hop);
 	if (s->has_obs) {
-		o = (const struct correlate_obs *)(void *)s->data;
+		o = (struct correlate_obs *)(void *)s->data;
 		ref = match(p, o, NULL, NULL);
 	} else {
 		const struct model_frame f = frame_of(s);
@@ -737,7 +736,7 @@ static inline void note_order(struct pipeline *p, const struct correlate_obs *ob
 /* It is its turn already. */
 static int take_now(struct pipeline *p, const struct model_frame *f)
 {
-	const struct correlate_obs *o;
+	struct correlate_obs *o;
 	const struct model_view *v;
 	struct model_view view;
 	correlate_ref ref;

@@ -157,8 +157,8 @@ static void stage_match(struct correlate *c)
 	double begin = now_ns();
 
 	for (uint32_t i = 0; i < n_frames; i++) {
-		struct correlate_tag tag = correlate_tag_of(&obs[i]);
 		correlate_ref ref = correlate_push(c, &obs[i], &asks);
+		struct correlate_tag tag = correlate_tag_of(&obs[i]);
 
 		correlate_mark(c, ref, &tag, &mark);
 	}

@@ -320,8 +320,8 @@ static inline unsigned bench_see(struct bench *b, enum bench_hop hop, enum model
 		b->marked++;
 	}
 	assert_true(b->n < BENCH_OBS_MAX);
-	b->tag[b->n] = correlate_tag_of(&o);
 	b->ref[b->n] = correlate_push(b->c, &o, &asks);
+	b->tag[b->n] = correlate_tag_of(&o);
 	b->asked += asks;
 	return b->n++;
 }

@@ -114,6 +114,11 @@ static void test_own_multicast(void **state)
 	bench_end(b);
 	assert_int_equal(id_of(b, i), id_of(b, back));
 	assert_int_equal(b->n_packets, 1);
+	/* What is said of it is that it came back, not that it was sent once more. */
+	assert_int_equal(b->tag[back].way, MODEL_WAY_OUT);
+	assert_int_equal(b->mark[back].hop, 3);
+	assert_int_equal(b->mark[back].path.n, 3);
+	assert_int_equal(b->mark[back].dt_ns, 5 * US);
 }
 
 static void test_repeated_syn(void **state)
