@@ -19,7 +19,8 @@
  * The frames of the underlay count with the inner TTL, as a VTEP would.
  *
  * Pods follow from the veths (the address that is in every frame), and each device's
- * MAC address from the frames of those pods: who sends on the pod's way out.
+ * MAC address from the frames of those pods: who sends on the pod's way out. Where there are
+ * none, it is the only one that is at one end of every frame: no device was open promiscuously.
  */
 #include "podhop/pipeline.h"
 
@@ -64,6 +65,8 @@ struct interface {
 	unsigned n_addrs;
 	struct mac_vote own[MACS_MAX];	/* MAC addresses that may be the device's */
 	struct mac_vote peer[MACS_MAX];	/* veth: the pod's */
+	struct mac_vote end[MACS_MAX];	/* at either end of a frame that is of no pod */
+	uint32_t n_ends;		/* such frames */
 	/* votes about pairs with each other interface */
 	uint32_t same_ttl[MODEL_HOPS_MAX];
 	uint32_t ttl_lower[MODEL_HOPS_MAX];	/* here lower than there */
@@ -406,6 +409,20 @@ static void decide_pods(struct pipeline_learner *l)
 	}
 }
 
+/* A bridge's port may show what others send to each other; the other devices do not. */
+static void count_ends(struct interface *f, enum model_role role, const uint8_t *src,
+		       const uint8_t *dst)
+{
+	const uint8_t group = 1; /* of the first byte: not one station's address */
+
+	if (role == MODEL_ROLE_VETH || (dst[0] & group) ||
+	    memcmp(src, dst, sizeof(struct mac)) == 0)
+		return;
+	f->n_ends++;
+	count_mac(f->end, src);
+	count_mac(f->end, dst);
+}
+
 /*
  * On the pods' way out, VTEP and underlay send with their own MAC, and veth and
  * bridge show the pod's as sender and the bridge's as receiver; on the way in the reverse.
@@ -424,8 +441,10 @@ void pipeline_learner_mac_frame(struct pipeline_learner *l, const struct model_f
 	if (!v.ip.version || v.outer_frag || addr_is_multicast(&v.ip.dst))
 		return;
 	out = is_pod(l->net, &v.ip.src);
-	if (out == is_pod(l->net, &v.ip.dst))
+	if (out == is_pod(l->net, &v.ip.dst)) {
+		count_ends(f, hop->role, src, dst);
 		return;
+	}
 	if (hop->role == MODEL_ROLE_VTEP || hop->role == MODEL_ROLE_UNDERLAY) {
 		count_mac(f->own, out ? src : dst);
 	} else if (hop->role == MODEL_ROLE_BRIDGE) {
@@ -448,12 +467,31 @@ static void take_mac(const struct mac_vote votes[static MACS_MAX], struct mac *r
 		}
 }
 
+/* Of a device that speaks to one other alone, nobody can tell which of the two it is. */
+static void take_end(const struct interface *f, struct mac *ret)
+{
+	const struct mac_vote *always = NULL;
+
+	if (!mac_is_none(ret) || !f->n_ends)
+		return;
+	for (unsigned i = 0; i < MACS_MAX; i++) {
+		if (f->end[i].n != f->n_ends)
+			continue;
+		if (always)
+			return;
+		always = &f->end[i];
+	}
+	if (always)
+		*ret = always->mac;
+}
+
 void pipeline_learner_decide_macs(struct pipeline_learner *l)
 {
 	struct model_net *net = l->net;
 
 	for (unsigned i = 0; i < net->n_hops; i++) {
 		take_mac(l->interface[i].own, &net->hops[i].mac);
+		take_end(&l->interface[i], &net->hops[i].mac);
 		if (net->hops[i].role == MODEL_ROLE_VETH && net->hops[i].pod >= 0)
 			take_mac(l->interface[i].peer, &net->pods[net->hops[i].pod].mac);
 	}

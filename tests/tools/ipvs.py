@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ipvs.py - what a node shows whose kube-proxy is in IPVS mode (pcapng, all hops, to stdout).
 
-    tests/tools/ipvs.py >FILE
+    tests/tools/ipvs.py [direct] >FILE
 
 Put together from what the kernel does, for machines without IPVS. The Service's address is the
 node's own (kube-ipvs0), so that a packet to it is routed to the node and translated only in
@@ -14,7 +14,8 @@ LOCAL_IN (ip_vs_remote_request4), then routed again and masqueraded in POSTROUTI
     pod > Service > itself                goes up to the node and comes back through cni0, with
                                           the bridge's address as its source
     client > NodePort > pod elsewhere     plain on eth0, then translated and masqueraded on
-                                          flannel.1 and in VXLAN on eth0
+                                          flannel.1 and in VXLAN on eth0; with `direct`, which
+                                          is this alone, plain on eth0 once more
 
 Each over IPv4 and IPv6; UDP with a number in each datagram, TCP with the stream's offsets
 (tests/tools/groundtruth.c) as a super-frame that eth0 shows in segments.
@@ -28,6 +29,7 @@ NAMES = ["vethweb", "cni0", "eth0", "flannel.1", "flannel-v6.1"]
 POD_MAC, BRIDGE_MAC, VETH_MAC = b"\x0a\0\0\0\1\2", b"\x0a\0\0\0\1\1", b"\x0a\0\0\0\1\3"
 VTEP, VTEP_FAR = b"\2\0\x0a\xf4\1\0", b"\2\0\x0a\xf4\2\0"
 NODE_MAC, FAR_MAC = b"\2\0\xc0\xa8\x4d\x0b", b"\2\0\xc0\xa8\x4d\x0c"
+CLIENT_MAC = b"\2\0\xc0\xa8\x4d\x64"
 FAMILIES = [
     {"pod": "10.244.1.2", "vip": "10.96.0.10", "far": "10.244.2.2", "bridge": "10.244.1.1",
      "vtep": "10.244.1.0", "node": "192.168.77.11", "node_far": "192.168.77.12",
@@ -147,22 +149,25 @@ def hairpin(a, sport, request, answer):
                        (CNI0, POD_MAC, BRIDGE_MAC, 63, *seen), (VETH, POD_MAC, BRIDGE_MAC, 63, *seen)])
 
 
-def between(a, request, answer):
-    sent, real = (a["client"], 5000, a["node"], 30080), (a["vtep"], 62000, a["far"], 8080)
-    pass_hops(a, request, [(ETH0, NODE_MAC, FAR_MAC, 64, *sent), (a["flannel"], VTEP_FAR, VTEP, 63, *real),
-                        (ETH0, None, VTEP, 63, *real)])
-    sent, seen = (a["far"], 8080, a["vtep"], 62000), (a["node"], 30080, a["client"], 5000)
-    pass_hops(a, answer, [(ETH0, None, VTEP_FAR, 63, *sent), (a["flannel"], VTEP, VTEP_FAR, 63, *sent),
-                       (ETH0, FAR_MAC, NODE_MAC, 62, *seen)])
+def between(a, direct, request, answer):
+    own = a["node"] if direct else a["vtep"]
+    sent, real = (a["client"], 5000, a["node"], 30080), (own, 62000, a["far"], 8080)
+    tunnel = [(a["flannel"], VTEP_FAR, VTEP, 63, *real), (ETH0, None, VTEP, 63, *real)]
+    plain = [(ETH0, FAR_MAC, NODE_MAC, 63, *real)]
+    pass_hops(a, request, [(ETH0, NODE_MAC, CLIENT_MAC, 64, *sent)] + (plain if direct else tunnel))
+    sent, seen = (a["far"], 8080, own, 62000), (a["node"], 30080, a["client"], 5000)
+    tunnel = [(ETH0, None, VTEP_FAR, 63, *sent), (a["flannel"], VTEP, VTEP_FAR, 63, *sent)]
+    plain = [(ETH0, NODE_MAC, FAR_MAC, 63, *sent)]
+    pass_hops(a, answer, (plain if direct else tunnel) + [(ETH0, CLIENT_MAC, NODE_MAC, 62, *seen)])
 
 
 def main():
-    reply, number = 1 << 63, 0
+    reply, number, direct = 1 << 63, 0, sys.argv[1:] == ["direct"]
     out.write(block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1)))
     for name in NAMES:
         out.write(block(1, struct.pack("<HHI", 1, 0, 262144) + option(2, name.encode()) + bytes(4)))
     for family, a in enumerate(FAMILIES):
-        for k in range(8):
+        for k in range(0 if direct else 8):
             number += 1
             out_through_service(a, 40000, Datagram(number, 50 + 100 * k))
             back_through_service(a, 40000, Datagram(reply | number, 50 + 100 * k))
@@ -171,9 +176,10 @@ def main():
             back_through_service(a, 41000, Segments(tag + 1, 9000, k * size, size))
         for k in range(4):
             number += 1
-            hairpin(a, 42000, Datagram(number, 60 + k), Datagram(reply | number, 60 + k))
+            if not direct:
+                hairpin(a, 42000, Datagram(number, 60 + k), Datagram(reply | number, 60 + k))
             number += 1
-            between(a, Datagram(number, 60 + k), Datagram(reply | number, 60 + k))
+            between(a, direct, Datagram(number, 60 + k), Datagram(reply | number, 60 + k))
 
 
 main()
