@@ -147,13 +147,9 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		return;
 	if (v->sent_free == NONE && v->sent_top == v->n_packets)
 		evict_sent(v);
-	if (v->sent_free != NONE) {
-		i = v->sent_free;
-		v->sent_free = v->sent[i].next;
-	} else {
-		i = v->sent_top++;
-	}
-	v->n_sent++;
+	i = verify_sent_new(v);
+	if (i == NONE)
+		return;
 	v->n_taken++;
 
 	struct sent *s = &v->sent[i];
@@ -205,10 +201,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		    p->sightings[k].role > s->last_role)
 			s->last_role = p->sightings[k].role;
 
-	s->next = v->sent_bucket[s->key & v->mask];
-	if (s->next != NONE)
-		v->sent[s->next].prev = i;
-	v->sent_bucket[s->key & v->mask] = i;
+	verify_sent_index(v, i);
 	if (s->kind == RESULT_KIND_STREAM) {
 		uint32_t block = s->start >> BLOCK_SHIFT, n = 0;
 		uint32_t end = (s->start + size - 1) >> BLOCK_SHIFT;

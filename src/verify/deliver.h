@@ -30,7 +30,12 @@ bool verify_sent_before(const struct verify *v, uint32_t a, uint32_t b);
 bool verify_received_before(const struct verify *v, uint32_t a, uint32_t b);
 struct direction *verify_direction_of(struct verify *v, unsigned from, unsigned to);
 void verify_link_add(struct verify *v, uint32_t i, uint64_t key);
-void verify_sent_free(struct verify *v, uint32_t i);
+uint32_t verify_sent_new(struct verify *v); /* a place for one; NONE: the table is full */
+void verify_sent_release(struct verify *v, uint32_t i); /* of one that is not indexed */
+/* Into the bucket of its key, and out of it. */
+void verify_sent_index(struct verify *v, uint32_t i);
+void verify_sent_unindex(struct verify *v, uint32_t i);
+void verify_sent_free(struct verify *v, uint32_t i); /* out of the tables, and its place */
 void verify_unclaim_end(struct verify *v, struct received *r);
 void verify_received_free(struct verify *v, uint32_t i);
 

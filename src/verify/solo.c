@@ -18,6 +18,8 @@
  */
 #include "verify_priv.h"
 
+#include "deliver.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,23 +103,11 @@ static uint32_t sequence_length(const struct sent *s)
 
 /* ----------------------------------------------------------------- waiting */
 
-static void release(struct verify *v, uint32_t i)
-{
-	v->sent[i].next = v->sent_free;
-	v->sent_free = i;
-	v->n_sent--;
-}
-
 static void wait_begin(struct verify *v, uint32_t i)
 {
 	struct sent *s = &v->sent[i];
-	uint32_t *bucket = &v->sent_bucket[s->key & v->mask];
 
-	s->prev = NONE;
-	s->next = *bucket;
-	if (*bucket != NONE)
-		v->sent[*bucket].prev = i;
-	*bucket = i;
+	verify_sent_index(v, i);
 	s->newer = NONE;
 	s->older = v->solo->newest;
 	if (s->older != NONE)
@@ -129,14 +119,9 @@ static void wait_begin(struct verify *v, uint32_t i)
 
 static void wait_end(struct verify *v, uint32_t i)
 {
-	struct sent *s = &v->sent[i];
+	const struct sent *s = &v->sent[i];
 
-	if (s->prev != NONE)
-		v->sent[s->prev].next = s->next;
-	else
-		v->sent_bucket[s->key & v->mask] = s->next;
-	if (s->next != NONE)
-		v->sent[s->next].prev = s->prev;
+	verify_sent_unindex(v, i);
 	if (s->older != NONE)
 		v->sent[s->older].newer = s->newer;
 	else
@@ -145,7 +130,7 @@ static void wait_end(struct verify *v, uint32_t i)
 		v->sent[s->newer].older = s->older;
 	else
 		v->solo->newest = s->older;
-	release(v, i);
+	verify_sent_release(v, i);
 }
 
 static void proved(struct verify *v, uint32_t i)
@@ -252,7 +237,7 @@ static void go_through(struct verify *v, uint32_t i)
 		return;
 	}
 	v->direction[s->from].d.unprovable++;
-	release(v, i);
+	verify_sent_release(v, i);
 }
 
 void verify_solo_packet(struct verify *v, const struct result_packet *p)
@@ -276,17 +261,12 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 		else
 			go_through(v, verify_heap_pop(v, &v->solo->events, event_before));
 	}
-	if (v->sent_free != NONE) {
-		i = v->sent_free;
-		v->sent_free = v->sent[i].next;
-	} else if (v->sent_top < v->n_packets) {
-		i = v->sent_top++;
-	} else {
+	i = verify_sent_new(v);
+	if (i == NONE) {
 		v->direction[way].d.unknown++;
 		v->direction[way].d.sent++;
 		return;
 	}
-	v->n_sent++;
 	v->sent[i] = (struct sent){
 		.time_ns = p->time_ns,
 		.id = p->id,
@@ -301,7 +281,7 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 	};
 	v->sent[i].key = hash_mix(verify_tuple_hash(&p->tuple), way, 1);
 	if (!verify_heap_push(v, &v->solo->events, i, event_before))
-		release(v, i);
+		verify_sent_release(v, i);
 }
 
 void verify_solo_pump(struct verify *v, int64_t frontier_ns)

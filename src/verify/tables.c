@@ -45,9 +45,43 @@ void verify_link_add(struct verify *v, uint32_t i, uint64_t key)
 	v->sent[i].link = k;
 }
 
-void verify_sent_free(struct verify *v, uint32_t i)
+uint32_t verify_sent_new(struct verify *v)
+{
+	uint32_t i = v->sent_free;
+
+	if (i != NONE)
+		v->sent_free = v->sent[i].next;
+	else if (v->sent_top < v->n_packets)
+		i = v->sent_top++;
+	else
+		return NONE;
+	v->n_sent++;
+	return i;
+}
+
+void verify_sent_release(struct verify *v, uint32_t i)
+{
+	v->sent[i].flags = 0;
+	v->sent[i].next = v->sent_free;
+	v->sent_free = i;
+	v->n_sent--;
+}
+
+void verify_sent_index(struct verify *v, uint32_t i)
 {
 	struct sent *s = &v->sent[i];
+	uint32_t *bucket = &v->sent_bucket[s->key & v->mask];
+
+	s->prev = NONE;
+	s->next = *bucket;
+	if (*bucket != NONE)
+		v->sent[*bucket].prev = i;
+	*bucket = i;
+}
+
+void verify_sent_unindex(struct verify *v, uint32_t i)
+{
+	const struct sent *s = &v->sent[i];
 
 	if (s->prev != NONE)
 		v->sent[s->prev].next = s->next;
@@ -55,6 +89,13 @@ void verify_sent_free(struct verify *v, uint32_t i)
 		v->sent_bucket[s->key & v->mask] = s->next;
 	if (s->next != NONE)
 		v->sent[s->next].prev = s->prev;
+}
+
+void verify_sent_free(struct verify *v, uint32_t i)
+{
+	struct sent *s = &v->sent[i];
+
+	verify_sent_unindex(v, i);
 	while (s->link != NONE) {
 		uint32_t k = s->link;
 		struct link *l = &v->link[k];
@@ -70,10 +111,7 @@ void verify_sent_free(struct verify *v, uint32_t i)
 		v->link_free = k;
 	}
 	verify_pieces_free(v, &s->pieces);
-	s->flags = 0;
-	s->next = v->sent_free;
-	v->sent_free = i;
-	v->n_sent--;
+	verify_sent_release(v, i);
 }
 
 void verify_unclaim_end(struct verify *v, struct received *r)
