@@ -43,6 +43,8 @@ struct correlate_config {
 	int64_t lookahead_ns;		/* 0: default */
 	bool nat;			/* follow address translation */
 	bool observations;		/* result_packet lists every observation */
+	/* packets tell what they carried (result_packet: sum, checksum, ...) */
+	bool contents;
 	bool ids_only;			/* marks say id, direction and keep, nothing else */
 	/* false: packets of no captured pod are foreign (live capture) */
 	bool keep_other;
@@ -51,9 +53,20 @@ struct correlate_config {
 	uint32_t packets_max;		/* open packets; 0: default */
 	uint32_t flows_max;		/* 0: default */
 	uint64_t hash_seed;		/* against chosen collisions */
+	/* body hashes go no further than this (another capture's correlate_depth()); 0: all */
+	uint32_t depth_max;
 	uint64_t max_packets;		/* packets that get an id; 0: no limit */
 	void (*on_packet)(void *arg, const struct result_packet *p);
 	void *on_packet_arg;
+};
+
+/* What verify compares besides (contents); else nobody sets or reads it. */
+struct correlate_content {
+	struct result_sum sum;	/* of the payload in this frame */
+	uint32_t fixed;
+	uint16_t lead;
+	uint8_t checksum;	/* enum result_checksum */
+	uint8_t tos;
 };
 
 /* An observation reduced to what matching needs. Opaque to all but src/correlate. */
@@ -87,6 +100,8 @@ struct correlate_obs {
 	uint8_t tcp_options_len;
 	uint8_t pod;
 	bool again;		/* of the packet whose observation was made before this one */
+
+	struct correlate_content content;
 
 	/* Valid in VXLAN, of fragments and of ICMP errors; most observations never touch these. */
 	struct addr outer_src, outer_dst;
@@ -137,6 +152,8 @@ struct correlate;
 struct correlate *correlate_new(const struct correlate_config *config, struct err *err);
 void correlate_free(struct correlate *c);	/* NULL is accepted */
 
+/* Bytes of an inner IP packet that all hops of net capture; UINT32_MAX: all. */
+uint32_t correlate_depth(const struct model_net *net);
 /* Reads config.net again: roles, pods or hops were learned. Before they are used by a push. */
 void correlate_learn_net(struct correlate *c);
 

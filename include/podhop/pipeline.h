@@ -44,7 +44,9 @@ struct pipeline_config {
 	bool unseen;			/* nobody sees marks or ids: none is waited for */
 	/* keep the frames' bytes; without them on_frame is not called */
 	bool keep_bytes;
+	bool contents;			/* packets tell what they carried */
 	uint64_t hash_seed;
+	uint32_t depth_max;		/* see correlate_config */
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	uint64_t max_frames;		/* -a packets: frames kept; 0: no limit */
 	size_t bytes_max;		/* 0: default */

@@ -72,6 +72,28 @@ enum result_kind {
 	RESULT_KIND_FRAGMENTS,	/* a datagram seen in IP fragments first */
 };
 
+/*
+ * Of payload bytes, in a form that adds up: the sums of segments, or of fragments, are together
+ * that of the whole, however it was cut. The little-endian 32-bit words in which the bytes lie,
+ * those of other packets taken as 0, where the word's number follows from a byte's place in its
+ * stream (sequence number) or datagram: their sum, and the sum of word times number (Fletcher's
+ * checksum). One word that was changed is found again: see src/verify/group.c.
+ */
+struct result_sum {
+	uint64_t words, placed;	/* modulo 2^64 */
+	uint32_t bytes;		/* that went in */
+	bool cut;		/* some were not captured */
+};
+
+/* A transport checksum, as the frame bears it. */
+enum result_checksum {
+	RESULT_CHECKSUM_UNKNOWN = 0,	/* not all bytes captured, or none that podhop knows */
+	RESULT_CHECKSUM_RIGHT,
+	RESULT_CHECKSUM_PARTIAL,	/* of the pseudo-header: offload fills in the rest */
+	RESULT_CHECKSUM_NONE,		/* UDP: 0 */
+	RESULT_CHECKSUM_WRONG,
+};
+
 /* Where a packet was seen: one hop, one way, plain or inside VXLAN. In time order. */
 #define RESULT_SIGHTINGS_MAX 6
 struct result_sighting {
@@ -130,6 +152,12 @@ struct result_packet {
 	bool outer_df, outer_fragmented, outer_unsummed;	/* unsummed: UDP checksum 0 */
 	struct result_sighting sightings[RESULT_SIGHTINGS_MAX];
 	unsigned n_sightings;
+	/* contents (correlate_config): as the captured role nearest the pod shows it */
+	struct result_sum sum;			/* of the payload; cut: not seen there */
+	uint32_t fixed;				/* hash of TCP window and urgent pointer, DF */
+	uint16_t lead;				/* UDP: first two bytes of the payload */
+	uint8_t checksum;			/* enum result_checksum */
+	uint8_t tos;
 	const struct result_part *parts;	/* of sightings that are not whole; any order */
 	unsigned n_parts;
 	/* every observation in time order, when asked for */

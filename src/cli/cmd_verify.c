@@ -293,12 +293,17 @@ static int start(struct run *run, struct err *err)
 		.offset_ns = run->opt->clock_offset_ns,
 	};
 	uint64_t seed = 0;
+	uint32_t depth = UINT32_MAX;
 
 	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
 		seed = (uint64_t)getpid();
 	if (make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0)
 		return -EINVAL;
+	/* Nodes are compared by what all of them captured. */
+	for (unsigned k = 0; k < run->n_nodes; k++)
+		if (correlate_depth(run->node[k].net) < depth)
+			depth = correlate_depth(run->node[k].net);
 	for (unsigned k = 0; k < run->n_nodes; k++) {
 		struct member *m = &run->node[k];
 		struct pipeline_config pc = {
@@ -308,7 +313,9 @@ static int start(struct run *run, struct err *err)
 			.sort_ns = SORT_FILE_NS,
 			.nat = !run->opt->no_nat,
 			.keep_other = !m->net->n_pods,
+			.contents = true,
 			.hash_seed = seed,
+			.depth_max = depth,
 			.filter = run->filter,
 			.on_packet = on_packet,
 			.arg = m,

@@ -237,6 +237,8 @@ void attach_observation(struct correlate *c, uint32_t i, const struct correlate_
 		else
 			range_add(c, p, place, start, start + size, large && encap);
 	}
+	if (role == c->content_role)
+		content_note(c, i, o, place);
 	if (o->kind != KIND_OUTER_FRAGMENT) {
 		if (c->cfg.on_packet)
 			wire_note(c, p, o, part);
@@ -310,6 +312,8 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 
 	p->flags &= (uint16_t)~PACKET_TRACK;
 	move_sightings(c, p, q, base);
+	if (c->content)
+		content_move(c, parent, child);
 	if (q->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
 		p->direction = q->direction;
 	p->flags |= q->flags & PACKET_RETRANSMISSION;

@@ -51,11 +51,17 @@ void correlate_learn_net(struct correlate *c)
 		c->captured_roles |= 1u << c->hop[i].role;
 		c->n_underlays += c->hop[i].role == MODEL_ROLE_UNDERLAY;
 	}
+	c->content_role = MODEL_ROLE_COUNT;
+	for (uint8_t role = MODEL_ROLE_COUNT - 1; c->cfg.contents && role; role--)
+		if (c->captured_roles & 1u << role)
+			c->content_role = role;
 	c->n_hops = c->net->n_hops;
 	for (unsigned i = 0; i < c->net->n_pods; i++)
 		for (unsigned k = 0; k < c->net->pods[i].n_addrs; k++)
 			observe_add_pod(c, &c->net->pods[i].addrs[k], (int)i);
-	c->depth = observe_depth(c->net);
+	c->depth = correlate_depth(c->net);
+	if (c->cfg.depth_max && c->cfg.depth_max < c->depth)
+		c->depth = c->cfg.depth_max;
 }
 
 void correlate_free(struct correlate *c)

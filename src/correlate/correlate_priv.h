@@ -203,6 +203,13 @@ struct settling {
 	uint32_t packet;
 };
 
+/* What verify compares besides, as the role nearest the pod shows it. */
+struct packet_content {
+	struct correlate_content c;
+	uint16_t place;		/* that showed it */
+	bool seen;		/* else void */
+};
+
 /* A secondary key of a packet. */
 struct alias {
 	uint64_t key;
@@ -363,6 +370,7 @@ struct correlate {
 	struct hop_state hop[MODEL_HOPS_MAX];
 	unsigned n_hops;
 	uint32_t captured_roles;	/* mask of 1 << role */
+	uint8_t content_role;	/* the one nearest the pod, with contents; else COUNT */
 	unsigned n_underlays;	/* hops with that role */
 	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
 	unsigned n_learned;
@@ -375,6 +383,7 @@ struct correlate {
 	/* packets */
 	struct packet *packet;	/* in packet_memory, from the start of a cache line */
 	struct packet_more *more;	/* the same index */
+	struct packet_content *content;	/* the same; NULL: not asked for */
 	void *packet_memory;
 	uint32_t n_packets;	/* capacity */
 	uint32_t packets_top;	/* never used beyond */
@@ -466,7 +475,6 @@ void seen_add(struct correlate *c, struct packet *p, const struct correlate_obs 
 /* ---- observe.c */
 void observe_add_pod(struct correlate *c, const struct addr *a, int pod);
 int observe_pod_of(const struct correlate *c, const struct addr *a);	/* -1: of no captured pod */
-uint32_t observe_depth(const struct model_net *net);
 void observe_learn_hop(struct correlate *c, unsigned hop);	/* role, pod, address known */
 
 /* ---- flow.c */
@@ -599,6 +607,25 @@ const struct addr *path_far_end(const struct correlate *c, const struct packet *
 /* What both ends of the wire see alike, kept of an observation and told of a packet. */
 void wire_note(struct correlate *c, struct packet *p, const struct correlate_obs *o, bool part);
 void wire_fill(struct correlate *c, const struct packet *p, struct result_packet *r);
+
+/* ---- content.c */
+/* Where in a frame the packet's own headers and payload are; lengths as on the wire. */
+struct content_frame {
+	const uint8_t *data;
+	uint32_t caplen;
+	/* offsets in data; l4, payload 0: there is none */
+	uint32_t ip, ip_header_len, l4, payload, payload_len;
+	uint32_t frag_off;
+	bool is_v4, is_frag;
+	bool is_quote;		/* an ICMP error: what it quotes is translated with it */
+	uint8_t protocol;
+};
+void content_clear(struct correlate_obs *o);
+void content_observe(const struct content_frame *w, struct correlate_obs *o);
+/* o, at a hop whose content is wanted, shows packet i. */
+void content_note(struct correlate *c, uint32_t i, const struct correlate_obs *o, uint16_t place);
+void content_move(struct correlate *c, uint32_t parent, uint32_t child);
+void content_fill(const struct correlate *c, uint32_t i, struct result_packet *r);
 
 /* ---- close.c */
 void close_packet(struct correlate *c, uint32_t p);

@@ -17,7 +17,7 @@
  *         PSH, FIN and CWR (net/ipv4/tcp_offload.c: tcp_gso_segment copies the
  *         header and clears PSH and FIN on all but the last, CWR on all but the first;
  *         tcp_gro_receive merges only what agrees in the rest). The window is not in
- *         it: GRO keeps the first one.
+ *         it, as not every device that merges looks at it.
  *
  * Addresses and ports are kept apart, in the tuple: flows relate them.
  */
@@ -78,7 +78,7 @@ void observe_learn_hop(struct correlate *c, unsigned hop)
 		s->own_mac = observe_mac(h->mac.b);
 }
 
-uint32_t observe_depth(const struct model_net *net)
+uint32_t correlate_depth(const struct model_net *net)
 {
 	/* Ethernet, two VLAN tags, and VXLAN over IPv6 in front of the inner IP header. */
 	const uint32_t plain = 14 + 8, encapsulated = MODEL_VXLAN_OVERHEAD_V6 + 8;
@@ -397,12 +397,26 @@ static void observe_transport(const struct model_view *v, struct correlate_obs *
 	}
 }
 
+static void observe_content(const struct model_frame *f, const struct model_view *v,
+			    struct correlate_obs *o)
+{
+	content_observe(&(struct content_frame){
+			.data = f->data, .caplen = f->caplen, .ip = v->ip.offset,
+			.ip_header_len = v->ip.header_len, .l4 = v->l4_offset,
+			.payload = v->payload_offset, .payload_len = v->payload_len,
+			.frag_off = v->ip.frag_off, .is_v4 = v->ip.version == 4,
+			.is_frag = v->ip.frag, .is_quote = v->quote.version != 0,
+			.protocol = v->ip.protocol }, o);
+}
+
 void correlate_observe(struct correlate *c, const struct model_frame *f,
 		       const struct model_view *v, struct correlate_obs *o)
 {
 	const struct hop_state *hop = &c->hop[f->hop];
 
 	observe_clear(o);
+	if (hop->role == c->content_role)
+		content_clear(o);
 	if (v->encap || v->outer_frag || v->ip.frag || v->quote.version)
 		obs_clear_rest(o);
 	o->time_ns = f->time_ns;
@@ -443,4 +457,6 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 		o->token = token_of(c, f, v);
 	if (!v->ip.frag)
 		observe_transport(v, o);
+	if (hop->role == c->content_role)
+		observe_content(f, v, o);
 }

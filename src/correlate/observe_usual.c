@@ -60,6 +60,17 @@ static inline void observe_whose(const struct correlate *c, const struct hop_sta
 	o->pod = src_pod >= 0 ? (uint8_t)src_pod : dst_pod >= 0 ? (uint8_t)dst_pod : UINT8_MAX;
 }
 
+static void observe_content(const struct model_frame *f, const struct model_parts *u,
+			    struct correlate_obs *o)
+{
+	content_clear(o);
+	content_observe(&(struct content_frame){
+			.data = f->data, .caplen = f->caplen < u->end ? f->caplen : u->end,
+			.ip = u->ip, .ip_header_len = u->l4 - u->ip, .l4 = u->l4,
+			.payload = u->payload, .payload_len = u->end - u->payload,
+			.is_v4 = u->is_v4, .protocol = u->protocol }, o);
+}
+
 bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 			     const struct model_parts *u, struct correlate_obs *o)
 {
@@ -139,6 +150,8 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 		o->body = observe_body(c, f->data + u->payload, captured - u->payload,
 				       u->payload - u->ip, &o->body_len);
 
+	if (hop->role == c->content_role)
+		observe_content(f, u, o);
 	observe_whose(c, hop, f->way, o);
 	if (u->outer_ip)
 		observe_tunnel(f, u, o);
@@ -171,6 +184,8 @@ bool correlate_observe_again(struct correlate *c, const struct model_frame *befo
 	if (l3_len + u->eth > hop->mtu)
 		flags |= OBS_LARGE;
 	o->flags = (uint16_t)flags;
+	if (hop->role == c->content_role)
+		observe_content(f, u, o);
 	observe_whose(c, hop, f->way, o);
 	if (u->outer_ip)
 		observe_tunnel(f, u, o);

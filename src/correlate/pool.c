@@ -70,6 +70,8 @@ int pool_init(struct correlate *c, struct err *err)
 		c->packet = (struct packet *)(((uintptr_t)c->packet + CACHE_LINE - 1) &
 					      ~(uintptr_t)(CACHE_LINE - 1));
 	c->more = table(c->n_packets, sizeof(*c->more));
+	if (c->cfg.contents)
+		c->content = table(c->n_packets, sizeof(*c->content));
 	c->bucket = buckets(nb, BUCKETS_FIRST);
 	c->settling = table(pow2_at_least(c->n_packets), sizeof(*c->settling));
 	c->alias = table(c->n_alias, sizeof(*c->alias));
@@ -105,6 +107,7 @@ void pool_done(struct correlate *c)
 	free(c->bucket);
 	free(c->settling);
 	free(c->more);
+	free(c->content);
 	free(c->alias);
 	free(c->alias_bucket);
 	free(c->range);
@@ -242,6 +245,8 @@ uint32_t packet_new(struct correlate *c, int64_t first_ns)
 	p->next = p->prev = p->parent = p->flow = NONE;
 	p->tunnel = NO_TUNNEL;
 	p->verdict_rank = p->len_rank = UINT8_MAX;
+	if (c->content)
+		c->content[i].seen = false;
 	list_append(c, i);
 	c->n_open++;
 	return i;

@@ -75,6 +75,8 @@ uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, u
 		packet_set_flow(c, found, flow);
 	if (c->cfg.on_packet)
 		wire_note(c, p, o, false);
+	if (role == c->content_role)
+		content_note(c, found, o, place);
 	attach_note_nearest(c, p, o, role);
 	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
 		attach_count_outer(c, p, f, o, false);

@@ -69,6 +69,8 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 			.whole = s->whole || (s->covered >= p->size && p->kind == KIND_TCP_DATA),
 		};
 	}
+	if (c->content)
+		content_fill(c, (uint32_t)(p - c->packet), r);
 	r->parts = c->parts;
 	for (uint32_t k = m->ranges; k != NONE && r->n_parts < RANGES_OF_PACKET_MAX;
 	     k = c->range[k].next)

@@ -153,6 +153,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.packets_max = config->packets_max,
 		.flows_max = config->flows_max,
 		.hash_seed = config->hash_seed,
+		.contents = config->contents,
+		.depth_max = config->depth_max,
 		.max_packets = config->max_packets,
 		.verdicts = config->filter || config->direction,
 		.filter = config->filter != NULL,

@@ -38,11 +38,11 @@ bool verify_is_same(const struct sent *s, const struct received *r)
 	if (s->key != r->key || s->from != r->from || s->to != r->to || s->kind != r->kind ||
 	    s->size != r->size)
 		return false;
-	if (s->body_len && s->body_len == r->body_len && s->body != r->body)
+	if (r->kind == RESULT_KIND_STREAM
+		    ? s->start != r->start || s->sig != r->sig || !verify_ids_fit(s, r, 0)
+		    : s->head != r->head)
 		return false;
-	return r->kind == RESULT_KIND_STREAM
-		       ? s->start == r->start && s->sig == r->sig && verify_ids_fit(s, r, 0)
-		       : s->head == r->head;
+	return !verify_is_altered(s, r);
 }
 
 bool verify_alike_came(const struct verify *v, const struct sent *s)

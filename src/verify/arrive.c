@@ -136,6 +136,19 @@ static void note_outer(struct direction *d, const struct sent *s)
 	}
 }
 
+/* The sum of its payload, where the hop nearest the pod shows all of it: it is from there. */
+static struct result_sum sum_of(const struct node *n, const struct result_packet *p)
+{
+	struct result_sum sum = p->sum;
+	bool all = false;
+
+	for (unsigned k = 0; k < p->n_sightings; k++)
+		all |= p->sightings[k].role == n->last &&
+		       (p->sightings[k].whole || p->sightings[k].covered >= p->size);
+	sum.cut |= !all;
+	return sum;
+}
+
 static void take_sent(struct verify *v, unsigned from, unsigned to, const struct result_packet *p,
 		      const struct result_tuple *wire)
 {
@@ -186,8 +199,15 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.wire_role = last->role,
 		.vni = p->vni,
 		.outer_dst = p->outer_dst,
+		.left = sum_of(&v->node[from], p),
+		.fixed = p->fixed,
+		.l4_flags = p->l4_flags,
+		.tos = p->tos,
+		.checksum = p->checksum,
 	};
+	verify_group_start(v, i);
 	s->key = key_of(s->tuple_hash, p, fragments);
+	s->flags |= s->left.cut ? SENT_UNSUMMED : 0;
 	s->flags |= addr_is_v4(&wire->src) ? SENT_V4 : 0;
 	s->flags |= is_strong(p) ? SENT_STRONG : 0;
 	s->flags |= p->has_ip_id ? SENT_HAS_ID : 0;
@@ -241,6 +261,15 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		s->flags |= SENT_LATE;
 }
 
+static bool has_addr(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned i = 0; i < net->n_pods; i++)
+		for (unsigned k = 0; k < net->pods[i].n_addrs; k++)
+			if (addr_eq(&net->pods[i].addrs[k], a))
+				return true;
+	return false;
+}
+
 static void take_received(struct verify *v, unsigned from, unsigned to,
 			  const struct result_packet *p, const struct result_tuple *wire)
 {
@@ -277,6 +306,8 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.pieces = NONE,
 		.same_next = NONE,
 		.same_prev = NONE,
+		.twin_next = NONE,
+		.twin_prev = NONE,
 		.older = NONE,
 		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
 		.size = size,
@@ -296,6 +327,12 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.has_id = p->has_ip_id,
 		.queued = true,
 		.outer_fragmented = p->outer_fragmented,
+		.sum = sum_of(node, p),
+		.stranger = v->node[from].net->n_pods && !has_addr(v->node[from].net, &wire->src),
+		.fixed = p->fixed,
+		.l4_flags = p->l4_flags,
+		.tos = p->tos,
+		.checksum = p->checksum,
 		.doubt = p->status == RESULT_INCOMPLETE && !p->lost,
 	};
 	r->key = key_of(r->tuple_hash, p, fragments);
@@ -352,15 +389,6 @@ static enum course course_of(const struct node *n, const struct result_packet *p
 	return COURSE_NONE;
 }
 
-static bool has_addr(const struct model_net *net, const struct addr *a)
-{
-	for (unsigned i = 0; i < net->n_pods; i++)
-		for (unsigned k = 0; k < net->pods[i].n_addrs; k++)
-			if (addr_eq(&net->pods[i].addrs[k], a))
-				return true;
-	return false;
-}
-
 /* The other node that has a pod of this address; -1: none. A node without pods may be anybody's. */
 static int other_node(const struct verify *v, unsigned node, const struct addr *a)
 {
@@ -401,6 +429,10 @@ void verify_deliver_packet(struct verify *v, unsigned node, const struct result_
 		if (has_addr(net, &wire->src))
 			return;
 		other = other_node(v, node, &wire->src);
+		/* Of nobody's pod: or of the other node's, and its source was altered. */
+		if (other < 0 && v->cfg.n_nodes == 2 && p->encapsulated &&
+		    v->n_received < v->n_packets / 2)
+			other = 1 - (int)node;
 		if (other >= 0)
 			take_received(v, (unsigned)other, node, p, wire);
 		break;

@@ -173,6 +173,49 @@ static bool bodies_differ(const struct sent *s, const struct received *r)
 	return s->body_len && s->body_len == r->body_len && s->body != r->body;
 }
 
+/* Of what both saw as a whole, cut in the same way or not. */
+static bool sums_differ(const struct sent *s, const struct received *r)
+{
+	return !(s->flags & SENT_UNSUMMED) && !r->sum.cut && s->members == 1 &&
+	       s->open == s->size &&
+	       (s->left.words != r->sum.words || s->left.placed != r->sum.placed ||
+		s->left.bytes != r->sum.bytes);
+}
+
+/*
+ * Offload leaves a checksum to the NIC: what was partial, or not looked at, may arrive right. What
+ * arrives wrong was altered, or its checksum was.
+ */
+static bool checksum_broke(const struct sent *s, const struct received *r)
+{
+	if (s->checksum == RESULT_CHECKSUM_UNKNOWN || s->checksum == RESULT_CHECKSUM_WRONG)
+		return false;
+	return r->checksum == RESULT_CHECKSUM_WRONG ||
+	       (r->checksum == RESULT_CHECKSUM_NONE && s->checksum != RESULT_CHECKSUM_NONE);
+}
+
+/* The same bytes under the same id at another place: its sequence number was altered. */
+static bool was_moved(const struct sent *s, const struct received *r)
+{
+	return s->start != r->start && s->size == r->size && s->body_len == s->size &&
+	       s->body_len == r->body_len && s->body == r->body && s->flags & SENT_HAS_ID &&
+	       r->has_id && s->ip_id == r->ip_id;
+}
+
+/* TCP window and urgent pointer, DF, checksum; and flags that only the last segment has. */
+static bool headers_differ(const struct sent *s, const struct received *r)
+{
+	if (s->fixed != r->fixed || checksum_broke(s, r))
+		return true;
+	return r->kind == RESULT_KIND_STREAM && s->start == r->start && s->size == r->size &&
+	       s->l4_flags != r->l4_flags;
+}
+
+bool verify_is_altered(const struct sent *s, const struct received *r)
+{
+	return bodies_differ(s, r) || sums_differ(s, r) || headers_differ(s, r);
+}
+
 /* Are these bytes of s still to come? */
 bool verify_is_free(const struct verify *v, const struct sent *s, uint32_t lo, uint32_t len)
 {
@@ -251,7 +294,8 @@ static uint32_t stream_at(const struct verify *v, const struct received *r, uint
 			continue;
 		if (!verify_ids_fit(s, r, (int32_t)(r->start - s->start)))
 			continue;
-		if (s->start == r->start && s->size == r->size && bodies_differ(s, r))
+		if ((s->start == r->start && bodies_differ(s, r)) || headers_differ(s, r) ||
+		    was_moved(s, r))
 			continue;
 		if (ahead && ahead < left && ahead < *ret_next)
 			*ret_next = ahead;
@@ -272,6 +316,8 @@ static uint32_t stream_at(const struct verify *v, const struct received *r, uint
 static bool claim_stream(struct verify *v, struct received *r)
 {
 	bool any = false;
+	uint32_t first = NONE, taken = 0;
+	bool joined = true;
 
 	for (uint32_t pos = 0; pos < r->size;) {
 		uint32_t left = r->size - pos, next = left, copy;
@@ -296,9 +342,20 @@ static bool claim_stream(struct verify *v, struct received *r)
 		uint32_t offset = r->start + pos - s->start;
 		uint32_t len = s->size - offset < left ? s->size - offset : left;
 		verify_claim(v, s, r, offset, len, pos);
+		if (first == NONE)
+			first = i;
+		else
+			joined &= verify_group_join(v, first, i);
+		if (!joined)
+			verify_group_spoil(v, i);
+		taken += len;
 		any = true;
 		pos += len;
 	}
+	if (first != NONE && joined && taken == r->size)
+		verify_group_take(v, first, r);
+	else if (first != NONE)
+		verify_group_spoil(v, first);
 	return any;
 }
 
@@ -325,7 +382,7 @@ static bool claim_fragments(struct verify *v, struct received *r)
 		if (r->kind != RESULT_KIND_FRAGMENTS && s->kind != RESULT_KIND_FRAGMENTS)
 			continue;
 		if (v->link[k].key != r->fragments || s->from != r->from || s->to != r->to ||
-		    s->taken || r->size > s->size)
+		    s->taken || r->size > s->size || (r->size == s->size && sums_differ(s, r)))
 			continue;
 		if (best == NONE || verify_sent_before(v, i, best))
 			best = i;

@@ -43,13 +43,7 @@ static void process(struct verify *v, uint32_t i)
 		verify_received_free(v, i);
 		return;
 	}
-	uint32_t *bucket = &v->same_bucket[r->tuple_hash & v->mask];
-	r->unclaimed = true;
-	r->same_prev = NONE;
-	r->same_next = *bucket;
-	if (*bucket != NONE)
-		v->received[*bucket].same_prev = i;
-	*bucket = i;
+	verify_unclaim(v, i);
 	r->older = NONE;
 	if (d->unclaimed_last != NONE)
 		v->received[d->unclaimed_last].older = i;

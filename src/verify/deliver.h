@@ -7,11 +7,14 @@
 
 #include "verify_priv.h"
 
+#include "podhop/hash.h"
+
 enum key_kind {
 	KEY_STREAM = 21,
 	KEY_WHOLE,
 	KEY_FRAGMENTS,
 	KEY_BLOCK,
+	KEY_CONTENT,
 };
 
 #define MAY_FRAGMENT 1200u /* smaller datagrams are not cut: IPv6's least MTU is 1280 */
@@ -25,6 +28,18 @@ bool verify_pieces_overlap(const struct verify *v, uint32_t list, uint32_t start
 uint32_t verify_pieces_add(struct verify *v, uint32_t *list, uint32_t start, uint32_t end,
 			   bool *ret_full);
 
+/* ---- group.c: the bytes of streams that were cut differently */
+/* Packet i is sent: alone, and nothing of it has arrived. */
+void verify_group_start(struct verify *v, uint32_t i);
+/* A received packet lies across a and b. False: the group would be too large. */
+bool verify_group_join(struct verify *v, uint32_t a, uint32_t b);
+/* All of r's bytes are of the group of packet i. */
+void verify_group_take(struct verify *v, uint32_t i, const struct received *r);
+/* Something came of the group that cannot be compared. */
+void verify_group_spoil(struct verify *v, uint32_t i);
+/* Packet i is about to be freed. */
+void verify_group_leave(struct verify *v, uint32_t i);
+
 /* ---- tables.c */
 bool verify_sent_before(const struct verify *v, uint32_t a, uint32_t b);
 bool verify_received_before(const struct verify *v, uint32_t a, uint32_t b);
@@ -36,6 +51,8 @@ void verify_sent_release(struct verify *v, uint32_t i); /* of one that is not in
 void verify_sent_index(struct verify *v, uint32_t i);
 void verify_sent_unindex(struct verify *v, uint32_t i);
 void verify_sent_free(struct verify *v, uint32_t i); /* out of the tables, and its place */
+/* Received packet i is nobody's so far: verify_find_altered() looks there. */
+void verify_unclaim(struct verify *v, uint32_t i);
 void verify_unclaim_end(struct verify *v, struct received *r);
 void verify_received_free(struct verify *v, uint32_t i);
 
@@ -105,11 +122,21 @@ void verify_clock_sample(struct verify *v, const struct sent *s, const struct re
 uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint32_t lo,
 		      uint32_t len, uint32_t from);
 bool verify_claim_any(struct verify *v, struct received *r);
+/* Of packets that are equal in place and size: bytes, checksum or headers are not. */
+bool verify_is_altered(const struct sent *s, const struct received *r);
 bool verify_is_free(const struct verify *v, const struct sent *s, uint32_t lo, uint32_t len);
 bool verify_ids_fit(const struct sent *s, const struct received *r, int32_t offset);
 uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq);
 uint64_t verify_key_fragments(const struct result_tuple *t, bool has_id, uint32_t ip_id,
 			      uint32_t size);
+
+/* ---- altered.c: looks for s among what nobody is known to have sent. */
+void verify_find_altered(struct verify *v, struct sent *s);
+/* All but addresses and ports. */
+static inline uint64_t verify_key_content(uint64_t head, uint64_t body)
+{
+	return hash_mix(head, body, KEY_CONTENT);
+}
 
 /* ---- judge.c; evicted: before anybody could see what came of it */
 void verify_judge(struct verify *v, uint32_t i, bool evicted);

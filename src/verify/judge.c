@@ -114,48 +114,6 @@ static bool is_excused(const struct verify *v, const struct sent *s, const struc
 	return dropped_at(v, s->to, inwards, there, there + v->cfg.window_ns);
 }
 
-/*
- * Looks for s among what nobody is known to have sent: the same place in the stream, the
- * same IP id, or the same payload, but something else changed.
- */
-static void find_altered(struct verify *v, struct sent *s)
-{
-	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
-	uint32_t next;
-	unsigned n = 0;
-
-	for (uint32_t i = v->same_bucket[s->tuple_hash & v->mask];
-	     i != NONE && n < CHAIN_MAX && s->got < s->size; i = next, n++) {
-		struct received *r = &v->received[i];
-		uint32_t lo = 0;
-		bool same;
-
-		next = r->same_next;
-		if (r->tuple_hash != s->tuple_hash || r->from != s->from || r->to != s->to ||
-		    r->kind != s->kind || r->size > s->size ||
-		    r->time_ns - there > v->cfg.window_ns || there - r->time_ns > SLACK_NS * 10)
-			continue;
-		if (s->kind == RESULT_KIND_STREAM) {
-			lo = r->start - s->start;
-			same = lo <= s->size - r->size && verify_is_free(v, s, lo, r->size);
-		} else {
-			same = r->size == s->size && !s->taken &&
-			       ((r->head == s->head &&
-				 (s->flags & SENT_HAS_ID ||
-				  verify_fit_of(v, s, r) == VERIFY_FIT_WELL)) ||
-				(s->flags & SENT_HAS_ID && r->has_id && r->ip_id == s->ip_id) ||
-				(s->body_len && s->body_len == r->body_len && s->body == r->body));
-		}
-		/* What is equal came at another time, so it is another one. */
-		if (!same || verify_is_same(s, r))
-			continue;
-		s->flags |= SENT_ALTERED;
-		verify_claim(v, s, r, lo, r->size, 0);
-		/* Stays in the list of unclaimed ones by age, but nobody finds it any more. */
-		verify_unclaim_end(v, r);
-	}
-}
-
 /* Sent to somebody else: an FDB entry that is wrong. Not where no address is known. */
 static void note_foreign(const struct verify *v, struct direction *d, const struct sent *s)
 {
@@ -258,13 +216,17 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 	};
 
 	if (s->got < s->size && verify_has_offset(v, s->from, s->to))
-		find_altered(v, s);
+		verify_find_altered(v, s);
 	if (s->got >= s->size) {
 		d->d.sent++;
-		if (s->flags & SENT_ALTERED)
+		if (s->flags & SENT_ALTERED) {
 			d->d.altered++;
-		else
+		} else if (s->flags & SENT_UNSURE) {
+			d->d.unknown++;
+			d->unsure++;
+		} else {
 			d->d.delivered++;
+		}
 	} else if (!verify_has_offset(v, s->from, s->to) && verify_alike_came(v, s)) {
 		count_unknown(d, &d->alike);
 	} else if (!verify_has_offset(v, s->from, s->to)) {

@@ -111,7 +111,26 @@ void verify_sent_free(struct verify *v, uint32_t i)
 		v->link_free = k;
 	}
 	verify_pieces_free(v, &s->pieces);
+	verify_group_leave(v, i);
 	verify_sent_release(v, i);
+}
+
+void verify_unclaim(struct verify *v, uint32_t i)
+{
+	struct received *r = &v->received[i];
+	uint32_t *same = &v->same_bucket[r->tuple_hash & v->mask];
+	uint32_t *twin = &v->twin_bucket[verify_key_content(r->head, r->body) & v->mask];
+
+	r->unclaimed = true;
+	r->same_prev = r->twin_prev = NONE;
+	r->same_next = *same;
+	if (*same != NONE)
+		v->received[*same].same_prev = i;
+	*same = i;
+	r->twin_next = *twin;
+	if (*twin != NONE)
+		v->received[*twin].twin_prev = i;
+	*twin = i;
 }
 
 void verify_unclaim_end(struct verify *v, struct received *r)
@@ -124,6 +143,12 @@ void verify_unclaim_end(struct verify *v, struct received *r)
 		v->same_bucket[r->tuple_hash & v->mask] = r->same_next;
 	if (r->same_next != NONE)
 		v->received[r->same_next].same_prev = r->same_prev;
+	if (r->twin_prev != NONE)
+		v->received[r->twin_prev].twin_next = r->twin_next;
+	else
+		v->twin_bucket[verify_key_content(r->head, r->body) & v->mask] = r->twin_next;
+	if (r->twin_next != NONE)
+		v->received[r->twin_next].twin_prev = r->twin_prev;
 	r->unclaimed = false;
 }
 

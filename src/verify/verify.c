@@ -133,10 +133,11 @@ struct verify *verify_new(const struct verify_config *config, struct err *err)
 	v->sent_bucket = buckets(v->n_packets);
 	v->received_bucket = buckets(v->n_packets);
 	v->same_bucket = buckets(v->n_packets);
+	v->twin_bucket = buckets(v->n_packets);
 	v->link_bucket = buckets(LINKS_A_PACKET * v->n_packets);
 	if (!v->node || !v->direction || !v->pair || !v->sent || !v->received || !v->link ||
 	    !v->piece || !v->sent_bucket || !v->received_bucket || !v->same_bucket ||
-	    !v->link_bucket)
+	    !v->twin_bucket || !v->link_bucket)
 		goto fail;
 	for (unsigned k = 0; k < config->n_nodes; k++) {
 		struct node *n = &v->node[k];
@@ -198,6 +199,7 @@ void verify_free(struct verify *v)
 	free(v->sent_bucket);
 	free(v->received_bucket);
 	free(v->same_bucket);
+	free(v->twin_bucket);
 	free(v->link_bucket);
 	free(v);
 }
@@ -524,7 +526,8 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ d->evicted, "the table was full" },
 		{ d->alike, "others look like them, and which of these arrived cannot be told" },
 		{ d->unseen, "the last hop was not captured when they were due" },
-		{ f->unknown - d->evicted - d->alike - d->unseen,
+		{ d->unsure, "merged with others, and among these some were altered" },
+		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};

@@ -56,10 +56,11 @@ enum sent_flag {
 	SENT_ENCAP = 512,
 	SENT_OUTER_DF = 1024,
 	SENT_OUTER_FRAGMENTED = 2048,
-	SENT_OUTER_UNSUMMED = 4096,
+	SENT_OUTER_UNSUMMED = 4096, /* UDP checksum 0 */
 	SENT_RETRANSMISSION = 8192,
-	SENT_ANSWER = 16384, /* solo.c: not sent but received */
-	SENT_ALIKE = 32768, /* another one that looks like it fitted as well: alike.c */
+	SENT_ALIKE = 16384, /* another one that looks like it fitted as well: alike.c */
+	SENT_UNSUMMED = 32768, /* its bytes cannot be compared but as a whole: group.c */
+	SENT_UNSURE = 65536, /* it, or another of its group, was altered */
 };
 
 /* A packet that left a node. */
@@ -77,11 +78,18 @@ struct sent {
 	uint32_t taken; /* bytes that received packets claimed */
 	uint32_t covered[MODEL_ROLE_COUNT]; /* bytes seen at the receiver's hops */
 	struct result_tuple tuple; /* as the sender's pod knows it */
-	uint16_t flags, hop;
+	/* group.c: of a group's first one, what of it has not arrived yet */
+	struct result_sum left;
+	uint32_t open; /* bytes */
+	uint32_t group, ring, members;
+	uint32_t fixed;
+	uint32_t flags;
+	uint16_t hop;
 	uint16_t outer_sport, l4_flags;
 	uint32_t ack; /* solo.c */
 	uint32_t newer, older; /* solo.c: pending packets of a flow */
-	uint8_t kind, from, to, ttl;
+	uint8_t kind, from, to, ttl, tos;
+	uint8_t checksum; /* enum result_checksum */
 	int8_t from_pod, to_pod; /* -1: not known */
 	uint8_t last_role; /* the furthest hop of the sender that saw all of it */
 	uint8_t wire_role;
@@ -97,16 +105,22 @@ struct received {
 	uint64_t fragments; /* key of a datagram that was cut on one side */
 	uint32_t next, prev; /* bucket */
 	uint32_t same_next, same_prev; /* unclaimed ones of the same tuple */
+	uint32_t twin_next, twin_prev; /* and of those with the same content */
 	uint32_t older; /* unclaimed ones, in order of time */
 	uint32_t pieces; /* seen at the last hop, when that was not all */
 	uint32_t start, size, sig, ip_id, body_len;
 	uint32_t covered[MODEL_ROLE_COUNT];
+	struct result_sum sum; /* at the last hop; cut: not all of it there */
+	uint32_t fixed;
 	uint32_t vni;
 	struct addr outer_dst;
+	uint16_t l4_flags;
 	uint16_t whole; /* mask of roles that saw all of it */
-	uint8_t kind, from, to, ttl;
+	uint8_t kind, from, to, ttl, tos;
+	uint8_t checksum;
 	uint8_t wire_role, last_role;
 	uint16_t hop; /* it was seen at last */
+	bool stranger; /* of no known pod, unless its source was altered */
 	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
 	bool alike; /* others look like it: no witness of the clocks */
 	bool unsure; /* another sent packet fitted as well: nobody knows its delay */
@@ -185,7 +199,7 @@ struct direction {
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike, unseen; /* why packets are unknown */
+	uint64_t evicted, alike, unseen, unsure; /* why packets are unknown */
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;
@@ -220,7 +234,7 @@ struct verify {
 	uint32_t *link_bucket, link_mask;
 	struct received *received;
 	uint32_t received_top, received_free, n_received;
-	uint32_t *received_bucket, *same_bucket;
+	uint32_t *received_bucket, *same_bucket, *twin_bucket;
 	struct piece *piece;
 	uint32_t piece_top, piece_free;
 	uint32_t n_packets; /* capacity of sent, and of received */

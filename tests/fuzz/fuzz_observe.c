@@ -36,7 +36,7 @@ static struct model_net net;
 static struct correlate *correlator(uint32_t snaplen)
 {
 	static const uint32_t mtu[] = { 1450, 1450, 1450, 1500 };
-	struct correlate_config cc = { .net = &net, .nat = true, .keep_other = true,
+	struct correlate_config cc = { .net = &net, .nat = true, .keep_other = true, .contents = true,
 				       .packets_max = 16, .flows_max = 16, .hash_seed = 7 };
 	struct err err = ERR_INIT;
 
@@ -72,6 +72,21 @@ static void same(const struct correlate_obs *x, const struct correlate_obs *y, b
 		    (i >= LAST_END && i < REST) || i == offsetof(struct correlate_obs, again))
 			continue;
 		fprintf(stderr, "fuzz_observe: they differ at byte %zu of %zu\n", i, n);
+		abort();
+	}
+}
+
+/* At the hop nearest the pod what the packet carried is told too. */
+static void same_content(const struct correlate_obs *x, const struct correlate_obs *y)
+{
+	const struct correlate_content *a = &x->content, *b = &y->content;
+
+	if (x->hop != 0)
+		return;
+	if (a->sum.words != b->sum.words || a->sum.placed != b->sum.placed ||
+	    a->sum.bytes != b->sum.bytes || a->sum.cut != b->sum.cut || a->fixed != b->fixed ||
+	    a->lead != b->lead || a->checksum != b->checksum || a->tos != b->tos) {
+		fprintf(stderr, "fuzz_observe: their contents differ\n");
 		abort();
 	}
 }
@@ -142,6 +157,7 @@ static void show_again(struct correlate *c, const struct model_frame *before,
 				abort();
 			}
 			same(&again, &usual, at != 0 && f.hop == 3);
+			same_content(&again, &usual);
 		}
 		free(copy);
 	}
@@ -181,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		dissect_frame_stepwise(dc, MODEL_LINKTYPE_ETHERNET, &f, &view);
 		correlate_observe(c, &f, &view, &view_obs);
 		same(&usual, &view_obs, has_rest(&view));
+		same_content(&usual, &view_obs);
 		show_again(c, &f, &parts, &usual, (uint8_t)(data[1] + data[3]));
 	}
 	free(copy);

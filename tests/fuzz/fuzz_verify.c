@@ -130,6 +130,7 @@ static void run(const uint8_t *data, size_t size, uint8_t ask, uint64_t seed,
 		struct pipeline_config pc = {
 			.net = &n->net,
 			.nat = ask & 2,
+			.contents = true,
 			.hash_seed = seed,
 			.sort_ns = 1000000,
 			.packets_max = 512,
