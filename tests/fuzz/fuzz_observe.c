@@ -36,7 +36,8 @@ static struct model_net net;
 static struct correlate *correlator(uint32_t snaplen)
 {
 	static const uint32_t mtu[] = { 1450, 1450, 1450, 1500 };
-	struct correlate_config cc = { .net = &net, .nat = true, .keep_other = true, .contents = true,
+	struct correlate_config cc = { .net = &net, .nat = true, .keep_other = true,
+				       .contents = true,
 				       .packets_max = 16, .flows_max = 16, .hash_seed = 7 };
 	struct err err = ERR_INIT;
 
