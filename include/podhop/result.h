@@ -153,7 +153,8 @@ struct result_packet {
 	struct result_sighting sightings[RESULT_SIGHTINGS_MAX];
 	unsigned n_sightings;
 	/* contents (correlate_config): as the captured role nearest the pod shows it */
-	struct result_sum sum;			/* of the payload; cut: not seen there */
+	bool has_contents;			/* else it was not seen there: all are void */
+	struct result_sum sum;			/* of the payload */
 	uint32_t fixed;				/* hash of TCP window and urgent pointer, DF */
 	uint16_t lead;				/* UDP: first two bytes of the payload */
 	uint8_t checksum;			/* enum result_checksum */

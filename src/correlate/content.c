@@ -292,6 +292,7 @@ void content_fill(const struct correlate *c, uint32_t i, struct result_packet *r
 	const struct packet_content *k = &c->content[i];
 
 	r->sum.cut = true;
+	r->has_contents = k->seen;
 	if (!k->seen)
 		return;
 	r->sum = k->c.sum;

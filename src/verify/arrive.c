@@ -208,6 +208,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 	verify_group_start(v, i);
 	s->key = key_of(s->tuple_hash, p, fragments);
 	s->flags |= s->left.cut ? SENT_UNSUMMED : 0;
+	s->flags |= p->has_contents ? SENT_TOLD : 0;
 	s->flags |= addr_is_v4(&wire->src) ? SENT_V4 : 0;
 	s->flags |= is_strong(p) ? SENT_STRONG : 0;
 	s->flags |= p->has_ip_id ? SENT_HAS_ID : 0;
@@ -329,6 +330,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.outer_fragmented = p->outer_fragmented,
 		.sum = sum_of(node, p),
 		.stranger = v->node[from].net->n_pods && !has_addr(v->node[from].net, &wire->src),
+		.told = p->has_contents,
 		.fixed = p->fixed,
 		.l4_flags = p->l4_flags,
 		.tos = p->tos,

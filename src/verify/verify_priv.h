@@ -60,6 +60,7 @@ enum sent_flag {
 	SENT_RETRANSMISSION = 8192,
 	SENT_ALIKE = 16384, /* another one that looks like it fitted as well: alike.c */
 	SENT_UNSUMMED = 32768, /* its bytes cannot be compared but as a whole: group.c */
+	SENT_TOLD = 131072, /* what it carried is known */
 	SENT_UNSURE = 65536, /* it, or another of its group, was altered */
 };
 
@@ -120,6 +121,7 @@ struct received {
 	uint8_t checksum;
 	uint8_t wire_role, last_role;
 	uint16_t hop; /* it was seen at last */
+	bool told; /* what it carried is known: it came to the last hop */
 	bool stranger; /* of no known pod, unless its source was altered */
 	bool v4, has_id, doubt, unclaimed, queued, outer_fragmented;
 	bool alike; /* others look like it: no witness of the clocks */

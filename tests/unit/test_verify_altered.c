@@ -186,7 +186,7 @@ static uint32_t put_ip(uint8_t *ip, const struct frame *f, uint8_t ttl)
 	return IP + n;
 }
 
-static void give(unsigned node, int64_t time, const struct frame *f)
+static void give_at(unsigned node, int64_t time, const struct frame *f, uint16_t hop)
 {
 	uint8_t data[FRAME_MAX] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0 };
 	bool leaves = (node == A) != f->back;
@@ -196,12 +196,18 @@ static void give(unsigned node, int64_t time, const struct frame *f)
 				 .data = data,
 				 .caplen = snap && snap < n ? snap : n,
 				 .len = n,
-				 .way = leaves ? MODEL_WAY_IN : MODEL_WAY_OUT,
+				 .hop = hop,
+				 .way = leaves != (hop != 0) ? MODEL_WAY_IN : MODEL_WAY_OUT,
 				 .number = 1 };
 
 	assert_int_equal(pipeline_frame(pipeline[node], &m), 0);
 	if (m.time_ns > last_ns[node])
 		last_ns[node] = m.time_ns;
+}
+
+static void give(unsigned node, int64_t time, const struct frame *f)
+{
+	give_at(node, time, f, 0);
 }
 
 /* Packets both ways that arrive as they were sent: clocks and scope are known by them. */
@@ -552,6 +558,26 @@ static void test_snap_length(void **unused)
 	play(scenes, sizeof(scenes) / sizeof(scenes[0]));
 }
 
+/* What came to the wire's end only carried what it carried: it is lost behind that, not altered. */
+static void test_lost_behind_the_underlay(void **unused)
+{
+	const struct frame f = { .udp = true, .id = 77, .len = 60 };
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(0, true);
+	give_frame(0);
+	give(A, S, &f);
+	give_at(B, S, &f, 1);
+	give_frame(3 * S);
+	d = end();
+	assert_int_equal(d->delivered, 2);
+	assert_int_equal(d->lost, 1);
+	assert_int_equal(d->lost_packets[0].last_node, B);
+	assert_int_equal(d->lost_packets[0].last_role, MODEL_ROLE_UNDERLAY);
+	done();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_checksums),
 		cmocka_unit_test(test_snap_length),
+		cmocka_unit_test(test_lost_behind_the_underlay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
