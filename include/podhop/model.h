@@ -195,6 +195,8 @@ struct model_quote {
 	uint32_t id;
 	uint32_t seq;		/* TCP */
 	uint32_t len;		/* total length field of the quoted header */
+	/* in the frame: captured bytes behind all that a translation of the quote changes */
+	uint32_t rest_offset, rest_len;
 	uint16_t sport, dport;	/* ICMP echo: sport = id */
 	uint8_t version;	/* 0: nothing (usable) quoted */
 	uint8_t protocol;

@@ -141,6 +141,18 @@ void datagram_index(struct correlate *c, uint32_t i, const struct correlate_obs 
 		alias_add(c, i, key_datagram_any(o), 0);
 }
 
+/*
+ * The datagram's length is that of the whole. Where its last fragment was not seen, the token
+ * tells: the length that UDP's header gives is in it.
+ */
+static bool has_size(const struct correlate *c, const struct packet *p,
+		     const struct correlate_obs *o)
+{
+	if (p->flags & PACKET_TOTAL_KNOWN)
+		return p->size == o->size;
+	return o->token && more_of(c, p)->token == o->token && p->size <= o->size;
+}
+
 static bool fits_datagram(const struct correlate *c, const struct packet *p,
 			  const struct correlate_obs *o, uint16_t place)
 {
@@ -148,7 +160,7 @@ static bool fits_datagram(const struct correlate *c, const struct packet *p,
 		return false;
 	if (o->kind == KIND_WHOLE)
 		return p->kind == KIND_FRAGMENT && !packet_has_place(c, p, place) &&
-		       (p->flags & PACKET_TOTAL_KNOWN) && p->size == o->size;
+		       has_size(c, p, o);
 	uint32_t end = o->frag_off + o->size;
 	return !range_overlaps(c, p, place, o->frag_off, end) &&
 	       (!(p->flags & PACKET_TOTAL_KNOWN) || end <= p->size);
@@ -263,6 +275,8 @@ uint32_t datagram_defragment(struct correlate *c, const struct correlate_obs *o,
 		return NONE;
 
 	struct packet *p = &c->packet[i];
+	p->size = o->size;
+	p->flags |= PACKET_TOTAL_KNOWN;
 	p->payload_len = o->payload_len;
 	p->head = o->head;
 	p->body = o->body;

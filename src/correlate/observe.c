@@ -212,9 +212,12 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 static uint64_t body_hash(const struct correlate *c, const struct model_frame *f,
 			  const struct model_view *v, uint32_t *ret_len)
 {
-	if (v->payload_len && !v->quote.version)
-		return observe_body(c, f->data + v->payload_offset, v->payload_cap,
-				    v->payload_offset - v->ip.offset, ret_len);
+	/* A quote is translated with its error; what stays of it tells which packet is meant. */
+	uint32_t offset = v->quote.version ? v->quote.rest_offset : v->payload_offset;
+	uint32_t captured = v->quote.version ? v->quote.rest_len : v->payload_cap;
+
+	if (v->payload_len && captured)
+		return observe_body(c, f->data + offset, captured, offset - v->ip.offset, ret_len);
 	*ret_len = 0;
 	return 0;
 }

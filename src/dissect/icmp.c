@@ -15,6 +15,7 @@
 #include "dissect_priv.h"
 
 #define ICMP_QUOTED_L4 8	/* what RFC 792 promises of the quoted packet's payload */
+#define ICMP_QUOTED_TCP_REST 12 /* of TCP's header behind it; the checksum is in there */
 #define ICMP_IP4_OFFSET 0x1fff
 
 enum {
@@ -147,6 +148,18 @@ static bool icmp_quote_ip6(struct model_quote *q, struct bytes *in)
 	return icmp_quote_l4(q, in);
 }
 
+/*
+ * What is left of the quote behind addresses, ports and checksums is the same wherever the error
+ * is seen, and differs between errors about packets of one flow.
+ */
+static void icmp_quote_rest(struct model_quote *q, struct bytes *in, uint32_t start)
+{
+	if (q->protocol == MODEL_PROTO_TCP && !bytes_take(in, ICMP_QUOTED_TCP_REST))
+		return;
+	q->rest_offset = start + (uint32_t)in->pos;
+	q->rest_len = (uint32_t)bytes_left(in);
+}
+
 static void icmp_quote(struct dissect *d, uint32_t len)
 {
 	struct model_view *v = d->view;
@@ -161,6 +174,8 @@ static void icmp_quote(struct dissect *d, uint32_t len)
 	whole = v->ip.version == 4 ? icmp_quote_ip4(&v->quote, &in) :
 				     icmp_quote_ip6(&v->quote, &in);
 	/* Less than was quoted on the wire: cut by us. Otherwise the sender's choice. */
+	if (whole && v->quote.has_ports)
+		icmp_quote_rest(&v->quote, &in, start);
 	if (!whole && there < len)
 		dissect_stop(d, MODEL_VIEW_TRUNCATED, MODEL_LAYER_ICMP, start);
 }

@@ -594,6 +594,44 @@ static void test_icmp_error(void **state)
 	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
 }
 
+/*
+ * Errors about two datagrams of one flow and one length, which have no id: what is quoted of the
+ * payload tells them apart, also where a hop did not show the first, and behind a translation.
+ */
+static void test_icmp_errors_alike(void **state)
+{
+	struct bench *b = *state;
+	struct wire q[2], qv[2];
+	unsigned far[2], near[2];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 2; i++) {
+		qv[i] = (struct wire){ .src = POD6, .dst = "fd00:96::10", .proto = MODEL_PROTO_UDP,
+				       .sport = 40000, .dport = 80, .len = 200, .data = 7 + i };
+		q[i] = with(qv[i], POD6, 40000, REMOTE6, 8080);
+		struct wire e = { .src = REMOTE6, .dst = POD6, .proto = MODEL_PROTO_ICMPV6,
+				  .icmp_type = 1, .icmp_code = 4, .quote = &q[i] }, ev = e;
+
+		ev.src = "fd00:96::10";
+		ev.quote = &qv[i];
+		far[i] = see_vxlan(b, MODEL_WAY_IN, i * MS, e,
+				   (struct outer){ .id = (uint16_t)(i + 1), .in = true });
+		see(b, VTEP, MODEL_WAY_IN, i * MS + US, e);
+		if (i)
+			near[i] = see(b, BRIDGE, MODEL_WAY_OUT, i * MS + 2 * US, ev);
+		else
+			near[i] = see(b, VETH, MODEL_WAY_OUT, i * MS + 3 * US, ev);
+	}
+	see(b, VETH, MODEL_WAY_OUT, MS + 3 * US, (struct wire){ .src = "fd00:96::10", .dst = POD6,
+	    .proto = MODEL_PROTO_ICMPV6, .icmp_type = 1, .icmp_code = 4, .quote = &qv[1] });
+	bench_end(b);
+	for (unsigned i = 0; i < 2; i++)
+		assert_same(b, far[i], near[i]);
+	assert_apart(b, far[0], far[1]);
+	assert_int_equal(b->result.packets.total, 2);
+	assert_int_equal(b->result.packets.complete, 1);
+}
+
 /* Equal packets of two flows are not taken for a translation of one another. */
 static void test_no_translation(void **state)
 {
@@ -625,6 +663,7 @@ int main(void)
 		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
 		T(test_port_reuse), T(test_backend_changes), T(test_learned),
 		T(test_learned_ingress),
+		T(test_icmp_errors_alike),
 		T(test_ipvs), T(test_thousands_of_flows), T(test_learned_hairpin),
 		T(test_not_learned), T(test_look_alikes),
 		T(test_look_alikes_learned), T(test_look_alikes_not_learned),

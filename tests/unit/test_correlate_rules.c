@@ -288,22 +288,28 @@ static void test_udp_super(void **state)
 
 /* ---------------------------------------------------------------- fragments */
 
-/* Sees a datagram of 3008 transport bytes in three fragments. */
+/* Fragment i of three of a datagram of 3008 transport bytes. */
+static struct wire fragment_of(struct wire w, unsigned i)
+{
+	const uint32_t l4 = 8 + w.len, step = 1424;
+
+	w.frag_off = i * step;
+	w.more = i < 2;
+	w.len = i == 0 ? step - 8 : i == 1 ? step : l4 - 2 * step;
+	w.data_off = i ? i * step - 8 : 0;
+	w.udp_len = l4;
+	return w;
+}
+
+/* Sees all three of them. */
 static unsigned fragments(struct bench *b, enum bench_hop hop, enum model_way way, int64_t at,
 			  struct wire w, const unsigned order[3])
 {
-	const uint32_t l4 = 8 + w.len, step = 1424;
 	unsigned first = b->n;
 
 	for (unsigned k = 0; k < 3; k++) {
-		unsigned i = order[k];
-		struct wire f = w;
+		struct wire f = fragment_of(w, order[k]);
 
-		f.frag_off = i * step;
-		f.more = i < 2;
-		f.len = i == 0 ? step - 8 : i == 1 ? step : l4 - 2 * step;
-		f.data_off = i ? i * step - 8 : 0;
-		f.udp_len = l4;
 		if (hop == UNDERLAY)
 			see_vxlan(b, way, at + (int)k * US, f,
 				  (struct outer){ .id = (uint16_t)(b->n + 1) });
@@ -387,6 +393,46 @@ static void test_defragment_v6(void **state)
 	bench_end(b);
 	assert_packet(b, a, 10);
 	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+}
+
+/*
+ * A fragment that the veth did not show: the whole datagram behind it is the same all the same,
+ * as long as the first one was seen.
+ */
+static void defragment_without(struct bench *b, const char *src, const char *dst, unsigned missing)
+{
+	struct wire w = udp_out(is_v6(src) ? 0 : 77, 3000, 1);
+	unsigned first = b->n;
+
+	w.src = src;
+	w.dst = dst;
+	w.frag_id = 1;
+	bench_start(b);
+	for (unsigned k = 0; k < 3; k++)
+		if (k != missing)
+			see(b, VETH, MODEL_WAY_IN, k * US, fragment_of(w, k));
+	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
+	w.frag_id = 2;
+	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, w, in_order);
+	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, w, in_order);
+	bench_end(b);
+	assert_packet(b, first, 9);
+	assert_int_equal(packet_of(b, first)->next_expected, MODEL_ROLE_VETH);
+}
+
+static void test_defragment_last_missing(void **state)
+{
+	defragment_without(*state, POD, REMOTE, 2);
+}
+
+static void test_defragment_last_missing_v6(void **state)
+{
+	defragment_without(*state, POD6, REMOTE6, 2);
+}
+
+static void test_defragment_middle_missing(void **state)
+{
+	defragment_without(*state, POD, REMOTE, 1);
 }
 
 /* An IP id that has come round to 0 is an id; the next datagram is no part of this one. */
@@ -822,6 +868,9 @@ int main(void)
 		T(test_udp_super),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
 		T(test_defragment_v6),
+		T(test_defragment_last_missing),
+		T(test_defragment_last_missing_v6),
+		T(test_defragment_middle_missing),
 		T(test_defragment_id_zero), T(test_bridge_is_no_super),
 		T(test_fragments_translated), T(test_fragments_translated_without_first),
 		T(test_fragment_missing),
