@@ -124,6 +124,12 @@ longer() {
 before=$(machine)
 
 passes "up" up
+(
+	flock 9
+	"$lab" add node1 test/lock >/dev/null
+) 9>"$dir/lock"
+passes "what runs in a lab keeps no lock of who made it" flock -n "$dir/lock" true
+passes "its pod goes" "$lab" del node1/test/lock
 passes "a pod reaches the other node" ping_from node1/web $API
 passes "a pod reaches its neighbour" ping_from node1/web 10.244.1.3
 passes "a node reaches a remote pod" ping_from node1 $API
