@@ -277,7 +277,7 @@ lab-run: all tools
 	@$(RUN_TESTS) $(or $(TESTS),$(LAB_TESTS))
 
 .PHONY: truth
-truth: ## every way of a packet against ground truth, as a table (root, ten minutes)
+truth: ## every way of a packet against ground truth, as a table (root, a quarter of an hour)
 	@tests/lib/deps.sh build demo
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/lab/truth.sh -t

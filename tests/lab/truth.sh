@@ -8,6 +8,8 @@
 # groundtruth reads podhop's file with a decoder of its own and compares the packet ids
 # with it. A row is right when precision and recall are 1.000000, nothing is ambiguous and
 # nothing is called incomplete or lost; where packets are dropped on purpose, exactly these are.
+# What is ambiguous there has to be equal to another packet in every byte. The file is reported
+# once more: ids and figures have to be the same.
 #
 # usage: truth.sh [-t] [-k DIR] [VARIANT[/CASE[/FAMILY]]...]
 #   -t       print the table instead of TAP; with -k also the rows of earlier runs
@@ -37,7 +39,8 @@ if ((!$# && !table)) && [[ -z ${PODHOP_LONG:-} ]]; then
 	wanted=(on/{pod-pod-udp,service-tcp,service-udp,outside-udp,too-big}/v6
 		on/{service-local-udp,hairpin-udp,outside-tcp,lb-udp,hostport-tcp,nodeport-far-udp}/v4
 		on/{node-local-dns,loss-tcp,one-way-direct,host-bound-tcp,udp-gso}/v4
-		off/{service-udp,host-bound-tcp,nodeport-far-tcp,udp-gso}/v4
+		on/{nodeport-between-udp,lb-between-udp,doubled-udp,equal-udp,ttl-ends}/v4
+		off/{service-udp,host-bound-tcp,nodeport-far-tcp,udp-gso,seq-wrap-tcp}/v4
 		gro/{pod-pod-tcp,service-udp}/v6 outer-fragments/pod-pod-udp/v6 big/same-node-tcp/v6)
 fi
 
@@ -46,7 +49,7 @@ export PODHOP_LAB=truth$$ PODHOP_LAB_DIR=$work/labs
 # shellcheck disable=SC2317  # called by the trap
 cleanup() {
 	trap - EXIT INT TERM HUP
-	[[ -n ${capture_pid:-} ]] && kill "$capture_pid" 2>/dev/null
+	((${#capture_pids[@]} == 0)) || kill "${capture_pids[@]}" 2>/dev/null
 	[[ -n ${server_pid:-} ]] && kill "$server_pid" 2>/dev/null
 	"$lab" down >/dev/null 2>&1
 	rm -rf "$work"
@@ -54,6 +57,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
+capture_pids=()
 out=${keep:-$work/out}
 mkdir -p "$out"
 count=0 failed=0
@@ -84,68 +88,137 @@ source "$here/tests/lib/truth-traffic.sh"
 
 # ---- one case ---------------------------------------------------------------------
 
-# run CASE FAMILY NODE POD OPTIONS -- TRAFFIC...
-run() {
-	local case=$1 family=$2 node=$3 pod=$4 options=$5
-	local ns=${node^^}_NS root=${node^^}_ROOT name precision recall ambiguous incomplete lost
-	local traffic=0 agrees=0 verdict='not ok' edge dropped=0 big=1 verdict_mark=''
-	shift 6
-	is_wanted "$variant" "$case" "$family" || return 0
-	make_lab
-	name=$out/$variant-$case-$family
-	# Once before: path MTUs and neighbours are then known, nothing is lost on their account.
-	"$@" >"$name.warm" 2>&1
+# Rings that a machine busy with other tests does not fill: of what they drop nobody can know.
+RING_KIB=65536
+declare -A NODE_DEVICES=([eth0]=underlay [flannel.1]=vtep [flannel-v6.1]=vtep [cni0]=bridge)
+
+# start_capture NAME NODE POD OPTIONS: podhop's own, or (POD "-") dumpcap's of a node without one
+start_capture() {
+	local name=$1 ns=${2^^}_NS root=${2^^}_ROOT device
+	rm -f "$name".*.pcap
 	: >"$name.err"
+	if [[ $3 == - ]]; then
+		for device in "${!NODE_DEVICES[@]}"; do
+			: >"$name.$device.err"
+			ip netns exec "${!ns}" dumpcap -p -q -B $((RING_KIB / 1024)) -i "$device" \
+				-w "$name.$device.pcap" 2>"$name.$device.err" &
+			capture_pids+=($!)
+			wait_for "$name.$device.err" 'File:'
+		done
+		return
+	fi
 	# shellcheck disable=SC2086  # options are many words
-	# Rings that a machine busy with other tests does not fill: of what they drop nobody can know.
-	ip netns exec "${!ns}" "$podhop" capture "$pod" --host-root "${!root}" -w "$name.pcapng" \
-		-B 65536 -T json --report "$name.json" $options >/dev/null 2>"$name.err" &
-	capture_pid=$!
+	ip netns exec "${!ns}" "$podhop" capture "$3" --host-root "${!root}" -w "$name.pcapng" \
+		-B $RING_KIB -T json --report "$name.json" $4 >/dev/null 2>"$name.err" &
+	capture_pids+=($!)
 	wait_for "$name.err" capturing
-	dropped=0
-	"$@" >"$name.traffic" 2>&1 || traffic=$?
-	sleep 0.4
-	kill -INT "$capture_pid" 2>/dev/null
-	wait "$capture_pid"
-	capture_pid=''
+}
+
+end_capture() { # NAME POD
+	local device hops=()
+	kill -INT "${capture_pids[@]}" 2>/dev/null
+	wait "${capture_pids[@]}"
+	capture_pids=()
+	[[ $2 == - ]] || return
+	for device in "${!NODE_DEVICES[@]}"; do
+		hops+=(--hops "${NODE_DEVICES[$device]}=$device")
+	done
+	"$podhop" report "$1".*.pcap "${hops[@]}" -q -w "$1.pcapng" -T json --report "$1.json" \
+		>/dev/null 2>>"$1.err"
+}
+
+# judge FILE: what ground truth says of it goes to FILE.truth; sets precision, recall and agrees
+judge() {
+	agrees=0
 	# shellcheck disable=SC2086  # options are many words
-	"$tools/groundtruth" ${truth_options:-} "$name.pcapng" >"$name.truth" 2>&1 && agrees=1
+	"$tools/groundtruth" ${truth_options:-} "$1" >"$1.truth" 2>&1 && agrees=1
 	read -r precision recall < <(awk '
 		/ precision=/ { for (i = 1; i <= NF; i++) { split($i, a, "=")
 			if (a[1] == "precision" && (p == "" || a[2] < p)) p = a[2]
 			if (a[1] == "recall" && (r == "" || a[2] < r)) r = a[2] } }
-		END { print p == "" ? "-" : p, r == "" ? "-" : r }' "$name.truth")
+		END { print p == "" ? "-" : p, r == "" ? "-" : r }' "$1.truth")
+}
+
+# stored NAME WINDOW: the file that was written, reported again, is as right: ids and figures
+stored() {
+	local same='[.packets, [.paths[] | [.path, .direction, .packets, .bytes]],
+		(.encapsulation | [.outer_datagrams, .overhead_bytes]), [.losses[] | .packets]]'
+	# shellcheck disable=SC2086  # options are many words
+	"$podhop" report "$1.pcapng" -q -w "$1.again.pcapng" -T json --report "$1.again.json" $2 \
+		>/dev/null 2>>"$1.err" || return 1
+	judge "$1.again.pcapng"
+	((agrees)) && [[ "$precision $recall" == '1.000000 1.000000' ]] &&
+		[[ "$(jq -c "$same" "$1.json")" == "$(jq -c "$same" "$1.again.json")" ]]
+}
+
+# Of bytes that are sent again at once nothing in IPv6 tells which frame was lost: that is
+# ambiguous, of packets that are equal in every byte, and only of these.
+equal_twins() { # NAME WINDOW
+	local ids
+	# shellcheck disable=SC2086  # options are many words
+	ids=$("$podhop" report "$1.pcapng" -q -T jsonl $2 2>/dev/null |
+		jq -r 'select(.status == "ambiguous") | .packet_id' | paste -sd,)
+	[[ -n $ids ]] && "$tools/groundtruth" -e "$ids" "$1.pcapng" >"$1.twins" 2>&1 &&
+		grep -q "^twins=$ambiguous equal=$ambiguous$" "$1.twins"
+}
+
+# run CASE FAMILY NODE POD OPTIONS -- TRAFFIC...
+run() {
+	local case=$1 family=$2 node=$3 pod=$4 options=$5
+	local name precision=- recall=- agrees=0 ambiguous incomplete lost edge
+	local traffic=0 dropped=0 verdict='' note='' in_cell='' window=''
+	shift 6
+	is_wanted "$variant" "$case" "$family" || return 0
+	make_lab
+	name=$out/$variant-$case-$family
+	[[ $options != --window* ]] || window=$options
+	# Once before: path MTUs and neighbours are then known, nothing is lost on their account.
+	"$@" >"$name.warm" 2>&1
+	start_capture "$name" "$node" "$pod" "$options"
+	dropped=0
+	"$@" >"$name.traffic" 2>&1 || traffic=$?
+	sleep 0.4
+	end_capture "$name" "$pod"
+
 	read -r ambiguous incomplete edge lost < <(jq -r --arg reason "${reason:-.}" '
 		"\(.packets.ambiguous) \(.packets.incomplete) \(.packets.edge) \([.losses[] |
 		select(.verdict == "lost" and (.reason | test($reason))) | .packets] | add // 0)"' \
 		"$name.json" 2>/dev/null || echo - - - -)
 	[[ $variant != big ]] || tshark -r "$name.pcapng" -Y 'frame.len > 66000' 2>/dev/null |
-		grep -q . || big=0
-	# Where every outer datagram is cut the kernel loses some in reassembly: these are true losses.
-	# Of bytes that are sent again at once IPv6 does not tell which frame was lost: that is then
-	# ambiguous, never lost at another hop.
-	if ((agrees && big)) && [[ "$precision $recall" == "1.000000 1.000000" ]] &&
-		{ [[ $ambiguous == 0 ]] || [[ $case == loss-* ]]; } &&
-		{ [[ $variant == outer-fragments ]] || [[ "$traffic $edge" == "0 0" ]] &&
-			((incomplete == lost && lost <= dropped && dropped <= lost + ambiguous)); }; then
-		verdict=ok
-	else
-		((failed++))
+		grep -q . || note+=' nothing larger than 64 KiB;'
+	[[ -z ${also:-} ]] || "$also" "$name.pcapng" || note+=" not so: $also;"
+	[[ $ambiguous == 0 ]] || { [[ $case == loss-* ]] && equal_twins "$name" "$window"; } ||
+		note+=' ambiguous, and not equal;'
+	# Where every outer datagram is cut the kernel loses some in reassembly: true losses.
+	if [[ $variant != outer-fragments ]] && ! { [[ "$traffic $edge" == "0 0" ]] &&
+		((incomplete == lost && lost <= dropped && dropped <= lost + ambiguous)); }; then
+		note+=' other losses;'
 	fi
+	stored "$name" "$window" || note+=" the stored file: $precision $recall;"
+	judge "$name.pcapng"
+	((agrees)) && [[ "$precision $recall" == "1.000000 1.000000" ]] || note+=' wrong ids;'
+
+	verdict=ok
+	[[ -z $note ]] || verdict='not ok'
+	[[ -z $note ]] || ((failed++))
 	((count++))
 	say "$verdict $count - $variant $case $family: precision $precision recall $recall ambiguous $ambiguous dropped $dropped lost $lost edge $edge incomplete $incomplete"
-	[[ $verdict == ok ]] || verdict_mark=' **wrong**'
-	((dropped == 0)) || verdict_mark=" ($lost of $dropped lost)$verdict_mark"
+	((dropped == 0)) || in_cell+=" ($lost of $dropped lost)"
+	[[ -z $note ]] || in_cell+=' **wrong**'
 	printf '%s\t%s %s\t%s\n' "$variant" "$case" "$family" \
-		"$precision $recall $ambiguous$verdict_mark" >>"$out/rows"
-	if [[ $verdict != ok ]]; then
-		say "# traffic $traffic, larger than 64 KiB: $big, groundtruth $(tail -n 1 "$name.truth")"
-		{ grep -E '^(split|merged|gap|overlap)' "$name.truth" | head -n 3
-		  jq -c '.paths[] | [.path, .direction, .packets]' "$name.json"
-		  jq -c '.losses[] | [.last_seen, .next_expected, .direction, .packets, .reason]' \
-			"$name.json"; } 2>/dev/null | while read -r line; do say "#   $line"; done
-	fi
+		"$precision $recall $ambiguous$in_cell" >>"$out/rows"
+	[[ -z $note ]] || explain "$name" "traffic $traffic;$note" |
+		while read -r line; do say "# $line"; done
 	[[ -n $keep ]] || rm -f "$name".*
+}
+
+explain() { # NAME NOTE
+	{ printf '%s\n' "$2"
+	  tail -n 1 "$1.pcapng.truth"
+	  grep -hE '^(split|merged|mixed|bytes|other)' "$1.pcapng.truth" | head -n 3
+	  jq -c '.packets, .paths[] | [.path?, .direction?, .packets?]' "$1.json"
+	  jq -c '.losses[] | [.last_seen, .next_expected, .direction, .packets, .reason]' "$1.json"
+	  tail -n 3 "$1.err" "$1.traffic"; } 2>/dev/null
 }
 
 # ---- variants -----------------------------------------------------------------------
@@ -160,14 +233,16 @@ make_lab() {
 		--service '[fd00:10:96::11]:80=node1/client:8080' \
 		--service '[fd00:10:96::12]:80=node1/web:8080' \
 		--service 203.0.113.10:80=node1/web:8080 --service '[2001:db8::10]:80=node1/web:8080' \
+		--loadbalancer 203.0.113.11:80=node2/api:8080 \
+		--loadbalancer '[2001:db8::11]:80=node2/api:8080' \
 		--nodeport 30080=node1/web:8080 --nodeport 30081=node2/api:8080 \
 		--hostport 30082=node1/web:8080 $lab_options ||
 		{ echo "Bail out! no lab"; exit 1; }
 	eval "$("$lab" env)"
 	lab_is_up=1
 	# A load balancer's addresses: on no device, sent to a node.
-	ip -n "$OUTSIDE_NS" route add 203.0.113.10 via "$NODE1_IP"
-	ip -n "$OUTSIDE_NS" route add 2001:db8::10 via "$NODE1_IP6"
+	ip -n "$OUTSIDE_NS" route add 203.0.113.10/31 via "$NODE1_IP"
+	ip -n "$OUTSIDE_NS" route add 2001:db8::10/127 via "$NODE1_IP6"
 	# Neighbours are found before anything is judged: packets that wait for them get lost.
 	local warm
 	for warm in "$NODE1_NS" "$NODE2_NS"; do
@@ -226,12 +301,13 @@ all_paths() {
 			run service-local-tcp $f node1 default/web '' -- later tcp POD_CLIENT_NS POD_WEB_NS "$(vip $f 11)" 80 8080
 			run service-local-udp $f node1 default/web '--and default/client' -- later udp POD_CLIENT_NS POD_WEB_NS "$(vip $f 11)" 80 8080
 		fi
+		also=errors_are_known run service-refused $f node1 default/web '' -- later udp_refused POD_API_NS POD_WEB_NS "$(vip $f 10)" 80
 		run hairpin-tcp $f node1 default/web '' -- later tcp POD_WEB_NS POD_WEB_NS "$(vip $f 12)" 80 8080
 		run hairpin-udp $f node1 default/web '' -- later udp POD_WEB_NS POD_WEB_NS "$(vip $f 12)" 80 8080
 		run outside-tcp $f node1 default/web '' -- later tcp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
 		run outside-udp $f node1 default/web '' -- later udp OUTSIDE_NS POD_WEB_NS @OUTSIDE_IP 8080 8080
-		run lb-tcp $f node1 default/web '' -- later tcp POD_WEB_NS OUTSIDE_NS "$(lb $f)" 80 8080
-		run lb-udp $f node1 default/web '' -- later udp POD_WEB_NS OUTSIDE_NS "$(lb $f)" 80 8080
+		run lb-tcp $f node1 default/web '' -- later tcp POD_WEB_NS OUTSIDE_NS "$(lb $f 10)" 80 8080
+		run lb-udp $f node1 default/web '' -- later udp POD_WEB_NS OUTSIDE_NS "$(lb $f 10)" 80 8080
 		run nodeport-tcp $f node1 default/web '' -- later tcp POD_WEB_NS OUTSIDE_NS @NODE1_IP 30080 8080
 		run nodeport-udp $f node1 default/web '' -- later udp POD_WEB_NS OUTSIDE_NS @NODE1_IP 30080 8080
 		run hostport-tcp $f node1 default/web '' -- later tcp POD_WEB_NS OUTSIDE_NS @NODE1_IP 30082 8080
@@ -241,14 +317,51 @@ all_paths() {
 		run nodeport-far-udp $f node1 default/web '' -- later udp POD_API_NS POD_WEB_NS @NODE2_IP 30081 8080
 		sizes=''
 		run nodeport-snat-tcp $f node2 default/api '' -- later tcp POD_API_NS OUTSIDE_NS @NODE1_IP 30081 8080
+		[[ $f == v4 ]] || sizes=1460-4000
+		[[ $variant != outer-fragments ]] || sizes=16-1200 # larger ones get lost, to 2 s each
+		run nodeport-snat-udp $f node2 default/api '' -- later udp POD_API_NS OUTSIDE_NS @NODE1_IP 30081 8080
+		# The node between, without a captured pod: plain on eth0, and in VXLAN on the same device.
+		# Nothing of it is ever incomplete, so ground truth counts the hops.
+		truth_options='-H 3'
+		[[ $variant != direct ]] || truth_options='-H 2'
+		[[ $variant != outer-fragments ]] || truth_options=''
+		run nodeport-between-tcp $f node1 - '' -- later tcp POD_API_NS OUTSIDE_NS @NODE1_IP 30081 8080
+		run nodeport-between-udp $f node1 - '' -- later udp POD_API_NS OUTSIDE_NS @NODE1_IP 30081 8080
+		run lb-between-udp $f node1 - '' -- later udp POD_API_NS OUTSIDE_NS "$(lb $f 11)" 80 8080
+		sizes=''
+		[[ -z $truth_options ]] || truth_options="-H $((${truth_options#-H } - 1))"
+		run host-between-tcp $f node1 - '' -- later tcp POD_API_NS NODE1_NS @POD_API_IP 8080 8080
+		truth_options=''
+		[[ $variant == outer-fragments ]] || look_alikes $f
 		[[ $variant == direct ]] && continue
 		run one-way-direct $f node1 default/web '' -- later tcp_one_way_direct POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
 		[[ $variant == outer-fragments ]] && continue
 		run loss-tcp $f node1 default/web '--window 200' -- later tcp_loss POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
 		reason='larger than the path allows: an ICMP error'
 		run too-big $f node1 default/web '--window 200' -- later udp_too_big POD_WEB_NS @POD_API_IP 8080
+		reason='its TTL ended'
+		run ttl-ends $f node1 default/web '--window 200' -- later udp_ttl_ends POD_WEB_NS @POD_API_IP 8080
 		reason=''
 	done
+}
+
+# What looks alike, on its way out through a Service; and both families at once.
+look_alikes() { # FAMILY
+	local f=$1 vip sizes=16-1300
+	vip=$(vip "$f" 10)
+	truth_options=-d run doubled-udp "$f" node1 default/web '' -- later doubled udp POD_API_NS POD_WEB_NS "$vip" 80 8080
+	run doubled-tcp "$f" node1 default/web '' -- later doubled tcp POD_API_NS POD_WEB_NS "$vip" 80 8080
+	truth_options=-d run equal-udp "$f" node1 default/web '' -- later udp_equal POD_API_NS POD_WEB_NS "$vip" 80 8080
+	run flows-udp "$f" node1 default/web '' -- later udp_flows POD_API_NS POD_WEB_NS "$vip" 80 8080
+	also=seq_wrapped run seq-wrap-tcp "$f" node1 default/web '' -- later tcp_seq_wrap POD_API_NS POD_WEB_NS "$vip" 80 8080
+	run port-reuse-tcp "$f" node1 default/web '' -- later tcp_port_reuse POD_API_NS POD_WEB_NS "$vip" 80 8080
+	[[ $f == v4 ]] || run extension-udp "$f" node1 default/web '' -- later udp_extension POD_API_NS POD_WEB_NS @POD_API_IP 8080 8080
+	[[ $variant == direct ]] || sizes=16-4000
+	[[ $f == v4 ]] || run dual-stack "$f" node1 default/web '' -- later dual_stack POD_API_NS POD_WEB_NS @POD_API_IP4 @POD_API_IP 8080
+	[[ $variant == on || $variant == off ]] || return
+	run id-wrap-udp "$f" node1 default/web '' -- later udp_id_wrap POD_API_NS POD_WEB_NS "$vip" 80 8080
+	also=has_equal_acks run keepalive-tcp "$f" node1 default/web '' -- later tcp_keepalive POD_API_NS POD_WEB_NS "$vip" 80 8080
+	also=outer_port_changed run retransmitted-tcp "$f" node1 default/web '' -- later tcp_rto POD_API_NS POD_WEB_NS "$vip" 80 8080
 }
 
 # IPv6 super-frames of more than 64 KiB. VXLAN devices take none: inside the node, and direct.
@@ -264,7 +377,7 @@ big_paths() {
 	run service-tcp v6 node1 default/web '' -- later tcp POD_API_NS POD_WEB_NS "$(vip v6 10)" 80 8080
 }
 
-lb() { [[ $1 == v6 ]] && printf '2001:db8::10' || printf '203.0.113.10'; }
+lb() { [[ $1 == v6 ]] && printf '2001:db8::%s' "$2" || printf '203.0.113.%s' "$2"; }
 vip() { [[ $1 == v6 ]] && printf 'fd00:10:96::%s' "$2" || printf '10.96.0.%s' "$2"; }
 
 [[ $EUID == 0 ]] || { echo "1..0 # SKIP needs root"; exit 0; }

@@ -22,6 +22,11 @@
  * What a segment covers follows from the pattern in its payload; short segments, whose
  * pattern is ambiguous, from their sequence number and the last long one of the flow.
  *
+ * An ICMP error is known by the number of the datagram that it quotes.
+ *
+ * Where the same datagram is sent more than once (-d) its number says nothing; then the n-th
+ * frame with it at one place is the n-th at all others: a path through a node does not overtake.
+ *
  * Frames without such an identity (ARP, pure ACKs, other traffic) are counted only; of
  * them just the time order is checked.
  *
@@ -40,12 +45,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INTERFACES_MAX 16
-#define PLACES_MAX (INTERFACES_MAX * 4)	/* 64: a bit each */
+#define INTERFACES_MAX 8
+#define PLACES_PER_INTERFACE 8
+#define PLACE_ENCAP 4u
+#define PLACES_MAX (INTERFACES_MAX * PLACES_PER_INTERFACE)	/* 64: a bit each */
 #define PORTS_MAX 8
 #define SHOW_MAX 5		/* how many of each kind of error are described */
 #define PATTERN_SURE 24		/* bytes of pattern that leave one possible offset */
 #define OFFSET_MASK ((UINT64_C(1) << 48) - 1)
+#define ERROR_BIT (UINT64_C(1) << 62)	/* of the key: an error about this number */
+#define REPLY_BIT (UINT64_C(1) << 63)	/* of the number: a reply (udpecho.c) */
+#define SENDINGS_MAX 65536	/* of one number */
 #define EXTENSIONS_MAX 8	/* IPv6 extension headers */
 #define FRAGMENT_SLOTS 65536	/* power of 2 */
 #define FRAGMENT_AGE_NS 20000000u
@@ -65,9 +75,11 @@ struct sighting {
 	uint64_t packet_id;
 	uint64_t key;		/* datagram: number; TCP: tag */
 	uint64_t from, to;	/* TCP: bytes of the stream */
+	uint64_t hash;		/* of its bytes, without what is around VXLAN's inner frame */
 	uint32_t frame;		/* number in the file, from 1 */
-	uint16_t place;		/* interface * 4 + direction of epb_flags: a packet that is sent
-				 * back where it came from passes one interface twice */
+	uint16_t place;		/* interface * 8 + PLACE_ENCAP inside VXLAN + direction of
+				 * epb_flags: a packet may pass one interface twice, sent back where
+				 * it came from, or plain and then inside VXLAN */
 	uint16_t kind;
 	bool first_fragment;	/* or a whole datagram */
 };
@@ -96,6 +108,7 @@ struct fragment {
 	uint64_t key;
 	uint64_t ns;
 	uint16_t kind;
+	bool encap;
 };
 
 struct flow {
@@ -116,6 +129,9 @@ struct checker {
 	unsigned only[PORTS_MAX], n_only;		/* L4 ports of interest; none: all */
 	const char *reference;
 	uint64_t together;				/* numbers that left in one super-frame */
+	bool repeated;					/* numbers may be sent more than once */
+	uint64_t *twins;				/* ids that cannot be told apart */
+	size_t n_twins;
 	struct fragment *fragments;
 	struct flow *flows;
 	uint64_t errors;
@@ -357,6 +373,19 @@ static struct fragment *fragment_slot(struct checker *c, const struct view *v, u
 	return f->hash == h && c->now_ns - f->ns < FRAGMENT_AGE_NS ? f : NULL;
 }
 
+/* Of an ICMP error: the number of the datagram that it quotes from q on. */
+static bool quoted_number(const struct checker *c, const uint8_t *q, size_t len, unsigned proto,
+			  uint64_t *ret_key)
+{
+	struct view v;
+
+	if (!decode_ip(q, len, UINT32_MAX, proto == 1 ? 0x0800 : 0x86dd, &v) || v.proto != 17 ||
+	    v.later_fragment || v.l4_len < 16 || has_port(c->ports, c->n_ports, be16(v.l4 + 2)))
+		return false;
+	*ret_key = ERROR_BIT | be64(v.l4 + 8);
+	return true;
+}
+
 /* Fills s's identity; false: the frame has none. depth: VXLAN headers passed. */
 static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t wire,
 		     unsigned depth, struct sighting *s)
@@ -365,15 +394,20 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 	struct view v;
 	bool found = false;
 
+	s->hash = hash_bytes(p, len, 5);
+	if (depth)
+		s->place |= PLACE_ENCAP;
 	if (!decode_eth(p, len, wire, &v))
 		return false;
 	if (v.fragment)
-		f = fragment_slot(c, &v, s->place / 4u * 2 + depth);
+		f = fragment_slot(c, &v, s->place / PLACES_PER_INTERFACE * 2 + depth);
 	if (v.later_fragment) {
 		if (!f || f->kind == KIND_N)
 			return false;
 		s->kind = f->kind;
 		s->key = f->key;
+		if (f->encap)
+			s->place |= PLACE_ENCAP;
 		s->from = s->to = 0;
 		s->first_fragment = false;
 		return f->kind != KIND_TCP; /* its bytes were counted with the first */
@@ -404,6 +438,9 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 			s->kind = KIND_ICMP;
 			s->key = (uint64_t)v.proto << 40 | (uint64_t)type << 32 | be32(v.l4 + 4);
 			found = true;
+		} else if (v.proto == 1 ? type == 3 || type == 11 : type >= 1 && type <= 4) {
+			found = quoted_number(c, v.l4 + 8, v.l4_len - 8, v.proto, &s->key);
+			s->kind = KIND_ICMP;
 		}
 	} else if (v.proto == 6 && of_interest(c, &v)) {
 		found = tcp_range(c, &v, s);
@@ -411,6 +448,7 @@ static bool identify(struct checker *c, const uint8_t *p, size_t len, uint64_t w
 	if (f) {
 		f->kind = found ? s->kind : KIND_N;
 		f->key = s->key;
+		f->encap = s->place & PLACE_ENCAP;
 	}
 	return found;
 }
@@ -508,7 +546,7 @@ static void add_frame(struct checker *c, const uint8_t *body, size_t len, bool l
 	ts = to_ns(ts, c->ifaces[iface].tsresol);
 	c->now_ns = ts;
 	s = new_sighting(c);
-	s->place = (uint16_t)(iface * 4 + direction);
+	s->place = (uint16_t)(iface * PLACES_PER_INTERFACE + direction);
 	s->kind = KIND_N;
 	s->packet_id = id;
 	if (learn) {
@@ -592,7 +630,7 @@ static int by_id(const void *a, const void *b)
 
 static const char *place_name(const struct checker *c, const struct sighting *s)
 {
-	return c->ifaces[s->place / 4u].name;
+	return c->ifaces[s->place / PLACES_PER_INTERFACE].name;
 }
 
 static double pairs(uint64_t n)
@@ -611,6 +649,92 @@ static void error_line(struct checker *c, uint64_t nth, const struct sighting *a
 	       place_name(c, a), a->packet_id, a->kind == KIND_TCP ? "byte" : "number",
 	       a->kind == KIND_TCP ? a->from : a->key, b->frame, place_name(c, b),
 	       b->packet_id, b->kind == KIND_TCP ? b->from : b->key);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct sighting *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+/* Numbers that are sent more than once: the how manieth this is becomes a part of the key. */
+static void count_sendings(struct checker *c)
+{
+	uint64_t nth = 0, key = 0;
+
+	qsort(c->list, c->n, sizeof(c->list[0]), by_number);
+	for (size_t i = 0; i < c->n; i++) {
+		struct sighting *s = &c->list[i];
+
+		nth = i && s->kind == s[-1].kind && s->key == key && s->place == s[-1].place
+			      ? nth + 1 : 0;
+		key = s->key;
+		if (s->kind == KIND_TCP)
+			continue;
+		if (nth >= SENDINGS_MAX || (key & ~(REPLY_BIT | ERROR_BIT)) >= UINT64_C(1) << 40)
+			die("", "numbers too large, or sent too often, for -d");
+		s->key = (key & (REPLY_BIT | ERROR_BIT)) |
+			 (key & ~(REPLY_BIT | ERROR_BIT)) * SENDINGS_MAX | nth;
+	}
+}
+
+/* What the bytes of packet id are at the first place that showed it; false: it is not there. */
+static bool bytes_of(const struct checker *c, uint64_t id, uint64_t *ret_hash)
+{
+	const struct sighting *first = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].packet_id == id && (!first || c->list[i].frame < first->frame))
+			first = &c->list[i];
+	*ret_hash = 0;
+	for (size_t i = 0; first && i < c->n; i++)
+		if (c->list[i].packet_id == id && c->list[i].place == first->place)
+			*ret_hash += c->list[i].hash;
+	return first != NULL;
+}
+
+/* Nobody could tell these packets apart: each is in all its bytes equal to another of them. */
+static void check_twins(struct checker *c)
+{
+	uint64_t equal = 0, a, b;
+
+	for (size_t i = 0; i < c->n_twins; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < c->n_twins && !found; k++)
+			found = k != i && c->twins[k] != c->twins[i] &&
+				bytes_of(c, c->twins[i], &a) && bytes_of(c, c->twins[k], &b) &&
+				a == b;
+		equal += found;
+		if (!found) {
+			c->errors++;
+			printf("id %" PRIu64 " differs from all others that are said to be like "
+			       "it\n", c->twins[i]);
+		}
+	}
+	if (c->n_twins)
+		printf("twins=%zu equal=%" PRIu64 "\n", c->n_twins, equal);
+}
+
+static void parse_twins(struct checker *c, const char *list)
+{
+	char *end;
+
+	c->twins = calloc(strlen(list) + 1, sizeof(*c->twins));
+	if (!c->twins)
+		die("", "out of memory");
+	for (; *list; list = *end ? end + 1 : end) {
+		c->twins[c->n_twins++] = strtoull(list, &end, 10);
+		if (end == list)
+			die("", "-e takes ids, separated by commas");
+	}
 }
 
 /* Datagrams: list sorted by key. Sets *ret_distinct. */
@@ -836,6 +960,8 @@ static void usage(FILE *to)
 	      "  -i COUNT  so many different echoes (requests and replies)\n"
 	      "  -b BYTES  so many different bytes of each TCP stream, at each interface\n"
 	      "  -g N      N datagrams in a row were given to the kernel at once: one packet\n"
+	      "  -d        numbers may be sent more than once (below 2^40)\n"
+	      "  -e IDS    these packets are ambiguous: each is equal to another one of them\n"
 	      "  -r NAME   interface whose bytes the others are compared with\n"
 	      "Exit status: 0 all agrees, 1 something does not, 2 not to be checked.\n", to);
 }
@@ -849,10 +975,16 @@ int main(int argc, char **argv)
 	uint8_t *map;
 	int opt, fd;
 
-	while ((opt = getopt(argc, argv, "b:g:hH:i:n:o:p:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "b:de:g:hH:i:n:o:p:r:")) != -1) {
 		switch (opt) {
 		case 'b':
 			want_bytes = strtoull(optarg, NULL, 0);
+			break;
+		case 'd':
+			c.repeated = true;
+			break;
+		case 'e':
+			parse_twins(&c, optarg);
 			break;
 		case 'h':
 			usage(stdout);
@@ -920,6 +1052,9 @@ int main(int argc, char **argv)
 		       c.ifaces[i].of_kind[KIND_ICMP], c.ifaces[i].of_kind[KIND_TCP],
 		       c.ifaces[i].tcp_bytes);
 	}
+	if (c.repeated)
+		count_sendings(&c);
+	check_twins(&c);
 	check_numbers(&c, KIND_UDP, want_hops, want_numbers);
 	check_numbers(&c, KIND_ICMP, want_hops, want_echoes);
 	check_tcp(&c, want_hops, want_bytes);
@@ -930,6 +1065,7 @@ int main(int argc, char **argv)
 	free(c.fragments);
 	free(c.flows);
 	free(c.list);
+	free(c.twins);
 	close(fd);
 	return c.errors ? 1 : 0;
 }

@@ -37,6 +37,8 @@
 #define BUF_BYTES (256u << 10)	/* as much as one write may pass to the kernel */
 #define CHUNKS_MAX 32
 #define OFFSET_MASK ((UINT64_C(1) << 48) - 1)
+#define CONNECT_TRIES 200u
+#define CONNECT_PAUSE_US 5000u
 #define SERVER_TAG 0x8000u
 
 struct options {
@@ -49,7 +51,7 @@ struct options {
 	int64_t expect_bytes;	/* -1: anything */
 	unsigned tag;
 	int mss;		/* 0: the kernel's */
-	bool nodelay;
+	bool nodelay, keepalive;
 	int sndbuf;		/* 0: the kernel's */
 	unsigned rate;		/* bytes a second, 0: no limit */
 	size_t chunks[CHUNKS_MAX];
@@ -57,6 +59,7 @@ struct options {
 	unsigned pause_us;	/* between chunks */
 	unsigned connections;
 	int timeout_s;
+	int64_t first_seq;	/* client's initial sequence number; -1: the kernel's */
 };
 
 struct stream {
@@ -224,6 +227,11 @@ static int open_socket(const struct options *o, int family)
 		set_int(fd, IPPROTO_TCP, TCP_MAXSEG, o->mss, "TCP_MAXSEG");
 	if (o->nodelay)
 		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+	if (o->keepalive) {
+		set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE");
+		set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 1, "TCP_KEEPIDLE");
+		set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1, "TCP_KEEPINTVL");
+	}
 	if (o->sndbuf > 0)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, o->sndbuf, "SO_SNDBUF");
 	/* An accepted connection inherits all of these from its listener. */
@@ -262,6 +270,30 @@ static int run_server(const struct options *o)
 	return status;
 }
 
+/*
+ * The sequence number of the SYN: tcp_v4_connect() keeps one that a socket under repair was
+ * given. 0 means none to it.
+ */
+static void begin_at(int fd, uint32_t seq)
+{
+	set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON, "TCP_REPAIR");
+	set_int(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE, "TCP_REPAIR_QUEUE");
+	set_int(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, (int)seq, "TCP_QUEUE_SEQ");
+	set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP, "TCP_REPAIR");
+}
+
+/* A port that is used again is not free before the connection before it has ended on both sides. */
+static void connect_to(int fd, const struct addrinfo *ai)
+{
+	unsigned tries = 0;
+
+	while (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
+		if (errno != EADDRNOTAVAIL || ++tries == CONNECT_TRIES)
+			fail("connect");
+		usleep(CONNECT_PAUSE_US);
+	}
+}
+
 static int run_client(const struct options *o)
 {
 	struct addrinfo *ai = look_up(o, o->addr, o->port);
@@ -280,8 +312,9 @@ static int run_client(const struct options *o)
 				fail("bind");
 			freeaddrinfo(from);
 		}
-		if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
-			fail("connect");
+		if (o->first_seq >= 0)
+			begin_at(fd, (uint32_t)o->first_seq);
+		connect_to(fd, ai);
 		status |= transfer(fd, o);
 		close(fd);
 	}
@@ -300,8 +333,10 @@ static void usage(FILE *to)
 	      "  -d        TCP_NODELAY\n"
 	      "  -i USEC   pause between writes\n"
 	      "  -k N      connections, one after another (1)\n"
+	      "  -K        keepalives when nothing was sent for a second\n"
 	      "  -m MSS    TCP_MAXSEG\n"
 	      "  -P PORT   source port of the client\n"
+	      "  -q SEQ    initial sequence number of the client (needs CAP_NET_ADMIN)\n"
 	      "  -r BYTES  a second at most (the kernel paces), below 2G\n"
 	      "  -s BYTES  SO_SNDBUF\n"
 	      "  -t TAG    upper 16 bits of each word (client 0, server 0x8000)\n"
@@ -358,7 +393,8 @@ static void parse_chunks(struct options *o, char *list)
 int main(int argc, char **argv)
 {
 	struct options o = { .port = "5201", .expect_bytes = -1, .chunks = { 65536 },
-			     .n_chunks = 1, .connections = 1, .timeout_s = 30 };
+			     .n_chunks = 1, .connections = 1, .timeout_s = 30,
+			     .first_seq = -1 };
 	bool bytes_given = false, tag_given = false;
 	int c;
 
@@ -368,7 +404,7 @@ int main(int argc, char **argv)
 	}
 	o.server = strcmp(argv[1], "server") == 0;
 	optind = 2;
-	while ((c = getopt(argc, argv, "46c:de:hi:k:m:n:p:P:r:s:t:w:")) != -1) {
+	while ((c = getopt(argc, argv, "46c:de:hi:k:Km:n:p:P:q:r:s:t:w:")) != -1) {
 		switch (c) {
 		case '4':
 			o.family = AF_INET;
@@ -394,6 +430,9 @@ int main(int argc, char **argv)
 		case 'k':
 			o.connections = (unsigned)parse_bytes(optarg);
 			break;
+		case 'K':
+			o.keepalive = true;
+			break;
 		case 'm':
 			o.mss = (int)parse_bytes(optarg);
 			break;
@@ -406,6 +445,9 @@ int main(int argc, char **argv)
 			break;
 		case 'P':
 			o.source_port = optarg;
+			break;
+		case 'q':
+			o.first_seq = (int64_t)(parse_bytes(optarg) & UINT32_MAX);
 			break;
 		case 'r':
 			o.rate = (unsigned)parse_bytes(optarg) & 0x7fffffff;

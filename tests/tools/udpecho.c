@@ -33,9 +33,10 @@ struct options {
 	const char *addr, *port, *source_port;
 	uint64_t count, first;
 	size_t size_min, size_max;
-	bool one_way, set_df;
+	bool one_way, set_df, equal, options;
 	unsigned pause_us;
 	int timeout_ms;
+	int ttl;	/* 0: the kernel's */
 };
 
 static void fail(const char *what)
@@ -147,6 +148,15 @@ static bool await_reply(int fd, const struct options *o, uint64_t number, size_t
 	return false;
 }
 
+/* IPv6: a destination options header of 8 bytes, which is padding, in each datagram. */
+static void add_options(int fd)
+{
+	static const uint8_t padding[8] = { 0, 0, 1, 4 };
+
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_DSTOPTS, padding, sizeof(padding)) < 0)
+		fail("IPV6_DSTOPTS");
+}
+
 static int run_client(const struct options *o)
 {
 	static uint8_t buf[DATAGRAM_MAX];
@@ -161,9 +171,15 @@ static int run_client(const struct options *o)
 				    ai->ai_family == AF_INET ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
 				    &df, sizeof(df)) < 0)
 		fail("MTU_DISCOVER");
+	if (o->options)
+		add_options(fd);
+	if (o->ttl && setsockopt(fd, ai->ai_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+				 ai->ai_family == AF_INET ? IP_TTL : IPV6_UNICAST_HOPS, &o->ttl,
+				 sizeof(o->ttl)) < 0)
+		fail("TTL");
 	freeaddrinfo(ai);
 	for (uint64_t i = 0; i < o->count; i++) {
-		uint64_t number = o->first + i;
+		uint64_t number = o->equal ? o->first : o->first + i;
 		size_t len;
 
 		x = x * 1664525u + 1013904223u;
@@ -191,9 +207,12 @@ static void usage(FILE *to)
 	      "  -b NUMBER   first number (1)\n"
 	      "  -s MIN[-MAX] bytes of a request, at least 8 (64)\n"
 	      "  -D          set DF, never fragment\n"
+	      "  -E          all requests bear the first number: equal datagrams\n"
+	      "  -x          IPv6: with a destination options header (needs CAP_NET_RAW)\n"
 	      "  -i USEC     pause between requests\n"
 	      "  -o          one way: no replies\n"
 	      "  -P PORT     source port of the client\n"
+	      "  -t TTL      or hop limit\n"
 	      "  -w MSEC     how long to wait for a reply (1000) or a request (60000)\n"
 	      "  -4, -6      family\n", to);
 }
@@ -239,7 +258,7 @@ int main(int argc, char **argv)
 	}
 	server = strcmp(argv[1], "server") == 0;
 	optind = 2;
-	while ((c = getopt(argc, argv, "46b:Dhi:n:op:P:s:w:")) != -1) {
+	while ((c = getopt(argc, argv, "46b:DEhi:n:op:P:s:t:w:x")) != -1) {
 		switch (c) {
 		case '4':
 			o.family = AF_INET;
@@ -252,6 +271,12 @@ int main(int argc, char **argv)
 			break;
 		case 'D':
 			o.set_df = true;
+			break;
+		case 'E':
+			o.equal = true;
+			break;
+		case 'x':
+			o.options = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -274,6 +299,9 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			parse_size(&o, optarg);
+			break;
+		case 't':
+			o.ttl = (int)number(optarg);
 			break;
 		case 'w':
 			o.timeout_ms = (int)number(optarg);
