@@ -30,7 +30,7 @@
 
 #define SETTLED_WINDOWS 4 /* for look-alikes to show: 8 s, longer than most heartbeats' period */
 #define USUAL_LEAST_NS 50000 /* delays vary by so much at least */
-#define TRY_AFTER 64u /* packets more than at the last try */
+#define TRY_AFTER 8u /* packets more than at the last try */
 #define POOR_FACTOR 4 /* delays beyond the usual that differ by less are alike */
 
 bool verify_is_same(const struct sent *s, const struct received *r)
@@ -162,17 +162,24 @@ bool verify_fits_better(const struct verify *v, const struct received *r, uint32
 
 /* ------------------------------------------------------------------ choosing */
 
+static bool is_near(const struct verify *v, const struct sent *s, const struct received *r)
+{
+	int64_t delay = delay_of(v, s, r);
+
+	return delay >= -v->cfg.window_ns && delay <= v->cfg.window_ns;
+}
+
 /* The only one of its kind. */
 static bool is_it(const struct verify *v, const struct sent *s, const struct received *r)
 {
-	int64_t delay;
-
-	if (s->flags & SENT_STRONG || verify_fit_of(v, s, r) != VERIFY_FIT_NOT)
+	if (verify_fit_of(v, s, r) != VERIFY_FIT_NOT)
 		return true;
-	/* As long as all went one way, the clocks may be apart by whatever the first was late. */
-	delay = delay_of(v, s, r);
-	return !verify_pair_of(v, s->from, s->to)->line.known && delay < 0 &&
-	       delay > -v->cfg.window_ns;
+	/*
+	 * As long as all went one way, the clocks may be apart by whatever the first was late. An id
+	 * is believed rather than the clocks.
+	 */
+	return (s->flags & SENT_STRONG || !verify_pair_of(v, s->from, s->to)->line.known) &&
+	       is_near(v, s, r);
 }
 
 struct candidates {
@@ -213,13 +220,14 @@ static struct candidates find_candidates(const struct verify *v, const struct re
 }
 
 /* Others that fit as well as the one that is taken: no longer known which is which. */
-static bool mark_equals(struct verify *v, const struct received *r, uint32_t taken,
-			enum verify_fit fit)
+static bool leave_open(struct verify *v, const struct received *r, uint32_t taken,
+		       enum verify_fit fit)
 {
 	const struct direction *d = verify_direction_of(v, r->from, r->to);
 	int64_t most = POOR_FACTOR * delay_of(v, &v->sent[taken], r) + d->usual.mean_ns + SLACK_NS;
+	/* What did not reach the last hop leaves all of them missing, whichever it was. */
+	bool arrived = r->whole & ROLE_BIT(v->node[r->to].last) || r->pieces != NONE, any = false;
 	unsigned n = 0;
-	bool any = false;
 
 	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
 	     i = v->sent[i].next, n++) {
@@ -230,10 +238,10 @@ static bool mark_equals(struct verify *v, const struct received *r, uint32_t tak
 			continue;
 		if (fit == VERIFY_FIT_POOR && delay_of(v, s, r) > most)
 			continue;
-		s->flags |= SENT_ALIKE;
+		s->flags |= arrived ? SENT_ALIKE : 0;
 		any = true;
 	}
-	if (any)
+	if (any && arrived)
 		v->sent[taken].flags |= SENT_ALIKE;
 	return any;
 }
@@ -261,12 +269,12 @@ struct verify_choice verify_choose(struct verify *v, struct received *r)
 	struct candidates c = find_candidates(v, r);
 	if (c.n_well) {
 		ret.best = c.well;
-		r->unsure = c.n_well > 1 && mark_equals(v, r, c.well, VERIFY_FIT_WELL);
+		r->unsure = c.n_well > 1 && leave_open(v, r, c.well, VERIFY_FIT_WELL);
 	} else if (c.copy != NONE) {
 		ret.copy = c.copy;
 	} else if (c.n_poor) {
 		ret.best = c.poor;
-		r->unsure = c.n_poor > 1 && mark_equals(v, r, c.poor, VERIFY_FIT_POOR);
+		r->unsure = c.n_poor > 1 && leave_open(v, r, c.poor, VERIFY_FIT_POOR);
 	}
 	return ret;
 }
@@ -280,13 +288,34 @@ static bool tells_time(const struct sent *s, const struct received *r)
 	       !(s->flags & SENT_RETRANSMISSION);
 }
 
+/*
+ * Have both nodes come as far as the later of the two? One that is read ahead of the other, from a pipe
+ * beside one that hangs, has shown packets whose like the other will show only later.
+ */
+static bool is_reached(const struct verify *v, const struct sent *s, const struct received *r)
+{
+	int64_t sent = verify_in_step(v, s->from, s->wire_ns);
+	int64_t came = verify_in_step(v, s->to, r->first_ns), later = sent > came ? sent : came;
+	const unsigned node[] = { s->from, s->to };
+
+	for (unsigned k = 0; k < 2; k++) {
+		int64_t frontier = v->node[node[k]].frontier_ns;
+
+		if (frontier == INT64_MIN ||
+		    (frontier != INT64_MAX && verify_in_step(v, node[k], frontier) <= later))
+			return false;
+	}
+	return true;
+}
+
 void verify_meet(struct verify *v, struct received *r)
 {
 	uint32_t i = NONE;
 
-	if (verify_pair_of(v, r->from, r->to)->line.known || count_same(v, r, &i) != 1 ||
+	if (!verify_has_offset(v, r->from, r->to) ||
+	    verify_pair_of(v, r->from, r->to)->line.known || count_same(v, r, &i) != 1 ||
 	    !(v->sent[i].flags & SENT_STRONG) || !tells_time(&v->sent[i], r) ||
-	    another_received(v, r))
+	    !is_near(v, &v->sent[i], r) || another_received(v, r))
 		return;
 	verify_clock_sample(v, &v->sent[i], r);
 }
@@ -299,7 +328,8 @@ static bool is_settled(const struct verify *v, unsigned node, int64_t time_ns)
 	       (frontier != INT64_MIN && frontier - time_ns >= SETTLED_WINDOWS * v->cfg.window_ns);
 }
 
-static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool at_once)
+/* strong: only by packets that are one of their kind by themselves. */
+static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool strong, bool at_once)
 {
 	struct direction *d = verify_direction_of(v, from, to);
 	struct pair *p = verify_pair_of(v, from, to);
@@ -315,15 +345,17 @@ static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool at_o
 			p->alike = true;
 			continue;
 		}
-		if (!tells_time(&v->sent[i], r) ||
-		    (!at_once &&
-		     (!is_settled(v, from, v->sent[i].wire_ns) || !is_settled(v, to, r->first_ns))))
+		const struct sent *s = &v->sent[i];
+		if (!tells_time(s, r) || strong != ((s->flags & SENT_STRONG) != 0))
 			continue;
-		verify_clock_sample(v, &v->sent[i], r);
+		if (at_once ||
+		    (strong ? is_reached(v, s, r)
+			    : is_settled(v, from, s->wire_ns) && is_settled(v, to, r->first_ns)))
+			verify_clock_sample(v, s, r);
 	}
 }
 
-void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once)
+static void acquaint_pair(struct verify *v, unsigned a, unsigned b, bool at_once)
 {
 	struct pair *p = verify_pair_of(v, a, b);
 
@@ -333,6 +365,24 @@ void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once)
 	if (!at_once && v->n_taken < p->next_try)
 		return;
 	p->next_try = v->n_taken + v->n_taken / 2 + TRY_AFTER;
-	acquaint_way(v, a, b, at_once);
-	acquaint_way(v, b, a, at_once);
+	for (unsigned strong = 2; strong-- && !verify_has_offset(v, a, b);) {
+		acquaint_way(v, a, b, strong, at_once);
+		acquaint_way(v, b, a, strong, at_once);
+	}
+}
+
+void verify_acquaint(struct verify *v)
+{
+	unsigned n = v->cfg.n_nodes;
+	uint32_t crowd = v->n_packets - v->n_packets / 4;
+	bool at_once = v->finishing;
+
+	/* Tables that are nearly full cannot wait for what may still show. */
+	if ((v->n_sent >= crowd || v->n_received >= crowd) && v->n_taken >= v->next_full) {
+		v->next_full = v->n_taken + v->n_packets / 8;
+		at_once = true;
+	}
+	for (unsigned k = 0; k < n * n; k++)
+		if (k / n < k % n)
+			acquaint_pair(v, k / n, k % n, at_once);
 }

@@ -19,17 +19,6 @@
 
 #define EVICT_LOOK 64 /* of the oldest, for one that has arrived */
 
-/* The tables are full: what could still show cannot be waited for. */
-static void acquaint_all(struct verify *v)
-{
-	if (v->n_taken < v->next_full)
-		return;
-	v->next_full = v->n_taken + v->n_packets;
-	for (unsigned a = 0; a < v->cfg.n_nodes; a++)
-		for (unsigned b = a + 1; b < v->cfg.n_nodes; b++)
-			verify_acquaint(v, a, b, true);
-}
-
 /*
  * Room for one more. The oldest of which all has arrived waits only for copies of itself; one
  * that has not would be unknown for ever.
@@ -40,7 +29,7 @@ static void evict_sent(struct verify *v)
 	unsigned n = 0;
 	struct direction *best = NULL;
 
-	acquaint_all(v);
+	verify_acquaint(v);
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++)
 		if (!best || v->direction[k].sent.n > best->sent.n)
 			best = &v->direction[k];
@@ -68,7 +57,7 @@ static void evict_received(struct verify *v)
 {
 	struct direction *best = NULL;
 
-	acquaint_all(v);
+	verify_acquaint(v);
 	for (unsigned k = 0; k < v->cfg.n_nodes * v->cfg.n_nodes; k++) {
 		if (verify_drop_unclaimed(v, &v->direction[k]))
 			return;

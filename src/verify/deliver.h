@@ -81,11 +81,10 @@ bool verify_fits_better(const struct verify *v, const struct received *r, uint32
 int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to, int64_t time_ns);
 /* r is s and can be no other: its delay is usual. */
 void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r);
-/* As long as not both ways are known: tells the clocks where r is one of its kind and was sent. */
+/* One way is known already: r tells the clocks the other where it is one of its kind and was sent. */
 void verify_meet(struct verify *v, struct received *r);
-/* The same, out of all that is held and has no id; at_once: whether settled or not. */
-void verify_acquaint(struct verify *v, unsigned a, unsigned b, bool at_once);
-
+/* Clocks of which nothing is known: the same, out of all that is held. */
+void verify_acquaint(struct verify *v);
 /* How long packets of that direction usually are on their way, by the clocks as they are known. */
 int64_t verify_on_way_ns(const struct verify *v, unsigned from, unsigned to);
 

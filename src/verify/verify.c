@@ -310,6 +310,17 @@ void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last
 
 #define SAME_CLOCK_NS 3600000000000LL /* NTP or not: clocks of a cluster are not an hour apart */
 
+int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns)
+{
+	const struct node *first = &v->node[0], *n = &v->node[node];
+	int64_t apart;
+
+	if (!node || !first->told || !n->told)
+		return time_ns;
+	apart = n->first_ns - first->first_ns;
+	return apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS ? time_ns - apart : time_ns;
+}
+
 int verify_next(const struct verify *v, const bool ready[], const int64_t next_ns[])
 {
 	int best = -1;
@@ -320,14 +331,8 @@ int verify_next(const struct verify *v, const bool ready[], const int64_t next_n
 
 		if (!ready[k])
 			continue;
-		if (k && verify_has_offset(v, 0, k)) {
-			t = verify_convert(v, k, 0, t);
-		} else if (k && v->node[k].told && v->node[0].told) {
-			/* Nothing matched yet: in raw time, or side by side when too far apart. */
-			int64_t apart = v->node[k].first_ns - v->node[0].first_ns;
-			if (apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS)
-				t -= apart;
-		}
+		t = k && verify_has_offset(v, 0, k) ? verify_convert(v, k, 0, t)
+						    : verify_in_step(v, k, t);
 		if (best < 0 || t < best_ns) {
 			best = (int)k;
 			best_ns = t;
@@ -437,6 +442,15 @@ static void excuse(struct verify *v, struct direction *d)
 	r->n_places = places;
 }
 
+static void estimate_all(struct verify *v)
+{
+	unsigned n = v->cfg.n_nodes;
+
+	for (unsigned k = 0; k < n * n; k++)
+		if (v->pair[k].samples && !v->cfg.has_offset && v->node[k % n].told)
+			verify_estimate(v, k / n, k % n, v->node[k % n].last_ns);
+}
+
 void verify_finish(struct verify *v)
 {
 	unsigned n = v->cfg.n_nodes;
@@ -445,19 +459,12 @@ void verify_finish(struct verify *v)
 		verify_solo_finish(v);
 		return;
 	}
-	for (unsigned k = 0; k < n * n; k++) {
-		struct pair *p = &v->pair[k];
-		if (p->samples && !v->cfg.has_offset)
-			verify_clock_line(p->clock, &p->line);
-	}
+	estimate_all(v);
 	verify_deliver_finish(v);
-	for (unsigned k = 0; k < n * n; k++) {
-		struct pair *p = &v->pair[k];
-		if (p->samples && !v->cfg.has_offset)
-			verify_clock_line(p->clock, &p->line);
+	estimate_all(v);
+	for (unsigned k = 0; k < n * n; k++)
 		if (v->direction[k].d.lost)
 			excuse(v, &v->direction[k]);
-	}
 }
 
 /* -------------------------------------------------------------------- result */

@@ -240,7 +240,8 @@ struct verify {
 	struct piece *piece;
 	uint32_t piece_top, piece_free;
 	uint32_t n_packets; /* capacity of sent, and of received */
-	uint64_t random, n_taken, next_full;
+	uint64_t random, n_taken;
+	uint64_t next_full; /* of verify_acquaint() while tables are nearly full: n_taken */
 	uint64_t matched, evicted_sent, evicted_received;
 };
 
@@ -255,6 +256,11 @@ struct pair *verify_pair_of(const struct verify *v, unsigned a, unsigned b);
 bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
 /* A time of node a's clock, as node b's shows it then. */
 int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
+/*
+ * As long as nothing matched: a time of the node beside those of the others. As its clock has it, or
+ * from its first frame on where clocks are too far apart.
+ */
+int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns);
 /* The clocks' line anew; about time_ns of node b's clock usual delays are kept in step with it. */
 void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l);

@@ -208,6 +208,36 @@ static void test_wrong_pair(void **unused)
 	done();
 }
 
+/*
+ * b is read to its end before a begins. What it shows first of a kind is not what a shows first:
+ * that one was lost, and the same id came again.
+ */
+static void test_read_ahead(void **unused)
+{
+	(void)unused;
+	begin(2, false, 0);
+	give(B, 3 * S, &(struct spec){ .head = 50, .body = 60, .ip_id = 7 });
+	for (unsigned i = 0; i < 40; i++)
+		give(B, i * 100 * MS + 50 * MS,
+		     &(struct spec){ .head = 500 + i, .body = 1, .ip_id = 100 + i });
+	verify_time(v, B, T0 + SHIFT, T0 + SHIFT + 4 * S, INT64_MAX);
+	give(A, 20 * MS, &(struct spec){ .head = 50, .body = 60, .ip_id = 7 });
+	verify_time(v, A, T0, T0 + MS, T0 + MS);
+	for (unsigned i = 0; i < 40; i++) {
+		int64_t t = i * 100 * MS + 50 * MS;
+
+		give(A, t, &(struct spec){ .head = 500 + i, .body = 1, .ip_id = 100 + i });
+		if (i == 30)
+			give(A, 3 * S, &(struct spec){ .head = 50, .body = 60, .ip_id = 7 });
+		verify_time(v, A, T0, T0 + t, T0 + t);
+	}
+	ran(0, 4 * S);
+	assert_int_equal(end(0)->delivered, 41);
+	assert_int_equal(result.directions[0].lost + result.directions[0].unknown, 1);
+	assert_int_equal(result.directions[0].duplicated, 0);
+	done();
+}
+
 /* Nearer to each other than delays vary: how many arrived is known, but not which did not. */
 static void test_flood(void **unused)
 {
@@ -234,6 +264,26 @@ static void test_flood(void **unused)
 				 with_loss ? VERIFY_INCONCLUSIVE : VERIFY_DELIVERED);
 		done();
 	}
+}
+
+/* Two that look alike, one of them seen at b's underlay only: neither arrived, whichever it was. */
+static void test_neither_arrived(void **unused)
+{
+	const struct verify_direction *d;
+	const struct spec s = { .head = 50, .body = 60 };
+	const struct spec outside = { .head = 50, .body = 60, .hops = 1 };
+
+	(void)unused;
+	begin(2, false, 0);
+	frame_of(0, 5 * S);
+	give(A, S, &s);
+	give(A, S + 1000, &s);
+	give(B, S + 1000, &outside);
+	ran(0, 10 * S);
+	d = end(0);
+	assert_int_equal(d->lost, 2);
+	assert_int_equal(d->unknown, 0);
+	done();
 }
 
 /* Told the offset, a heartbeat that is late by half a period is late, not another one. */
@@ -282,7 +332,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_start),   cmocka_unit_test(test_lost_among),
 		cmocka_unit_test(test_nothing_else), cmocka_unit_test(test_no_ids),
-		cmocka_unit_test(test_wrong_pair),   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_wrong_pair),   cmocka_unit_test(test_read_ahead),
+		cmocka_unit_test(test_flood),	     cmocka_unit_test(test_neither_arrived),
 		cmocka_unit_test(test_told),	     cmocka_unit_test(test_equal_is_not_altered),
 	};
 
