@@ -175,8 +175,8 @@ static bool is_it(const struct verify *v, const struct sent *s, const struct rec
 	if (verify_fit_of(v, s, r) != VERIFY_FIT_NOT)
 		return true;
 	/*
-	 * As long as all went one way, the clocks may be apart by whatever the first was late. An id
-	 * is believed rather than the clocks.
+	 * As long as all went one way, the clocks may be apart by whatever the first was late.
+	 * An id is believed rather than the clocks.
 	 */
 	return (s->flags & SENT_STRONG || !verify_pair_of(v, s->from, s->to)->line.known) &&
 	       is_near(v, s, r);
@@ -289,8 +289,8 @@ static bool tells_time(const struct sent *s, const struct received *r)
 }
 
 /*
- * Have both nodes come as far as the later of the two? One that is read ahead of the other, from a pipe
- * beside one that hangs, has shown packets whose like the other will show only later.
+ * Have both nodes come as far as the later of the two? One that is read ahead of the other, from
+ * a pipe beside one that hangs, has shown packets whose like the other will show only later.
  */
 static bool is_reached(const struct verify *v, const struct sent *s, const struct received *r)
 {
