@@ -81,7 +81,7 @@ bool verify_fits_better(const struct verify *v, const struct received *r, uint32
 int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to, int64_t time_ns);
 /* r is s and can be no other: its delay is usual. */
 void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r);
-/* One way is known already: r tells the clocks the other where it is one of its kind and was sent. */
+/* One way is known: r tells the clocks the other where it is one of its kind and was sent. */
 void verify_meet(struct verify *v, struct received *r);
 /* Clocks of which nothing is known: the same, out of all that is held. */
 void verify_acquaint(struct verify *v);

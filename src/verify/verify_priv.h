@@ -257,11 +257,11 @@ bool verify_has_offset(const struct verify *v, unsigned a, unsigned b);
 /* A time of node a's clock, as node b's shows it then. */
 int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 /*
- * As long as nothing matched: a time of the node beside those of the others. As its clock has it, or
- * from its first frame on where clocks are too far apart.
+ * As long as nothing matched: a time of the node beside those of the others. As its clock has
+ * it, or from its first frame on where clocks are too far apart.
  */
 int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns);
-/* The clocks' line anew; about time_ns of node b's clock usual delays are kept in step with it. */
+/* The clocks' line anew; usual delays follow what it says about time_ns of node b's clock. */
 void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l);
 void verify_count_lost(struct direction *d, const struct sent *s, const struct verify_lost *l);
