@@ -141,16 +141,10 @@ void datagram_index(struct correlate *c, uint32_t i, const struct correlate_obs 
 		alias_add(c, i, key_datagram_any(o), 0);
 }
 
-/*
- * The datagram's length is that of the whole. Where its last fragment was not seen, the token
- * tells: the length that UDP's header gives is in it.
- */
-static bool has_size(const struct correlate *c, const struct packet *p,
-		     const struct correlate_obs *o)
+/* What was seen of a datagram fits the whole of one; its last fragment may not have been. */
+static bool has_size(const struct packet *p, const struct correlate_obs *o)
 {
-	if (p->flags & PACKET_TOTAL_KNOWN)
-		return p->size == o->size;
-	return o->token && more_of(c, p)->token == o->token && p->size <= o->size;
+	return (p->flags & PACKET_TOTAL_KNOWN) ? p->size == o->size : p->size < o->size;
 }
 
 static bool fits_datagram(const struct correlate *c, const struct packet *p,
@@ -160,7 +154,7 @@ static bool fits_datagram(const struct correlate *c, const struct packet *p,
 		return false;
 	if (o->kind == KIND_WHOLE)
 		return p->kind == KIND_FRAGMENT && !packet_has_place(c, p, place) &&
-		       has_size(c, p, o);
+		       has_size(p, o);
 	uint32_t end = o->frag_off + o->size;
 	return !range_overlaps(c, p, place, o->frag_off, end) &&
 	       (!(p->flags & PACKET_TOTAL_KNOWN) || end <= p->size);

@@ -396,43 +396,52 @@ static void test_defragment_v6(void **state)
 }
 
 /*
- * A fragment that the veth did not show: the whole datagram behind it is the same all the same,
- * as long as the first one was seen.
+ * Fragments that the veth did not show (seen: a bit for each that it did): the whole datagram
+ * behind it is the same all the same, by its content if the first one was seen, else by its id.
  */
-static void defragment_without(struct bench *b, const char *src, const char *dst, unsigned missing)
+static void defragment_some(struct bench *b, const char *src, const char *dst, unsigned seen)
 {
 	struct wire w = udp_out(is_v6(src) ? 0 : 77, 3000, 1);
-	unsigned first = b->n;
+	unsigned first = b->n, n = 0;
 
 	w.src = src;
 	w.dst = dst;
 	w.frag_id = 1;
 	bench_start(b);
 	for (unsigned k = 0; k < 3; k++)
-		if (k != missing)
+		if (seen >> k & 1) {
 			see(b, VETH, MODEL_WAY_IN, k * US, fragment_of(w, k));
+			n++;
+		}
 	see(b, BRIDGE, MODEL_WAY_IN, 10 * US, w);
 	w.frag_id = 2;
 	fragments(b, VTEP, MODEL_WAY_OUT, 20 * US, w, in_order);
 	fragments(b, UNDERLAY, MODEL_WAY_OUT, 30 * US, w, in_order);
 	bench_end(b);
-	assert_packet(b, first, 9);
+	assert_packet(b, first, n + 7);
 	assert_int_equal(packet_of(b, first)->next_expected, MODEL_ROLE_VETH);
+	assert_int_equal(packet_of(b, first)->status, RESULT_INCOMPLETE);
+	assert_int_equal(b->result.packets.total, 1);
 }
 
 static void test_defragment_last_missing(void **state)
 {
-	defragment_without(*state, POD, REMOTE, 2);
+	defragment_some(*state, POD, REMOTE, 3);
 }
 
 static void test_defragment_last_missing_v6(void **state)
 {
-	defragment_without(*state, POD6, REMOTE6, 2);
+	defragment_some(*state, POD6, REMOTE6, 3);
 }
 
 static void test_defragment_middle_missing(void **state)
 {
-	defragment_without(*state, POD, REMOTE, 1);
+	defragment_some(*state, POD, REMOTE, 5);
+}
+
+static void test_defragment_middle_alone(void **state)
+{
+	defragment_some(*state, POD, REMOTE, 2);
 }
 
 /* An IP id that has come round to 0 is an id; the next datagram is no part of this one. */
@@ -871,6 +880,7 @@ int main(void)
 		T(test_defragment_last_missing),
 		T(test_defragment_last_missing_v6),
 		T(test_defragment_middle_missing),
+		T(test_defragment_middle_alone),
 		T(test_defragment_id_zero), T(test_bridge_is_no_super),
 		T(test_fragments_translated), T(test_fragments_translated_without_first),
 		T(test_fragment_missing),
