@@ -594,8 +594,7 @@ int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_pac
 			at = at_text(at, NG_OPT_COMMENT, p->comment, p->comment_len);
 		}
 	}
-	if (p->flags)
-		at = at32(at_option(at, NG_EPB_FLAGS, 4), p->flags);
+	at = at32(at_option(at, NG_EPB_FLAGS, 4), p->flags); /* 0: which way is not known */
 	if (p->drops)
 		at = at64(at_option(at, NG_EPB_DROPCOUNT, 8), p->drops);
 	if (p->packet_id)
