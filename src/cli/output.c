@@ -777,8 +777,18 @@ static int64_t since(int64_t now, int64_t before)
 static int write_statistics(struct output *o, const struct result *r, int64_t now_ns,
 			    const struct causes_lines *found, struct err *err)
 {
+	const char *line[CAUSES_LINES_MAX + 1];
+	char steps[64];
+	unsigned n = 0;
 	int rc = 0;
 
+	for (; found && n < found->n; n++)
+		line[n] = found->line[n];
+	if (r->capture.clock_steps) {
+		(void)snprintf(steps, sizeof(steps), "podhop clock_steps=%" PRIu64,
+			       r->capture.clock_steps);
+		line[n++] = steps;
+	}
 	for (unsigned k = 0; k < o->n_files; k++) {
 		for (unsigned i = 0; i < r->capture.n_interfaces && i < o->net->n_hops && !rc;
 		     i++) {
@@ -801,9 +811,9 @@ static int write_statistics(struct output *o, const struct result *r, int64_t no
 				.user_deliv = written,
 			};
 			/* Of the node, not of a hop: told once a file. */
-			if (found && !s.interface) {
-				s.comments = found->line;
-				s.n_comments = found->n;
+			if (!s.interface) {
+				s.comments = line;
+				s.n_comments = n;
 			}
 			rc = pcapng_writer_statistics(o->files[k].writer, &s, err);
 			if (rc < 0)

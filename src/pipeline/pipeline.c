@@ -844,12 +844,18 @@ int pipeline_counters(const struct pipeline *p, struct result *r, struct err *er
 	return correlate_counters(p->correlate, r, err);
 }
 
+static void tell_order(const struct pipeline *p, struct result *r)
+{
+	r->capture.late = p->late;
+	r->capture.clock_steps = p->clock_steps;
+}
+
 int pipeline_summary(const struct pipeline *p, struct result *r, struct err *err)
 {
 	int rc = correlate_summary(p->correlate, r, err);
 
 	if (!rc)
-		r->capture.late = p->late;
+		tell_order(p, r);
 	return rc;
 }
 
@@ -859,7 +865,7 @@ int pipeline_result(const struct pipeline *p, struct result *r, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	r->capture.late = p->late;
+	tell_order(p, r);
 	return 0;
 }
 

@@ -652,6 +652,8 @@
 			add("Filter", plural(c.filter_unsure, "packet") + " kept although the filter could not decide");
 		if (c.late || c.closed_early)
 			add("Order", count(c.late) + " frames came too late for time order, " + count(c.closed_early) + " packets were closed early");
+		if (c.clock_steps)
+			add("Clock", "set back " + plural(c.clock_steps, "time"));
 		for (const i of R.inputs)
 			add("File", (i.file || "?") + ", " + plural(i.frames, "frame") + (i.truncated_at === null ? "" :
 				"; read to byte " + count(i.truncated_at) + (i.reason ? ": " + i.reason : "")));

@@ -124,6 +124,7 @@ static json_t *capture(const struct result *r)
 	set(&o, "foreign", report_json_u64(r->capture.foreign));
 	set(&o, "filter_unsure", report_json_u64(r->capture.filter_unsure));
 	set(&o, "late", report_json_u64(r->capture.late));
+	set(&o, "clock_steps", report_json_u64(r->capture.clock_steps));
 	set(&o, "closed_early", report_json_u64(r->capture.closed_early));
 	set(&o, "cpu_ns", report_json_u64(r->capture.cpu_ns));
 	set(&o, "max_rss_bytes", report_json_u64(r->capture.max_rss_bytes));

@@ -258,6 +258,7 @@ static void test_clock_steps_back(void **state)
 			assert_true(out.time_ns[i] >= out.time_ns[i - 1] || i == 160);
 		assert_int_equal(r.packets.total, 80);
 		assert_int_equal(r.packets.complete, 80);
+		assert_int_equal(r.capture.clock_steps, 1);
 		result_free(&r);
 	}
 }

@@ -133,6 +133,7 @@ static void full(struct result *r)
 			     .foreign = 321,
 			     .filter_unsure = 2,
 			     .late = 1,
+			     .clock_steps = 2,
 			     .closed_early = 5,
 			     .cpu_ns = 123456789,
 			     .max_rss_bytes = 14200000,
@@ -171,7 +172,7 @@ static void clean(struct result *r)
 	full(r);
 	paths[0].packets = paths[1].packets = 1204;
 	r->capture.foreign = r->capture.filter_unsure = r->capture.late = 0;
-	r->capture.closed_early = 0;
+	r->capture.clock_steps = r->capture.closed_early = 0;
 	r->capture.n_interfaces = 3;
 	r->packets.total = r->packets.complete = 2408;
 	r->packets.incomplete = r->packets.ambiguous = r->packets.edge = 0;
@@ -257,7 +258,7 @@ static void extreme(struct result *r)
 	r->capture.start_ns = INT64_MIN;
 	r->capture.end_ns = INT64_MAX;
 	r->capture.observations = r->capture.foreign = r->capture.filter_unsure = UINT64_MAX;
-	r->capture.late = r->capture.closed_early = UINT64_MAX;
+	r->capture.late = r->capture.clock_steps = r->capture.closed_early = UINT64_MAX;
 	r->capture.cpu_ns = r->capture.max_rss_bytes = UINT64_MAX;
 	r->capture.interfaces = &i;
 	r->capture.n_interfaces = 1;
@@ -413,8 +414,8 @@ static void test_text_fits(void **state)
 		void (*build)(struct result *r);
 		unsigned width, lines_max;
 	} cases[] = {
-		{ clean, 0, 40 }, { clean, 120, 40 },	  { full, 0, 80 },
-		{ full, 72, 80 }, { black_hole, 80, 40 }, { empty, 80, 10 },
+		{ clean, 0, 40 }, { clean, 120, 40 },	  { full, 0, 81 },
+		{ full, 72, 81 }, { black_hole, 80, 40 }, { empty, 80, 10 },
 	};
 	static struct model_net net;
 
@@ -490,8 +491,8 @@ static const struct {
 	{ "", "schema node inputs capture packets paths encapsulation latency flows flows_omitted "
 	      "losses losses_omitted" },
 	{ "inputs", "file frames truncated_at reason" },
-	{ "capture", "start_ns end_ns observations foreign filter_unsure late closed_early cpu_ns "
-		     "max_rss_bytes interfaces" },
+	{ "capture", "start_ns end_ns observations foreign filter_unsure late clock_steps "
+		     "closed_early cpu_ns max_rss_bytes interfaces" },
 	{ "capture.interfaces", "name role observations bytes dropped_kernel dropped_interface "
 				"dropped_podhop" },
 	{ "packets", "total complete incomplete ambiguous edge not_ip malformed" },
