@@ -32,6 +32,18 @@ int capture_linkstats_open(void);
 int capture_linkstats_read(int fd, const char *const *names, unsigned n,
 			   struct linkstats *ret_stats);
 
+/* ---------------------------------------------------- engine.c */
+
+/*
+ * Adds to a total what a 32-bit count has moved since it was last looked at: libpcap adds up what
+ * the kernel tells in 32 bits, which wrap.
+ */
+static inline void capture_count_on(uint64_t *total, uint32_t *last, uint32_t now)
+{
+	*total += (uint32_t)(now - *last);
+	*last = now;
+}
+
 /* ---------------------------------------------- filter_words.c */
 
 /*

@@ -698,11 +698,8 @@ void capture_get_counters(struct capture *c, unsigned hop_index,
 		return;
 	}
 	hop = &c->hops[hop_index];
-	/* libpcap adds the kernel's counts up in 32 bits, which wrap: take differences */
-	if (pcap_stats(hop->pcap, &stat) == 0) {
-		hop->counters.dropped_kernel += (uint32_t)(stat.ps_drop - hop->last_ps_drop);
-		hop->last_ps_drop = stat.ps_drop;
-	}
+	if (pcap_stats(hop->pcap, &stat) == 0)
+		capture_count_on(&hop->counters.dropped_kernel, &hop->last_ps_drop, stat.ps_drop);
 	read_linkstats(c, false);
 	*ret_counters = hop->counters;
 }

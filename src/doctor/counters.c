@@ -190,6 +190,20 @@ void doctor_counters_free(struct doctor_counters *c)
 	free(c);
 }
 
+/*
+ * The kernel keeps these in 32 bits a CPU (struct softnet_data, struct ip_conntrack_stat): modulo
+ * 2^32 the difference is right though one has wrapped. Of the others a smaller value is that of a
+ * device, rule or queue that was made anew.
+ */
+static uint64_t moved(const struct doctor_counter *c, uint64_t was)
+{
+	if (c->value >= was)
+		return c->value - was;
+	if (strcmp(c->group, "softnet") == 0 || strcmp(c->group, "conntrack") == 0)
+		return (uint32_t)(c->value - was);
+	return c->value;
+}
+
 int doctor_counters_diff(const struct doctor_counters *before, const struct doctor_counters *after,
 			 int (*fn)(void *arg, const struct doctor_counter *c, uint64_t moved),
 			 void *arg)
@@ -205,11 +219,9 @@ int doctor_counters_diff(const struct doctor_counters *before, const struct doct
 			i++;
 		if (i < before->n && by_name(&before->c[i], c) == 0)
 			was = before->c[i].value;
-		if (was > c->value)
-			was = 0;
 		if (c->kind == DOCTOR_COUNTER_GAUGE || c->value == was)
 			continue;
-		rc = fn(arg, c, c->value - was);
+		rc = fn(arg, c, moved(c, was));
 		if (rc)
 			return rc;
 	}

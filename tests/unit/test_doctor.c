@@ -1122,6 +1122,8 @@ static void test_counters_diff(void **state)
 		{ "link", "gone", "rx_dropped", DOCTOR_COUNTER_DROP, 7 },
 		{ "link", "new", "rx_dropped", DOCTOR_COUNTER_DROP, 9 },
 		{ "nft", "t", "drop", DOCTOR_COUNTER_DROP, 1 },
+		{ "softnet", "cpu0", "dropped", DOCTOR_COUNTER_DROP, UINT32_MAX - 2 },
+		{ "softnet", "cpu1", "dropped", DOCTOR_COUNTER_DROP, 8 },
 	}, b[] = {
 		{ "conntrack", "", "entries", DOCTOR_COUNTER_GAUGE, 99 },
 		{ "ip", "", "ForwDatagrams", DOCTOR_COUNTER_TRAFFIC, 8 },
@@ -1129,6 +1131,8 @@ static void test_counters_diff(void **state)
 		{ "link", "new", "rx_dropped", DOCTOR_COUNTER_DROP, 2 },
 		{ "nft", "t", "drop", DOCTOR_COUNTER_DROP, 138 },
 		{ "nft", "u", "drop", DOCTOR_COUNTER_DROP, 4 },
+		{ "softnet", "cpu0", "dropped", DOCTOR_COUNTER_DROP, 4 },
+		{ "softnet", "cpu1", "dropped", DOCTOR_COUNTER_DROP, 8 },
 	};
 	struct doctor_counters before = { a, COUNT(a) }, after = { b, COUNT(b) },
 			       none = { NULL, 0 };
@@ -1139,7 +1143,8 @@ static void test_counters_diff(void **state)
 	buf_init(&out, 4096);
 	assert_int_equal(doctor_counters_diff(&before, &after, collect, &out), 0);
 	assert_string_equal(buf_str(&out), "ip//ForwDatagrams+3 link/new/rx_dropped+2 "
-					   "nft/t/drop+137 nft/u/drop+4 ");
+					   "nft/t/drop+137 nft/u/drop+4 "
+					   "softnet/cpu0/dropped+7 ");
 	buf_clear(&out);
 	assert_int_equal(doctor_counters_diff(&after, &after, collect, &out), 0);
 	assert_string_equal(buf_str(&out), "");
