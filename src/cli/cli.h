@@ -154,6 +154,7 @@ int fail(const struct err *err);
 void style_init(struct report_style *style, const struct options *o, FILE *out);
 
 /* ---- signals.c */
+void steady_stdout(void);	/* before anything is written there */
 void signals_init(void);
 int signals_stop(void);			/* the signal that asked for the end, 0: none yet */
 /* --until-eof: standard input has ended; what came in before that is thrown away */

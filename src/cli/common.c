@@ -35,7 +35,7 @@ void style_init(struct report_style *style, const struct options *o, FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize ws;
-	int fd = fileno(out);
+	int fd = out == stdout ? STDOUT_FILENO : fileno(out);
 
 	memset(style, 0, sizeof(*style));
 	style->verbose = o->verbose > 0;

@@ -55,6 +55,7 @@ int main(int argc, char **argv)
 	int status = EXIT_DONE;
 
 	setlocale(LC_CTYPE, "");
+	steady_stdout();
 	/*
 	 * Tables are sized for the worst case, and cost memory only where they are touched. glibc
 	 * would stop mapping large ones once the first was freed, and clear the next as a whole.
