@@ -572,11 +572,14 @@ static int wait_ready(struct capture *c, int timeout_ms, int extra_fd)
 	now = clock_ns(CLOCK_REALTIME);
 	mono = clock_ns(CLOCK_MONOTONIC);
 	r = poll(fds, n + 1, timeout_ms);
-	if (r < 0)
+	if (r < 0 && errno != EINTR)
 		return -errno;
 	waited = clock_ns(CLOCK_MONOTONIC) - mono;
-	if (waited > CAPTURE_BLOCK_TIMEOUT_MS * NS_PER_MS) {
-		/* `now` is old: look once more, so that the watermark is as new as can be */
+	if (r < 0 || waited > CAPTURE_BLOCK_TIMEOUT_MS * NS_PER_MS) {
+		/*
+		 * `now` is old: look once more, so that the watermark is as new as can be. So after a
+		 * signal: where they come faster than a wait ends, no ring would ever be found empty.
+		 */
 		now = clock_ns(CLOCK_REALTIME);
 		mono += waited;
 		r = poll(fds, n + 1, 0);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# faults.sh - what befalls a capture: killed, full disk, reader gone, devices gone (TAP, root).
+# faults.sh - what befalls a capture: killed, full disk, reader gone, suspended, interrupted,
+# devices gone (TAP, root).
 # Time limit: 300 s
 #
 # shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
@@ -154,6 +155,68 @@ if ((kept + missing >= 200000)); then
 	ok "what a slow reader cost is counted"
 else
 	not_ok "what a slow reader cost is counted" "kept $kept, dropped $missing of 200000"
+fi
+
+# ---- a node that is suspended, or a capture that is ----
+
+# The podhop below `lab exec`.
+podhop_pid() {
+	local pid=$1 child
+	while child=$(pgrep -P "$pid" | head -n 1) && [[ -n $child ]]; do pid=$child; done
+	echo "$pid"
+}
+stopped() { [[ $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status") == T ]]; }
+
+capture node1 default/web -s 128 -B 256 -w "$dir/sleep.pcapng" --json
+pid=$(podhop_pid "${capture_pid[node1]}")
+on web "$TOOLS/udpgen" -n 100 -s 64 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+kill -STOP "$pid"
+until stopped "$pid"; do sleep 0.01; done
+# More than its rings hold: the kernel drops the rest, and counts.
+on web "$TOOLS/udpgen" -n 50000 -s 64 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+kill -CONT "$pid"
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+capture_end node1
+is "a capture that was stopped goes on" "$status" 0
+kept=$(jq '.capture.observations' "$dir/node1.out")
+missing=$(jq '[.capture.interfaces[].dropped_kernel] | add' "$dir/node1.out")
+# 50,100 datagrams at four hops, three pings and their answers, as much ICMP as the far node sends.
+if ((kept + missing >= 200400 + 24 && missing > 0)); then
+	ok "every frame of that time is kept or counted as dropped"
+else
+	not_ok "every frame of that time is kept or counted as dropped" "kept $kept, dropped $missing of 200424"
+fi
+is "what the rings lost is not called lost by the network" \
+	"$(jq '[.losses[] | select(.verdict == "lost") | .packets] | add // 0' "$dir/node1.out")" 0
+is "what came behind it is whole" \
+	"$(jq '[.flows[] | select(.protocol == "icmp" and (.src_port? // 0) == 0 and (.path | test("veth.*underlay|underlay.*veth"))) |
+		.packets] | add >= 6' "$dir/node1.out")" true
+is "the file has what the report counts" "$(frames_of "$dir/sleep.pcapng")" "$kept"
+
+# ---- signals, one after the other ----
+
+shim=$BUILD/preload/storm.so
+if [[ ! -e $shim ]] || ldd "$PODHOP" | grep -q 'libasan\|libtsan\|libubsan'; then
+	skip "interrupted every half millisecond" "no tests/preload/storm.c, or a sanitizer's build"
+else
+	STORM_FD=9 LD_PRELOAD=$shim "$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -w - \
+		--json --report "$dir/storm.json" >"$dir/storm.pcapng" 2>"$dir/storm.err" </dev/null 9>"$dir/storm.count" &
+	pid=$!
+	jobs_started+=("$pid")
+	wait_for "$dir/storm.err" 'capturing on' "$pid"
+	udp web api "$POD_API_IP" 500
+	kill -TERM "$(podhop_pid "$pid")"
+	wait "$pid"
+	is "interrupted every half millisecond: a normal end" "$?" 0
+	is "... every packet at every hop" \
+		"$(jq -c '[.flows[] | select(.protocol == "udp" and (.path | test("veth.*underlay|underlay.*veth"))) | .packets] | add' \
+			"$dir/storm.json")" 1000
+	is "... each frame in the stream" "$(frames_of "$dir/storm.pcapng")" "$(jq '.capture.observations' "$dir/storm.json")"
+	if (($(<"$dir/storm.count") >= 100)); then
+		ok "... and it was interrupted"
+	else
+		not_ok "... and it was interrupted" "$(<"$dir/storm.count") times"
+	fi
 fi
 
 # ---- devices that go away ----
