@@ -548,7 +548,7 @@ static void outer_fragments(struct bench *b, bool later_first)
 {
 	struct wire w = udp_out(77, 1000, 1);
 	struct outer o = { .id = 99, .cut = 800 };
-	unsigned a, k, l;
+	unsigned a, k, l = 0;
 
 	bench_start(b);
 	a = see(b, VETH, MODEL_WAY_IN, 0, w);
