@@ -577,8 +577,9 @@ static int wait_ready(struct capture *c, int timeout_ms, int extra_fd)
 	waited = clock_ns(CLOCK_MONOTONIC) - mono;
 	if (r < 0 || waited > CAPTURE_BLOCK_TIMEOUT_MS * NS_PER_MS) {
 		/*
-		 * `now` is old: look once more, so that the watermark is as new as can be. So after a
-		 * signal: where they come faster than a wait ends, no ring would ever be found empty.
+		 * `now` is old: look once more, so that the watermark is as new as can be. So
+		 * after a signal: where they come faster than a wait ends, no ring would ever be
+		 * found empty.
 		 */
 		now = clock_ns(CLOCK_REALTIME);
 		mono += waited;

@@ -13,7 +13,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* Nothing that is waited for longer: a line to a terminal, a page to a pipe, as in the C library. */
+/* Nothing is held back longer than by the C library: a line of a terminal, a page of a pipe. */
 #define STEADY_BUFFER 4096
 
 static ssize_t write_all(void *cookie, const char *bytes, size_t n)

@@ -2,10 +2,10 @@
 /*
  * test_soak.c - a day and more of traffic, as fast as it can be told.
  *
- * Stories of tests/lib/fuzz_frames.h one after the other, some of them minutes of silence apart,
- * through one pipeline. All counters begin close to 2^32, so that they pass it as they would
- * after billions of frames, ids included. Asserted: nothing is lost on the way (each frame is kept or
- * foreign, each kept one has an id or is no packet, each id is counted once), nothing stays open, and
+ * Stories of tests/lib/fuzz_frames.h one after the other, with silences between, through one
+ * pipeline. All counters begin close to 2^32, ids included, so that they pass it as they would
+ * after billions of frames. Asserted: nothing is lost on the way (each frame is kept or foreign,
+ * each kept one has an id or is no packet, each packet is counted once), nothing stays open, and
  * from the first fifth on the process takes no more memory. $PODHOP_LONG: ten days, else an hour.
  */
 #include <setjmp.h>
