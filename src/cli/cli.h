@@ -151,7 +151,11 @@ int limit_to_reading(struct err *err);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
-void style_init(struct report_style *style, const struct options *o, FILE *out);
+/* Names are printed when they were asked for (--pods): a line is then wider than its addresses. */
+void style_init(struct report_style *style, const struct options *o, struct names *names,
+		FILE *out);
+/* Names, those of --pods among them: while files can still be opened. Caller frees; NULL: err. */
+struct names *names_load(const struct options *o, struct err *err);
 
 /* ---- signals.c */
 void steady_stdout(void);	/* before anything is written there */

@@ -32,7 +32,7 @@ int command_doctor(const struct options *o)
 		status = fail(&err);
 		goto out;
 	}
-	style_init(&style, o, stdout);
+	style_init(&style, o, NULL, stdout);
 	if ((o->format == FORMAT_JSON ? report_doctor_json(stdout, report)
 				      : report_doctor_text(stdout, report, &style)) < 0)
 		status = EXIT_FAILED;

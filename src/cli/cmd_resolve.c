@@ -27,7 +27,7 @@ int command_list(const struct options *o)
 	resolve_free(r);
 	if (rc < 0)
 		return fail(&err);
-	style_init(&style, o, stdout);
+	style_init(&style, o, NULL, stdout);
 	rc = o->format == FORMAT_JSON ? report_list_json(stdout, chain)
 				      : report_list_text(stdout, chain, &style);
 	chain_free(chain);
@@ -48,7 +48,7 @@ int command_resolve(const struct options *o)
 	resolve_free(r);
 	/* A pod that was found but cannot be used is shown as far as it is known. */
 	if (chain) {
-		style_init(&style, o, stdout);
+		style_init(&style, o, NULL, stdout);
 		if ((o->format == FORMAT_JSON ? report_resolve_json(stdout, chain)
 					      : report_resolve_text(stdout, chain, &style)) < 0)
 			status = EXIT_FAILED;

@@ -63,6 +63,7 @@ struct run {
 	unsigned n_input;
 	struct capture_filter *filter;
 	struct verify *verify;
+	struct names *names;
 	struct report_style style;
 };
 
@@ -584,6 +585,7 @@ static void done(struct run *run)
 	for (unsigned i = 0; i < run->n_input; i++)
 		input_free(run->input[i]);
 	capture_filter_free(run->filter);
+	names_free(run->names);
 	free(run->node);
 	free(run);
 }
@@ -603,11 +605,14 @@ int command_verify(const struct options *o)
 		return status;
 	}
 	run->opt = o;
-	style_init(&run->style, o, stdout);
 	progress_begin(o);
 	signals_init();
 
 	struct inputs *all[VERIFY_NODES_MAX];
+	run->names = names_load(o, &err);
+	if (!run->names)
+		goto out;
+	style_init(&run->style, o, run->names, stdout);
 	/* No packet was looked at. Behind the door the captures' filters may name services. */
 	if (open_inputs(run, &err) < 0 ||
 	    session_close_door(o, false, SANDBOX_NAMES, 0, &err) < 0 ||

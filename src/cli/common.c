@@ -31,7 +31,23 @@ int fail(const struct err *err)
 	return err->class == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
-void style_init(struct report_style *style, const struct options *o, FILE *out)
+struct names *names_load(const struct options *o, struct err *err)
+{
+	struct names *n = names_new(err);
+
+	if (n && (!o->names || names_read(n, o->names, err) >= 0))
+		return n;
+	err_prefix(err, "--pods");
+	names_free(n);
+	return NULL;
+}
+
+static const char *name_of(void *arg, const struct addr *a)
+{
+	return names_get(arg, a);
+}
+
+void style_init(struct report_style *style, const struct options *o, struct names *names, FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize ws;
@@ -40,6 +56,10 @@ void style_init(struct report_style *style, const struct options *o, FILE *out)
 	memset(style, 0, sizeof(*style));
 	style->verbose = o->verbose > 0;
 	style->nano = o->nano;
+	if (names && o->names && !o->numeric) {
+		style->name = name_of;
+		style->name_arg = names;
+	}
 	style->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	if (fd < 0 || !isatty(fd))
 		return;

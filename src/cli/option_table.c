@@ -139,7 +139,7 @@ static const struct option_row options[] = {
 	{ OPT_AND, "and", "POD", 0, FOR(CAPTURE), "one more pod of this node" },
 	{ OPT_FOLLOW, "follow", NULL, 0, FOR(CAPTURE),
 	  "go on with a pod re-created under its name; keeps rights that are else given up" },
-	{ OPT_PODS, "pods", "FILE", 0, FOR_RUN,
+	{ OPT_PODS, "pods", "FILE", 0, FOR_RUN | FOR(VERIFY),
 	  "names: what `kubectl get pods,services,nodes -A -o json` prints" },
 	{ OPT_SPLIT, "split", NULL, 0, FOR_RUN, "with -w f.pcapng also one file a hop" },
 	{ OPT_NODE, "node", "NAME", 0, FOR_NODE | FOR(REPORT), "the node's name" },

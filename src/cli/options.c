@@ -347,6 +347,14 @@ static int join_filter(struct options *o, int from, struct err *err)
 	return rc;
 }
 
+/* "-", or "NAME=-". */
+static bool is_stdin(const char *input)
+{
+	const char *eq = strchr(input, '=');
+
+	return strcmp(eq ? eq + 1 : input, "-") == 0;
+}
+
 static int check(struct options *o, struct err *err)
 {
 	switch (o->command) {
@@ -381,14 +389,16 @@ static int check(struct options *o, struct err *err)
 		if (!o->n_args)
 			return err_usage(err, EINVAL, "report needs capture files: podhop report "
 					 "FILE...");
-		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
-			if (strcmp(o->args[i], "-") == 0)
-				return err_usage(err, EINVAL, "--pods - and a capture from "
-						 "standard input: one of them");
 		break;
 	default:
 		break;
 	}
+	if (o->command == COMMAND_REPORT || o->command == COMMAND_VERIFY)
+		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
+			if (is_stdin(o->args[i]))
+				return err_usage(err, EINVAL,
+						 "--pods - and a capture from "
+						 "standard input: one of them");
 	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
 		return err_usage(err, EINVAL,
 				 "-w - takes stdout: with -T json say where the report goes "

@@ -62,10 +62,8 @@ struct session *session_new(const struct options *o, struct err *err)
 			return NULL;
 		}
 	}
-	s->names = names_new(err);
-	/* Now, while files can still be opened. */
-	if (!s->names || (o->names && names_read(s->names, o->names, err) < 0)) {
-		err_prefix(err, "--pods");
+	s->names = names_load(o, err);
+	if (!s->names) {
 		session_free(s);
 		return NULL;
 	}
@@ -115,21 +113,6 @@ static int add_local_names(struct session *s, struct err *err)
 					       NAMES_RANK_LOCAL, err);
 	}
 	return rc;
-}
-
-static const char *name_of(void *arg, const struct addr *a)
-{
-	return names_get(arg, a);
-}
-
-/* Names are printed when they were asked for: a line is then wider than its addresses. */
-static void session_style(const struct session *s, struct report_style *style, FILE *out)
-{
-	style_init(style, s->opt, out);
-	if (!s->opt->names || s->opt->numeric)
-		return;
-	style->name = name_of;
-	style->name_arg = s->names;
 }
 
 void session_free(struct session *s)
@@ -318,7 +301,7 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 	if (cut_report(s->json, o->report, err) < 0 || cut_report(s->html, o->html, err) < 0)
 		return -EIO;
 	s->packets = prints_packets(o);
-	session_style(s, &s->style, s->data);
+	style_init(&s->style, o, s->names, s->data);
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
 	if (o->write) {
@@ -433,7 +416,7 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (o->no_text) {
 		rc = 0;
 	} else if (o->format == FORMAT_TEXT || s->report == stderr) {
-		session_style(s, &style, s->report);
+		style_init(&style, o, s->names, s->report);
 		if (s->packets && s->packets_seen && s->report == s->data)
 			fputc('\n', s->report);
 		rc = report_result_text(s->report, r, s->net, &style);
