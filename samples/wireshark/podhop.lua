@@ -65,10 +65,13 @@ local get = {
 	seq = Field.new("tcp.seq_raw"), len = Field.new("tcp.len"),
 	ip_id = Field.new("ip.id"), offset = Field.new("ip.frag_offset"),
 	total = Field.new("ip.len"), header = Field.new("ip.hdr_len"),
+	id6 = Field.new("ipv6.fraghdr.ident"), offset6 = Field.new("ipv6.fraghdr.offset"),
+	total6 = Field.new("ipv6.plen"),
 }
 
 local LINKS_MAX = 64		-- of a super-frame's segments, shown as links
 local RANGES_MAX = 64		-- of a TCP flow, with gaps between them
+local FRAGMENT_HEADER = 8	-- of IPv6; extension headers in front of it are not known
 
 -- packets[key] = { frames = {...} sorted by number, sightings = nil or computed }
 -- flows[5-tuple] = ranges of sequence numbers that packets have carried
@@ -139,11 +142,21 @@ local function is_carried_again()
 	return false
 end
 
+-- Is the innermost of these fields the pod's own, and no outer datagram's?
+local function is_inner(...)
+	local vni = get.vni()
+	return not vni or select(select("#", ...), ...).offset > vni.offset
+end
+
 -- Which of its packet's bytes a frame holds: TCP's sequence numbers, else a fragment's place.
 local function range_of()
 	local seq, len = tonumber(innermost(get.seq())), tonumber(innermost(get.len()))
 	if seq and len and len > 0 then return seq, len end
-	local offset, total = tonumber(innermost(get.offset())), tonumber(innermost(get.total()))
+	local offset, total = tonumber(innermost(get.offset6())), tonumber(innermost(get.total6()))
+	if offset and total and is_inner(get.offset6()) then
+		return 8 * offset, total - FRAGMENT_HEADER
+	end
+	offset, total = tonumber(innermost(get.offset())), tonumber(innermost(get.total()))
 	local header = tonumber(innermost(get.header()))
 	if offset and total and header then return 8 * offset, total - header end
 	return nil
@@ -171,7 +184,7 @@ local function remember(number, id, pinfo)
 		node = node,
 		said = said,
 		tunnelled = get.vni() ~= nil,
-		outer_id = value((get.ip_id())),
+		outer_id = value((get.ip_id())) or value((get.id6())),
 	}
 	f.from, f.len = range_of()
 	local p = packets[key]
