@@ -59,6 +59,9 @@ const char *model_direction_name(enum model_direction d);	/* "egress" */
 const char *model_way_name(enum model_way w);		/* "in", "out", "unknown" */
 /* "tcp", "udp", "icmp", "icmpv6", "sctp"; NULL for others (print the number). */
 const char *model_protocol_name(uint8_t ip_protocol);
+/* The same for people: "proto-89" for others. Writes to out and returns it. */
+#define MODEL_PROTOCOL_TEXT_MAX 16
+const char *model_protocol_text(uint8_t ip_protocol, char out[static MODEL_PROTOCOL_TEXT_MAX]);
 
 /* LINKTYPE_ values of pcap files that the dissector understands. */
 enum model_linktype {

@@ -5,6 +5,7 @@
 #include "podhop/model.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -97,4 +98,15 @@ const char *model_protocol_name(uint8_t ip_protocol)
 	default:
 		return NULL;
 	}
+}
+
+const char *model_protocol_text(uint8_t ip_protocol, char out[static MODEL_PROTOCOL_TEXT_MAX])
+{
+	const char *name = model_protocol_name(ip_protocol);
+
+	if (name)
+		snprintf(out, MODEL_PROTOCOL_TEXT_MAX, "%s", name);
+	else
+		snprintf(out, MODEL_PROTOCOL_TEXT_MAX, "proto-%u", ip_protocol);
+	return out;
 }

@@ -248,7 +248,8 @@ static void packet(const struct live_view *v, const struct live_canvas *c, int r
 		   const struct live_packet *p)
 {
 	bool words = c->columns >= WITH_WORDS, with_time = c->columns >= WITH_TIME;
-	char path[LIVE_PATH_MAX], protocol[LIVE_PROTOCOL_MAX], delay[FIGURE_MAX] = "", when[24];
+	char path[LIVE_PATH_MAX], protocol[MODEL_PROTOCOL_TEXT_MAX];
+	char delay[FIGURE_MAX] = "", when[24];
 	enum live_look look = v->chosen == p->id ? LIVE_CHOSEN : look_of(p);
 	int at;
 
@@ -262,7 +263,7 @@ static void packet(const struct live_view *v, const struct live_canvas *c, int r
 		at = put(c, row, at, look, "%s ", time_of_day(p->time_ns, true, when));
 	at = put(c, row, at, look, "%-3s %-*s %-4s %7.12s %5" PRIu32 " %-4s ",
 		 live_way(p->direction), words ? 25 : 8, path, live_state(p), delay, p->length,
-		 live_protocol(p->protocol, protocol));
+		 model_protocol_text(p->protocol, protocol));
 	at = put(c, row, at, look, "%s > %s", p->src, p->dst);
 	if (words && (p->far_src[0] || p->far_dst[0]))
 		put(c, row, at, look, "  (nat %s > %s)", p->far_src, p->far_dst);
@@ -288,11 +289,11 @@ static void list(struct live_view *v, const struct live_canvas *c, int row, int 
 static void frozen(const struct live_view *v, const struct live_canvas *c, int row, int rows)
 {
 	const struct live_packet *p = &v->frozen_packet;
-	char protocol[LIVE_PROTOCOL_MAX], a[FIGURE_MAX], when[24];
+	char protocol[MODEL_PROTOCOL_TEXT_MAX], a[FIGURE_MAX], when[24];
 	int end = row + rows, at;
 
 	put(c, row++, 1, LIVE_PLAIN, "%s %s > %s, %" PRIu32 " bytes, %" PRIu32 " of them payload",
-	    live_protocol(p->protocol, protocol), p->src, p->dst, p->length, p->payload_len);
+	    model_protocol_text(p->protocol, protocol), p->src, p->dst, p->length, p->payload_len);
 	for (unsigned i = 0; i < p->n_sightings && row < end; i++, row++) {
 		const struct live_sighting *s = &p->sightings[i];
 		const struct live_hop *h = s->hop < v->frozen_n_hops ? &v->frozen_hops[s->hop]

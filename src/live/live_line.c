@@ -17,17 +17,6 @@ const char *live_way(uint8_t direction)
 						      : "other";
 }
 
-const char *live_protocol(uint8_t protocol, char out[static LIVE_PROTOCOL_MAX])
-{
-	const char *name = model_protocol_name(protocol);
-
-	if (name)
-		snprintf(out, LIVE_PROTOCOL_MAX, "%s", name);
-	else
-		snprintf(out, LIVE_PROTOCOL_MAX, "proto-%u", protocol);
-	return out;
-}
-
 const char *live_state(const struct live_packet *p)
 {
 	switch (p->status) {
@@ -68,11 +57,11 @@ const char *live_path(const struct live_packet *p, const struct live_hop *hops, 
 const char *live_line(const struct live_packet *p, const struct live_hop *hops, unsigned n_hops,
 		      char out[static LIVE_LINE_MAX])
 {
-	char path[LIVE_PATH_MAX], protocol[LIVE_PROTOCOL_MAX], figure[FIGURE_MAX];
+	char path[LIVE_PATH_MAX], protocol[MODEL_PROTOCOL_TEXT_MAX], figure[FIGURE_MAX];
 	size_t n;
 
 	n = (size_t)snprintf(out, LIVE_LINE_MAX, "%s %s > %s len %" PRIu32 " [%s] %s",
-			     live_protocol(p->protocol, protocol), p->src, p->dst, p->length,
+			     model_protocol_text(p->protocol, protocol), p->src, p->dst, p->length,
 			     live_way(p->direction), live_path(p, hops, n_hops, false, path));
 	if (p->delay_ns >= 0 && n < LIVE_LINE_MAX) {
 		/* A figure without the space, as packet lines have it. */

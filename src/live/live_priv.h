@@ -26,8 +26,6 @@ const char *live_path(const struct live_packet *p, const struct live_hop *hops, 
 		      bool numbers, char out[static LIVE_PATH_MAX]);
 /* "ok", "retr", "lost", "miss", "ambg", "edge" */
 const char *live_state(const struct live_packet *p);
-#define LIVE_PROTOCOL_MAX 16
-const char *live_protocol(uint8_t protocol, char out[static LIVE_PROTOCOL_MAX]);
 const char *live_way(uint8_t direction);	/* "out", "in", "other" */
 bool live_line_has(const char *line, const char *filter);	/* case does not count; "" always */
 

@@ -23,17 +23,6 @@ const char *report_end(const struct report_style *style, const struct addr *a, b
 	return out;
 }
 
-const char *report_protocol(uint8_t protocol, char out[static REPORT_PROTOCOL_MAX])
-{
-	const char *name = model_protocol_name(protocol);
-
-	if (name)
-		snprintf(out, REPORT_PROTOCOL_MAX, "%s", name);
-	else
-		snprintf(out, REPORT_PROTOCOL_MAX, "proto-%u", protocol);
-	return out;
-}
-
 bool report_protocol_has_dport(uint8_t protocol)
 {
 	return protocol != MODEL_PROTO_ICMP && protocol != MODEL_PROTO_ICMPV6;

@@ -187,14 +187,14 @@ int report_packet_text(FILE *out, const struct result_packet *p, const struct mo
 	};
 	const struct result_tuple *t = &p->tuple;
 	bool dport = t->has_ports && report_protocol_has_dport(t->protocol);
-	char protocol[REPORT_PROTOCOL_MAX], path[RESULT_PATH_STR_MAX], end[REPORT_END_MAX];
+	char protocol[MODEL_PROTOCOL_TEXT_MAX], path[RESULT_PATH_STR_MAX], end[REPORT_END_MAX];
 	char nat[REPORT_NAT_MAX];
 	struct report_out o;
 	uint64_t ns;
 
 	report_out_init(&o, out, style);
 	time_of_day(&o, p->time_ns);
-	report_out_str(&o, report_protocol(t->protocol, protocol));
+	report_out_str(&o, model_protocol_text(t->protocol, protocol));
 	report_out_chr(&o, ' ');
 	report_out_str(&o, report_end(o.style, &t->src, dport, t->sport, end));
 	report_out_str(&o, " > ");

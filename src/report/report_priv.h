@@ -120,9 +120,6 @@ void report_out_bytes(struct report_out *o, uint64_t v);
 #define REPORT_END_MAX 300	/* a DNS name of 253 and a port */
 const char *report_end(const struct report_style *style, const struct addr *a, bool has_port,
 		       uint16_t port, char out[static REPORT_END_MAX]);
-/* "tcp", "udp", "proto-47". */
-#define REPORT_PROTOCOL_MAX 16
-const char *report_protocol(uint8_t protocol, char out[static REPORT_PROTOCOL_MAX]);
 /* ICMP's "port" is the echo id: there is one, at the source. */
 bool report_protocol_has_dport(uint8_t protocol);
 /*

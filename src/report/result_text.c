@@ -412,13 +412,13 @@ static void flow(struct report_out *o, const struct result_flow *f, unsigned col
 {
 	const struct result_tuple *t = &f->tuple;
 	bool dport = t->has_ports && report_protocol_has_dport(t->protocol);
-	char src[REPORT_END_MAX], dst[REPORT_END_MAX], protocol[REPORT_PROTOCOL_MAX];
+	char src[REPORT_END_MAX], dst[REPORT_END_MAX], protocol[MODEL_PROTOCOL_TEXT_MAX];
 	char nat[REPORT_NAT_MAX], path[RESULT_PATH_STR_MAX];
 	unsigned used;
 
 	report_end(o->style, &t->src, dport, t->sport, src);
 	report_end(o->style, &t->dst, dport, t->dport, dst);
-	report_protocol(t->protocol, protocol);
+	model_protocol_text(t->protocol, protocol);
 	report_out_pad(o, INDENT);
 	report_out_fmt(o, "%s ", protocol);
 	report_out_str(o, src);

@@ -266,7 +266,7 @@ static void lost_packets(struct report_out *o, const struct report_verify *v,
 			 const struct verify_direction *d)
 {
 	uint32_t n = d->n_lost_packets;
-	char end[REPORT_END_MAX], where[MODEL_K8S_NAME_MAX + 16], protocol[REPORT_PROTOCOL_MAX];
+	char end[REPORT_END_MAX], where[MODEL_K8S_NAME_MAX + 16], protocol[MODEL_PROTOCOL_TEXT_MAX];
 
 	if (!n)
 		return;
@@ -288,7 +288,7 @@ static void lost_packets(struct report_out *o, const struct report_verify *v,
 		localtime_r(&s, &tm);
 		report_out_fmt(o, "  %02d:%02d:%02d.%06" PRId64 " %s ", tm.tm_hour, tm.tm_min,
 			       tm.tm_sec, l->time_ns % 1000000000 / 1000,
-			       report_protocol(t->protocol, protocol));
+			       model_protocol_text(t->protocol, protocol));
 		report_out_str(o, report_end(o->style, &t->src, t->has_ports, t->sport, end));
 		report_out_str(o, " > ");
 		report_out_str(o, report_end(o->style, &t->dst,
