@@ -14,8 +14,8 @@ plugin=$root/samples/wireshark/podhop.lua
 sample=$root/tests/data/wireshark/hops.pcapng
 [ $# -gt 0 ] || set -- "$root"/tests/data/wireshark/*.pcapng "$root"/samples/*.pcapng
 
-if ! command -v tshark >/dev/null; then
-	echo '1..0 # skip tshark is not installed'
+if ! command -v tshark >/dev/null || ! command -v jq >/dev/null; then
+	echo '1..0 # skip tshark or jq is not installed'
 	exit 0
 fi
 tmp=$(mktemp -d)
@@ -147,6 +147,12 @@ ok "sample: the Service's translation" test "$(count "$sample" -Y 'podhop.nat co
 ok "sample: 50 bytes of overhead a datagram" same "$(shark "$sample" -Y 'podhop.overhead' -T fields \
 	-e podhop.overhead | sort | uniq -c | tr -s ' ')" " 46 50"
 ok "sample: no retransmission" same "$(count "$sample" -Y podhop.retransmission)" 0
+
+lost=$(sed -n 's/^"TRUE","ends too soon","\([^"]*\)".*/\1/p' "$tmp/conf/profiles/podhop/dfilter_buttons" |
+	sed 's/\\x22/"/g')
+ok "loss.pcapng: the packets that ended too soon are those of the report" same \
+	"$(shark "$root/samples/loss.pcapng" -2 -Y "$lost" -T fields -e podhop.id | sort -u | wc -l)" \
+	"$("$PODHOP" report -q "$root/samples/loss.pcapng" --json | jq '[.losses[].packets] | add')"
 
 # Columns, colours and filter buttons of the profile load, and each button is a filter.
 timeout 60 tshark -C podhop -X "lua_script:$plugin" -r "$sample" --color -c 20 \
