@@ -266,12 +266,14 @@ end
 local function counterparts(f, other)
 	if not other then return {} end
 	if #other == #f.sighting then return { other[f.position] } end
-	if #other == 1 or #f.sighting == 1 then return other end
-	-- Several here, others there: those that share bytes.
-	if not f.from then return { other[math.min(f.position, #other)] } end
+	-- Else those that share bytes: one that was split and all its parts, or what is left of these.
+	local is_whole = #other == 1 or #f.sighting == 1
+	if not f.from then return is_whole and other or { other[math.min(f.position, #other)] } end
 	local shared = {}
 	for _, g in ipairs(other) do
-		if f.from and g.from then
+		if not g.from then
+			if is_whole then shared[#shared + 1] = g end
+		else
 			local ahead = (g.from - f.from + 2147483648) % 4294967296 - 2147483648
 			if ahead < f.len and -ahead < g.len then shared[#shared + 1] = g end
 		end
