@@ -89,7 +89,7 @@ Q := @
 say = @printf '  %-5s %s\n'
 endif
 
-MODULES := base dissect pcapng resolve capture conntrack correlate verify doctor report pipeline sandbox names \
+MODULES := base netlink dissect pcapng resolve capture conntrack correlate verify doctor report pipeline sandbox names \
 	privacy extcap live cli
 SRCS := $(sort $(foreach m,$(MODULES),$(wildcard src/$(m)/*.c)))
 OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(SRCS))

@@ -35,12 +35,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
-#define CONNTRACK_MSG_BUF 65536 /* one recvmsg; the kernel fills at most 32 KiB of a dump */
-#define CONNTRACK_TIMEOUT_S 10 /* the kernel answers at once; this only ends a hang */
+#include "podhop/netlink.h"
+
 #define CONNTRACK_SOCKET_BYTES (4 << 20) /* some 8,000 events between two looks */
-#define CONNTRACK_STARVED_MAX 8 /* times that the kernel has no memory for a dump */
 #define CONNTRACK_READS_MAX 4096 /* a look: frames wait meanwhile */
 
 #define TRANSLATED (IPS_SRC_NAT | IPS_DST_NAT)
@@ -122,42 +120,24 @@ bool conntrack_parse(const void *msg, size_t len, struct result_tuple *ret_origi
 	return true;
 }
 
-static int on_valid(struct nl_msg *msg, void *arg)
+static void take(void *arg, struct nlmsghdr *h)
 {
-	const struct nlmsghdr *h = nlmsg_hdr(msg);
 	struct result_tuple original, reply;
 	struct conntrack *c = arg;
 
 	if (!conntrack_parse(h, h->nlmsg_len, &original, &reply))
-		return NL_SKIP;
+		return;
 	c->sink(c->arg, &original, &reply);
 	c->told++;
+}
+
+static int on_event(struct nl_msg *msg, void *arg)
+{
+	take(arg, nlmsg_hdr(msg));
 	return NL_OK;
 }
 
 /* ------------------------------------------------------------------ sockets */
-
-static int errno_of(int nlerr)
-{
-	switch (nlerr < 0 ? -nlerr : nlerr) {
-	case NLE_NOMEM:
-		return -ENOBUFS; /* libnl has one code for both */
-	case NLE_PERM:
-		return -EPERM;
-	case NLE_NOACCESS:
-		return -EACCES;
-	case NLE_OPNOTSUPP:
-		return -EOPNOTSUPP;
-	case NLE_OBJ_NOTFOUND:
-		return -ENOENT;
-	case NLE_INVAL:
-		return -EINVAL;
-	case NLE_AGAIN:
-		return -EAGAIN;
-	default:
-		return -EIO;
-	}
-}
 
 /* In the kernel: of the new connections, those that are translated. */
 static int attach_filter(int fd)
@@ -180,22 +160,6 @@ static int attach_filter(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
 }
 
-static struct nl_sock *connect_socket(struct conntrack *c, struct err *err)
-{
-	struct nl_sock *sk = nl_socket_alloc();
-	int rc = sk ? nfnl_connect(sk) : -NLE_NOMEM;
-
-	if (rc < 0) {
-		err_set(err, errno_of(rc), "conntrack: netlink socket: %s", nl_geterror(rc));
-		nl_socket_free(sk);
-		return NULL;
-	}
-	nl_socket_disable_auto_ack(sk);
-	nl_socket_set_msg_buf_size(sk, CONNTRACK_MSG_BUF);
-	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_valid, c);
-	return sk;
-}
-
 struct conntrack *conntrack_open(struct err *err)
 {
 	struct conntrack *c = calloc(1, sizeof(*c));
@@ -206,10 +170,12 @@ struct conntrack *conntrack_open(struct err *err)
 		err_sys(err, ENOMEM, "conntrack");
 		return NULL;
 	}
-	c->events = connect_socket(c, err);
-	if (!c->events)
+	if (netlink_open(NETLINK_NETFILTER, &c->events, err) < 0) {
+		err_prefix(err, "conntrack");
 		goto fail;
+	}
 	int fd = nl_socket_get_fd(c->events);
+	nl_socket_modify_cb(c->events, NL_CB_VALID, NL_CB_CUSTOM, on_event, c);
 	nl_socket_disable_seq_check(c->events);
 	/* Beyond rmem_max where that is allowed; a smaller one only loses events sooner. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
@@ -222,7 +188,7 @@ struct conntrack *conntrack_open(struct err *err)
 	if (rc >= 0)
 		rc = nl_socket_set_nonblocking(c->events);
 	if (rc < 0) {
-		err_set(err, errno_of(rc), "conntrack: events: %s", nl_geterror(rc));
+		err_set(err, netlink_errno(rc), "conntrack: events: %s", nl_geterror(rc));
 		goto fail;
 	}
 	return c;
@@ -243,30 +209,20 @@ void conntrack_free(struct conntrack *c)
 
 int conntrack_dump(struct conntrack *c, conntrack_sink *sink, void *arg, struct err *err)
 {
-	const struct timeval patience = { .tv_sec = CONNTRACK_TIMEOUT_S };
-	struct nl_sock *sk = connect_socket(c, err);
-	int rc;
+	struct nl_sock *sk;
+	struct nl_msg *msg;
+	int rc = netlink_open(NETLINK_NETFILTER, &sk, err);
 
-	if (!sk)
-		return -EIO;
-	(void)setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVTIMEO, &patience,
-			 sizeof(patience));
+	if (rc < 0)
+		return err_prefix(err, "conntrack");
 	c->sink = sink;
 	c->arg = arg;
-	rc = nfnl_ct_dump_request(sk);
-	/* After ENOBUFS the rest comes: the kernel had no memory for the next part of the dump. */
-	for (int n = 0; rc >= 0 && n < CONNTRACK_STARVED_MAX; n++) {
-		errno = 0;
-		rc = nl_recvmsgs_default(sk);
-		if (rc != -NLE_NOMEM || errno != ENOBUFS)
-			break;
-		rc = 0;
-	}
+	msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC,
+				   0);
+	/* Connections come and go meanwhile: those that came send events. */
+	rc = msg ? netlink_walk(sk, msg, take, c) : -ENOMEM;
 	nl_socket_free(sk);
-	/* Connections came and went meanwhile: those that came send events. */
-	if (rc >= 0 || rc == -NLE_DUMP_INTR)
-		return 0;
-	return err_set(err, errno_of(rc), "conntrack: %s", nl_geterror(rc));
+	return rc < 0 ? err_sys(err, rc, "conntrack") : 0;
 }
 
 int conntrack_read(struct conntrack *c, conntrack_sink *sink, void *arg)
@@ -276,8 +232,12 @@ int conntrack_read(struct conntrack *c, conntrack_sink *sink, void *arg)
 	c->sink = sink;
 	c->arg = arg;
 	c->told = 0;
-	for (int n = 0; n < CONNTRACK_READS_MAX && rc >= 0; n++)
+	for (int n = 0; n < CONNTRACK_READS_MAX && rc >= 0; n++) {
+		errno = 0;
 		rc = nl_recvmsgs_default(c->events);
-	rc = rc < 0 ? errno_of(rc) : 0;
-	return rc == 0 || rc == -EAGAIN ? c->told : rc;
+	}
+	/* libnl has one code for both */
+	if (rc == -NLE_NOMEM && errno == ENOBUFS)
+		return -ENOBUFS;
+	return rc >= 0 || rc == -NLE_AGAIN ? c->told : netlink_errno(rc);
 }

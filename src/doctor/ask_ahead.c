@@ -96,7 +96,7 @@ static void take(struct answer *a, struct nlmsghdr *h)
 		a->done = true;
 		return;
 	}
-	to = doctor_grow(&a->array, &a->n, a->q->size, DOCTOR_ENTRIES_MAX);
+	to = grow(&a->array, &a->n, a->q->size, DOCTOR_ENTRIES_MAX);
 	if (!to)
 		a->no_memory |= a->n < DOCTOR_ENTRIES_MAX;
 	else if (a->q->parse(h, to) != 0)

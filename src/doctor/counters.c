@@ -144,7 +144,7 @@ void doctor_count(struct reading *r, const char *group, const char *object, cons
 		  uint64_t value)
 {
 	const struct meaning *m = meaning_of(group, name);
-	struct doctor_counter *c = doctor_grow(&r->to->c, &r->to->n, sizeof(*c), COUNTERS_MAX);
+	struct doctor_counter *c = grow(&r->to->c, &r->to->n, sizeof(*c), COUNTERS_MAX);
 
 	if (!c) {
 		r->oom = true;

@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 
 #include "counters.h"
+#include "podhop/netlink.h"
 
 #define COUNTERS_COLUMNS_MAX 512 /* of one line; TcpExt has 140 */
 
@@ -173,9 +174,9 @@ static int read_netlink(struct reading *r, struct err *err)
 
 	for (unsigned i = 0; i < COUNTER_QUESTIONS && !rc; i++) {
 		const struct doctor_question *q = &doctor_counter_questions[i];
-		struct nl_sock *sk = NULL;
+		struct nl_sock *sk;
 
-		rc = doctor_dump_open(q->protocol, &sk, err);
+		rc = netlink_open(q->protocol, &sk, err);
 		if (!rc)
 			rc = doctor_dump(sk, q->type, q->header, q->len, q->parse, q->size,
 					 &a[i].array, &a[i].n);

@@ -22,32 +22,12 @@ const char *doctor_status_name(enum doctor_status s)
 	return names[s < DOCTOR_STATUS_COUNT ? s : DOCTOR_NONE];
 }
 
-void *doctor_grow(void *array_ptr, unsigned *n, size_t size, unsigned max)
-{
-	char *array;
-	void *p;
-
-	memcpy(&array, array_ptr, sizeof(array));
-	if (*n >= max)
-		return NULL;
-	if (!*n || (*n & (*n - 1)) == 0) {
-		p = reallocarray(array, *n ? 2 * (size_t)*n : 1, size);
-		if (!p)
-			return NULL;
-		array = p;
-		memcpy(array_ptr, &array, sizeof(array));
-	}
-	p = memset(array + *n * size, 0, size);
-	(*n)++;
-	return p;
-}
-
 /* -------------------------------------------------------------------- texts */
 
 /* Takes s. */
 static const char *text_keep(struct doctor *d, char *s)
 {
-	char **slot = s ? doctor_grow(&d->r->strings, &d->r->n_strings, sizeof(*slot),
+	char **slot = s ? grow(&d->r->strings, &d->r->n_strings, sizeof(*slot),
 				      24 * DOCTOR_CHECKS_MAX)
 			: NULL;
 
@@ -135,7 +115,7 @@ void doctor_add(struct doctor *d, enum doctor_status status, const char *id, con
 		const char *expected, const char *found, const char *advice)
 {
 	struct doctor_check *c =
-		doctor_grow(&d->r->checks, &d->r->n_checks, sizeof(*c), DOCTOR_CHECKS_MAX);
+		grow(&d->r->checks, &d->r->n_checks, sizeof(*c), DOCTOR_CHECKS_MAX);
 
 	if (!c) {
 		d->oom |= d->r->n_checks < DOCTOR_CHECKS_MAX;

@@ -14,7 +14,6 @@
 
 #include "podhop/err.h"
 
-int doctor_dump_open(int protocol, struct nl_sock **ret, struct err *err);
 /*
  * Sends a dump request and gathers what parse makes of each message: it fills a zeroed
  * element, or returns non-zero for one that does not count. ret_array: the address of a

@@ -439,7 +439,7 @@ static int leases_read_dir(struct doctor_view *v, const char *dir, struct buf *b
 			continue;
 		}
 		id = strcspn(buf_str(b), " \r\n");
-		l = doctor_grow(&v->leases, &v->n_leases, sizeof(*l), DOCTOR_ENTRIES_MAX);
+		l = grow(&v->leases, &v->n_leases, sizeof(*l), DOCTOR_ENTRIES_MAX);
 		if (!l) {
 			rc = v->n_leases < DOCTOR_ENTRIES_MAX ? -ENOMEM : 0;
 			break;

@@ -2,13 +2,8 @@
 /*
  * doctor_nl.c - the kernel's own tables of this network namespace, over netlink.
  *
- * Theory of operation. Only dumps are sent, so nothing can change. libnl walks
- * and bounds-checks messages and attributes; three things it leaves to us:
- *  - auto-ack is off, or an extra ACK would put the socket out of step;
- *  - a failed dump ends in NLMSG_DONE with a negative errno as payload, which libnl
- *    does not read: the finish callback does;
- *  - a dump that changed under way is repeated; on a node that never rests the
- *    last one is used, since each message is right by itself.
+ * Theory of operation. Only dumps are sent (src/netlink), so nothing can change. A message
+ * fills one row of a table; what it lacks stays zero, and a full table keeps what was read.
  * Layouts: linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h, and for rules
  * linux/netfilter/nf_tables.h, whose numbers are in network order.
  */
@@ -26,7 +21,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
-#include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -35,170 +29,28 @@
 #include <sys/socket.h>
 
 #include "doctor_dump.h"
-#include "podhop/log.h"
-
-#define NL_RETRIES 8
-#define NL_MSG_BUF 65536 /* the kernel fills at most 32 KiB */
-#define NL_TIMEOUT_S 10 /* the kernel answers at once; this only ends a hang */
-
-struct dump {
-	int (*parse)(struct nlmsghdr *h, void *to);
-	void *array;
-	unsigned n;
-	size_t size;
-	int error;
-	bool done;
-};
-
-static int nl_to_errno(int nlerr)
-{
-	switch (nlerr < 0 ? -nlerr : nlerr) {
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_PERM:
-		return -EPERM;
-	case NLE_NOACCESS:
-		return -EACCES;
-	case NLE_OPNOTSUPP:
-	case NLE_PROTO_MISMATCH:
-		return -EOPNOTSUPP;
-	case NLE_AGAIN:
-		return -EAGAIN;
-	default:
-		return -EIO;
-	}
-}
-
-static int dump_on_valid(struct nl_msg *msg, void *arg)
-{
-	struct dump *d = arg;
-	void *to = doctor_grow(&d->array, &d->n, d->size, DOCTOR_ENTRIES_MAX);
-
-	if (!to) {
-		/* a full table stays as it is: what was read is right */
-		if (d->n < DOCTOR_ENTRIES_MAX)
-			d->error = -ENOMEM;
-		return NL_SKIP;
-	}
-	if (d->parse(nlmsg_hdr(msg), to) != 0)
-		d->n--;
-	return NL_OK;
-}
-
-static int dump_on_finish(struct nl_msg *msg, void *arg)
-{
-	const struct nlmsghdr *h = nlmsg_hdr(msg);
-	struct dump *d = arg;
-	int code = 0;
-
-	if (nlmsg_datalen(h) >= (int)sizeof(code)) {
-		memcpy(&code, nlmsg_data(h), sizeof(code));
-		if (code < 0)
-			d->error = code;
-	}
-	d->done = true;
-	return NL_STOP;
-}
-
-static int dump_on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
-{
-	struct dump *d = arg;
-
-	(void)from;
-	d->error = e->error;
-	d->done = true;
-	return NL_STOP;
-}
-
-static int dump_once(struct nl_sock *sk, int type, const void *header, size_t len, struct dump *d)
-{
-	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
-	bool interrupted = false;
-	unsigned starved = 0;
-	int rc = -NLE_NOMEM, why = 0;
-
-	if (!cb || !msg)
-		goto out;
-	rc = nlmsg_append(msg, (void *)(uintptr_t)header, len, NLMSG_ALIGNTO);
-	if (rc < 0)
-		goto out;
-	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, dump_on_valid, d);
-	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, dump_on_finish, d);
-	nl_cb_err(cb, NL_CB_CUSTOM, dump_on_error, d);
-	rc = nl_send_auto(sk, msg);
-	if (rc < 0)
-		goto out;
-	do {
-		errno = 0;
-		rc = nl_recvmsgs(sk, cb);
-		why = errno;
-		/*
-		 * Reported behind the message that says so; the rest still comes. So it does after
-		 * ENOBUFS: the kernel had no memory for the next part (src/resolve/rtnl.c).
-		 */
-		if (rc == -NLE_DUMP_INTR ||
-		    (rc == -NLE_NOMEM && why == ENOBUFS && starved++ < NL_RETRIES))
-			interrupted = true;
-		else if (rc < 0)
-			break;
-	} while (!d->done);
-out:
-	if (msg)
-		nlmsg_free(msg);
-	if (cb)
-		nl_cb_put(cb);
-	if (d->error)
-		return d->error;
-	if (rc == -NLE_NOMEM && why == ENOBUFS)
-		return -ENOBUFS;
-	if (rc < 0 && rc != -NLE_DUMP_INTR)
-		return nl_to_errno(rc);
-	return interrupted ? -EINTR : 0;
-}
+#include "podhop/netlink.h"
 
 int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
 		int (*parse)(struct nlmsghdr *h, void *to), size_t size, void *ret_array,
 		unsigned *ret_n)
 {
-	struct dump d = { .parse = parse, .size = size };
-	int rc = -EINTR;
-
-	for (int i = 0; i < NL_RETRIES && rc == -EINTR; i++) {
-		free(d.array);
-		d = (struct dump){ .parse = parse, .size = size };
-		rc = dump_once(sk, type, header, len, &d);
-	}
-	if (rc == -EINTR) {
-		log_warn("netlink", "what was read changed each time: some of it may be missing");
-		rc = 0;
-	}
-	if (rc) {
-		free(d.array);
-		return rc;
-	}
-	memcpy(ret_array, &d.array, sizeof(d.array));
-	*ret_n = d.n;
-	return 0;
-}
-
-int doctor_dump_open(int protocol, struct nl_sock **ret, struct err *err)
-{
-	struct timeval tv = { .tv_sec = NL_TIMEOUT_S };
-	struct nl_sock *sk = nl_socket_alloc();
+	/* A full table stays as it is: what was read is right. */
+	struct netlink_rows rows = { .parse = parse, .size = size, .max = DOCTOR_ENTRIES_MAX };
+	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
 	int rc;
 
-	if (!sk)
-		return err_sys(err, ENOMEM, "netlink socket");
-	nl_socket_disable_auto_ack(sk);
-	rc = nl_connect(sk, protocol);
-	if (rc) {
-		nl_socket_free(sk);
-		return err_set(err, nl_to_errno(rc), "netlink socket: %s", nl_geterror(rc));
+	if (!msg)
+		return -ENOMEM;
+	if (nlmsg_append(msg, (void *)(uintptr_t)header, len, NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		return -ENOMEM;
 	}
-	nl_socket_set_msg_buf_size(sk, NL_MSG_BUF);
-	setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	*ret = sk;
+	rc = netlink_dump(sk, msg, &rows);
+	if (rc)
+		return rc;
+	memcpy(ret_array, &rows.array, sizeof(rows.array));
+	*ret_n = rows.n;
 	return 0;
 }
 
@@ -515,8 +367,8 @@ int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
 	struct nfgenmsg g = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0 };
 	struct doctor_base_chain *chains = NULL;
 	unsigned n_chains = 0;
-	struct nl_sock *sk = NULL;
-	int rc = doctor_dump_open(NETLINK_NETFILTER, &sk, NULL);
+	struct nl_sock *sk;
+	int rc = netlink_open(NETLINK_NETFILTER, &sk, NULL);
 
 	if (rc)
 		return rc;
@@ -550,9 +402,9 @@ int doctor_nl_read(struct doctor_view *v, struct err *err)
 	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
 	struct rtmsg rtm = { .rtm_family = AF_UNSPEC };
 	struct ndmsg nd = { .ndm_family = AF_UNSPEC };
-	struct nl_sock *sk = NULL;
+	struct nl_sock *sk;
 	const char *what = "links";
-	int rc = doctor_dump_open(NETLINK_ROUTE, &sk, err);
+	int rc = netlink_open(NETLINK_ROUTE, &sk, err);
 
 	if (rc)
 		return rc;

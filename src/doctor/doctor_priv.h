@@ -23,6 +23,7 @@
 #include "podhop/chain.h"
 #include "podhop/doctor.h"
 #include "podhop/err.h"
+#include "podhop/grow.h"
 
 #define DOCTOR_ENTRIES_MAX 65536 /* of one netlink table or directory */
 #define DOCTOR_CHECKS_MAX 65536 /* 10 a pod, 4 a remote node, and a few */
@@ -143,8 +144,6 @@ struct doctor_view {
 	const struct chain_pod *only; /* NULL: all pods */
 };
 
-/* Room for one more element, zeroed and counted; NULL: no memory, or max reached. */
-void *doctor_grow(void *array_ptr, unsigned *n, size_t size, unsigned max);
 
 /* Fills the tables of a view. 0 or -errno with the sentence. */
 int doctor_nl_read(struct doctor_view *v, struct err *err);

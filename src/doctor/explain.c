@@ -62,7 +62,7 @@ int doctor_findings_add(struct doctor_findings *f, const struct doctor_finding *
 	evidence = strdup(one->evidence);
 	if (f->n < DOCTOR_FINDINGS_MAX) {
 		to = reason && evidence
-			     ? doctor_grow(&f->f, &f->n, sizeof(*to), DOCTOR_FINDINGS_MAX)
+			     ? grow(&f->f, &f->n, sizeof(*to), DOCTOR_FINDINGS_MAX)
 			     : NULL;
 	} else {
 		to = lightest(f);

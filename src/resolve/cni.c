@@ -274,7 +274,7 @@ static void cni_join(struct resolve *r, struct resolve_cni *c)
 	}
 	if (c->mtime > rec->mtime)
 		rec->mtime = c->mtime;
-	slot = resolve_grow(&rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+	slot = grow(&rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 	if (slot) {
 		*slot = *c;
 		return;

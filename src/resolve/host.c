@@ -69,7 +69,7 @@ int resolve_host_copy(const struct resolve *r, const struct resolve_link *from,
 
 		if (r->addrs[i].ifindex != from->l.ifindex)
 			continue;
-		p = resolve_grow(&to->addrs, &to->n_addrs, sizeof(*p), RESOLVE_LINKS_MAX);
+		p = grow(&to->addrs, &to->n_addrs, sizeof(*p), RESOLVE_LINKS_MAX);
 		if (!p)
 			return -ENOMEM;
 		*p = r->addrs[i].prefix;
@@ -180,7 +180,7 @@ static int host_add_underlay(const struct resolve *r, struct chain_host *h, uint
 		if (h->underlays[i].ifindex == ifindex)
 			return 0;
 	}
-	to = resolve_grow(&h->underlays, &h->n_underlays, sizeof(*to), RESOLVE_LINKS_MAX);
+	to = grow(&h->underlays, &h->n_underlays, sizeof(*to), RESOLVE_LINKS_MAX);
 	return to ? resolve_host_copy(r, l, to) : -ENOMEM;
 }
 
@@ -195,7 +195,7 @@ static int host_add_vteps(const struct resolve *r, struct chain_host *h)
 
 			if (!host_is(l, "vxlan") || l->vxlan_v6 != (v6 == 1))
 				continue;
-			v = resolve_grow(&h->vteps, &h->n_vteps, sizeof(*v), RESOLVE_LINKS_MAX);
+			v = grow(&h->vteps, &h->n_vteps, sizeof(*v), RESOLVE_LINKS_MAX);
 			if (!v)
 				return -ENOMEM;
 			v->family = l->vxlan_v6 ? 6 : 4;
@@ -231,7 +231,7 @@ static int host_add_bridges(const struct resolve *r, struct chain *c)
 			l = ifindex && k == h->n_bridges ? resolve_host_link(r, ifindex) : NULL;
 			if (!l)
 				continue;
-			to = resolve_grow(&h->bridges, &h->n_bridges, sizeof(*to),
+			to = grow(&h->bridges, &h->n_bridges, sizeof(*to),
 					  RESOLVE_LINKS_MAX);
 			if (!to)
 				return -ENOMEM;
@@ -316,7 +316,7 @@ static int host_add_routes(const struct resolve *r, struct chain_host *h)
 		/* every interface has fe80::/64, and it leads nowhere a pod's packet goes */
 		if ((rt->v6 && addr_is_link_local(&rt->dst.addr)) || host_is_shadowed(r, i))
 			continue;
-		to = resolve_grow(&h->routes, &h->n_routes, sizeof(*to), MODEL_ROUTES_MAX);
+		to = grow(&h->routes, &h->n_routes, sizeof(*to), MODEL_ROUTES_MAX);
 		if (!to)
 			return -ENOMEM;
 		to->dst = rt->dst;

@@ -65,7 +65,7 @@ static void hostlocal_network(struct resolve *r, int parent, const char *network
 		if (!resolve_lease_parse(buf_str(b), b->len, &one))
 			continue;
 		one.file = resolve_fmt(r, "%s/%s/%s", HOSTLOCAL_DIR, network, e->d_name);
-		slot = resolve_grow(&r->leases, &r->n_leases, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+		slot = grow(&r->leases, &r->n_leases, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 		if (slot) {
 			*slot = one;
 		} else {

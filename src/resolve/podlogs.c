@@ -47,7 +47,7 @@ void resolve_podlogs_scan(struct resolve *r)
 
 		if (!resolve_podlog_parse(e->d_name, &one))
 			continue;
-		slot = resolve_grow(&r->logs, &r->n_logs, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+		slot = grow(&r->logs, &r->n_logs, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 		if (slot) {
 			*slot = one;
 		} else {

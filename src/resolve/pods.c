@@ -37,7 +37,7 @@ int resolve_chain_add(struct chain *c, const char *step, const char *source, con
 
 	if (!c)
 		return 0;
-	e = resolve_grow(&c->evidence, &c->n_evidence, sizeof(*e), RESOLVE_ENTRIES_MAX);
+	e = grow(&c->evidence, &c->n_evidence, sizeof(*e), RESOLVE_ENTRIES_MAX);
 	if (!e)
 		return -ENOMEM;
 	va_start(ap, fmt);
@@ -149,7 +149,7 @@ static const char *pods_underlay(const struct resolve *r)
 static struct chain_interface *pods_add_interface(struct chain_pod *pod)
 {
 	struct chain_interface *ifc =
-		resolve_grow(&pod->interfaces, &pod->n_interfaces, sizeof(*ifc), RESOLVE_LINKS_MAX);
+		grow(&pod->interfaces, &pod->n_interfaces, sizeof(*ifc), RESOLVE_LINKS_MAX);
 
 	if (ifc) {
 		ifc->link.link_netnsid = -1;
@@ -246,7 +246,7 @@ static int pods_take_link(struct resolve *r, struct resolve_rec *rec, struct cha
 
 		if (addrs[i].ifindex != l->l.ifindex)
 			continue;
-		p = resolve_grow(&ifc->link.addrs, &ifc->link.n_addrs, sizeof(*p),
+		p = grow(&ifc->link.addrs, &ifc->link.n_addrs, sizeof(*p),
 				 RESOLVE_LINKS_MAX);
 		if (!p)
 			return -ENOMEM;
@@ -343,7 +343,7 @@ static int pods_add_ip(struct chain_pod *pod, const struct addr *a)
 		if (addr_eq(&pod->ips[i], a))
 			return 0;
 	}
-	to = resolve_grow(&pod->ips, &pod->n_ips, sizeof(*to), RESOLVE_LINKS_MAX);
+	to = grow(&pod->ips, &pod->n_ips, sizeof(*to), RESOLVE_LINKS_MAX);
 	if (!to)
 		return -ENOMEM;
 	*to = *a;
@@ -477,7 +477,7 @@ static int pods_copy_strings(const struct resolve_rec *rec, struct chain_pod *po
 		return -ENOMEM;
 	for (unsigned i = 0; i < rec->n_containers; i++) {
 		const struct resolve_container *c = &rec->containers[i];
-		struct chain_container *to = resolve_grow(&pod->containers, &pod->n_containers,
+		struct chain_container *to = grow(&pod->containers, &pod->n_containers,
 							  sizeof(*to), RESOLVE_ENTRIES_MAX);
 
 		if (!to)
@@ -494,7 +494,7 @@ static int pods_copy_strings(const struct resolve_rec *rec, struct chain_pod *po
 		      pods_cmp_containers);
 	/* CRI-O drops the pause container; its id still names the pod */
 	if (rec->sandbox_id && (!pod->n_containers || !pod->containers[0].sandbox)) {
-		struct chain_container *to = resolve_grow(&pod->containers, &pod->n_containers,
+		struct chain_container *to = grow(&pod->containers, &pod->n_containers,
 							  sizeof(*to), RESOLVE_ENTRIES_MAX);
 		struct chain_container swap;
 

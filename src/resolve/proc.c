@@ -128,7 +128,7 @@ void resolve_proc_scan(struct resolve *r)
 		one.pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (!proc_read(dirfd(d), e->d_name, &one))
 			continue;
-		p = resolve_grow(&r->procs, &r->n_procs, sizeof(*p), RESOLVE_PROCS_MAX);
+		p = grow(&r->procs, &r->n_procs, sizeof(*p), RESOLVE_PROCS_MAX);
 		if (!p) {
 			r->oom = true;
 			break;

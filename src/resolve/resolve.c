@@ -180,7 +180,7 @@ static bool resolve_is_shown(const struct resolve *r, const struct resolve_rec *
 
 static struct chain_pod *resolve_add_pod(struct chain *c)
 {
-	return resolve_grow(&c->pods, &c->n_pods, sizeof(*c->pods), RESOLVE_RECS_MAX);
+	return grow(&c->pods, &c->n_pods, sizeof(*c->pods), RESOLVE_RECS_MAX);
 }
 
 int resolve_list(struct resolve *r, struct chain **ret_chain, struct err *err)

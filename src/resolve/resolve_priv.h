@@ -25,6 +25,7 @@
 #include "podhop/buf.h"
 #include "podhop/chain.h"
 #include "podhop/err.h"
+#include "podhop/grow.h"
 #include "podhop/model.h"
 #include "podhop/resolve.h"
 
@@ -43,11 +44,6 @@ static inline const char *resolve_s(const char *s)
 
 /* ------------------------------------------------------------------- arrays */
 
-/*
- * Room for one more element behind n: doubles at powers of two. Returns the
- * new element zeroed and counts it, NULL when out of memory or max is reached.
- */
-void *resolve_grow(void *array_ptr, unsigned *n, size_t size, unsigned max);
 
 /* A map from borrowed strings to small numbers; the first value of a key stays. */
 struct resolve_index {

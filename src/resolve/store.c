@@ -58,7 +58,7 @@ void resolve_deny(struct resolve *r, const char *path, int error)
 struct resolve_rec *resolve_rec_new(struct resolve *r)
 {
 	struct resolve_rec *rec =
-		resolve_grow(&r->recs, &r->n_recs, sizeof(*rec), RESOLVE_RECS_MAX);
+		grow(&r->recs, &r->n_recs, sizeof(*rec), RESOLVE_RECS_MAX);
 
 	if (!rec) {
 		/* the limit is far above any node; more is a broken disk, not pods */
@@ -110,7 +110,7 @@ struct resolve_container *resolve_rec_container(struct resolve *r, struct resolv
 	if (c)
 		return c;
 	copy = strdup(id);
-	c = copy ? resolve_grow(&rec->containers, &rec->n_containers, sizeof(*c),
+	c = copy ? grow(&rec->containers, &rec->n_containers, sizeof(*c),
 				RESOLVE_ENTRIES_MAX)
 		 : NULL;
 	if (!c) {

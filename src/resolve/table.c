@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.c - growing arrays and a map from strings, for the joins of the store.
+ * table.c - a map from strings, for the joins of the store.
  */
 #include "resolve_priv.h"
 
@@ -8,25 +8,6 @@
 #include <string.h>
 
 #define TABLE_FIRST 64 /* slots of a new index; a power of two */
-
-void *resolve_grow(void *array_ptr, unsigned *n, size_t size, unsigned max)
-{
-	char *array;
-
-	memcpy(&array, array_ptr, sizeof(array));
-	if (*n >= max)
-		return NULL;
-	if (*n == 0 || (*n & (*n - 1)) == 0) {
-		char *more = reallocarray(array, *n ? (size_t)*n * 2 : 1, size);
-
-		if (!more)
-			return NULL;
-		array = more;
-		memcpy(array_ptr, &array, sizeof(array));
-	}
-	memset(array + (size_t)*n * size, 0, size);
-	return array + (size_t)(*n)++ * size;
-}
 
 /* FNV-1a: the keys are ids and uids of this node, not chosen by strangers. */
 static uint32_t table_hash(const char *s)
