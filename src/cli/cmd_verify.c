@@ -384,15 +384,17 @@ static void show_progress(struct run *run)
 /* Reasons that the two nodes' captures know; the likelier one is told first. */
 static int explain_place(struct run *run, struct verify_place *p, const struct verify_direction *d)
 {
-	const struct model_net *to = run->node[d->to].net;
 	struct doctor_findings found[2] = { 0 };
 	struct doctor_cause cause[2] = { 0 };
 	struct addr peers[MODEL_POD_ADDRS_MAX];
 	/* Checks of one remote subnet concern only who sends to pods there. */
 	struct doctor_loss loss = { .packets = p->packets, .peers = peers };
+	const struct model_net *to = d->to >= 0 ? run->node[d->to].net : NULL;
 	int rc = 0;
 
-	for (unsigned i = 0; i < to->n_pods; i++)
+	/* Of one capture alone the peers may be anybody. */
+	loss.peers_cut = d->from < 0 || d->to < 0;
+	for (unsigned i = 0; to && !loss.peers_cut && i < to->n_pods; i++)
 		for (unsigned k = 0; k < to->pods[i].n_addrs; k++) {
 			if (loss.n_peers == MODEL_POD_ADDRS_MAX)
 				loss.peers_cut = true;
@@ -428,7 +430,7 @@ static int explain(struct run *run, struct verify_result *r, struct err *err)
 	for (unsigned i = 0; i < r->n_directions; i++) {
 		struct verify_direction *d = &r->directions[i];
 
-		for (unsigned k = 0; k < d->n_places && d->from >= 0 && d->to >= 0; k++)
+		for (unsigned k = 0; k < d->n_places; k++)
 			if (explain_place(run, &d->places[k], d) < 0)
 				return err_sys(err, ENOMEM, "reasons");
 	}

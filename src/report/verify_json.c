@@ -35,7 +35,9 @@ static json_t *lost_packet(const struct report_verify *v, const struct verify_di
 			   const struct verify_lost *l)
 {
 	json_t *o = json_object();
-	const char *file = v->file && d->from >= 0 ? v->file(v->arg, (unsigned)d->from, l) : NULL;
+	/* Of one capture alone: its own, whichever way. */
+	int node = d->from >= 0 ? d->from : d->to;
+	const char *file = v->file && node >= 0 ? v->file(v->arg, (unsigned)node, l) : NULL;
 	bool dport = l->tuple.has_ports && report_protocol_has_dport(l->tuple.protocol);
 
 	if (o && report_json_set(o, "packet_id", report_json_u64(l->packet_id)) &&

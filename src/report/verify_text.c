@@ -281,8 +281,8 @@ static void lost_packets(struct report_out *o, const struct report_verify *v,
 		const struct verify_lost *l = &d->lost_packets[i];
 		const struct result_tuple *t = &l->tuple;
 		time_t s = (time_t)(l->time_ns / 1000000000);
-		const char *file =
-			v->file && d->from >= 0 ? v->file(v->arg, (unsigned)d->from, l) : NULL;
+		int node = d->from >= 0 ? d->from : d->to; /* of one capture alone: its own */
+		const char *file = v->file && node >= 0 ? v->file(v->arg, (unsigned)node, l) : NULL;
 		struct tm tm;
 
 		localtime_r(&s, &tm);

@@ -7,14 +7,22 @@
  * Packets are gone through in order of time, both directions. Each may prove others
  * before it and may itself be proved by one behind it:
  *
- *   TCP data, SYN, FIN   the peer acknowledges the bytes (RFC 9293: a SYN and a FIN count one)
+ *   TCP data, SYN, FIN   the peer acknowledges the bytes (RFC 9293: a SYN and a FIN count one).
+ *                        Bytes that were sent twice are acknowledged once: the last sending is
+ *                        taken for the one that arrived, of the others nobody knows; nor of one
+ *                        that came behind the acknowledgement
  *   ICMP echo request    answered with its id and sequence number
- *   UDP request          answered on the same addresses and ports; an answer proves the
- *                        youngest request that has none yet, and whoever spoke first asks
+ *   UDP request          answered on the same addresses and ports; whoever is seen to speak first
+ *                        asks. An answer is of the request whose payload it echoes, or whose
+ *                        first two bytes (DNS, RPC and their like have an id there), where these
+ *                        differ from request to request. Without such a mark only the first
+ *                        answer proves anything: that a request arrived before it. What follows
+ *                        may be more of the same answer, or be sent of the peer's own accord
  *
  * Nothing else can be proved: pure acknowledgements, resets, answers, one-way UDP. Data and
  * echo requests that should have been answered and were not are unknown: the answer may have
- * been lost as well.
+ * been lost as well. What the capture itself shows to end on its node, between two of its hops, is
+ * lost whatever comes of it.
  */
 #include "verify_priv.h"
 
@@ -26,8 +34,9 @@
 
 #include "podhop/hash.h"
 
-#define ASKERS 65536u /* UDP flows whose first speaker is remembered */
+#define TALKS 65536u /* flows that are remembered */
 #define WINDOWS_TO_ANSWER 8 /* retransmission timeouts double: 16 s cover four of them */
+#define UDP_HEADER 8u
 #define ICMP_ECHO_REPLY 0
 #define ICMP_ECHO 8
 #define ICMPV6_ECHO 128
@@ -35,24 +44,32 @@
 
 enum { OUTWARDS, INWARDS };
 
-struct asker {
+/* What is known of the packets between two ends. */
+struct talk {
 	uint64_t flow;
-	uint8_t way;
+	uint64_t body; /* of the last request */
+	uint32_t acked[2]; /* TCP: what a way's packets were acknowledged up to */
+	bool has_acked[2];
+	uint16_t lead; /* of the last request */
+	uint8_t way; /* of who spoke first */
 	bool used;
+	bool asked, answered; /* UDP: at least once */
+	/* Requests differ in payload, or in its first two bytes, and no two were alike. */
+	bool bodies_vary, bodies_repeat, leads_vary, leads_repeat;
 };
 
 struct solo {
 	struct heap events;
 	uint32_t oldest, newest; /* waiting to be proved, in order of time */
-	struct asker *asker;
+	struct talk *talk;
 };
 
 int verify_solo_new(struct verify *v, struct err *err)
 {
 	v->solo = calloc(1, sizeof(*v->solo));
 	if (v->solo)
-		v->solo->asker = calloc(ASKERS, sizeof(*v->solo->asker));
-	if (!v->solo || !v->solo->asker)
+		v->solo->talk = calloc(TALKS, sizeof(*v->solo->talk));
+	if (!v->solo || !v->solo->talk)
 		return err_sys(err, ENOMEM, "verify");
 	v->solo->oldest = v->solo->newest = NONE;
 	v->direction[OUTWARDS].d.to = VERIFY_NONE;
@@ -66,7 +83,7 @@ void verify_solo_free(struct verify *v)
 	if (!v->solo)
 		return;
 	free(v->solo->events.at);
-	free(v->solo->asker);
+	free(v->solo->talk);
 	free(v->solo);
 	v->solo = NULL;
 }
@@ -142,6 +159,12 @@ static void proved(struct verify *v, uint32_t i)
 	wait_end(v, i);
 }
 
+static void cannot_be_proved(struct verify *v, uint32_t i)
+{
+	v->direction[v->sent[i].from].d.unprovable++;
+	wait_end(v, i);
+}
+
 /* Nothing has proved it in its time. end: the capture is over. */
 static void expire(struct verify *v, uint32_t i, bool end)
 {
@@ -151,7 +174,7 @@ static void expire(struct verify *v, uint32_t i, bool end)
 		    s->tuple.protocol == MODEL_PROTO_ICMPV6 ||
 		    (s->tuple.protocol == MODEL_PROTO_TCP && s->l4_flags & MODEL_TCP_SYN);
 
-	if (!owed) {
+	if (!owed || s->flags & SENT_REPEATED) {
 		d->unprovable++;
 	} else if (end && v->node[0].last_ns - s->time_ns < v->cfg.window_ns) {
 		d->out_of_scope++;
@@ -164,57 +187,189 @@ static void expire(struct verify *v, uint32_t i, bool end)
 
 /* ------------------------------------------------------------------ proving */
 
-static void prove_others(struct verify *v, const struct sent *a)
+/* The first that comes on these addresses and ports is of who asks. */
+static struct talk *talk_of(struct verify *v, const struct sent *s)
+{
+	struct result_tuple back = reversed(&s->tuple);
+	uint64_t a = verify_tuple_hash(&s->tuple), b = verify_tuple_hash(&back);
+	uint64_t flow = a < b ? hash_mix(a, b, 2) : hash_mix(b, a, 2);
+	struct talk *k = &v->solo->talk[flow % TALKS];
+
+	if (!k->used || k->flow != flow)
+		*k = (struct talk){ .flow = flow, .way = s->from, .used = true };
+	return k;
+}
+
+static unsigned other_way(unsigned way)
+{
+	return way == OUTWARDS ? INWARDS : OUTWARDS;
+}
+
+/* Of a bucket's chain from i on, the youngest first; n counts how far it was gone through. */
+static uint32_t next_waiting(const struct verify *v, uint64_t key, uint32_t i, unsigned *n)
+{
+	while (i != NONE && v->sent[i].key != key && *n < CHAIN_MAX) {
+		i = v->sent[i].next;
+		(*n)++;
+	}
+	return *n < CHAIN_MAX ? i : NONE;
+}
+
+static uint64_t key_of_others(const struct sent *a)
 {
 	struct result_tuple back = reversed(&a->tuple);
-	uint64_t key =
-		hash_mix(verify_tuple_hash(&back), a->from == OUTWARDS ? INWARDS : OUTWARDS, 1);
-	uint8_t protocol = a->tuple.protocol;
-	uint32_t next;
-	unsigned n = 0;
 
-	if (protocol == MODEL_PROTO_TCP && !(a->l4_flags & MODEL_TCP_ACK))
+	return hash_mix(verify_tuple_hash(&back), other_way(a->from), 1);
+}
+
+/* --------------------------------------------------------------------- TCP */
+
+static void prove_acknowledged(struct verify *v, const struct sent *a)
+{
+	struct talk *k = talk_of(v, a);
+	uint64_t key = key_of_others(a);
+	unsigned way = other_way(a->from), n = 0;
+	uint32_t next;
+
+	if (!(a->l4_flags & MODEL_TCP_ACK))
 		return;
-	if ((protocol == MODEL_PROTO_ICMP && a->l4_flags != ICMP_ECHO_REPLY) ||
-	    (protocol == MODEL_PROTO_ICMPV6 && a->l4_flags != ICMPV6_ECHO_REPLY))
-		return;
-	for (uint32_t i = v->sent_bucket[key & v->mask]; i != NONE && n < CHAIN_MAX;
-	     i = next, n++) {
+	if (!k->has_acked[way] || (int32_t)(a->ack - k->acked[way]) > 0)
+		k->acked[way] = a->ack;
+	k->has_acked[way] = true;
+	for (uint32_t i = next_waiting(v, key, v->sent_bucket[key & v->mask], &n); i != NONE;
+	     i = next_waiting(v, key, next, &n)) {
 		const struct sent *s = &v->sent[i];
 
 		next = s->next;
-		if (s->key != key || s->tuple.protocol != protocol)
+		n++;
+		if ((int32_t)(a->ack - (s->start + sequence_length(s))) < 0)
 			continue;
-		if (protocol == MODEL_PROTO_TCP) {
-			if ((int32_t)(a->ack - (s->start + sequence_length(s))) >= 0)
-				proved(v, i);
-		} else if (protocol == MODEL_PROTO_UDP || s->start == a->start) {
+		if (s->flags & SENT_REPEATED)
+			cannot_be_proved(v, i);
+		else
+			proved(v, i);
+	}
+}
+
+/* s brings bytes once more: which sending of them is acknowledged, nobody knows. */
+static void mark_repeated(struct verify *v, const struct sent *s)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = next_waiting(v, s->key, v->sent_bucket[s->key & v->mask], &n); i != NONE;
+	     i = next_waiting(v, s->key, v->sent[i].next, &n)) {
+		struct sent *o = &v->sent[i];
+
+		n++;
+		if ((int32_t)(o->start + sequence_length(o) - s->start) > 0 &&
+		    (int32_t)(s->start + sequence_length(s) - o->start) > 0)
+			o->flags |= SENT_REPEATED;
+	}
+}
+
+static bool is_acknowledged(struct verify *v, const struct sent *s)
+{
+	const struct talk *k = talk_of(v, s);
+
+	return k->has_acked[s->from] &&
+	       (int32_t)(k->acked[s->from] - (s->start + sequence_length(s))) >= 0;
+}
+
+/* --------------------------------------------------------------------- UDP */
+
+static void note_request(struct talk *k, const struct sent *s)
+{
+	if (k->asked) {
+		bool same = k->body == s->body;
+
+		k->bodies_vary |= !same;
+		k->bodies_repeat |= same;
+		k->leads_vary |= k->lead != s->lead;
+		k->leads_repeat |= k->lead == s->lead && !same;
+	}
+	k->asked = true;
+	k->body = s->body;
+	k->lead = s->lead;
+}
+
+static void prove_request(struct verify *v, const struct sent *a)
+{
+	struct talk *k = talk_of(v, a);
+	const bool by_body = k->bodies_vary && !k->bodies_repeat && a->body_len;
+	const bool by_lead = k->leads_vary && !k->leads_repeat && a->size > UDP_HEADER + 1;
+	uint64_t key = key_of_others(a);
+	uint32_t youngest = NONE, found = NONE;
+	unsigned n = 0;
+
+	if (a->from == k->way)
+		return;
+	for (uint32_t i = next_waiting(v, key, v->sent_bucket[key & v->mask], &n); i != NONE;
+	     i = next_waiting(v, key, v->sent[i].next, &n)) {
+		const struct sent *s = &v->sent[i];
+
+		n++;
+		if (youngest == NONE)
+			youngest = i;
+		if (found == NONE &&
+		    ((by_body && s->body_len == a->body_len && s->body == a->body) ||
+		     (by_lead && s->lead == a->lead)))
+			found = i;
+	}
+	if (found == NONE && !k->answered)
+		found = youngest;
+	k->answered = true;
+	if (found != NONE)
+		proved(v, found);
+}
+
+/* -------------------------------------------------------------------- ICMP */
+
+static void prove_echo(struct verify *v, const struct sent *a)
+{
+	uint64_t key = key_of_others(a);
+	unsigned n = 0;
+
+	if (a->l4_flags !=
+	    (a->tuple.protocol == MODEL_PROTO_ICMP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY))
+		return;
+	for (uint32_t i = next_waiting(v, key, v->sent_bucket[key & v->mask], &n); i != NONE;
+	     i = next_waiting(v, key, v->sent[i].next, &n)) {
+		n++;
+		if (v->sent[i].start == a->start) {
 			proved(v, i);
 			return;
 		}
 	}
 }
 
-/* Who spoke first on these addresses and ports asks, the other side answers. */
-static bool asks(struct verify *v, const struct sent *s)
-{
-	struct result_tuple back = reversed(&s->tuple);
-	uint64_t a = verify_tuple_hash(&s->tuple), b = verify_tuple_hash(&back);
-	uint64_t flow = a < b ? hash_mix(a, b, 2) : hash_mix(b, a, 2);
-	struct asker *k = &v->solo->asker[flow % ASKERS];
+/* ------------------------------------------------------------------ proving */
 
-	if (!k->used || k->flow != flow)
-		*k = (struct asker){ .flow = flow, .way = s->from, .used = true };
-	return k->way == s->from;
+static void prove_others(struct verify *v, const struct sent *a)
+{
+	switch (a->tuple.protocol) {
+	case MODEL_PROTO_TCP:
+		prove_acknowledged(v, a);
+		return;
+	case MODEL_PROTO_UDP:
+		prove_request(v, a);
+		return;
+	case MODEL_PROTO_ICMP:
+	case MODEL_PROTO_ICMPV6:
+		prove_echo(v, a);
+		return;
+	default:
+		return;
+	}
 }
 
 static bool can_be_proved(struct verify *v, const struct sent *s)
 {
 	switch (s->tuple.protocol) {
 	case MODEL_PROTO_TCP:
-		return sequence_length(s) != 0;
+		return sequence_length(s) &&
+		       !(s->flags & SENT_RETRANSMISSION && is_acknowledged(v, s));
 	case MODEL_PROTO_UDP:
-		return asks(v, s);
+		return talk_of(v, s)->way == s->from;
 	case MODEL_PROTO_ICMP:
 		return s->tuple.has_ports && s->l4_flags == ICMP_ECHO;
 	case MODEL_PROTO_ICMPV6:
@@ -222,6 +377,28 @@ static bool can_be_proved(struct verify *v, const struct sent *s)
 	default:
 		return false;
 	}
+}
+
+/* The capture shows where it ended, with all hops behind that listening. */
+static void count_lost(struct verify *v, const struct sent *s)
+{
+	struct direction *d = &v->direction[s->from];
+	struct verify_lost l = {
+		.packet_id = s->id,
+		.frame = s->frame,
+		.hop = s->hop,
+		.time_ns = s->time_ns,
+		.tuple = s->tuple,
+		.ip_id = s->ip_id,
+		.has_ip_id = s->flags & SENT_HAS_ID,
+		.length = s->length,
+		.bytes_missing = s->size,
+		.last_role = s->last_role,
+		.next_role = s->wire_role,
+	};
+
+	d->d.sent++;
+	verify_count_lost(d, s, &l);
 }
 
 static void go_through(struct verify *v, uint32_t i)
@@ -232,11 +409,18 @@ static void go_through(struct verify *v, uint32_t i)
 	       s->time_ns - v->sent[v->solo->oldest].time_ns > WINDOWS_TO_ANSWER * v->cfg.window_ns)
 		expire(v, v->solo->oldest, false);
 	prove_others(v, s);
-	if (can_be_proved(v, s)) {
+	if (s->tuple.protocol == MODEL_PROTO_UDP && talk_of(v, s)->way == s->from)
+		note_request(talk_of(v, s), s);
+	if (s->flags & SENT_LOST) {
+		count_lost(v, s);
+	} else if (can_be_proved(v, s)) {
+		if (s->tuple.protocol == MODEL_PROTO_TCP && s->flags & SENT_RETRANSMISSION)
+			mark_repeated(v, s);
 		wait_begin(v, i);
 		return;
+	} else {
+		v->direction[s->from].d.unprovable++;
 	}
-	v->direction[s->from].d.unprovable++;
 	verify_sent_release(v, i);
 }
 
@@ -278,6 +462,18 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 		.l4_flags = p->l4_flags,
 		.kind = (uint8_t)p->kind,
 		.from = (uint8_t)way,
+		/* What is lost was due at this node: as the receiver, or as the sender. */
+		.to = way == INWARDS ? 0 : UINT8_MAX,
+		.body = p->body,
+		.body_len = p->body_len,
+		.lead = p->lead,
+		.hop = p->sightings[0].hop,
+		.ip_id = p->ip_id,
+		.length = p->length,
+		.last_role = (uint8_t)p->last_seen,
+		.wire_role = (uint8_t)p->next_expected,
+		.flags = (p->lost ? SENT_LOST : 0) | (p->has_ip_id ? SENT_HAS_ID : 0) |
+			 (p->retransmission ? SENT_RETRANSMISSION : 0),
 	};
 	v->sent[i].key = hash_mix(verify_tuple_hash(&p->tuple), way, 1);
 	if (!verify_heap_push(v, &v->solo->events, i, event_before))

@@ -397,12 +397,12 @@ void verify_count_lost(struct direction *d, const struct sent *s, const struct v
 static bool is_excused_late(const struct verify *v, const struct verify_direction *d, int next_node,
 			    enum model_role next_role)
 {
-	const struct node *from = &v->node[d->from], *to = &v->node[d->to];
-
 	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
-		if (to->dropped_any_time[role] && (next_node == d->from || role <= next_role))
+		if (d->to >= 0 && v->node[d->to].dropped_any_time[role] &&
+		    (next_node == d->from || role <= next_role))
 			return true;
-		if (next_node == d->from && role >= next_role && from->dropped_any_time[role])
+		if (d->from >= 0 && next_node == d->from && role >= next_role &&
+		    v->node[d->from].dropped_any_time[role])
 			return true;
 	}
 	return false;
@@ -457,6 +457,9 @@ void verify_finish(struct verify *v)
 
 	if (v->solo) {
 		verify_solo_finish(v);
+		for (unsigned k = 0; k < 2; k++)
+			if (v->direction[k].d.lost)
+				excuse(v, &v->direction[k]);
 		return;
 	}
 	estimate_all(v);

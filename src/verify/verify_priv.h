@@ -60,6 +60,8 @@ enum sent_flag {
 	SENT_RETRANSMISSION = 8192,
 	SENT_ALIKE = 16384, /* another one that looks like it fitted as well: alike.c */
 	SENT_UNSUMMED = 32768, /* its bytes cannot be compared but as a whole: group.c */
+	SENT_LOST = 262144, /* solo.c: ended on its own node */
+	SENT_REPEATED = 524288, /* solo.c: its bytes were sent once more */
 	SENT_TOLD = 131072, /* what it carried is known */
 	SENT_UNSURE = 65536, /* it, or another of its group, was altered */
 };
@@ -88,6 +90,7 @@ struct sent {
 	uint16_t hop;
 	uint16_t outer_sport, l4_flags;
 	uint32_t ack; /* solo.c */
+	uint16_t lead; /* solo.c: first two bytes of a datagram */
 	uint32_t newer, older; /* solo.c: pending packets of a flow */
 	uint8_t kind, from, to, ttl, tos;
 	uint8_t checksum; /* enum result_checksum */

@@ -683,10 +683,179 @@ static void test_alone(void **unused)
 	done();
 }
 
+/* Datagrams between two ends of their own; lead: the first two bytes of the payload. */
+static void give_datagram(int64_t time, bool back, uint64_t body, uint16_t lead)
+{
+	struct result_packet p =
+		packet(A, time, &(struct spec){ .size = 60, .body = body, .back = back });
+
+	p.lead = lead;
+	verify_packet(v, A, &p);
+}
+
+static const struct verify_direction *end_alone(void)
+{
+	verify_time(v, A, T0, T0 + 30 * S, INT64_MAX);
+	return end(0);
+}
+
+/* An answer proves one request, and only where it tells which, or is the first. */
+static void test_alone_answers(void **unused)
+{
+	static const struct {
+		const char *what;
+		struct {
+			bool back;
+			uint8_t body, lead;
+		} packets[8];
+		unsigned n, delivered, unprovable;
+	} cases[] = {
+		{ "two datagrams of one answer",
+		  { { 0, 1, 9 }, { 0, 2, 9 }, { 1, 3, 8 }, { 1, 4, 8 } },
+		  4,
+		  1,
+		  1 },
+		{ "each speaks of its own accord",
+		  { { 0, 1, 9 }, { 1, 2, 9 }, { 0, 3, 9 }, { 1, 4, 9 }, { 0, 5, 9 }, { 1, 6, 9 } },
+		  6,
+		  1,
+		  2 },
+		{ "the same, and always the same",
+		  { { 0, 1, 9 }, { 1, 1, 9 }, { 0, 1, 9 }, { 1, 1, 9 } },
+		  4,
+		  1,
+		  1 },
+		{ "ids in front",
+		  { { 0, 1, 11 },
+		    { 0, 2, 12 },
+		    { 1, 3, 12 },
+		    { 1, 4, 11 },
+		    { 0, 5, 13 },
+		    { 1, 6, 13 } },
+		  6,
+		  3,
+		  0 },
+		{ "ids, one answered twice, one not",
+		  { { 0, 1, 11 }, { 0, 2, 12 }, { 1, 3, 12 }, { 1, 4, 12 } },
+		  4,
+		  1,
+		  1 },
+		{ "a request sent again",
+		  { { 0, 1, 11 }, { 0, 1, 11 }, { 1, 3, 11 }, { 1, 3, 11 } },
+		  4,
+		  1,
+		  1 },
+		{ "echoes",
+		  { { 0, 1, 9 }, { 0, 2, 9 }, { 0, 3, 9 }, { 1, 2, 9 }, { 1, 3, 9 } },
+		  5,
+		  2,
+		  1 },
+		{ "nobody answers", { { 0, 1, 9 }, { 0, 2, 9 } }, 2, 0, 2 },
+	};
+
+	(void)unused;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct verify_direction *d;
+
+		begin(1, false, 0);
+		for (unsigned k = 0; k < cases[i].n; k++)
+			give_datagram(k * MS, cases[i].packets[k].back, cases[i].packets[k].body,
+				      cases[i].packets[k].lead);
+		d = end_alone();
+		if (d->delivered != cases[i].delivered || d->unprovable != cases[i].unprovable ||
+		    d->sent != d->delivered)
+			fail_msg("%s: %u delivered, %u unprovable", cases[i].what,
+				 (unsigned)d->delivered, (unsigned)d->unprovable);
+		done();
+	}
+}
+
+static void give_data(int64_t time, uint32_t seq, uint32_t size, bool again, bool lost)
+{
+	struct result_packet p = packet(A, time,
+					&(struct spec){ .protocol = TCP,
+							.seq = seq,
+							.size = size,
+							.hops = lost ? 2 : 4,
+							.retransmission = again });
+
+	p.lost = lost;
+	if (lost) {
+		p.status = RESULT_INCOMPLETE;
+		p.last_seen = MODEL_ROLE_BRIDGE;
+		p.next_expected = MODEL_ROLE_VTEP;
+	}
+	verify_packet(v, A, &p);
+}
+
+/* Bytes that were sent twice were acknowledged once. */
+static void test_alone_sent_twice(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_data(0, 1000, 100, false, false);
+	give_data(200 * MS, 1000, 100, true, false);
+	give_alone(201 * MS, true, TCP, 1, 0, 1100, MODEL_TCP_ACK);
+	/* Sent again although it had arrived. */
+	give_data(202 * MS, 1100, 100, false, false);
+	give_alone(203 * MS, true, TCP, 1, 0, 1200, MODEL_TCP_ACK);
+	give_data(204 * MS, 1100, 100, true, false);
+	give_alone(205 * MS, true, TCP, 1, 0, 1200, MODEL_TCP_ACK);
+	d = end_alone();
+	assert_int_equal(d->sent, 2);
+	assert_int_equal(d->delivered, 2);
+	assert_int_equal(d->unprovable, 2);
+	done();
+}
+
+/* What ended on its own node is lost; its bytes that arrived later are another packet's. */
+static void test_alone_lost(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_data(0, 1000, 100, false, true);
+	give_data(200 * MS, 1000, 100, true, false);
+	give_alone(201 * MS, true, TCP, 1, 0, 1100, MODEL_TCP_ACK);
+	d = end_alone();
+	assert_int_equal(result.verdict, VERIFY_LOST);
+	assert_int_equal(d->sent, 2);
+	assert_int_equal(d->delivered, 1);
+	assert_int_equal(d->lost, 1);
+	assert_int_equal(d->n_lost_packets, 1);
+	assert_int_equal(d->lost_packets[0].packet_id, 1);
+	assert_int_equal(d->lost_packets[0].last_node, A);
+	assert_int_equal(d->lost_packets[0].last_role, MODEL_ROLE_BRIDGE);
+	assert_int_equal(d->lost_packets[0].next_role, MODEL_ROLE_VTEP);
+	assert_true(has_reason("1 of 2 lost between a:bridge and a:vtep"));
+	done();
+
+	/* Drops of which only the number is known excuse it, at the hops from there on. */
+	begin(1, false, 0);
+	give_data(0, 1000, 100, false, true);
+	verify_drops(v, A, MODEL_ROLE_UNDERLAY - MODEL_ROLE_VETH, INT64_MIN, INT64_MIN, 1);
+	d = end_alone();
+	assert_int_equal(d->lost, 0);
+	assert_int_equal(d->unknown, 1);
+	done();
+	begin(1, false, 0);
+	give_data(0, 1000, 100, false, true);
+	verify_drops(v, A, 0, INT64_MIN, INT64_MIN, 1);
+	d = end_alone();
+	assert_int_equal(d->lost, 1);
+	done();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_delivered),
+		cmocka_unit_test(test_alone_answers),
+		cmocka_unit_test(test_alone_sent_twice),
+		cmocka_unit_test(test_alone_lost),
 		cmocka_unit_test(test_lost_where),
 		cmocka_unit_test(test_late_sender),
 		cmocka_unit_test(test_seen_last),
