@@ -63,8 +63,8 @@ struct correlate_config {
 /* What verify compares besides (contents); else nobody sets or reads it. */
 struct correlate_content {
 	struct result_sum sum;	/* of the payload in this frame */
+	uint64_t lead;
 	uint32_t fixed;
-	uint16_t lead;
 	uint8_t checksum;	/* enum result_checksum */
 	uint8_t tos;
 };

@@ -156,7 +156,7 @@ struct result_packet {
 	bool has_contents;			/* else it was not seen there: all are void */
 	struct result_sum sum;			/* of the payload */
 	uint32_t fixed;				/* hash of TCP window and urgent pointer, DF */
-	uint16_t lead;				/* UDP: first two bytes of the payload */
+	uint64_t lead;				/* UDP: first eight bytes of the payload, or 0 */
 	uint8_t checksum;			/* enum result_checksum */
 	uint8_t tos;
 	const struct result_part *parts;	/* of sightings that are not whole; any order */

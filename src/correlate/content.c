@@ -224,6 +224,15 @@ static uint32_t fixed_of(const struct content_frame *w)
 	return (uint32_t)hash_mix(tcp, df, 7);
 }
 
+static uint64_t lead_of(const uint8_t *p, uint32_t n)
+{
+	uint64_t lead = 0;
+
+	for (uint32_t i = 0; i < sizeof(lead) && i < n; i++)
+		lead |= (uint64_t)p[i] << 8 * i;
+	return lead;
+}
+
 void content_observe(const struct content_frame *w, struct correlate_obs *o)
 {
 	struct correlate_content *k = &o->content;
@@ -239,8 +248,8 @@ void content_observe(const struct content_frame *w, struct correlate_obs *o)
 	k->checksum = (uint8_t)checksum_of(w, at, o);
 	k->fixed = fixed_of(w);
 	k->tos = w->is_v4 ? w->data[w->ip + 1] : (uint8_t)(bytes_load_be16(w->data + w->ip) >> 4);
-	if (w->protocol == MODEL_PROTO_UDP && !w->is_frag && w->payload_len >= 2 && have >= 2)
-		k->lead = bytes_load_be16(w->data + w->payload);
+	if (w->protocol == MODEL_PROTO_UDP && !w->is_frag && !k->sum.cut)
+		k->lead = lead_of(w->data + w->payload, w->payload_len);
 }
 
 /* -------------------------------------------------------------------- packet */

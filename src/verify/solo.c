@@ -13,11 +13,12 @@
  *                        that came behind the acknowledgement
  *   ICMP echo request    answered with its id and sequence number
  *   UDP request          answered on the same addresses and ports; whoever is seen to speak first
- *                        asks. An answer is of the request whose payload it echoes, or whose
- *                        first two bytes (DNS, RPC and their like have an id there), where these
- *                        differ from request to request. Without such a mark only the first
- *                        answer proves anything: that a request arrived before it. What follows
- *                        may be more of the same answer, or be sent of the peer's own accord
+ *                        asks. An answer is of the request whose payload it echoes, or with which
+ *                        it shares an id: one of the first four pairs of bytes (DNS, RPC, CoAP,
+ *                        TFTP have one there) that differs from request to request. Without such
+ *                        a mark only the first answer proves anything: that a request arrived
+ *                        before it. What follows may be more of the same answer, or be sent of
+ *                        the peer's own accord
  *
  * Nothing else can be proved: pure acknowledgements, resets, answers, one-way UDP. Data and
  * echo requests that should have been answered and were not are unknown: the answer may have
@@ -37,6 +38,7 @@
 #define TALKS 65536u /* flows that are remembered */
 #define WINDOWS_TO_ANSWER 8 /* retransmission timeouts double: 16 s cover four of them */
 #define UDP_HEADER 8u
+#define LEAD_PAIRS 4u /* of bytes, in sent.lead */
 #define ICMP_ECHO_REPLY 0
 #define ICMP_ECHO 8
 #define ICMPV6_ECHO 128
@@ -50,12 +52,14 @@ struct talk {
 	uint64_t body; /* of the last request */
 	uint32_t acked[2]; /* TCP: what a way's packets were acknowledged up to */
 	bool has_acked[2];
-	uint16_t lead; /* of the last request */
+	uint64_t lead; /* of the last request */
 	uint8_t way; /* of who spoke first */
 	bool used;
 	bool asked, answered; /* UDP: at least once */
-	/* Requests differ in payload, or in its first two bytes, and no two were alike. */
-	bool bodies_vary, bodies_repeat, leads_vary, leads_repeat;
+	/* One request's payload differed from the next one's, or did not. */
+	bool bodies_vary, bodies_repeat;
+	/* The same of each pair of bytes of lead, a bit each; repeat: in another payload. */
+	uint8_t leads_vary, leads_repeat;
 };
 
 struct solo {
@@ -277,6 +281,25 @@ static bool is_acknowledged(struct verify *v, const struct sent *s)
 
 /* --------------------------------------------------------------------- UDP */
 
+/* Which pairs of bytes are equal: a bit each. */
+static uint8_t equal_pairs(uint64_t a, uint64_t b)
+{
+	uint8_t equal = 0;
+
+	for (unsigned i = 0; i < LEAD_PAIRS; i++)
+		if (!((a ^ b) >> 16 * i & 0xffff))
+			equal |= (uint8_t)(1u << i);
+	return equal;
+}
+
+/* Those that the payload has. */
+static uint8_t pairs_of(const struct sent *s)
+{
+	uint32_t n = s->size > UDP_HEADER ? (s->size - UDP_HEADER) / 2 : 0;
+
+	return (uint8_t)((1u << (n < LEAD_PAIRS ? n : LEAD_PAIRS)) - 1);
+}
+
 static void note_request(struct talk *k, const struct sent *s)
 {
 	if (k->asked) {
@@ -284,8 +307,8 @@ static void note_request(struct talk *k, const struct sent *s)
 
 		k->bodies_vary |= !same;
 		k->bodies_repeat |= same;
-		k->leads_vary |= k->lead != s->lead;
-		k->leads_repeat |= k->lead == s->lead && !same;
+		k->leads_vary |= (uint8_t)~equal_pairs(k->lead, s->lead);
+		k->leads_repeat |= same ? 0 : equal_pairs(k->lead, s->lead);
 	}
 	k->asked = true;
 	k->body = s->body;
@@ -296,7 +319,7 @@ static void prove_request(struct verify *v, const struct sent *a)
 {
 	struct talk *k = talk_of(v, a);
 	const bool by_body = k->bodies_vary && !k->bodies_repeat && a->body_len;
-	const bool by_lead = k->leads_vary && !k->leads_repeat && a->size > UDP_HEADER + 1;
+	const unsigned ids = k->leads_vary & ~(unsigned)k->leads_repeat & pairs_of(a);
 	uint64_t key = key_of_others(a);
 	uint32_t youngest = NONE, found = NONE;
 	unsigned n = 0;
@@ -312,7 +335,7 @@ static void prove_request(struct verify *v, const struct sent *a)
 			youngest = i;
 		if (found == NONE &&
 		    ((by_body && s->body_len == a->body_len && s->body == a->body) ||
-		     (by_lead && s->lead == a->lead)))
+		     (ids & pairs_of(s) & equal_pairs(s->lead, a->lead))))
 			found = i;
 	}
 	if (found == NONE && !k->answered)

@@ -90,7 +90,7 @@ struct sent {
 	uint16_t hop;
 	uint16_t outer_sport, l4_flags;
 	uint32_t ack; /* solo.c */
-	uint16_t lead; /* solo.c: first two bytes of a datagram */
+	uint64_t lead; /* solo.c: the first bytes of a datagram's payload */
 	uint32_t newer, older; /* solo.c: pending packets of a flow */
 	uint8_t kind, from, to, ttl, tos;
 	uint8_t checksum; /* enum result_checksum */

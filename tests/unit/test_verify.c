@@ -683,7 +683,7 @@ static void test_alone(void **unused)
 	done();
 }
 
-/* Datagrams between two ends of their own; lead: the first two bytes of the payload. */
+/* Datagrams between two ends of their own; lead: the first bytes of the payload. */
 static void give_datagram(int64_t time, bool back, uint64_t body, uint16_t lead)
 {
 	struct result_packet p =
