@@ -11,7 +11,8 @@
  *   node b: pipeline ─▶ closed packets ─┘
  *
  * With one node, what its replies prove. All pipelines must have the same hash_seed.
- * Rules: src/verify/deliver.c (nodes), solo.c (one capture), clock.c (offset and drift).
+ * Rules: src/verify/deliver.c (nodes), alike.c (look-alikes), scope.c (when what was captured),
+ * solo.c (one capture), clock.c (offset and drift).
  */
 #ifndef PODHOP_VERIFY_H
 #define PODHOP_VERIFY_H
