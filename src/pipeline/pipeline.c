@@ -592,6 +592,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	queue_take(p, hop);
 	if (s->has_obs) {
 		o = (struct correlate_obs *)(void *)s->data;
+		p->has_before = false; /* the next frame follows this one, not the one before */
 		ref = match(p, o, NULL, NULL);
 	} else {
 		const struct model_frame f = frame_of(s);

@@ -897,6 +897,50 @@ static void test_without_bytes(void **state)
 	}
 }
 
+/*
+ * Of small frames the bytes wait to be sorted, of large ones what was read of them. Between two frames
+ * of a small packet one of a large packet comes: neither is taken for the other.
+ */
+static void test_small_among_large(void **state)
+{
+	const unsigned pairs = 20, hops = 4;
+
+	(void)state;
+	for (unsigned unseen = 0; unseen < 2; unseen++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+		uint8_t steps[40 * STORY_STEP] = { 0 };
+
+		for (unsigned i = 0; i < 2 * pairs; i++) {
+			uint8_t *s = steps + i * STORY_STEP;
+
+			s[0] = STORY_UDP;
+			s[1] = ALL | OUT;
+			s[2] = (uint8_t)(i % 3);
+			s[3] = (uint8_t)i;
+			s[4] = i % 2 ? 200 : 4;
+		}
+		tell(steps, 2 * pairs);
+		assert_int_equal(n_kept, 2 * pairs * hops);
+		pc.keep_bytes = false;
+		pc.on_frame = NULL;
+		pc.unseen = unseen;
+		pc.sort_ns = MS;
+		struct pipeline *p = start(&pc);
+		for (unsigned i = 0; i < pairs; i++)
+			for (unsigned k = 0; k < 2 * hops; k++) {
+				struct kept *f = &kept[i * 2 * hops + k % 2 * hops + k / 2];
+
+				f->f.time_ns = kept[0].f.time_ns + i * MS + k * 10000;
+				assert_int_equal(pipeline_frame(p, &f->f), 0);
+			}
+		end(p, &r);
+		assert_int_equal(out.packets, 2 * pairs);
+		assert_int_equal(r.packets.complete, 2 * pairs);
+		result_free(&r);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -986,6 +1030,7 @@ int main(void)
 		cmocka_unit_test(test_filter_of_nobody_s),
 		cmocka_unit_test(test_exchanged_neighbours),
 		cmocka_unit_test(test_without_bytes),
+		cmocka_unit_test(test_small_among_large),
 		cmocka_unit_test(test_place_taken),
 	};
 
