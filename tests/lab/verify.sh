@@ -151,17 +151,17 @@ mkfifo "$dir/a.fifo" "$dir/b.fifo"
 rm -f "$dir/node1.err" "$dir/node2.err"
 start pid "$dir/live.json" timeout 120 "$PODHOP" verify -T json "$dir/a.fifo" "$dir/b.fifo"
 "$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -s 256 -B 65536 -w - \
-	>"$dir/a.fifo" 2>"$dir/node1.err" </dev/null &
+	2>"$dir/node1.err" </dev/null > >(tee "$dir/a.live.pcapng" >"$dir/a.fifo") &
 capture_pid[node1]=$!
 jobs_started+=("$!")
 "$lab" exec node2 "$PODHOP" capture default/api --host-root "$NODE2_ROOT" -s 256 -B 65536 -w - \
-	>"$dir/b.fifo" 2>"$dir/node2.err" </dev/null &
+	2>"$dir/node2.err" </dev/null > >(tee "$dir/b.live.pcapng" >"$dir/b.fifo") &
 capture_pid[node2]=$!
 jobs_started+=("$!")
 wait_for "$dir/node1.err" 'capturing on' "${capture_pid[node1]}"
 wait_for "$dir/node2.err" 'capturing on' "${capture_pid[node2]}"
 on $WEB ping -q -c 5 -i 0.05 "$POD_API_IP" >/dev/null
-udpgen $OF -r 15000
+udpgen $OF -r 40000
 # A window later all is decided, while the captures go on.
 for _ in {1..100}; do
 	# shellcheck disable=SC2154  # start sets it
@@ -176,8 +176,13 @@ is "live: exit status" $? 3
 grep -v '^podhop:' "$dir/live.json" >"$dir/v.json"
 if [[ $(get '[.reasons[] | select(test("dropped"))] | length') == 0 ]]; then
 	is "live: counts" "$(counts node1 node2)" "$((OF + 5)) $((OF + 5 - LOST)) $LOST 0 0"
+	# What the FIFOs brought was kept beside: frames are numbered alike.
+	is "live: exactly those" "$(jq -r --arg a "$dir/a.live.pcapng" --arg b "$dir/b.live.pcapng" \
+		'.directions[].lost_packets[] | "\(if .file | endswith("a.fifo") then $a else $b end) \(.frame)"' \
+		"$dir/v.json" | "$ROOT/tests/lib/payload-numbers" | sort -n | diff - "$dir/numbers" | head -n 5)" ""
 else
 	skip "live: counts" "this machine could not capture all: $(get .reasons)"
+	skip "live: exactly those" "this machine could not capture all"
 fi
 on node2 nft delete table ip t
 
