@@ -13,9 +13,9 @@
  * judge() asks path_judge() what the packet's path needs. Complete is complete. What is
  * not, is an edge when a hop's capture began or ended about then; ambiguous when another
  * packet could have been meant; otherwise incomplete with a reason, and lost only if no
- * reason is left: not closed early, each missing hop captured at that time, and none of
- * them dropped a frame in the packet's time. The excuses come before the verdict, because
- * a loss that was none costs more than one that is called unknown.
+ * reason is left: not closed early nor by a clock that was set back, each missing hop captured
+ * at that time, and none of them dropped a frame in the packet's time. The excuses come before
+ * the verdict, because a loss that was none costs more than one that is called unknown.
  *
  * Packets that look alike (a tie) may have been matched crosswise. Which of them is whole
  * cannot be said one by one, so close_tied() keeps them until the last has closed: if
@@ -242,6 +242,8 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 		return RESULT_AMBIGUOUS;
 	if (p->flags & PACKET_EARLY)
 		v->reason = "closed early: the table was full";
+	else if (c->set_back)
+		v->reason = "the clock was set back before its window had passed";
 	else if (ended_before(c, p, v->missing_mask))
 		v->reason = "not captured there at that time";
 	else if (drops_excuse(c, p, v->missing_mask))

@@ -193,7 +193,9 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 
 void correlate_restart(struct correlate *c, int64_t now_ns)
 {
+	c->set_back = true;
 	correlate_finish(c);
+	c->set_back = false;
 	c->now_ns = now_ns;
 	c->wake_ns = INT64_MAX;
 }

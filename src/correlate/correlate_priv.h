@@ -423,6 +423,7 @@ struct correlate {
 	uint64_t flows_evicted;
 
 	/* tallies */
+	bool set_back;		/* the clock was: what closes now had not all its window */
 	uint64_t next_id;
 	uint64_t ids_open;	/* packets with an id that have not closed */
 	int64_t now_ns;
