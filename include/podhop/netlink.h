@@ -30,7 +30,7 @@ int netlink_errno(int nlerr);
 
 /* What becomes of an answer's messages: an array of elements. */
 struct netlink_rows {
-	/* Fills a zeroed element; not 0: the message does not count. It is whole, its end checked. */
+	/* Fills a zeroed element; not 0: the message does not count. It is whole. */
 	int (*parse)(struct nlmsghdr *h, void *to);
 	size_t size; /* of an element */
 	unsigned max; /* elements; what comes beyond them is left out */

@@ -297,7 +297,7 @@ static bool fitting_drifts(const struct verify_clock *c, struct range *ret)
  */
 static struct range offsets_at(const struct verify_clock *c, const struct range *drifts, double x)
 {
-	struct range ret;
+	struct range ret = { 0 };
 
 	for (unsigned k = 0; k < 2; k++) {
 		const struct point *h = c->hull[k];
