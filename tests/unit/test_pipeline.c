@@ -898,8 +898,8 @@ static void test_without_bytes(void **state)
 }
 
 /*
- * Of small frames the bytes wait to be sorted, of large ones what was read of them. Between two frames
- * of a small packet one of a large packet comes: neither is taken for the other.
+ * Of small frames the bytes wait to be sorted, of large ones what was read of them. Between two
+ * frames of a small packet one of a large packet comes: neither is taken for the other.
  */
 static void test_small_among_large(void **state)
 {
