@@ -275,7 +275,7 @@ wait_for "$dir/k.err" 'capturing at 2 ends' "$plugin_pid"
 on $WEB ping -q -c 20 -i 0.01 -s 1000 -W 1 "$POD_API_IP" >/dev/null
 k_ended
 like "verify: losses, after the time that -a gives" "$status $(tr '\n' ' ' <"$dir/k.out")" '^3 lost'
-like "verify: pods have their names" "$(tr '\n' ' ' <"$dir/k.out")" 'icmp default/web[^ ]* > default/api'
+like "verify: pods have their names" "$(tr '\n' ' ' <"$dir/k.out")" 'icmp default/(web|api)[^ ]* > default/(web|api) '
 on node2 nft delete table ip podhop_test
 k verify web client
 like "verify: two pods of one node" "$status $(errors)" '^2 .*--and default/client'
