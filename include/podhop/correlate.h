@@ -258,6 +258,8 @@ void correlate_restart(struct correlate *c, int64_t now_ns);
 /* count frames were lost at hop at some time in (from_ns, to_ns]; count 0 is ignored. */
 void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
 		     uint64_t count);
+/* The hop's capture, a file of others, does not say whether frames were lost. */
+void correlate_drops_untold(struct correlate *c, unsigned hop);
 /* The hop's capture began or ended (device gone, file over): edges. */
 void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int64_t end_ns);
 

@@ -1110,6 +1110,8 @@ void inputs_totals(struct inputs *in)
 	for (unsigned i = 0; i < in->net->n_hops; i++) {
 		if (ended[i] != INT64_MIN)
 			correlate_hop_span(c, i, began[i], ended[i]);
+		if (in->drops_total[i] < 0)
+			correlate_drops_untold(c, i);
 		if (in->drops_total[i] <= (int64_t)in->drops_spanned[i])
 			continue;
 		uint64_t rest = (uint64_t)in->drops_total[i] - in->drops_spanned[i];

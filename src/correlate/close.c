@@ -127,6 +127,28 @@ static int by_time(const void *a, const void *b)
 	return (x->time_ns > y->time_ns) - (x->time_ns < y->time_ns);
 }
 
+/*
+ * A fragment's place among those of its packet at its hop, and how many these are where they are
+ * all there: fragments are of different sizes, so they are counted.
+ */
+static void count_fragments(const struct correlate *c, const struct packet *p,
+			    const struct seen *part, struct result_observation *o)
+{
+	uint32_t n = 0, bytes = 0;
+
+	for (uint32_t i = more_of(c, p)->seen; i != NONE; i = c->seen[i].next) {
+		const struct seen *s = &c->seen[i];
+
+		if (!s->part || s->hop != part->hop)
+			continue;
+		o->index += s->start < part->start;
+		bytes += s->bytes;
+		n++;
+	}
+	if (bytes == p->size)
+		o->of = n;
+}
+
 static void list_observations(struct correlate *c, const struct packet *p, struct result_packet *r)
 {
 	const struct packet_more *m = more_of(c, p);
@@ -146,6 +168,8 @@ static void list_observations(struct correlate *c, const struct packet *p, struc
 		if (s->part && m->segment) {
 			o->index = s->start / m->segment;
 			o->of = (p->size + m->segment - 1) / m->segment;
+		} else if (s->part) {
+			count_fragments(c, p, s, o);
 		}
 		if (n > 1 && c->list[n - 2].time_ns > o->time_ns)
 			sorted = false;

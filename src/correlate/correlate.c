@@ -151,6 +151,11 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 		close_due(c);
 }
 
+void correlate_drops_untold(struct correlate *c, unsigned hop)
+{
+	c->hop[hop].drops_untold = true;
+}
+
 void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t to_ns,
 		     uint64_t count)
 {

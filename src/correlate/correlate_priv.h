@@ -322,6 +322,7 @@ struct hop_state {
 	uint64_t dropped;
 	unsigned n_drops;
 	bool drops_anytime;	/* some could not be noted */
+	bool drops_untold;	/* the capture does not say whether there were any */
 	struct drop_span *drops;	/* DROP_SPANS_MAX of them, made with the first */
 };
 

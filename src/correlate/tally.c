@@ -376,6 +376,31 @@ static bool drops_at_unknown_time(const struct hop_state *h)
 	return false;
 }
 
+/* What the capture itself dropped where packets were missing. NULL: no memory. */
+static char *drops_evidence(const struct correlate *c, const struct loss_row *k, bool lost)
+{
+	const char *role = model_role_name(k->row.next_expected);
+	uint64_t dropped = 0;
+	bool untold = false;
+	char *text = NULL;
+	int n;
+
+	for (unsigned h = 0; h < c->n_hops; h++) {
+		if (!(k->missing_mask & (1u << c->hop[h].role)))
+			continue;
+		dropped += c->hop[h].dropped;
+		untold |= c->hop[h].drops_untold;
+	}
+	if (untold && !dropped)
+		n = asprintf(&text, "the capture does not say whether it dropped frames at %s and the "
+				    "hops behind it", role);
+	else
+		n = asprintf(&text, "the capture dropped %s%llu frames at %s and the hops behind it%s",
+			     untold ? "at least " : "", (unsigned long long)dropped, role,
+			     lost && dropped ? ", none in these packets' time" : "");
+	return n < 0 ? NULL : text;
+}
+
 static int fill_losses(const struct correlate *c, struct result *r)
 {
 	r->losses = calloc(c->n_loss_rows ? c->n_loss_rows : 1, sizeof(*r->losses));
@@ -384,9 +409,7 @@ static int fill_losses(const struct correlate *c, struct result *r)
 	for (unsigned i = 0; i < c->n_loss_rows; i++) {
 		const struct loss_row *k = &c->loss_row[i];
 		struct result_loss *o = &r->losses[r->n_losses++];
-		uint64_t dropped = 0;
 		bool anywhere = false;
-		char *text = NULL;
 
 		*o = k->row;
 		for (unsigned h = 0; h < c->n_hops; h++)
@@ -398,17 +421,12 @@ static int fill_losses(const struct correlate *c, struct result *r)
 					   ? "the capture lost frames there, it does not say when"
 					   : k->reason);
 		o->evidence = calloc(1, sizeof(*o->evidence));
-		for (unsigned h = 0; h < c->n_hops; h++)
-			if (k->missing_mask & (1u << c->hop[h].role))
-				dropped += c->hop[h].dropped;
-		if (!o->reason || !o->evidence ||
-		    asprintf(&text, "the capture dropped %llu frames at %s and the hops "
-				    "behind it%s",
-			     (unsigned long long)dropped,
-			     model_role_name(k->row.next_expected),
-			     o->lost && dropped ? ", none in these packets' time" : "") < 0)
+		if (!o->reason || !o->evidence)
 			return -ENOMEM;
-		o->evidence[o->n_evidence++] = text;
+		o->evidence[0] = drops_evidence(c, k, o->lost);
+		if (!o->evidence[0])
+			return -ENOMEM;
+		o->n_evidence = 1;
 	}
 	qsort(r->losses, r->n_losses, sizeof(*r->losses), by_packets_loss);
 	r->losses_omitted = c->losses_omitted;
