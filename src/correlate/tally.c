@@ -392,10 +392,13 @@ static char *drops_evidence(const struct correlate *c, const struct loss_row *k,
 		untold |= c->hop[h].drops_untold;
 	}
 	if (untold && !dropped)
-		n = asprintf(&text, "the capture does not say whether it dropped frames at %s and the "
-				    "hops behind it", role);
+		n = asprintf(&text,
+			     "the capture does not say whether it dropped frames at %s and the "
+			     "hops behind it",
+			     role);
 	else
-		n = asprintf(&text, "the capture dropped %s%llu frames at %s and the hops behind it%s",
+		n = asprintf(&text,
+			     "the capture dropped %s%llu frames at %s and the hops behind it%s",
 			     untold ? "at least " : "", (unsigned long long)dropped, role,
 			     lost && dropped ? ", none in these packets' time" : "");
 	return n < 0 ? NULL : text;
