@@ -507,7 +507,10 @@ static int queue_grow(struct hop_queue *q)
 	return 0;
 }
 
-/* Puts a frame into its hop's queue; nearly in order, so from the tail. */
+/*
+ * Puts a frame into its hop's queue; nearly in order, so from the tail. Of equal stamps, the way
+ * that a packet goes first stands first: else another hop's frame could overtake it here.
+ */
 static inline void queue_put(struct pipeline *p, unsigned hop, int64_t time_ns, uint8_t order,
 			     uint32_t slot)
 {
@@ -516,7 +519,8 @@ static inline void queue_put(struct pipeline *p, unsigned hop, int64_t time_ns, 
 
 	while (at) {
 		const struct sorted *before = &q->ring[(q->head + at - 1) & q->mask];
-		if (before->time_ns <= time_ns)
+		if (before->time_ns < time_ns ||
+		    (before->time_ns == time_ns && before->order <= order))
 			break;
 		q->ring[(q->head + at) & q->mask] = *before;
 		at--;

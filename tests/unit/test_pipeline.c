@@ -201,6 +201,36 @@ static void test_sorting(void **state)
 	result_free(&r);
 }
 
+/* Two packets, out and in, all of whose stamps are equal: in hop order, however they come. */
+static void test_sorting_equal_stamps(void **state)
+{
+	(void)state;
+	for (unsigned reversed = 0; reversed < 2; reversed++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+
+		tell_udp(2);
+		assert_int_equal(n_kept, 8);
+		for (unsigned i = 0; i < n_kept; i++) {
+			kept[i].f.time_ns = kept[0].f.time_ns;
+			if (kept[i].f.hop == 1) /* the bridge, at which a story takes no care */
+				kept[i].f.way = i < 4 ? MODEL_WAY_IN : MODEL_WAY_OUT;
+		}
+		pc.sort_ns = 5 * MS;
+		struct pipeline *p = start(&pc);
+		for (unsigned i = 0; i < n_kept; i++)
+			assert_int_equal(
+				pipeline_frame(p, &kept[reversed ? n_kept - 1 - i : i].f), 0);
+		end(p, &r);
+		assert_int_equal(out.n, n_kept);
+		for (unsigned i = 0; i < out.n; i++) {
+			assert_int_equal(out.hop[i], kept[i].f.hop);
+			assert_int_equal(out.id[i], i / 4 + 1);
+		}
+		result_free(&r);
+	}
+}
+
 /* One that comes later than that: known, and nothing is lost. */
 static void test_disorder(void **state)
 {
@@ -1010,6 +1040,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_order),
 		cmocka_unit_test(test_sorting),
+		cmocka_unit_test(test_sorting_equal_stamps),
 		cmocka_unit_test(test_disorder),
 		cmocka_unit_test(test_clock_steps_back),
 		cmocka_unit_test(test_impossible_times),
