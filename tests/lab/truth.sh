@@ -9,7 +9,7 @@
 # with it. A row is right when precision and recall are 1.000000, nothing is ambiguous and
 # nothing is called incomplete or lost; where packets are dropped on purpose, exactly these are.
 # What is ambiguous there has to be equal to another packet in every byte. The file is reported
-# once more: ids and figures have to be the same.
+# once more, and its ids have to be as right.
 #
 # usage: truth.sh [-t] [-k DIR] [VARIANT[/CASE[/FAMILY]]...]
 #   -t       print the table instead of TAP; with -k also the rows of earlier runs
@@ -139,16 +139,17 @@ judge() {
 		END { print p == "" ? "-" : p, r == "" ? "-" : r }' "$1.truth")
 }
 
-# stored NAME WINDOW: the file that was written, reported again, is as right: ids and figures
+# stored NAME WINDOW: the file that was written, reported again, has ids as right, and nothing in it
+# is called lost that was not. It knows neither the node's routes and addresses nor its
+# translations but from the packets: more of them may be called incomplete.
 stored() {
-	local same='[.packets, [.paths[] | [.path, .direction, .packets, .bytes]],
-		(.encapsulation | [.outer_datagrams, .overhead_bytes]), [.losses[] | .packets]]'
+	local lost='[.losses[] | select(.verdict == "lost") | .packets] | add // 0'
 	# shellcheck disable=SC2086  # options are many words
 	"$podhop" report "$1.pcapng" -q -w "$1.again.pcapng" -T json --report "$1.again.json" $2 \
 		>/dev/null 2>>"$1.err" || return 1
 	judge "$1.again.pcapng"
 	((agrees)) && [[ "$precision $recall" == '1.000000 1.000000' ]] &&
-		[[ "$(jq -c "$same" "$1.json")" == "$(jq -c "$same" "$1.again.json")" ]]
+		(($(jq "$lost" "$1.again.json") <= $(jq "$lost" "$1.json")))
 }
 
 # Of bytes that are sent again at once nothing in IPv6 tells which frame was lost: that is
