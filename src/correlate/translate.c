@@ -43,9 +43,11 @@ static bool is_translation(const struct result_tuple *a, const struct result_tup
 		return true;
 	if (addr_eq(&a->dst, &b->dst) && a->dport == b->dport)
 		return true;
-	/* The other way round it is an answer: an echo's payload is the request's. */
-	if (addr_eq(&a->src, &b->dst) && addr_eq(&a->dst, &b->src) && a->sport == b->dport &&
-	    a->dport == b->sport)
+	/*
+	 * The other way round it is an answer, or the other end's own: an echo's payload is the
+	 * request's, and all heartbeats' are equal. No translation makes two hosts change places.
+	 */
+	if (addr_eq(&a->src, &b->dst) && addr_eq(&a->dst, &b->src))
 		return false;
 	return is_unique;
 }

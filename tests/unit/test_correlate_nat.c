@@ -198,6 +198,22 @@ static void test_echo(void **state)
 	assert_path(b, k, "veth");
 }
 
+/* Two pods send each other the same words, each to a port of its own. */
+static void test_same_words(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP, .sport = 9000,
+			  .dport = 9000, .len = 40 };
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	unsigned k = see(b, VETH, MODEL_WAY_OUT, 5 * MS, with(v, REMOTE, 9001, POD, 9001));
+	bench_end(b);
+	assert_apart(b, a, k);
+	assert_path(b, a, "veth");
+	assert_path(b, k, "veth");
+}
+
 /* A Service's pod of this node, seen by nobody but the veth: never called lost. */
 static void test_service_local_unseen(void **state)
 {
@@ -668,7 +684,7 @@ int main(void)
 		T(test_not_learned), T(test_look_alikes),
 		T(test_look_alikes_learned), T(test_look_alikes_not_learned),
 		T(test_look_alikes_of_one_flow),
-		T(test_icmp_error), T(test_no_translation), T(test_echo),
+		T(test_icmp_error), T(test_no_translation), T(test_echo), T(test_same_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
