@@ -1047,7 +1047,7 @@ static void test_kernel_versions(void **state)
 
 /* ------------------------------------------------------------------------ files */
 
-/* Not before Linux 5.6, and not in valgrind 3.19: links are then followed as the caller sees them. */
+/* Not before Linux 5.6, nor in valgrind 3.19: links are then followed as the caller sees them. */
 static bool has_openat2(void)
 {
 	struct open_how how = { .flags = O_PATH };
