@@ -545,7 +545,7 @@ static inline uint32_t queue_take(struct pipeline *p, unsigned hop)
 	q->n--;
 	next = &q->ring[q->head];
 	p->head_ns[hop] = q->n ? next->time_ns : INT64_MAX;
-	p->head_order[hop] = next->order;
+	p->head_order[hop] = q->n ? next->order : 0;
 	p->n_sorted--;
 	return slot;
 }
