@@ -8,7 +8,7 @@
 # real, from devices that come and go while the node is read.
 # shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
 set -u
-LAB_PREFIX=nl
+LAB_PREFIX='nl'
 . "$(dirname "$0")/../lib/lab.sh"
 lab_test
 need jq ip
