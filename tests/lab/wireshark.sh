@@ -63,7 +63,8 @@ succeeds 'tshark -i -w: a sound file' tshark -r "$dir/ext.pcapng" -Y podhop
 shark -i podhop-default-web -f 'icmp[icmptype] = icmp-echoreply' -c 8 -T fields -e icmp.type \
 	>"$dir/live" || true
 is 'tshark -f: the filter speaks of the pod, at every hop' "$(sort "$dir/live" | uniq -c | tr -s ' ')" ' 8 0'
-shark -i podhop-default-web -o extcap.podhop_default_web.snaplen:64 -c 8 -T fields -e frame.cap_len \
+# Of the traffic, not of ARP, whose frames are shorter than that.
+shark -i podhop-default-web -f icmp -o extcap.podhop_default_web.snaplen:64 -c 8 -T fields -e frame.cap_len \
 	-e frame.interface_name >"$dir/live" || true
 is 'snap length: 64 bytes of the inner frame' "$(awk -v v="$POD_WEB_VETH" '$2 == v { print $1 }' \
 	"$dir/live" | sort -u)" 64
