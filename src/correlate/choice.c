@@ -28,7 +28,9 @@ void choice_offer(struct correlate *c, struct choice *ch, uint32_t i, int64_t no
 	else if (!better && n != ch->best_progress)
 		better = n > ch->best_progress;
 	else if (!better)
-		better = p->first_ns < ch->best_ns;
+		/* Of equal stamps the one that was read first. */
+		better = p->first_ns < ch->best_ns ||
+			 (p->first_ns == ch->best_ns && p->number < c->packet[ch->best].number);
 	ch->n++;
 	if (better) {
 		ch->best = i;

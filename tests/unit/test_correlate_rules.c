@@ -757,6 +757,23 @@ static void test_duplicate(void **state)
 	assert_true(packet_of(b, k)->retransmission);
 }
 
+/* Two of equal bytes and stamps: the first one at each hop is the first one. */
+static void test_duplicate_of_equal_stamp(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(7, 100, 1);
+	unsigned at[2][2];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned k = 0; k < 2; k++)
+			at[i][k] = see(b, i ? BRIDGE : VETH, MODEL_WAY_IN, 0, w);
+	bench_end(b);
+	assert_same(b, at[0][0], at[1][0]);
+	assert_same(b, at[0][1], at[1][1]);
+	assert_apart(b, at[0][0], at[0][1]);
+}
+
 /* Sent again is marked, out of order is not; also where the numbers wrap. */
 static void test_retransmission(void **state)
 {
@@ -888,7 +905,8 @@ int main(void)
 		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
 		T(test_plain_fragments),
 		T(test_equal_in_order), T(test_equal_with_loss), T(test_equal_one_by_one),
-		T(test_ties_meet), T(test_duplicate), T(test_retransmission), T(test_keepalive),
+		T(test_ties_meet), T(test_duplicate), T(test_duplicate_of_equal_stamp),
+		T(test_retransmission), T(test_keepalive),
 		T(test_ip_id_wrap), T(test_conservation),
 	};
 
