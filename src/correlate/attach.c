@@ -164,6 +164,9 @@ static void learn_route(struct correlate *c, const struct packet *p, struct flow
 		set_route(f, MODEL_ROUTE_LOCAL);
 		if (back != NONE && flow_root(c, back)->route == MODEL_ROUTE_UNKNOWN)
 			set_route(flow_root(c, back), MODEL_ROUTE_LOCAL);
+	} else if (role == MODEL_ROLE_BRIDGE && o->way == MODEL_WAY_OUT && p->n_sightings == 1 &&
+		   p->direction == MODEL_DIRECTION_INGRESS) {
+		f->from_bridge = true; /* by the node itself, or the capture missed the rest */
 	}
 }
 

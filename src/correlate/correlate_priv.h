@@ -269,6 +269,7 @@ struct flow {
 	uint32_t open;		/* packets that refer to it */
 	uint8_t nat;
 	bool origin;		/* seen where packets begin: no translation made this tuple */
+	bool from_bridge;	/* a packet of it was first seen at the bridge, on its way in */
 	uint8_t route;		/* enum model_route_kind that its packets took */
 	/*
 	 * root: the places at which a packet of it was seen that went all its way, whole at

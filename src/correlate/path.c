@@ -304,6 +304,29 @@ static bool may_be_local(const struct correlate *c, const struct packet *p)
 	       far_route(c, p) == MODEL_ROUTE_DIRECT && !more_of(c, p)->error;
 }
 
+/*
+ * On its way to an address of which nothing is known but that it answers, and that its answers
+ * come from nowhere before the bridge: an address of the node itself, which a file does not name
+ * (NodeLocal DNS has one).
+ */
+static bool may_be_node(const struct correlate *c, const struct packet *p)
+{
+	const struct flow *f = flow_root(c, p->flow), *g;
+	struct result_tuple t;
+	uint32_t back;
+
+	if (c->net->routes_known || p->direction != MODEL_DIRECTION_EGRESS ||
+	    f->route != MODEL_ROUTE_UNKNOWN || more_of(c, p)->error ||
+	    !(seen_roles(c, p) & BIT(MODEL_ROLE_BRIDGE)))
+		return false;
+	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
+	back = flow_find(c, &t, flow_hash(c, &t));
+	if (back == NONE)
+		return false;
+	g = flow_root(c, back);
+	return g->from_bridge && g->route == MODEL_ROUTE_UNKNOWN;
+}
+
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
 {
 	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
@@ -365,6 +388,10 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		if (may_be_local(c, p)) {
 			ret->reason = "not seen behind this hop: perhaps a Service's pod of "
 				      "this node";
+			ret->may_be_lost = false;
+		} else if (may_be_node(c, p)) {
+			ret->reason = "not seen behind this hop: perhaps to the node itself, "
+				      "whence its answers come";
 			ret->may_be_lost = false;
 		}
 	} else {

@@ -232,6 +232,33 @@ static void test_service_local_unseen(void **state)
 		assert_false(b->result.losses[i].lost);
 }
 
+/* The same with the node itself, under an address that no device of the file has: NodeLocal DNS. */
+static void test_node_unnamed(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = { .src = POD, .dst = "192.0.2.53", .proto = MODEL_PROTO_UDP,
+			  .sport = 40000, .dport = 53, .len = 40 };
+	struct wire w = with(v, POD, 40001, "192.0.2.99", 53);
+
+	b->net.routes_known = false;
+	addr_parse("10.244.1.1", &b->net.hops[BRIDGE].addrs[0].addr);
+	b->net.hops[BRIDGE].addrs[0].len = 24;
+	b->net.hops[BRIDGE].n_addrs = 1;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_IN, US, v);
+	see(b, BRIDGE, MODEL_WAY_OUT, 2 * US, with(v, "192.0.2.53", 53, POD, 40000));
+	see(b, VETH, MODEL_WAY_OUT, 3 * US, with(v, "192.0.2.53", 53, POD, 40000));
+	unsigned k = see(b, VETH, MODEL_WAY_IN, 4 * US, w); /* who never answers may be anywhere */
+	see(b, BRIDGE, MODEL_WAY_IN, 5 * US, w);
+	for (unsigned i = 0; i < 4; i++) /* the capture goes on */
+		see(b, i, i < 2 ? MODEL_WAY_IN : MODEL_WAY_OUT, 9000 * MS,
+		    tcp(POD, 1, REMOTE, 2, 1, 10));
+	bench_end(b);
+	assert_false(packet_of(b, a)->lost);
+	assert_true(packet_of(b, k)->lost);
+}
+
 /* A port of the node serves one pod's flow, then another's: the two are not one flow. */
 static void test_port_reuse(void **state)
 {
@@ -677,6 +704,7 @@ int main(void)
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
 		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
+		T(test_node_unnamed),
 		T(test_port_reuse), T(test_backend_changes), T(test_learned),
 		T(test_learned_ingress),
 		T(test_icmp_errors_alike),
