@@ -170,8 +170,8 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 {
 	const struct verify_clock_line *l = &p->line;
 	json_t *o = json_object();
-	double ppm = round(l->drift * 1e9) /
-		     1e3; /* a thousandth of a ppm is beyond what any traffic tells */
+	/* A thousandth of a ppm is beyond what any traffic tells; and no zero is negative. */
+	double ppm = round(l->drift * 1e9) / 1e3 + 0.0;
 
 	if (o && report_json_set(o, "node", node_name(v, p->node)) &&
 	    report_json_set(o, "reference", node_name(v, p->reference)) &&

@@ -164,6 +164,8 @@ def check(name, result, status, verdict, there, back, *reasons):
             problems.append("%s to %s: %s, not %s" % (d["from"], d["to"], got, want))
         if len(d["lost_packets"]) != d["lost"]:
             problems.append("%d lost packets listed" % len(d["lost_packets"]))
+    if any(str(c["drift_ppm"]) == "-0.0" for c in j["clocks"]):
+        problems.append("a drift of minus nothing")
     for part in reasons:
         if not any(part in r for r in j["reasons"]):
             problems.append("no reason says: " + part)
