@@ -200,11 +200,9 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 	}
 }
 
-void verify_judge(struct verify *v, uint32_t i, bool evicted)
+struct verify_lost verify_lost_of(const struct sent *s)
 {
-	struct sent *s = &v->sent[i];
-	struct direction *d = verify_direction_of(v, s->from, s->to);
-	struct verify_lost l = {
+	return (struct verify_lost){
 		.packet_id = s->id,
 		.frame = s->frame,
 		.hop = s->hop,
@@ -214,6 +212,13 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 		.has_ip_id = s->flags & SENT_HAS_ID,
 		.length = s->length,
 	};
+}
+
+void verify_judge(struct verify *v, uint32_t i, bool evicted)
+{
+	struct sent *s = &v->sent[i];
+	struct direction *d = verify_direction_of(v, s->from, s->to);
+	struct verify_lost l = verify_lost_of(s);
 
 	if (s->got < s->size && verify_has_offset(v, s->from, s->to))
 		verify_find_altered(v, s);

@@ -406,20 +406,11 @@ static bool can_be_proved(struct verify *v, const struct sent *s)
 static void count_lost(struct verify *v, const struct sent *s)
 {
 	struct direction *d = &v->direction[s->from];
-	struct verify_lost l = {
-		.packet_id = s->id,
-		.frame = s->frame,
-		.hop = s->hop,
-		.time_ns = s->time_ns,
-		.tuple = s->tuple,
-		.ip_id = s->ip_id,
-		.has_ip_id = s->flags & SENT_HAS_ID,
-		.length = s->length,
-		.bytes_missing = s->size,
-		.last_role = s->last_role,
-		.next_role = s->wire_role,
-	};
+	struct verify_lost l = verify_lost_of(s);
 
+	l.bytes_missing = s->size;
+	l.last_role = s->last_role;
+	l.next_role = s->wire_role;
 	d->d.sent++;
 	verify_count_lost(d, s, &l);
 }

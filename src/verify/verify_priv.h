@@ -268,6 +268,8 @@ int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns);
 void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l);
 void verify_count_lost(struct direction *d, const struct sent *s, const struct verify_lost *l);
+/* s as it is listed; what is missing of it, and where, is the caller's to say. */
+struct verify_lost verify_lost_of(const struct sent *s);
 uint64_t verify_tuple_hash(const struct result_tuple *t);
 
 /* ---- heap.c: time_ns and id of a heap's elements come from `before` */
