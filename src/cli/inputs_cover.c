@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * inputs_cover.c - what inputs can tell of: from when to when each hop was captured, how many
+ * frames its capture lost, and when.
+ */
+#include "cli.h"
+#include "inputs.h"
+#include "inputs_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A writer looks at its counters a few times a second: the gap is no better known. */
+#define DROPS_AROUND_NS 200000000LL
+
+void input_unsee(struct input *one)
+{
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		one->seen[i] = (struct seen){ INT64_MAX, INT64_MIN };
+}
+
+/*
+ * When hop's capture began, as far as this input tells: where another input of the hop goes over
+ * into it without a gap (the files of a ring do), that one's beginning counts.
+ */
+static int64_t hop_begin(const struct inputs *in, const struct input *one, int hop)
+{
+	int64_t begin = one->began_ns ? one->began_ns : one->first_ns;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *other = in->input[i];
+
+		if (other == one || !other->began_ns || other->began_ns >= begin ||
+		    other->ended_ns < begin)
+			continue;
+		for (unsigned k = 0; k < other->n_hop; k++)
+			if (other->hop[k] == hop)
+				return hop_begin(in, other, hop);
+	}
+	return begin;
+}
+
+/* What podhop wrote tells at its end when the capture began and ended. */
+static void read_span(struct input *one)
+{
+	if (one->span_read || one->is_pipe || !pcapng_reader_section_comment(one->reader)[0])
+		return;
+	one->span_read = true;
+	(void)pcapng_read_span(pcapng_reader_fd(one->reader), &one->began_ns, &one->ended_ns);
+}
+
+void input_note_start(struct inputs *in, struct input *one, int64_t time_ns)
+{
+	struct correlate *c = pipeline_correlator(in->pipeline);
+
+	read_span(one);
+	one->first_ns = time_ns;
+	for (unsigned k = 0; k < one->n_hop; k++)
+		if (one->hop[k] >= 0)
+			correlate_hop_span(c, (unsigned)one->hop[k],
+					   hop_begin(in, one, one->hop[k]), INT64_MAX);
+}
+
+void input_note_drops(struct inputs *in, const struct input *one, const struct model_frame *f)
+{
+	unsigned hop = f->hop;
+	int64_t from = in->hop_last_ns[hop] == INT64_MIN ? one->first_ns : in->hop_last_ns[hop];
+	int64_t to = f->time_ns + DROPS_AROUND_NS;
+
+	from -= DROPS_AROUND_NS;
+	correlate_drops(pipeline_correlator(in->pipeline), hop, from, to, f->drops);
+	if (in->on_drops)
+		in->on_drops(in->arg, hop, from, to, f->drops);
+	in->drops_spanned[hop] += f->drops;
+}
+
+void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last)
+{
+	int64_t first = in->all_own ? INT64_MAX : INT64_MIN, last = INT64_MIN, least = INT64_MAX;
+	bool any = false;
+
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		if (in->hop_first_ns[i] == INT64_MAX)
+			continue;
+		any = true;
+		if (in->all_own ? in->hop_first_ns[i] < first : in->hop_first_ns[i] > first)
+			first = in->hop_first_ns[i];
+		if (in->hop_last_ns[i] > last)
+			last = in->hop_last_ns[i];
+		if (in->hop_last_ns[i] < least)
+			least = in->hop_last_ns[i];
+	}
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		/* podhop's captures ran at all hops together, also where nothing came by. */
+		if (in->all_own && one->began_ns && one->began_ns < first)
+			first = one->began_ns;
+		if (one->began_ns && one->ended_ns > last)
+			last = one->ended_ns;
+		if (one->last_ns > last)
+			last = one->last_ns;
+	}
+	*ret_first = any ? first : INT64_MAX;
+	*ret_last = end && !in->all_own && any ? least : last;
+}
+
+/*
+ * When one input shows the hop. What podhop wrote was captured at all its hops together, also where
+ * nothing came by; of another file's interface nobody knows more than its frames.
+ */
+static struct seen seen_at(const struct inputs *in, struct input *one, unsigned hop)
+{
+	if (!in->own[hop])
+		return one->seen[hop];
+	read_span(one);
+	if (one->began_ns)
+		return (struct seen){ one->began_ns, one->ended_ns };
+	return (struct seen){ one->first_ns, one->last_ns };
+}
+
+bool inputs_coverage(struct inputs *in, unsigned hop, inputs_span_fn fn, void *arg)
+{
+	bool open = false;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			if (one->hop[k] != (int)hop)
+				continue;
+			struct seen s = seen_at(in, one, hop);
+
+			if (s.from_ns <= s.to_ns)
+				fn(arg, hop, s.from_ns, s.to_ns);
+			open |= !one->over || one->has_head;
+			break;
+		}
+	}
+	return open;
+}
+
+const char *inputs_file_of(const struct inputs *in, unsigned hop, int64_t time_ns)
+{
+	const char *path = NULL;
+
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			if (one->hop[k] != (int)hop)
+				continue;
+			if (time_ns >= one->first_ns && time_ns <= one->last_ns)
+				return one->path;
+			path = path ? path : one->path;
+		}
+	}
+	return path;
+}
+
+void inputs_totals(struct inputs *in)
+{
+	struct correlate *c = pipeline_correlator(in->pipeline);
+	int64_t began[MODEL_HOPS_MAX], ended[MODEL_HOPS_MAX];
+
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++) {
+		began[i] = INT64_MAX;
+		ended[i] = INT64_MIN;
+	}
+	for (unsigned i = 0; i < in->n_input; i++) {
+		struct input *one = in->input[i];
+		for (unsigned k = 0; k < one->n_hop; k++) {
+			const struct pcapng_interface *pi;
+			int hop = one->hop[k];
+
+			if (hop < 0 || k >= pcapng_reader_n_interfaces(one->reader))
+				continue;
+			pi = pcapng_reader_interface(one->reader, k);
+			int64_t drop = pi->if_drop >= 0 ? pi->if_drop : pi->os_drop;
+			/*
+			 * podhop's if_drop has what the device refused too: that may be the loss
+			 * that is looked for, and its taps saw those frames.
+			 */
+			if (in->own[hop] && pi->os_drop >= 0)
+				drop = pi->os_drop;
+			if (drop >= 0) {
+				if (in->drops_total[hop] < 0)
+					in->drops_total[hop] = 0;
+				in->drops_total[hop] += drop;
+			}
+			int64_t first = one->began_ns ? one->began_ns : one->first_ns;
+			int64_t last = one->began_ns ? one->ended_ns : one->last_ns;
+			began[hop] = first < began[hop] ? first : began[hop];
+			ended[hop] = last > ended[hop] ? last : ended[hop];
+		}
+	}
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		if (ended[i] != INT64_MIN)
+			correlate_hop_span(c, i, began[i], ended[i]);
+		if (in->drops_total[i] < 0)
+			correlate_drops_untold(c, i);
+		if (in->drops_total[i] <= (int64_t)in->drops_spanned[i])
+			continue;
+		uint64_t rest = (uint64_t)in->drops_total[i] - in->drops_spanned[i];
+		correlate_drops(c, i, INT64_MIN, INT64_MAX, rest);
+		if (in->on_drops)
+			in->on_drops(in->arg, i, INT64_MIN, INT64_MAX, rest);
+	}
+}
+
+void inputs_findings(const struct inputs *in, struct doctor_findings *f)
+{
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->reader)
+			causes_take(f, in->input[i]->reader);
+}
+
+int inputs_fill(const struct inputs *in, struct result *r)
+{
+	r->inputs = calloc(in->n_input ? in->n_input : 1, sizeof(*r->inputs));
+	if (!r->inputs)
+		return -ENOMEM;
+	for (unsigned i = 0; i < in->n_input; i++) {
+		const struct input *one = in->input[i];
+		struct result_input *ri = &r->inputs[r->n_inputs++];
+
+		ri->file = strdup(one->path);
+		ri->frames = one->frames;
+		ri->truncated_at = one->error ? (int64_t)one->error_offset : -1;
+		ri->reason = strdup(one->reason ? one->reason : "");
+		if (!ri->file || !ri->reason)
+			return -ENOMEM;
+	}
+	for (unsigned i = 0; i < r->capture.n_interfaces; i++) {
+		r->capture.interfaces[i].dropped_kernel = in->drops_total[i];
+		r->capture.interfaces[i].dropped_interface = -1;
+	}
+	return 0;
+}
