@@ -237,10 +237,7 @@ bool correlate_follow(struct correlate *c, const struct correlate_obs *obs,
 /* In place of a mark, when nobody sees marks or ids: counts, and is done with. */
 void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len);
 
-/*
- * In place of a mark: the frame is not kept (the run was told to stop in front of it). A packet
- * of which nothing was kept does not count.
- */
+/* In place of a mark: the frame is not kept. A packet of which nothing was kept does not count. */
 void correlate_discard(struct correlate *c, correlate_ref ref);
 
 /* A mark for ref will be asked soon: a hint to the cache, nothing else. */
@@ -262,6 +259,8 @@ void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t
 void correlate_drops_untold(struct correlate *c, unsigned hop);
 /* The hop's capture began or ended (device gone, file over): edges. */
 void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int64_t end_ns);
+/* Nothing behind end_ns was looked at: that is where all hops end that do not end before. */
+void correlate_end(struct correlate *c, int64_t end_ns);
 
 /* Closes everything that is open, then fills what the correlator knows of the report. */
 void correlate_finish(struct correlate *c);

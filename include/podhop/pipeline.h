@@ -49,6 +49,11 @@ struct pipeline_config {
 	uint32_t depth_max;		/* see correlate_config */
 	uint64_t max_packets;		/* -c: later packets are not taken; 0: no limit */
 	uint64_t max_frames;		/* -a packets: frames kept; 0: no limit */
+	/*
+	 * Is a frame of that time still wanted if so many others, of so many bytes, that wait are
+	 * kept before it? False, and none waits: the run is over. NULL: always.
+	 */
+	bool (*has_room)(void *arg, int64_t time_ns, uint32_t waiting, size_t waiting_bytes);
 	size_t bytes_max;		/* 0: default */
 	/* open packets and flows remembered; 0: defaults. Less in tests: tables that are full */
 	uint32_t packets_max, flows_max;
@@ -81,9 +86,9 @@ int pipeline_result(const struct pipeline *p, struct result *ret_result, struct 
 struct correlate *pipeline_correlator(struct pipeline *p);
 /* max_packets have been seen and have closed */
 bool pipeline_is_full(const struct pipeline *p);
-/* From here on no frame is kept; also from within on_frame. */
+/* No further frame is matched; those that were leave as ever. Also from within on_frame. */
 void pipeline_stop(struct pipeline *p);
-bool pipeline_is_stopped(const struct pipeline *p);	/* by that, or max_frames */
+bool pipeline_is_stopped(const struct pipeline *p);	/* by that, max_frames or has_room */
 /* A frame came further behind than sort_ns: what was found may be wrong (late frames: the same). */
 bool pipeline_is_disordered(const struct pipeline *p);
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */

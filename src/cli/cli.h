@@ -204,6 +204,11 @@ typedef int output_counters(void *arg, struct result *ret_result, struct err *er
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
 /* Live: every frame older than time_ns has been written. */
 int output_time(struct output *out, int64_t time_ns, struct err *err);
+/* Some limit of -a, or -G with -W, may be reached. */
+bool output_may_end(const struct output *out);
+/* A frame of that time still has its place behind so many others, of so many bytes. */
+bool output_has_room(const struct output *out, int64_t time_ns, uint32_t waiting,
+		     size_t waiting_bytes);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
 /* where further files are made; caller frees */
 char *output_directory(const struct options *o);

@@ -42,6 +42,8 @@
 #include "podhop/log.h"
 
 #define COMMENT_MAX 512u
+/* An enhanced packet block, its options (comment, flags, id, drops, end) and what pads them. */
+#define FRAME_COST_MAX (32u + 4u + COMMENT_MAX + 8u + 12u + 12u + 4u + 3u + 3u)
 #define TEXT_MAX 16384u
 #define OS_MAX 160u
 #define HEAD_BYTES 512u		/* of a packed file: holds its first block's first bytes */
@@ -63,6 +65,7 @@ struct output {
 	/* rotation */
 	unsigned number;		/* of the current set of files, from 1 */
 	uint64_t set_frames, earlier_bytes;
+	uint64_t header_bytes;		/* of its first file, in front of the first frame */
 	bool live;			/* sets follow the clock, whether frames come or not */
 	int64_t set_ns;			/* when it began; 0: with its first frame */
 	/* -G with -C: files of one slot of time are counted */
@@ -462,6 +465,8 @@ static int open_set(struct output *o, struct err *err)
 		buf_done(&path);
 	}
 	buf_done(&name);
+	if (!rc)
+		o->header_bytes = pcapng_writer_bytes(o->files[0].writer);
 	return rc;
 }
 
@@ -497,16 +502,59 @@ static bool set_is_full(const struct output *o)
 				 (l->bytes && pcapng_writer_bytes(o->files[0].writer) >= l->bytes));
 }
 
+/* The number of the last set of files; 0: there is none. */
+static uint64_t last_set(const struct output *o)
+{
+	const struct limits *l = &o->opt->ring;
+
+	return o->opt->naming == NAMING_TIME && l->files && !l->bytes ? l->files
+								      : o->opt->stop.files;
+}
+
+bool output_may_end(const struct output *o)
+{
+	return o->opt->stop.bytes || last_set(o);
+}
+
+/* What the files that are to come, and the current one, take until they are full. */
+static bool sets_hold(const struct output *o, uint64_t to_come, uint64_t frames, uint64_t bytes)
+{
+	const struct limits *l = &o->opt->ring;
+	uint64_t written = pcapng_writer_bytes(o->files[0].writer);
+	uint64_t each = l->bytes > o->header_bytes ? l->bytes - o->header_bytes : 0;
+
+	return (!l->frames || o->set_frames + frames < (to_come + 1) * l->frames) &&
+	       (!l->bytes || written + bytes < l->bytes + to_come * each);
+}
+
+/*
+ * What a frame takes in a file is known when it is written; before that, what it takes at most.
+ * Near a boundary of time what waits has to leave first: it may be what begins the last file.
+ */
+bool output_has_room(const struct output *o, int64_t time_ns, uint32_t waiting,
+		     size_t waiting_bytes)
+{
+	uint64_t last = last_set(o), total = o->opt->stop.bytes;
+	uint64_t bytes = waiting_bytes + (uint64_t)waiting * FRAME_COST_MAX;
+	uint64_t to_come = last > o->number ? last - o->number : 0;
+
+	if (o->over || (total && output_bytes(o) + bytes >= total))
+		return false;
+	if (!last)
+		return true;
+	if (!waiting)
+		return to_come || !(time_is_over(o, time_ns) || set_is_full(o));
+	return !time_is_over(o, time_ns) && sets_hold(o, to_come, waiting, bytes);
+}
+
 /* Ends the current files soundly, each complete by itself, and begins the next. */
 static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct err *err)
 {
 	const struct limits *l = &o->opt->ring;
-	uint64_t last = o->opt->stop.files;
+	uint64_t last = last_set(o);
 	struct result r = { 0 };
 	int rc = 0;
 
-	if (o->opt->naming == NAMING_TIME && l->files && !l->bytes)
-		last = l->files;
 	if (last && o->number >= last) {
 		o->over = true;
 		return 0;

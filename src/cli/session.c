@@ -149,6 +149,13 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 	return rc;
 }
 
+static bool has_room(void *arg, int64_t time_ns, uint32_t waiting, size_t waiting_bytes)
+{
+	const struct session *s = arg;
+
+	return output_has_room(s->output, time_ns, waiting, waiting_bytes);
+}
+
 void session_watch_disk(struct session *s, bool look_now)
 {
 	if (!s->output || s->low.code || !output_is_low(s->output, look_now, &s->low))
@@ -347,6 +354,7 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 		.max_frames = o->stop.frames,
 		.direction = o->direction,
 		.filter = s->filter,
+		.has_room = s->output && output_may_end(s->output) ? has_room : NULL,
 		.on_frame = s->output ? on_frame : NULL,
 		.on_packet = s->packets || o->live ? on_packet : NULL,
 		.arg = s,

@@ -196,6 +196,13 @@ void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int
 	c->hop[hop].end_ns = end_ns;
 }
 
+void correlate_end(struct correlate *c, int64_t end_ns)
+{
+	for (unsigned i = 0; i < c->n_hops; i++)
+		if (c->hop[i].end_ns > end_ns)
+			c->hop[i].end_ns = end_ns;
+}
+
 void correlate_restart(struct correlate *c, int64_t now_ns)
 {
 	c->set_back = true;

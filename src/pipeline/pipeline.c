@@ -113,7 +113,8 @@ struct pipeline {
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
 	uint64_t frames, kept, late, clock_steps;
-	bool stopped;			/* no further frame is kept */
+	bool ends;			/* something is asked for that may be reached */
+	bool stopped;			/* no further frame is matched */
 };
 
 static int64_t hold_ns(const struct pipeline_config *cfg)
@@ -136,6 +137,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		p->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
 	p->hold_ns = hold_ns(&p->cfg);
 	p->wants_bytes = config->keep_bytes || config->filter;
+	p->ends = config->max_frames || config->has_room;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
@@ -221,19 +223,6 @@ static inline void keep(struct pipeline *p, int64_t t)
 		p->stopped = true;
 }
 
-static inline void take_mark(struct pipeline *p, correlate_ref ref, const struct correlate_tag *tag,
-			     struct correlate_mark *mark)
-{
-	if (p->stopped) {
-		memset(mark, 0, sizeof(*mark));
-		correlate_discard(p->correlate, ref);
-		return;
-	}
-	correlate_mark(p->correlate, ref, tag, mark);
-	if (mark->keep)
-		keep(p, tag->time_ns);
-}
-
 /* Long out of the cache by now: fetch what the next few need while this one is written. */
 static void fetch_held(const struct pipeline *p)
 {
@@ -265,7 +254,9 @@ static inline int leave(struct pipeline *p, const struct correlate_tag *tag,
 {
 	struct correlate_mark mark;
 
-	take_mark(p, ref, tag, &mark);
+	correlate_mark(p->correlate, ref, tag, &mark);
+	if (mark.keep)
+		keep(p, tag->time_ns);
 	return hand_on(p, f, &mark);
 }
 
@@ -430,6 +421,32 @@ static inline correlate_ref match(struct pipeline *p, struct correlate_obs *obs,
 	return ref;
 }
 
+/* Can all that waits be kept, and a frame of that time besides? */
+static inline bool has_room(const struct pipeline *p, int64_t time_ns)
+{
+	return (!p->cfg.max_frames || p->kept + p->n_held < p->cfg.max_frames) &&
+	       (!p->cfg.has_room ||
+		p->cfg.has_room(p->cfg.arg, time_ns, p->n_held, p->held_bytes));
+}
+
+/*
+ * The frame behind the last one that is kept is not matched: the report speaks of what was kept.
+ * Which of those that wait will be is known when they leave, so near the end they do so
+ * before their time. Afterwards either there is room for a frame of that time, or all is over.
+ */
+static int make_room(struct pipeline *p, int64_t time_ns)
+{
+	int rc = 0;
+
+	while (rc >= 0 && !p->stopped && !has_room(p, time_ns)) {
+		if (p->n_held)
+			rc = release_oldest(p);
+		else
+			p->stopped = true;
+	}
+	return rc;
+}
+
 static int prepare_held(struct pipeline *p, int64_t time_ns)
 {
 	int rc = 0;
@@ -447,9 +464,14 @@ static int prepare_held(struct pipeline *p, int64_t time_ns)
 	return rc;
 }
 
-/* Before a frame of that time is matched, room is made and what is due leaves. */
+/* Before a frame of that time is matched, unless all is over: room is made, what is due leaves. */
 static inline int prepare(struct pipeline *p, int64_t time_ns)
 {
+	if (p->ends) {
+		int rc = make_room(p, time_ns);
+		if (rc < 0)
+			return rc;
+	}
 	if (p->n_held)
 		return prepare_held(p, time_ns);
 	(void)correlate_make_room(p->correlate);
@@ -594,6 +616,10 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	if (rc < 0)
 		return rc;
 	queue_take(p, hop);
+	if (p->stopped) {
+		arena_free(&p->arena, at);
+		return 0;
+	}
 	if (s->has_obs) {
 		o = (struct correlate_obs *)(void *)s->data;
 		p->has_before = false; /* the next frame follows this one, not the one before */
@@ -603,7 +629,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		const struct model_view *v;
 
 		o = observe_next(p, &f, &view, &v);
-		if (!p->n_held && !p->stopped &&
+		if (!p->n_held &&
 		    correlate_follow(p->correlate, o, p->cfg.unseen ? NULL : &mark)) {
 			if (o->time_ns > p->pushed_ns)
 				p->pushed_ns = o->time_ns;
@@ -750,7 +776,7 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	uint32_t at;
 	int rc = prepare(p, f->time_ns);
 
-	if (rc < 0)
+	if (rc < 0 || p->stopped)
 		return rc;
 	p->has_before = false; /* its bytes are no longer there */
 	o = observe_next(p, f, &view, &v);
@@ -800,6 +826,8 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 	int rc = 0;
 
 	p->frames++;
+	if (p->stopped)
+		return 0;
 	if (f->time_ns > TIME_MAX_NS || f->time_ns < -TIME_MAX_NS) {
 		clamped = *f;
 		clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
@@ -831,7 +859,7 @@ int pipeline_time(struct pipeline *p, int64_t time_ns)
 		p->told_ns = time_ns;
 	if (rc < 0)
 		return rc;
-	if (!p->n_sorted && time_ns > p->pushed_ns)
+	if (!p->n_sorted && time_ns > p->pushed_ns && !p->stopped)
 		correlate_advance(p->correlate, time_ns);
 	return 0;
 }
@@ -840,6 +868,8 @@ int pipeline_finish(struct pipeline *p)
 {
 	int rc = flush(p);
 
+	if (p->stopped && p->kept)
+		correlate_end(p->correlate, p->last_ns);
 	correlate_finish(p->correlate);
 	return rc;
 }

@@ -151,6 +151,17 @@ run b -w x.pcapng -a filesize:1000
 is "-a filesize alone ends the run" "$(cd "$tmp/b" && stat -c %s x.pcapng | awk '$1 >= 1000000 && $1 < 1002500 { print "yes" }')" yes
 run b -w x.pcapng -a packets:77
 is "-a packets counts frames" "$(counts b)" "77 "
+
+# What ends a run may stand between two frames of one packet: the report is of the frames in the
+# files, those behind are neither counted nor matched.
+told='[.capture.observations, .packets, .paths, .latency, .losses]'
+for limit in '-a packets:1' '-a packets:77' '-a filesize:1' '-a filesize:77' '-a files:3 -b packets:333' \
+	'-a files:2 -b filesize:100' '-a files:2 -b duration:2' '-C 1 -a files:2' '-G 3 -W 1'; do
+	# shellcheck disable=SC2086  # options are many words
+	run b -w x-%s.pcapng $limit
+	is "$limit: reported is what was written" "$(jq -Sc "$told" "$tmp/report.json")" \
+		"$("$podhop" report "$tmp"/b/* --json | jq -Sc "$told")"
+done
 run b -w .x -b packets:4000
 like "a name that begins with its only dot" "$(ls -A "$tmp/b" | tr '\n' ' ')" '^\.x_00001_[0-9]{14} \.x_00002_[0-9]{14} $'
 "$podhop" report "${inputs[@]}" -w "$tmp/x" -b files:2 >/dev/null 2>"$tmp/err"

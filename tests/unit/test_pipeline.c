@@ -433,10 +433,71 @@ static void test_limits(void **state)
 	give_all(p);
 	assert_int_equal(pipeline_finish(p), 0);
 	assert_true(pipeline_is_stopped(p));
-	assert_int_equal(pipeline_kept(p), 2);
-	assert_int_equal(out.n, 2);
+	assert_int_equal(pipeline_frame(p, &kept[159].f), 0);
+	assert_int_equal(pipeline_kept(p), 160); /* all had been matched */
+	assert_int_equal(out.n, 160);
 	pipeline_free(p);
 	pipeline_free(NULL);
+}
+
+static uint64_t seen_on_paths(const struct result *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->n_paths; i++)
+		n += r->paths[i].packets * r->paths[i].path.n;
+	return n;
+}
+
+/* *arg: how many frames are wanted. */
+static bool room_for(void *arg, int64_t time_ns, uint32_t waiting, size_t waiting_bytes)
+{
+	const unsigned *wanted = arg;
+
+	assert_true(time_ns >= kept[0].f.time_ns);
+	assert_true(waiting ? waiting_bytes >= waiting : !waiting_bytes);
+	return out.n + waiting < *wanted;
+}
+
+/* A run that ends behind its nth frame reports what a capture that ended there would have. */
+static void test_nothing_behind_the_last_frame_counts(void **state)
+{
+	(void)state;
+	tell_udp(12);
+	for (unsigned n = 1; n <= n_kept; n++) {
+		for (unsigned how = 0; how < 4; how++) {
+			struct pipeline_config pc = config();
+			struct result cut = { 0 }, ended = { 0 };
+			unsigned wanted = n;
+
+			pc.sort_ns = how & 1 ? MS : 0;
+			struct pipeline *p = start(&pc);
+			for (unsigned i = 0; i < n; i++)
+				assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+			correlate_end(pipeline_correlator(p), kept[n - 1].f.time_ns);
+			end(p, &ended);
+			assert_int_equal(ended.capture.observations, n);
+
+			pc = config();
+			pc.sort_ns = how & 1 ? MS : 0;
+			pc.max_frames = how & 2 ? 0 : n;
+			pc.has_room = how & 2 ? room_for : NULL;
+			pc.arg = &wanted;
+			p = start(&pc);
+			give_all(p);
+			end(p, &cut);
+			assert_int_equal(out.n, n);
+			assert_int_equal(cut.capture.observations, n);
+			assert_memory_equal(&cut.packets, &ended.packets, sizeof(cut.packets));
+			assert_int_equal(cut.packets.incomplete, 0);
+			assert_int_equal(seen_on_paths(&cut), n);
+			assert_int_equal(cut.encapsulation.outer_bytes,
+					 ended.encapsulation.outer_bytes);
+			assert_int_equal(cut.n_flows, ended.n_flows);
+			result_free(&cut);
+			result_free(&ended);
+		}
+	}
 }
 
 static void test_direction(void **state)
@@ -1048,6 +1109,7 @@ int main(void)
 		cmocka_unit_test(test_little_memory),
 		cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_nothing_behind_the_last_frame_counts),
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_counters_while_it_runs),
