@@ -54,7 +54,7 @@ struct live_sighting {
 struct live_packet {
 	uint64_t id;
 	int64_t time_ns;
-	int64_t delay_ns;	/* first to last sighting; -1: seen once */
+	int64_t delay_ns;	/* first to last sighting; 0: one stamp for both; -1: seen once */
 	uint64_t overhead_bytes;
 	uint32_t length, payload_len, outer_datagrams, vni;
 	uint8_t status;		/* enum result_status */

@@ -253,8 +253,10 @@ static void packet(const struct live_view *v, const struct live_canvas *c, int r
 	enum live_look look = v->chosen == p->id ? LIVE_CHOSEN : look_of(p);
 	int at;
 
-	if (p->delay_ns >= 0)
+	if (p->delay_ns > 0)
 		figure_ns((uint64_t)p->delay_ns, delay);
+	else if (!p->delay_ns)
+		strcpy(delay, "1 stamp");
 	live_path(p, v->frame.hops, v->frame.n_hops, !words, path);
 	if (look == LIVE_CHOSEN)
 		put(c, row, 0, look, "%*s", c->columns, "");
@@ -304,7 +306,9 @@ static void frozen(const struct live_view *v, const struct live_canvas *c, int r
 			 h ? model_role_name(h->role) : "?");
 		at = put(c, row, at, LIVE_PLAIN, " %-16.16s %s", h ? h->name : "?",
 			 time_of_day(s->time_ns, true, when));
-		if (s->time_ns >= before)
+		if (s->time_ns == before)
+			at = put(c, row, at, LIVE_DIM, "  one stamp for both hops");
+		else if (s->time_ns > before)
 			at = put(c, row, at, LIVE_GOOD, "  + %s",
 				 figure_ns((uint64_t)s->time_ns - (uint64_t)before, a));
 		if (s->encap)
@@ -344,6 +348,8 @@ static void help(const struct live_canvas *c)
 		"frames, per second, dropped: of what is kept at each hop, as in the report.",
 		"dropped: by the capture itself; each of them may hide a packet.",
 		"out, in: median and 99th percentile of the time since the hop before.",
+		"one stamp, 1 stamp: the kernel stamped the frame once for these hops, so that",
+		"how long it took is not known.",
 		"state: ok, retr (retransmission), lost, miss (may be lost), ambg (could be",
 		"two), edge (cut by begin or end of capture). At high rates the list is a",
 		"sample; figures count everything, and lost packets have room of their own.",

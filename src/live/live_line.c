@@ -67,8 +67,11 @@ const char *live_line(const struct live_packet *p, const struct live_hop *hops, 
 		/* A figure without the space, as packet lines have it. */
 		figure_ns((uint64_t)p->delay_ns, figure);
 		size_t number = strcspn(figure, " ");
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %.*s%s", (int)number, figure,
-				      figure[number] ? figure + number + 1 : "");
+		if (p->delay_ns)
+			n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %.*s%s", (int)number,
+					      figure, figure[number] ? figure + number + 1 : "");
+		else
+			n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " one-stamp");
 	}
 	if (p->encapsulated && n < LIVE_LINE_MAX)
 		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " ovh %" PRIu64,

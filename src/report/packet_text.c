@@ -13,7 +13,8 @@
  * WAY    out: sent by a pod; in: to a pod; other: of no captured pod
  * PATH   the roles of the hops in time order
  * DELAY  from the first to the last hop, first sighting to first sighting; ns, us,
- *        ms or s as fits; absent when seen once
+ *        ms or s as fits; absent when seen once; one-stamp when both are equal, so
+ *        that nobody knows how long it took
  * ovh    bytes of outer headers; ovh 2300/46 when in 46 datagrams, ~ in front when
  *        their number was computed, ? when it cannot be told; absent outside VXLAN
  * #ID    the packet id: epb_packetid and frame.packet_id of the pcapng file
@@ -33,6 +34,9 @@
 #include <time.h>
 
 #define NS_PER_SEC 1000000000
+
+/* Equal stamps are no measurement of nothing: most often the kernel took one for both hops. */
+static const char one_stamp[] = " one-stamp";
 
 static void time_of_day(struct report_out *o, int64_t time_ns)
 {
@@ -167,7 +171,9 @@ static void observations(struct report_out *o, const struct result_packet *p,
 				       obs->of);
 		else if (obs->is_segment)
 			report_out_fmt(o, " segment %" PRIu64, (uint64_t)obs->index + 1);
-		if (i && obs->time_ns >= obs[-1].time_ns) {
+		if (i && obs->time_ns == obs[-1].time_ns && obs->hop != obs[-1].hop) {
+			report_out_str(o, one_stamp);
+		} else if (i && obs->time_ns >= obs[-1].time_ns) {
 			report_out_str(o, " +");
 			short_ns(o, (uint64_t)obs->time_ns - (uint64_t)obs[-1].time_ns);
 		}
@@ -210,9 +216,11 @@ int report_packet_text(FILE *out, const struct result_packet *p, const struct mo
 	report_out_color(&o, REPORT_BOLD);
 	report_out_str(&o, *result_path_str(&p->path, path) ? path : "?");
 	report_out_color(&o, REPORT_PLAIN);
-	if (delay(p, &ns)) {
+	if (delay(p, &ns) && ns) {
 		report_out_chr(&o, ' ');
 		short_ns(&o, ns);
+	} else if (delay(p, &ns)) {
+		report_out_str(&o, one_stamp);
 	}
 	overhead(&o, p);
 	report_out_str(&o, " #");

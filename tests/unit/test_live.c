@@ -240,6 +240,12 @@ static void test_line(void **state)
 			    "20us #31 lost after vtep, not seen at underlay: "
 			    "not seen behind this hop");
 	assert_true(live_line_has(line, "LOST after"));
+	/* Equal stamps: not nothing, but not known. */
+	p.sightings[1].first_ns = p.sightings[2].first_ns = p.time_ns;
+	live_feed_packet(f, &p);
+	live_line(&o->packets[1], o->hops, o->n_hops, line);
+	assert_non_null(strstr(line, " veth>bridge>vtep one-stamp #31 lost after vtep"));
+	assert_true(live_line_has(line, "one-stamp"));
 	assert_false(live_line_has(line, "lost before"));
 	live_feed_free(f);
 }
@@ -434,6 +440,31 @@ static void test_80x24(void **state)
 	free(v);
 }
 
+/* Where the kernel stamped a frame once, no time is told. */
+static void test_one_stamp(void **state)
+{
+	struct live_feed *f = feed_new();
+	struct live_view *v = calloc(1, sizeof(*v));
+	struct result_packet p = packet_of(7, RESULT_COMPLETE, 53);
+	size_t size;
+
+	(void)state;
+	assert_non_null(v);
+	p.sightings[1].first_ns = p.sightings[2].first_ns = p.time_ns;
+	live_feed_packet(f, &p);
+	const struct live_frame *o = frame(f, 2 * S, &size);
+	assert_true(live_view_take(v, o, size));
+	draw(v, 24, 80);
+	assert_true(row_with("      7 out 1>2>3    ok   1 stamp    98 udp  10.244.1.2.") > 0);
+	live_view_key(v, LIVE_KEY_DOWN);
+	live_view_key(v, LIVE_KEY_ENTER);
+	draw(v, 24, 80);
+	assert_int_equal(row_with("+ 0"), -1);
+	assert_true(row_with("one stamp for both hops") > 0);
+	free(v);
+	live_feed_free(f);
+}
+
 static void test_every_size_is_drawn(void **state)
 {
 	struct live_view *v = view_of(20);
@@ -495,6 +526,7 @@ int main(void)
 		cmocka_unit_test_setup(test_choice_follows_its_packet, set_up),
 		cmocka_unit_test_setup(test_pause, set_up),
 		cmocka_unit_test_setup(test_80x24, set_up),
+		cmocka_unit_test_setup(test_one_stamp, set_up),
 		cmocka_unit_test_setup(test_every_size_is_drawn, set_up),
 		cmocka_unit_test_setup(test_many_hops_scroll, set_up),
 	};

@@ -37,6 +37,12 @@ static const struct result_observation segments[] = {
 	  .bytes = 1386 },
 };
 
+/* What the kernel stamped once. */
+static const struct result_observation one_stamp[] = {
+	{ .hop = 0, .time_ns = T0, .length = 98 },
+	{ .hop = 1, .time_ns = T0, .length = 98 },
+};
+
 static const struct result_observation hairpin[] = {
 	{ .hop = 0, .time_ns = T0, .length = 98 },
 	{ .hop = 0, .time_ns = T0 + 700, .length = 98 },
@@ -53,7 +59,7 @@ static const struct result_observation extreme_hops[] = {
 	  .bytes = UINT32_MAX },
 };
 
-#define N_PACKETS 11
+#define N_PACKETS 12
 static struct result_packet packets[N_PACKETS];
 
 static struct result_packet tcp(uint64_t id)
@@ -160,6 +166,10 @@ static void build(void)
 	p[9].n_observations = COUNT_OF(extreme_hops);
 	p[9].observations_omitted = UINT32_MAX;
 	p[10] = (struct result_packet){ .status = RESULT_COMPLETE };
+	p[11] = p[2];
+	p[11].id = 40;
+	p[11].observations = one_stamp;
+	p[11].n_observations = COUNT_OF(one_stamp);
 }
 
 static void build_net(struct model_net *net)
