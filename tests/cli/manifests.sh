@@ -76,10 +76,15 @@ is "k3s: its CNI configuration is where it keeps it" \
 		select(.name == "cni-conf") | .hostPath.path // .mountPath' "$tmp/k3s.json" 2>/dev/null | tr '\n' ' ')" \
 	"$([[ ! -s $tmp/k3s.json ]] || echo '/var/lib/rancher/k3s/agent/etc/cni/net.d /host/var/lib/rancher/k3s/agent/etc/cni/net.d ')"
 
+is "k3s: flannel's configuration, for doctor" \
+	"$(jq -rc 'select(.kind == "DaemonSet").spec.template.spec | [(.volumes[], .containers[].volumeMounts[]) |
+		select(.name == "flannel-conf") | .hostPath.path // .mountPath, .readOnly]' "$tmp/k3s.json" 2>/dev/null)" \
+	"$([[ ! -s $tmp/k3s.json ]] || echo '["/var/lib/rancher/k3s/agent/etc/flannel",null,"/host/var/lib/rancher/k3s/agent/etc/flannel",true]')"
+
 # The function that prints the debug pod, taken out of the plugin.
 # shellcheck disable=SC2034  # used by the function
 DEBUG_SECONDS=3600 image=localhost/podhop:latest cni_conf='' kubelet=v1.33.1
-eval "$(sed -n -e '/^[A-Z0-9_]*CNI_CONF=/p' -e '/^debug_manifest()/,/^}/p' "$here/kubectl-podhop")"
+eval "$(sed -n -e '/^[A-Z0-9_]*_CONF=/p' -e '/^debug_manifest()/,/^}/p' "$here/kubectl-podhop")"
 debug_manifest node1 | jq -c . >"$tmp/job.json"
 is "debug pod: JSON schema" "$(schema_faults <"$tmp/job.json" 2>&1)" ""
 is "debug pod: no field that the API does not know" "$(unknown_fields "$tmp/job.json")" ""

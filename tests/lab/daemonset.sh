@@ -16,12 +16,19 @@ containerd_up
 "$ROOT/samples/kubernetes/make-image-root" "$PODHOP" "$dir/podhop-image" || bail "make-image-root"
 import_image localhost/podhop:latest "$dir/podhop-image" /usr/bin/podhop
 
-# The node's CNI configuration is kept beside the test: /etc is the machine's own.
-export CRI_HOST_PATHS="{\"/etc/cni/net.d\": \"$dir/etc/cni/net.d\"}"
-spec=$(kubectl kustomize "$ROOT/samples/kubernetes/daemonset" |
-	env -u KUBECONFIG kubectl annotate --local -o json x=y -f - |
-	jq -c 'select(.kind == "DaemonSet").spec.template.spec') || bail "the manifest cannot be read"
-declare -A web late agent no_admin no_raw
+# The node's CNI configuration is kept beside the test: /etc is the machine's own. So is k3s's.
+k3s=/var/lib/rancher/k3s/agent/etc
+mkdir -p "$dir$k3s/flannel"
+echo '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan","VNI":7}}' >"$dir$k3s/flannel/net-conf.json"
+export CRI_HOST_PATHS="{\"/etc/cni/net.d\": \"$dir/etc/cni/net.d\", \"$k3s/cni/net.d\": \"$dir/etc/cni/net.d\",
+	\"$k3s/flannel\": \"$dir$k3s/flannel\"}"
+spec_of() { # KUSTOMIZATION
+	kubectl kustomize "$ROOT/samples/kubernetes/$1" |
+		env -u KUBECONFIG kubectl annotate --local -o json x=y -f - |
+		jq -c 'select(.kind == "DaemonSet").spec.template.spec'
+}
+spec=$(spec_of daemonset) || bail "the manifest cannot be read"
+declare -A web late agent no_admin no_raw on_k3s
 run_pod web shop web false
 run_pod agent podhop podhop-x1 true "$spec"
 
@@ -85,6 +92,19 @@ if [[ $status == 1 && $errors == *[Rr]ead-only* ]]; then
 else
 	not_ok "nothing can be written there" "exit $status: $errors"
 fi
+
+# ---- k3s: the configuration that says 7 is seen where k3s keeps it
+
+run_pod on_k3s podhop on-k3s true "$(spec_of k3s)"
+in_container "${on_k3s[container]}" doctor --json
+is "k3s: doctor compares the VTEP with flannel's configuration" \
+	"$status $(jq -rc '.checks[] | select(.id == "vtep.vni") | .status, .expected' <<<"$out" | tr '\n' ' ')" \
+	"3 fail VNI 7, as flannel's configuration says "
+is "k3s: ... and reads the CNI configuration" \
+	"$(jq -rc '.checks[] | select(.id == "flannel.cni") | .status, .object' <<<"$out" | tr '\n' ' ')" \
+	"ok $k3s/cni/net.d/10-flannel.conflist "
+others="$checks | map(select(.[0] | startswith(\"vtep.\") or startswith(\"flannel.\") | not)) | .[]"
+is "k3s: all else as there" "$(diff <(jq -c "$others" <<<"$inside") <(jq -c "$others" <<<"$out"))" ""
 
 # ---- without root, as the Debian package offers it to a group: by the processes' cgroups
 
