@@ -5,15 +5,16 @@
  * Theory of operation
  *
  * A drawing shows the packets of one path, and with it those that should have
- * taken it and did not: a path whose packets were all seen last at its end, with
- * the next hop of a longer path expected, is drawn as part of that longer path,
+ * taken it and did not: packets that were seen last at the end of a path, with
+ * the next hop of a longer path expected, are drawn as part of that longer path,
  *
  *   pod - veth - 12 us -> bridge - 31 us -> vtep - 22 us -> underlay -> node
  *         1,204           1,204  14 lost    1,190           1,190
  *
- * so that the loss is seen where it happens. Only whole rows move: packets that
- * rightly end at the bridge (they go to the node itself) never look like losses.
- * A path that no longer one was seen for ends where its packets did:
+ * so that the loss is seen where it happens. Packets that rightly end at the bridge
+ * (they go to the node itself) stay where they are: how many they are is known when
+ * no other path of the direction ends there, else only whole paths move. page.js draws
+ * by the same rule. A path that no longer one was seen for ends where its packets did:
  *
  *   pod - veth -> bridge ------x vtep
  *         14      14     14 lost
@@ -40,12 +41,22 @@ struct drawing {
 	bool absorbed;
 };
 
-/* Packets that were seen last at `from` with `to` expected (NONE: anything). */
-static uint64_t gone_between(const struct result *r, enum model_direction direction,
-			     enum model_role from, enum model_role to, bool *ret_lost,
-			     enum model_role *ret_to)
+struct gone {
+	uint64_t packets, bytes;
+	enum model_role to; /* expected next, of the first */
+	bool lost; /* some with that verdict */
+};
+
+static uint64_t sum_of(uint64_t a, uint64_t b)
 {
-	uint64_t sum = 0;
+	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/* Packets that were seen last at `from` with `to` expected (NONE: anything). */
+static struct gone gone_between(const struct result *r, enum model_direction direction,
+				enum model_role from, enum model_role to)
+{
+	struct gone sum = { .to = MODEL_ROLE_NONE };
 
 	for (unsigned i = 0; i < r->n_losses; i++) {
 		const struct result_loss *l = &r->losses[i];
@@ -53,10 +64,11 @@ static uint64_t gone_between(const struct result *r, enum model_direction direct
 		if (l->direction != direction || l->last_seen != from ||
 		    (to != MODEL_ROLE_NONE && l->next_expected != to))
 			continue;
-		if (!sum)
-			*ret_to = l->next_expected;
-		sum = l->packets > UINT64_MAX - sum ? UINT64_MAX : sum + l->packets;
-		*ret_lost |= l->lost;
+		if (!sum.packets)
+			sum.to = l->next_expected;
+		sum.packets = sum_of(sum.packets, l->packets);
+		sum.bytes = sum_of(sum.bytes, l->bytes);
+		sum.lost |= l->lost;
 	}
 	return sum;
 }
@@ -73,58 +85,80 @@ static bool begins(const struct result_path *part, const struct result_path *who
 	return n && n < path_len(whole) && !part->cut && !memcmp(part->role, whole->role, n);
 }
 
-/* Draws row i as the beginning of the longest path that its packets should have taken. */
+/* No other path of its direction, of about its length, ends where row i does. */
+static bool ends_alone(const struct drawing *d, unsigned n, unsigned i)
+{
+	unsigned len = path_len(&d[i].row->path);
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned other = path_len(&d[k].row->path);
+
+		if (k != i && other && d[k].row->direction == d[i].row->direction &&
+		    d[k].row->path.role[other - 1] == d[i].row->path.role[len - 1] &&
+		    other < len + 2)
+			return false;
+	}
+	return true;
+}
+
+/* Draws what ended too soon of row i on the longest path that it should have taken. */
 static void absorb(struct drawing *d, unsigned n, unsigned i, const struct result *r)
 {
 	const struct result_path_row *part = d[i].row;
 	unsigned len = path_len(&part->path), best = n;
-	enum model_role to;
-	bool lost = false;
+	struct gone moved = { 0 };
 
 	for (unsigned k = 0; k < n; k++) {
 		const struct result_path *longer = &d[k].row->path;
-		bool one_lost = false;
+		struct gone gone;
 
 		if (d[k].row->direction != part->direction || !begins(&part->path, longer) ||
 		    (best < n && path_len(longer) <= path_len(&d[best].row->path)))
 			continue;
-		if (gone_between(r, part->direction, (enum model_role)part->path.role[len - 1],
-				 (enum model_role)longer->role[len], &one_lost,
-				 &to) < part->packets)
+		gone = gone_between(r, part->direction, (enum model_role)part->path.role[len - 1],
+				    (enum model_role)longer->role[len]);
+		if (!gone.packets || (gone.packets < part->packets && !ends_alone(d, n, i)))
 			continue;
 		best = k;
-		lost = one_lost;
+		moved = gone;
 	}
 	if (best == n)
 		return;
-	for (unsigned k = 0; k < len; k++)
-		d[best].at[k] += part->packets;
-	d[best].gone[len - 1] += part->packets;
-	d[best].lost[len - 1] |= lost;
-	d[best].packets += part->packets;
-	d[best].bytes += part->bytes;
-	d[i].absorbed = true;
+	if (moved.packets >= part->packets) {
+		moved.packets = part->packets;
+		moved.bytes = part->bytes;
+	}
+	moved.bytes = moved.bytes < d[i].bytes ? moved.bytes : d[i].bytes;
+	for (unsigned k = 0; k < len; k++) {
+		d[best].at[k] += moved.packets;
+		d[i].at[k] -= moved.packets;
+	}
+	d[best].gone[len - 1] += moved.packets;
+	d[best].lost[len - 1] |= moved.lost;
+	d[best].packets += moved.packets;
+	d[best].bytes += moved.bytes;
+	d[i].packets -= moved.packets;
+	d[i].bytes -= moved.bytes;
+	d[i].absorbed = !d[i].packets;
 }
 
 /* What is missing behind the end of a path that was not drawn as part of another. */
 static void open_end(struct drawing *d, const struct result *r)
 {
 	unsigned len = path_len(&d->row->path);
-	enum model_role to = MODEL_ROLE_NONE;
-	bool lost = false;
-	uint64_t gone;
+	struct gone gone;
 
-	if (!len || d->absorbed)
+	if (!len || d->packets < d->row->packets)
 		return;
 	gone = gone_between(r, d->row->direction, (enum model_role)d->row->path.role[len - 1],
-			    MODEL_ROLE_NONE, &lost, &to);
+			    MODEL_ROLE_NONE);
 	/* Another path that ends at the same hop may be the one that lost them: only what fits. */
-	if (!gone || gone > d->row->packets || d->gone[len - 1])
+	if (!gone.packets || gone.packets > d->row->packets || d->gone[len - 1])
 		return;
-	d->gone[len - 1] = gone;
-	d->lost[len - 1] = lost;
-	if (gone == d->row->packets)
-		d->expected = to;
+	d->gone[len - 1] = gone.packets;
+	d->lost[len - 1] = gone.lost;
+	if (gone.packets == d->row->packets)
+		d->expected = gone.to;
 }
 
 /* Two lines that are filled together, so that counts stand under names. */

@@ -131,7 +131,7 @@ key Down Enter
 shows ' packet [0-9]*, [a-z]*, complete '
 frozen=$(pane)
 like 'frozen: hop by hop' "$frozen" '1 veth +veth[0-9a-f]+ +[0-9:.]{15}'
-like 'frozen: the time since the hop before' "$frozen" 'flannel\.1 +[0-9:.]{15} +\+ [0-9.]+ [num]+s'
+like 'frozen: the time since the hop before' "$frozen" 'flannel\.1 +[0-9:.]{15} +(\+ [0-9.]+ [num]+s|one stamp for both hops)'
 total() { pane | sed -n 's/^packets *\([0-9,]*\):.*/\1/p'; }
 before=$(total)
 for _ in {1..100}; do
