@@ -143,13 +143,24 @@ unsigned pcapng_reader_n_notes(const struct pcapng_reader *r);
 const char *pcapng_reader_note(const struct pcapng_reader *r, unsigned i);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 
+/* What the statistics blocks at the end of a file say; of interfaces of its last section. */
+#define PCAPNG_TAIL_MAX 64u
+struct pcapng_tail {
+	bool has_span;
+	int64_t start_ns, end_ns;	/* where the file's times are nanoseconds, as podhop's are */
+	unsigned n_drops;	/* PCAPNG_TAIL_MAX interfaces at most: as many as can be hops */
+	struct pcapng_drops {
+		uint32_t interface;
+		int64_t if_drop, os_drop;	/* frames; -1: not said */
+	} drops[PCAPNG_TAIL_MAX];
+};
+
 /*
- * When the capture in a regular file began and ended, from the statistics blocks at its
- * end, without reading the rest. For files whose times are nanoseconds, as podhop's are; -ENODATA
- * when the file does not say (cut short, foreign, classic pcap). May be asked of any descriptor;
- * where it stands in its file is afterwards as before.
+ * Reads the end of a regular file alone, or of what is packed in it. -ENODATA when it does not
+ * end in statistics (cut short, classic pcap, a pipe). May be asked of any descriptor; where
+ * it stands in its file is afterwards as before.
  */
-int pcapng_read_span(int fd, int64_t *ret_start_ns, int64_t *ret_end_ns);
+int pcapng_read_tail(int fd, struct pcapng_tail *ret);
 
 /* Names from name resolution blocks: calls fn for each name read so far, 65536 at most. */
 void pcapng_reader_names(const struct pcapng_reader *r,

@@ -205,7 +205,7 @@ int command_report(const struct options *o)
 	int64_t sort_ns = disorder_of(in, s);
 	if (session_start(s, false, sort_ns, NULL, &err) < 0)
 		goto out;
-	in->pipeline = s->pipeline;
+	inputs_start(in, s->pipeline);
 	progress_begin(o);
 	rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	while (rc >= 0 && sort_ns < SESSION_SORT_NS && is_disordered(s)) {
@@ -213,7 +213,7 @@ int command_report(const struct options *o)
 		sort_ns = wider(sort_ns);
 		if (inputs_rewind(in, &err) < 0 || session_pipeline(s, false, sort_ns, &err) < 0)
 			goto out;
-		in->pipeline = s->pipeline;
+		inputs_start(in, s->pipeline);
 		rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
 	}
 	progress_end();

@@ -325,7 +325,6 @@ static int start(struct run *run, struct err *err)
 		m->pipeline = pipeline_new(&pc, err);
 		if (!m->pipeline)
 			return -ENOMEM;
-		m->inputs->pipeline = m->pipeline;
 		m->inputs->on_drops = on_drops;
 		m->inputs->arg = m;
 		m->state = INPUTS_IDLE;
@@ -333,7 +332,11 @@ static int start(struct run *run, struct err *err)
 		vc.name[k] = m->name;
 	}
 	run->verify = verify_new(&vc, err);
-	return run->verify ? 0 : -ENOMEM;
+	if (!run->verify)
+		return -ENOMEM;
+	for (unsigned k = 0; k < run->n_nodes; k++)
+		inputs_start(run->node[k].inputs, run->node[k].pipeline);
+	return 0;
 }
 
 /* -------------------------------------------------------------------- report */

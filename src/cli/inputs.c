@@ -430,7 +430,7 @@ int inputs_rewind(struct inputs *in, struct err *err)
 		in->hop_first_ns[i] = INT64_MAX;
 		in->hop_last_ns[i] = INT64_MIN;
 		in->drops_total[i] = -1;
-		in->drops_spanned[i] = 0;
+		in->drops_told[i] = 0;
 	}
 	in->damaged = false;
 	return 0;

@@ -6,6 +6,7 @@
  *
  *   input_open() each  ->  inputs_headers()  ->  inputs_new(), inputs_add(): which node's
  *   ->  inputs_learn(): roles, pods, MAC addresses  ->  a pipeline over inputs' net
+ *   ->  inputs_start()
  *   ->  inputs_fetch() and inputs_take() until INPUTS_OVER  ->  inputs_totals()
  */
 #ifndef PODHOP_CLI_INPUTS_H
@@ -35,7 +36,7 @@ int inputs_headers(struct input *const *all, unsigned n, struct err *err);
 struct inputs {
 	const struct options *opt;
 	struct model_net *net;		/* borrowed: filled with what the files say and show */
-	struct pipeline *pipeline;	/* borrowed: the frames' way; set before inputs_take() */
+	struct pipeline *pipeline;	/* borrowed: the frames' way; set by inputs_start() */
 	struct input **input;		/* owned */
 	unsigned n_input;
 	struct input *next;		/* inputs_fetch(): whose frame is the oldest */
@@ -45,7 +46,7 @@ struct inputs {
 	bool hops_used[LIST_MAX];	/* --hops that were found here */
 	bool damaged;			/* an input turned bad: exit status 1 */
 	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
-	uint64_t drops_spanned[MODEL_HOPS_MAX];	/* of these, told at their time */
+	uint64_t drops_told[MODEL_HOPS_MAX];	/* of these, told to the pipeline so far */
 	int64_t hop_first_ns[MODEL_HOPS_MAX], hop_last_ns[MODEL_HOPS_MAX];
 	/* Frames that a hop's capture lost; both may be NULL. */
 	void (*on_drops)(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, uint64_t count);
@@ -58,6 +59,12 @@ int inputs_add(struct inputs *in, struct input *one, struct err *err);	/* takes 
 
 /* Learns the roles of all nodes' inputs together, so that --hops may name any of them. */
 int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err);
+
+/*
+ * Frames go into p from now on. What regular files say only at their end is told now; on_drops is
+ * called for it.
+ */
+void inputs_start(struct inputs *in, struct pipeline *p);
 
 enum inputs_state {
 	INPUTS_OVER = 0,	/* nothing will come any more */

@@ -41,20 +41,70 @@ static int64_t hop_begin(const struct inputs *in, const struct input *one, int h
 	return begin;
 }
 
-/* What podhop wrote tells at its end when the capture began and ended. */
-static void read_span(struct input *one)
+/*
+ * podhop counts in if_drop also what the device refused: that may be the loss that is looked for,
+ * and its taps saw those frames. -1: not said.
+ */
+static int64_t drops_of(bool own, int64_t if_drop, int64_t os_drop)
 {
-	if (one->span_read || one->is_pipe || !pcapng_reader_section_comment(one->reader)[0])
+	if (own && os_drop >= 0)
+		return os_drop;
+	return if_drop >= 0 ? if_drop : os_drop;
+}
+
+static void tell_drops(struct inputs *in, unsigned hop, int64_t from_ns, int64_t to_ns,
+		       uint64_t count)
+{
+	correlate_drops(pipeline_correlator(in->pipeline), hop, from_ns, to_ns, count);
+	if (in->on_drops)
+		in->on_drops(in->arg, hop, from_ns, to_ns, count);
+	in->drops_told[hop] += count;
+}
+
+/*
+ * What a file of others dropped in all stands at its end: without knowing it packets would be
+ * called lost that the capture may have missed. What podhop wrote says it frame by frame, at
+ * its time.
+ */
+static void tell_totals_ahead(struct inputs *in, const struct input *one,
+			      const struct pcapng_tail *tail)
+{
+	for (unsigned i = 0; i < tail->n_drops; i++) {
+		const struct pcapng_drops *d = &tail->drops[i];
+		int hop = d->interface < one->n_hop ? one->hop[d->interface] : -1;
+		int64_t count = drops_of(false, d->if_drop, d->os_drop);
+
+		if (hop >= 0 && !in->own[hop] && count > 0)
+			tell_drops(in, (unsigned)hop, INT64_MIN, INT64_MAX, (uint64_t)count);
+	}
+}
+
+/* podhop's files tell at their end also when the capture began and ended. */
+static void read_tail(struct inputs *in, struct input *one)
+{
+	struct pcapng_tail tail;
+
+	if (one->is_pipe || pcapng_read_tail(pcapng_reader_fd(one->reader), &tail) < 0)
 		return;
-	one->span_read = true;
-	(void)pcapng_read_span(pcapng_reader_fd(one->reader), &one->began_ns, &one->ended_ns);
+	if (tail.has_span && one->by_podhop) {
+		one->began_ns = tail.start_ns;
+		one->ended_ns = tail.end_ns;
+	}
+	if (!one->times_drops)
+		tell_totals_ahead(in, one, &tail);
+}
+
+void inputs_start(struct inputs *in, struct pipeline *p)
+{
+	in->pipeline = p;
+	for (unsigned i = 0; i < in->n_input; i++)
+		read_tail(in, in->input[i]);
 }
 
 void input_note_start(struct inputs *in, struct input *one, int64_t time_ns)
 {
 	struct correlate *c = pipeline_correlator(in->pipeline);
 
-	read_span(one);
 	one->first_ns = time_ns;
 	for (unsigned k = 0; k < one->n_hop; k++)
 		if (one->hop[k] >= 0)
@@ -69,10 +119,7 @@ void input_note_drops(struct inputs *in, const struct input *one, const struct m
 	int64_t to = f->time_ns + DROPS_AROUND_NS;
 
 	from -= DROPS_AROUND_NS;
-	correlate_drops(pipeline_correlator(in->pipeline), hop, from, to, f->drops);
-	if (in->on_drops)
-		in->on_drops(in->arg, hop, from, to, f->drops);
-	in->drops_spanned[hop] += f->drops;
+	tell_drops(in, hop, from, to, f->drops);
 }
 
 void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last)
@@ -113,7 +160,6 @@ static struct seen seen_at(const struct inputs *in, struct input *one, unsigned 
 {
 	if (!in->own[hop])
 		return one->seen[hop];
-	read_span(one);
 	if (one->began_ns)
 		return (struct seen){ one->began_ns, one->ended_ns };
 	return (struct seen){ one->first_ns, one->last_ns };
@@ -175,13 +221,7 @@ void inputs_totals(struct inputs *in)
 			if (hop < 0 || k >= pcapng_reader_n_interfaces(one->reader))
 				continue;
 			pi = pcapng_reader_interface(one->reader, k);
-			int64_t drop = pi->if_drop >= 0 ? pi->if_drop : pi->os_drop;
-			/*
-			 * podhop's if_drop has what the device refused too: that may be the loss
-			 * that is looked for, and its taps saw those frames.
-			 */
-			if (in->own[hop] && pi->os_drop >= 0)
-				drop = pi->os_drop;
+			int64_t drop = drops_of(in->own[hop], pi->if_drop, pi->os_drop);
 			if (drop >= 0) {
 				if (in->drops_total[hop] < 0)
 					in->drops_total[hop] = 0;
@@ -198,12 +238,9 @@ void inputs_totals(struct inputs *in)
 			correlate_hop_span(c, i, began[i], ended[i]);
 		if (in->drops_total[i] < 0)
 			correlate_drops_untold(c, i);
-		if (in->drops_total[i] <= (int64_t)in->drops_spanned[i])
-			continue;
-		uint64_t rest = (uint64_t)in->drops_total[i] - in->drops_spanned[i];
-		correlate_drops(c, i, INT64_MIN, INT64_MAX, rest);
-		if (in->on_drops)
-			in->on_drops(in->arg, i, INT64_MIN, INT64_MAX, rest);
+		if (in->drops_total[i] > (int64_t)in->drops_told[i])
+			tell_drops(in, i, INT64_MIN, INT64_MAX,
+				   (uint64_t)in->drops_total[i] - in->drops_told[i]);
 	}
 }
 

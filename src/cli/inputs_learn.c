@@ -69,6 +69,7 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 			return mapped;
 		if (!rc)
 			return one->over || !one->is_pipe || (one->n_hop && in->all_own);
+		one->times_drops |= one->head.frame.drops != 0;
 		unsigned interface = one->head.frame.hop;
 		rc = input_hop(in, one, interface, err);
 		if (rc < 0)
@@ -194,9 +195,12 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 	log_set_level(LOG_LEVEL_ERROR);
 	for (unsigned k = 0; k < n && rc >= 0; k++) {
 		for (unsigned i = 0; i < nodes[k]->n_input && rc >= 0; i++) {
-			rc = input_rewind(nodes[k]->input[i], err);
+			struct input *one = nodes[k]->input[i];
+
+			one->by_podhop = pcapng_reader_section_comment(one->reader)[0] != '\0';
+			rc = input_rewind(one, err);
 			if (rc >= 0)
-				rc = sample_macs(nodes[k], nodes[k]->input[i], l[k], err);
+				rc = sample_macs(nodes[k], one, l[k], err);
 		}
 		if (rc >= 0)
 			pipeline_learner_decide_macs(l[k]);

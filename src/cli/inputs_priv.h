@@ -37,7 +37,8 @@ struct input {
 	int64_t first_ns;
 	int64_t sample_ns;	/* of the sample's newest frame */
 	int64_t began_ns, ended_ns;	/* of the capture as the file tells; 0: it does not */
-	bool span_read;
+	bool by_podhop;		/* its header says so */
+	bool times_drops;	/* frames of its sample say when others were lost */
 	struct seen seen[MODEL_HOPS_MAX];	/* of the frames taken */
 	uint64_t frames;
 	int error;
@@ -90,6 +91,7 @@ static inline int input_map_described(struct inputs *in, struct input *one, stru
 }
 
 /* ---- inputs_cover.c */
+/* No frame was taken of it yet. */
 void input_unsee(struct input *one);
 /* The earliest frame of its input so far: nothing before its start can be missed. */
 void input_note_start(struct inputs *in, struct input *one, int64_t time_ns);

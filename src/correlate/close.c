@@ -99,9 +99,10 @@ static bool ended_before(const struct correlate *c, const struct packet *p, uint
 	return false;
 }
 
-/* Did a hop that should have shown the packet lose frames while it could have come? */
-static bool drops_excuse(const struct correlate *c, const struct packet *p, uint32_t roles)
+/* Did a hop that should have shown the packet lose frames while it could have come? NULL: no. */
+static const char *drops_excuse(const struct correlate *c, const struct packet *p, uint32_t roles)
 {
+	static const char anytime[] = REASON_DROPS_ANYTIME;	/* one row of losses for both */
 	int64_t from = p->first_ns, to = p->first_ns + c->cfg.window_ns;
 
 	for (unsigned i = 0; i < c->n_hops; i++) {
@@ -110,12 +111,14 @@ static bool drops_excuse(const struct correlate *c, const struct packet *p, uint
 		    !carries_family(&c->net->hops[i], p->is_v4))
 			continue;
 		if (h->drops_anytime)
-			return true;
+			return anytime;
 		for (unsigned k = 0; k < h->n_drops; k++)
 			if (h->drops[k].from_ns <= to && from <= h->drops[k].to_ns)
-				return true;
+				return h->drops[k].from_ns == INT64_MIN
+					       ? anytime
+					       : "the capture lost frames there at that time";
 	}
-	return false;
+	return NULL;
 }
 
 /* -------------------------------------------------------------- one packet */
@@ -259,6 +262,8 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 					   bool tie_incomplete, struct path_verdict *v,
 					   bool *ret_lost)
 {
+	const char *drops;
+
 	*ret_lost = false;
 	if (is_edge(c, p))
 		return RESULT_EDGE;
@@ -270,8 +275,8 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 		v->reason = "the clock was set back before its window had passed";
 	else if (ended_before(c, p, v->missing_mask))
 		v->reason = "not captured there at that time";
-	else if (drops_excuse(c, p, v->missing_mask))
-		v->reason = "the capture lost frames there at that time";
+	else if ((drops = drops_excuse(c, p, v->missing_mask)) != NULL)
+		v->reason = drops;
 	else
 		*ret_lost = v->may_be_lost;
 	tally_loss(c, p, v, *ret_lost);

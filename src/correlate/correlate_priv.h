@@ -308,8 +308,10 @@ struct flow {
 	} gap[GAPS_MAX];
 };
 
+#define REASON_DROPS_ANYTIME "the capture lost frames there, it does not say when"
+
 struct drop_span {
-	int64_t from_ns, to_ns;
+	int64_t from_ns, to_ns;		/* INT64_MIN: nobody knows when */
 	uint64_t count;
 };
 

@@ -420,9 +420,7 @@ static int fill_losses(const struct correlate *c, struct result *r)
 				anywhere |= drops_at_unknown_time(&c->hop[h]);
 		if (anywhere)
 			o->lost = false;
-		o->reason = strdup(anywhere && k->row.lost
-					   ? "the capture lost frames there, it does not say when"
-					   : k->reason);
+		o->reason = strdup(anywhere && k->row.lost ? REASON_DROPS_ANYTIME : k->reason);
 		o->evidence = calloc(1, sizeof(*o->evidence));
 		if (!o->reason || !o->evidence)
 			return -ENOMEM;

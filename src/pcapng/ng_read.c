@@ -484,11 +484,6 @@ static int read_spb(struct pcapng_reader *r, const struct block *k, struct pcapn
 	return pcapng_reader_give(r, i->fcs_len, &f->frame);
 }
 
-static int64_t clamp_counter(uint64_t v)
-{
-	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
-}
-
 static int read_isb(struct pcapng_reader *r, const struct block *k, struct pcapng_frame *f,
 		    struct err *err)
 {
@@ -513,7 +508,7 @@ static int read_isb(struct pcapng_reader *r, const struct block *k, struct pcapn
 			continue;
 		seen |= 1u << o.code;
 
-		int64_t v = clamp_counter(pcapng_load64(r->swapped, o.value));
+		int64_t v = pcapng_counter(pcapng_load64(r->swapped, o.value));
 
 		switch (o.code) {
 		case NG_ISB_IFRECV: i->pub.if_recv = v; break;

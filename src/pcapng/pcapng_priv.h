@@ -252,6 +252,12 @@ static inline uint64_t pcapng_load_time(bool swapped, const uint8_t *p)
 	return (uint64_t)pcapng_load32(swapped, p) << 32 | pcapng_load32(swapped, p + 4);
 }
 
+/* As this project keeps counters: -1 is for those that nobody told. */
+static inline int64_t pcapng_counter(uint64_t v)
+{
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
 /*
  * Fills err with "NAME: bad at offset N: ..." where N is where the block or
  * record being read starts. Returns -EBADMSG.

@@ -69,6 +69,15 @@ def pcap(frames):
     return out
 
 
+def dumpcap(frames, dropped):
+    """As dumpcap writes it: one device, and at the end how many frames the capture dropped."""
+    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack(
+        "<HHI", 1, 0, 262144) + option(2, b"veth0") + option(9, b"\x09"))
+    for time, _, data, _ in sorted(frames, key=lambda f: f[0]):
+        out += block(6, struct.pack("<IIIII", 0, time >> 32, time & 0xffffffff, len(data), len(data)) + data)
+    return out + block(5, struct.pack("<III", 0, 0, 0) + option(5, struct.pack("<Q", dropped)))
+
+
 def file(name, data):
     path = os.path.join(tmp.name, name)
     with open(path, "wb") as f:
@@ -197,6 +206,12 @@ check("the same of tcpdump's files", run(foreign + ["a=" + fa] + ["b=" + f for f
 check("a loss beside the hole", run(foreign + ["a=" + fa] + ["b=" + file("ring-b0.pcap", pcap(
     without(between(b, 0, 7000), {101}))), "b=" + ring[1]]), 3, "lost",
       dict(sent=140, delivered=139, lost=1, out_of_scope=60), all_of(140))
+
+for dropped, verdict in (0, (3, "lost", dict(sent=200, delivered=199, lost=1))), (
+        3, (4, "inconclusive", dict(sent=200, delivered=199, unknown=1))):
+    told = file("told-b.pcapng", dumpcap(without(b, {101}), dropped))
+    check("a loss, and the file's end says that the capture dropped %d" % dropped,
+          run(foreign[:6] + ["--hops", "veth=" + told, "a=" + fa, "b=" + told]), *verdict, all_of(200))
 
 short = [file("short-%s.pcapng" % r, pcapng("b", B, f, (r,)))
          for r, f in (("veth", between(b, 0, 8000)), ("bridge", at_bridge(b)))]

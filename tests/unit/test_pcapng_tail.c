@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_pcapng_span.c - start and end of a capture from the end of its file.
+ * test_pcapng_tail.c - start, end and drops of a capture from the end of its file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ static off_t write_capture(bool statistics)
 		struct pcapng_statistics s = { .interface = i, .time_ns = END,
 					       .start_ns = START + i, .end_ns = END - i,
 					       .if_recv = 1, .if_drop = 0, .filter_accept = -1,
-					       .os_drop = 0, .user_deliv = 1 };
+					       .os_drop = 10 + i, .user_deliv = 1 };
 		assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
 	}
 	assert_int_equal(pcapng_writer_flush(w, &err), 0);
@@ -69,43 +69,81 @@ static off_t write_capture(bool statistics)
 	return lseek(fd, 0, SEEK_END);
 }
 
-static void test_span_of_a_whole_file(void **state)
+static void test_tail_of_a_whole_file(void **state)
 {
-	int64_t start = 0, end = 0;
-
+	struct pcapng_tail tail;
 	off_t whole;
 
 	(void)state;
 	whole = write_capture(true);
-	assert_int_equal(pcapng_read_span(fd, &start, &end), 0);
-	assert_true(start == START);
-	assert_true(end == END);
+	assert_int_equal(pcapng_read_tail(fd, &tail), 0);
+	assert_true(tail.has_span && tail.start_ns == START && tail.end_ns == END);
+	assert_int_equal(tail.n_drops, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		/* from the end of the file backwards */
+		assert_int_equal(tail.drops[i].interface, 1 - i);
+		assert_int_equal(tail.drops[i].if_drop, 0);
+		assert_int_equal(tail.drops[i].os_drop, 10 + (1 - i));
+	}
 	/* It stands where it stood: a reader goes on. */
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), whole);
 }
 
-static void test_no_span(void **state)
+static void test_no_tail(void **state)
 {
-	int64_t start = 1, end = 2;
+	struct pcapng_tail tail = { .start_ns = 1 };
 	off_t whole;
 
 	(void)state;
 	write_capture(false);
-	assert_int_equal(pcapng_read_span(fd, &start, &end), -ENODATA);
+	assert_int_equal(pcapng_read_tail(fd, &tail), -ENODATA);
 	whole = write_capture(true);
 	/* Cut short anywhere: the last block does not end where the file does. */
 	for (off_t cut = 1; cut < 40; cut++) {
 		assert_int_equal(ftruncate(fd, whole - cut), 0);
-		assert_int_equal(pcapng_read_span(fd, &start, &end), -ENODATA);
+		assert_int_equal(pcapng_read_tail(fd, &tail), -ENODATA);
 		whole = write_capture(true);
 	}
 	int null = open("/dev/null", O_RDONLY);
 
 	assert_true(null >= 0);
-	assert_int_equal(pcapng_read_span(null, &start, &end), -ENODATA);
+	assert_int_equal(pcapng_read_tail(null, &tail), -ENODATA);
 	close(null);
-	assert_int_equal(pcapng_read_span(-1, &start, &end), -EBADF);
-	assert_true(start == 1 && end == 2);
+	assert_int_equal(pcapng_read_tail(-1, &tail), -EBADF);
+	assert_true(tail.start_ns == 1);
+}
+
+/*
+ * As others write it: no times, counters out of order or absent, an interface twice (the later
+ * count stands), big-endian.
+ */
+static void test_tail_of_others(void **state)
+{
+	static const uint8_t file[] = {
+		0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 28,
+		/* interface 1: isb_ifdrop 1 */
+		0, 0, 0, 5, 0, 0, 0, 36, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 5, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 36,
+		/* interface 0: isb_osdrop 2^32 + 7, then isb_ifdrop of a wrong length */
+		0, 0, 0, 5, 0, 0, 0, 44, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 7, 0, 8, 0, 0, 0, 1, 0, 0, 0, 7, 0, 5, 0, 4, 0, 0, 0, 9, 0, 0, 0, 44,
+		/* interface 1 again: isb_ifdrop 3 */
+		0, 0, 0, 5, 0, 0, 0, 36, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, 5, 0, 8, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 36,
+	};
+	struct pcapng_tail tail;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pwrite(fd, file, sizeof(file), 0), sizeof(file));
+	assert_int_equal(pcapng_read_tail(fd, &tail), 0);
+	assert_false(tail.has_span);
+	assert_int_equal(tail.n_drops, 2);
+	assert_true(tail.drops[0].interface == 1 && tail.drops[0].if_drop == 3 &&
+		    tail.drops[0].os_drop == -1);
+	assert_true(tail.drops[1].interface == 0 && tail.drops[1].if_drop == -1 &&
+		    tail.drops[1].os_drop == (1LL << 32) + 7);
 }
 
 /* Comments behind the counters, longer than what is looked at for the span; the reader has them. */
@@ -122,7 +160,7 @@ static void test_notes(void **state)
 	struct pcapng_writer *w;
 	struct pcapng_reader *r;
 	struct pcapng_frame f;
-	int64_t start = 0, end = 0;
+	struct pcapng_tail tail;
 	int rc;
 
 	(void)state;
@@ -140,8 +178,8 @@ static void test_notes(void **state)
 	assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
 	assert_int_equal(pcapng_writer_flush(w, &err), 0);
 	pcapng_writer_free(w);
-	assert_int_equal(pcapng_read_span(fd, &start, &end), 0);
-	assert_true(start == START && end == END);
+	assert_int_equal(pcapng_read_tail(fd, &tail), 0);
+	assert_true(tail.has_span && tail.start_ns == START && tail.end_ns == END);
 	r = pcapng_reader_open(path, &err);
 	assert_non_null(r);
 	for (unsigned pass = 0; pass < 2; pass++) {
@@ -163,7 +201,7 @@ static void test_notes(void **state)
 static void test_damaged_statistics(void **state)
 {
 	off_t whole = write_capture(true);
-	int64_t start, end;
+	struct pcapng_tail tail;
 
 	(void)state;
 	for (off_t at = whole - 200; at < whole; at++) {
@@ -173,9 +211,8 @@ static void test_damaged_statistics(void **state)
 		for (unsigned v = 0; v < 256; v += 15) {
 			after = (uint8_t)v;
 			assert_int_equal(pwrite(fd, &after, 1, at), 1);
-			start = end = 0;
-			if (pcapng_read_span(fd, &start, &end) == 0)
-				assert_true(start <= end);
+			if (pcapng_read_tail(fd, &tail) == 0 && tail.has_span)
+				assert_true(tail.start_ns <= tail.end_ns);
 		}
 		assert_int_equal(pwrite(fd, &before, 1, at), 1);
 	}
@@ -184,11 +221,12 @@ static void test_damaged_statistics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_span_of_a_whole_file),
-		cmocka_unit_test(test_no_span),
+		cmocka_unit_test(test_tail_of_a_whole_file),
+		cmocka_unit_test(test_no_tail),
+		cmocka_unit_test(test_tail_of_others),
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_damaged_statistics),
 	};
 
-	return cmocka_run_group_tests_name("pcapng span", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("pcapng tail", tests, set_up, tear_down);
 }
