@@ -147,8 +147,8 @@ bool pcapng_reader_is_regular(const struct pcapng_reader *r);
 #define PCAPNG_TAIL_MAX 64u
 struct pcapng_tail {
 	bool has_span;
-	int64_t start_ns, end_ns;	/* where the file's times are nanoseconds, as podhop's are */
-	unsigned n_drops;	/* PCAPNG_TAIL_MAX interfaces at most: as many as can be hops */
+	int64_t start_ns, end_ns;	/* where the file's times are nanoseconds: podhop's are */
+	unsigned n_drops;		/* of as many interfaces as can be hops */
 	struct pcapng_drops {
 		uint32_t interface;
 		int64_t if_drop, os_drop;	/* frames; -1: not said */

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "podhop/chain.h"
 #include "podhop/doctor.h"
@@ -151,6 +152,7 @@ int limit_to_reading(struct err *err);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
+int64_t clock_ns(clockid_t clock);	/* of clocks that cannot fail: CLOCK_MONOTONIC, _REALTIME */
 /* Names are printed when they were asked for (--pods): a line is then wider than its addresses. */
 void style_init(struct report_style *style, const struct options *o, struct names *names,
 		FILE *out);

@@ -69,14 +69,6 @@ struct run {
 	int rc;
 };
 
-static int64_t now_of(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 /* ------------------------------------------------------------------ set-up */
 
 /* --hops ROLE=DEV replaces what was found of that role. */
@@ -440,12 +432,12 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 static int loop(struct run *run, struct err *err)
 {
 	struct session *s = run->session;
-	int64_t begin = now_of(CLOCK_MONOTONIC), next_drops = 0, next_time = 0;
+	int64_t begin = clock_ns(CLOCK_MONOTONIC), next_drops = 0, next_time = 0;
 	bool stream = run->opt->write && strcmp(run->opt->write, "-") == 0;
 	int rc = 0;
 
 	while (rc >= 0) {
-		int64_t now = now_of(CLOCK_MONOTONIC);
+		int64_t now = clock_ns(CLOCK_MONOTONIC);
 
 		if (is_over(run, begin, now))
 			break;
@@ -464,9 +456,9 @@ static int loop(struct run *run, struct err *err)
 			rc = output_time(s->output, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
 		if (rc >= 0 && s->output)
 			rc = output_idle(s->output, &s->err);
-		now = now_of(CLOCK_MONOTONIC);
+		now = clock_ns(CLOCK_MONOTONIC);
 		if (now >= next_drops) {
-			read_drops(run, now_of(CLOCK_REALTIME));
+			read_drops(run, clock_ns(CLOCK_REALTIME));
 			next_drops = now + DROPS_INTERVAL_NS;
 			session_watch_disk(s, true); /* others write, too */
 		}
@@ -475,7 +467,7 @@ static int loop(struct run *run, struct err *err)
 			next_time = now + STATISTICS_INTERVAL_NS;
 		}
 		if (rc >= 0 && run->screen)
-			rc = screen_tick(run->screen, s, now, now_of(CLOCK_REALTIME), &s->err);
+			rc = screen_tick(run->screen, s, now, clock_ns(CLOCK_REALTIME), &s->err);
 		if (signals_take_status())
 			print_counters(run);
 		if (!run->screen && !s->packets && progress_is_due())
@@ -484,7 +476,7 @@ static int loop(struct run *run, struct err *err)
 	if (s->err.code == -EPIPE)
 		s->broken_pipe = true;
 	capture_stop(run->capture);
-	run->end_ns = now_of(CLOCK_REALTIME);
+	run->end_ns = clock_ns(CLOCK_REALTIME);
 	/* What the kernel still holds was captured: it counts. */
 	while (rc >= 0 && capture_watermark_ns(run->capture) != INT64_MAX) {
 		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);

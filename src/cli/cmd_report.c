@@ -39,19 +39,53 @@ static void show_progress(const struct session *s)
 		      figure_count(correlate_ids(pipeline_correlator(s->pipeline)), packets));
 }
 
+/*
+ * -a duration counts by the frames' time from the first one on, so that a file ends at the same
+ * frame however fast it is read. While pipes are silent it is this machine's clock that goes on.
+ */
+struct duration {
+	int64_t limit_ns;	/* 0: none */
+	int64_t first_ns;	/* of the frames; INT64_MAX: none was there yet */
+	int64_t reached_ns;	/* how much was over ... */
+	int64_t at_ns;		/* ... by the clock at this time */
+};
+
+static void duration_begin(struct duration *d, int64_t limit_ns)
+{
+	*d = (struct duration){ .limit_ns = limit_ns, .first_ns = INT64_MAX,
+				.at_ns = clock_ns(CLOCK_MONOTONIC) };
+}
+
+/* Is it over in front of a frame of that time? */
+static bool duration_ends_at(struct duration *d, int64_t frame_ns)
+{
+	if (!d->limit_ns)
+		return false;
+	if (d->first_ns == INT64_MAX)
+		d->first_ns = frame_ns;
+	d->reached_ns = frame_ns - d->first_ns;
+	d->at_ns = clock_ns(CLOCK_MONOTONIC);
+	return d->reached_ns >= d->limit_ns;
+}
+
+static bool duration_ends_now(const struct duration *d)
+{
+	return d->limit_ns && clock_ns(CLOCK_MONOTONIC) - d->at_ns >= d->limit_ns - d->reached_ns;
+}
+
 /* retries: a run that turns out to be in disorder ends there, and is made again. */
 static int follow(struct inputs *in, struct session *s, bool retries, struct err *err)
 {
-	const struct limits *l = &s->opt->stop;
+	const int64_t limit_ns = s->opt->stop.duration_ns;
+	struct duration duration;
 	bool live = inputs_live(in);
 	/* -a looks at each frame; what stops the pipeline stops it at once all the same. */
-	bool in_runs = !live && !l->duration_ns && !s->opt->count;
+	bool in_runs = !live && !limit_ns && !s->opt->count;
 	unsigned rounds = 0;
 	int rc = 0;
 
+	duration_begin(&duration, limit_ns);
 	while (rc >= 0 && !signals_stop() && !s->broken_pipe && !pipeline_is_full(s->pipeline)) {
-		int64_t taken_ns = INT64_MIN;
-
 		/* Frame by frame the clock is not asked each time. */
 		if ((in_runs || live || ++rounds % RUN_FRAMES == 0) && !s->packets &&
 		    progress_is_due())
@@ -69,22 +103,16 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
 		rc = inputs_fetch(in, err);
 		if (rc < 0 || rc == INPUTS_OVER)
 			break;
-		if (rc == INPUTS_FRAME) {
-			taken_ns = inputs_next_ns(in);
-			rc = session_took(s, inputs_take(in));
-		} else {
-			rc = inputs_wait(&in, 1);
-		}
+		if (rc == INPUTS_FRAME ? duration_ends_at(&duration, inputs_next_ns(in))
+				       : duration_ends_now(&duration))
+			break;
+		rc = rc == INPUTS_FRAME ? session_took(s, inputs_take(in)) : inputs_wait(&in, 1);
 		int64_t time = live ? inputs_time(in) : INT64_MIN;
 		if (time != INT64_MIN && rc >= 0)
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
 		if (is_over(s, retries))
-			break;
-		if (l->duration_ns && taken_ns != INT64_MIN &&
-		    taken_ns - pipeline_first_ns(s->pipeline) >= l->duration_ns &&
-		    pipeline_kept(s->pipeline))
 			break;
 	}
 	return rc < 0 ? rc : 0;
@@ -163,6 +191,15 @@ static int open_inputs(struct inputs *in, const struct options *o, struct err *e
 	return 0;
 }
 
+/* The files do not name their node. This machine's name says nothing of where they come from. */
+static void name_node(struct model_net *net)
+{
+	const char *node = getenv("NODE_NAME");
+
+	if (node)
+		snprintf(net->node, sizeof(net->node), "%s", node);
+}
+
 int command_report(const struct options *o)
 {
 	struct inputs *in = NULL;
@@ -200,6 +237,8 @@ int command_report(const struct options *o)
 	/* Only now are bytes of the captures looked at. */
 	if (inputs_learn(&in, 1, &err) < 0)
 		goto out;
+	if (!s->net->node[0])
+		name_node(s->net);
 	if (inputs_names(in, session_add_name, s, &err) < 0)
 		goto out;
 	int64_t sort_ns = disorder_of(in, s);

@@ -31,6 +31,14 @@ int fail(const struct err *err)
 	return err->class == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
+int64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
 struct names *names_load(const struct options *o, struct err *err)
 {
 	struct names *n = names_new(err);

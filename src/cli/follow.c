@@ -47,14 +47,6 @@ struct follow {
 	bool full;			/* said so */
 };
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 struct follow *follow_new(const struct follow_config *config, struct err *err)
 {
 	struct follow *f = calloc(1, sizeof(*f));
@@ -248,14 +240,14 @@ static int take_up(struct follow *f, unsigned gone, const struct model_hop *hop,
 	f->settled[gone] = true;
 	log_warn("follow", "%s is captured in place of %s, which went %.1f s ago; what passed in "
 		 "between was not", hop->name, s->net->hops[gone].name,
-		 (double)(monotonic_ns() - f->gone_ns[gone]) / (double)NS_PER_S);
+		 (double)(clock_ns(CLOCK_MONOTONIC) - f->gone_ns[gone]) / (double)NS_PER_S);
 	return s->output ? output_add_hop(s->output, err) : 0;
 }
 
 int follow_look(struct follow *f, struct err *err)
 {
 	const struct model_net *net = f->cfg.session->net;
-	int64_t now = monotonic_ns(), longest = 0;
+	int64_t now = clock_ns(CLOCK_MONOTONIC), longest = 0;
 	bool missing = false, told = heard(f);
 	struct err read_err = ERR_INIT;
 

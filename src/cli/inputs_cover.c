@@ -122,6 +122,17 @@ void input_note_drops(struct inputs *in, const struct input *one, const struct m
 	tell_drops(in, hop, from, to, f->drops);
 }
 
+/*
+ * Up to when the capture of an input is known. A run may end before its inputs do: what was not
+ * read is not missing.
+ */
+static int64_t known_until(const struct input *one)
+{
+	bool is_read = one->over && !one->has_head;
+
+	return is_read && one->began_ns ? one->ended_ns : one->last_ns;
+}
+
 void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t *ret_last)
 {
 	int64_t first = in->all_own ? INT64_MAX : INT64_MIN, last = INT64_MIN, least = INT64_MAX;
@@ -143,10 +154,8 @@ void inputs_span(const struct inputs *in, bool end, int64_t *ret_first, int64_t 
 		/* podhop's captures ran at all hops together, also where nothing came by. */
 		if (in->all_own && one->began_ns && one->began_ns < first)
 			first = one->began_ns;
-		if (one->began_ns && one->ended_ns > last)
-			last = one->ended_ns;
-		if (one->last_ns > last)
-			last = one->last_ns;
+		if (known_until(one) > last)
+			last = known_until(one);
 	}
 	*ret_first = any ? first : INT64_MAX;
 	*ret_last = end && !in->all_own && any ? least : last;
@@ -161,8 +170,8 @@ static struct seen seen_at(const struct inputs *in, struct input *one, unsigned 
 	if (!in->own[hop])
 		return one->seen[hop];
 	if (one->began_ns)
-		return (struct seen){ one->began_ns, one->ended_ns };
-	return (struct seen){ one->first_ns, one->last_ns };
+		return (struct seen){ one->began_ns, known_until(one) };
+	return (struct seen){ one->first_ns, known_until(one) };
 }
 
 bool inputs_coverage(struct inputs *in, unsigned hop, inputs_span_fn fn, void *arg)
@@ -228,7 +237,7 @@ void inputs_totals(struct inputs *in)
 				in->drops_total[hop] += drop;
 			}
 			int64_t first = one->began_ns ? one->began_ns : one->first_ns;
-			int64_t last = one->began_ns ? one->ended_ns : one->last_ns;
+			int64_t last = known_until(one);
 			began[hop] = first < began[hop] ? first : began[hop];
 			ended[hop] = last > ended[hop] ? last : ended[hop];
 		}

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "podhop/dissect.h"
+
 #define INTERFACES_MAX 65536u	/* of one input that are mapped to hops */
 
 bool input_told(const char *text, const char *key, char *out, size_t size)
@@ -189,6 +191,10 @@ int input_hop_new(struct inputs *in, struct input *one, unsigned i, struct err *
 	const char *name = interface_name(one, pi);
 	enum model_role given;
 
+	if (!dissect_knows_linktype(pi->linktype))
+		return err_set(err, EPROTONOSUPPORT,
+			       "%s: interface %u, %s, has link type %u: podhop reads Ethernet, "
+			       "IP and Linux cooked frames", one->path, i, name, pi->linktype);
 	if (i >= one->n_hop) {
 		int *grown = realloc(one->hop, (i + 1) * sizeof(*grown));
 		if (!grown)

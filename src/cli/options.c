@@ -347,10 +347,10 @@ static int join_filter(struct options *o, int from, struct err *err)
 	return rc;
 }
 
-/* "-", or "NAME=-". */
-static bool is_stdin(const char *input)
+/* "-", or to verify "NAME=-". */
+static bool is_stdin(const char *input, enum command command)
 {
-	const char *eq = strchr(input, '=');
+	const char *eq = command == COMMAND_VERIFY ? strchr(input, '=') : NULL;
 
 	return strcmp(eq ? eq + 1 : input, "-") == 0;
 }
@@ -393,12 +393,17 @@ static int check(struct options *o, struct err *err)
 	default:
 		break;
 	}
-	if (o->command == COMMAND_REPORT || o->command == COMMAND_VERIFY)
-		for (int i = 0; o->names && strcmp(o->names, "-") == 0 && i < o->n_args; i++)
-			if (is_stdin(o->args[i]))
-				return err_usage(err, EINVAL,
-						 "--pods - and a capture from "
-						 "standard input: one of them");
+	if (o->command == COMMAND_REPORT || o->command == COMMAND_VERIFY) {
+		bool pods = o->names && strcmp(o->names, "-") == 0;
+		int n = 0;
+
+		for (int i = 0; i < o->n_args; i++)
+			n += is_stdin(o->args[i], o->command);
+		if (n + pods > 1)
+			return err_usage(err, EINVAL, pods ? "--pods - and a capture from standard "
+					 "input: one of them" : "- given twice: standard input "
+					 "is one capture");
+	}
 	if (o->write && strcmp(o->write, "-") == 0 && o->format != FORMAT_TEXT && !o->report)
 		return err_usage(err, EINVAL,
 				 "-w - takes stdout: with -T json say where the report goes "

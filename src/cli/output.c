@@ -99,14 +99,6 @@ struct output {
 	bool is_pipe;			/* or a terminal, or a device: no regular file */
 };
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Does the file start like a capture, or is it empty? Only such a file is overwritten. */
 static bool may_overwrite(int fd)
 {
@@ -661,7 +653,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->first_hops = net->n_hops;
 	o->names = names;
 	o->filters = filters;
-	o->flushed_ns = monotonic_ns();
+	o->flushed_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	o->flush_each = opt->unbuffered;
 	o->terse = opt->terse;
 	o->rotates = opt->naming != NAMING_ONE;
@@ -805,13 +797,14 @@ int output_flush(struct output *o, struct err *err)
 			err_prefix(err, "%s",
 				   o->files[i].path ? o->files[i].path : "stdout");
 	}
-	o->flushed_ns = monotonic_ns();
+	o->flushed_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	return rc;
 }
 
 int output_idle(struct output *o, struct err *err)
 {
-	if (!output_is_pipe(o) && monotonic_ns() - o->flushed_ns < FLUSH_INTERVAL_NS)
+	if (!output_is_pipe(o) &&
+	    clock_ns(CLOCK_MONOTONIC_COARSE) - o->flushed_ns < FLUSH_INTERVAL_NS)
 		return 0;
 	return output_flush(o, err);
 }

@@ -62,13 +62,11 @@ void progress_begin(const struct options *o)
 
 bool progress_is_due(void)
 {
-	struct timespec ts;
 	int64_t now;
 
 	if (!on)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (now < next_ns)
 		return false;
 	/* The first one comes an interval late: what is done by then needs no line. */
