@@ -353,6 +353,8 @@ uint32_t datagram_outer_fragment(struct correlate *c, const struct correlate_obs
 	more_need(c, p)->fragment_bytes += o->len - o->size;
 	if (pending) {
 		/* Noted with offsets of the outer datagram until its first fragment comes. */
+		if (o->flags & OBS_LAST_FRAGMENT)
+			p->flags |= PACKET_TOTAL_KNOWN;
 		range_add(c, p, place, o->frag_off, o->frag_off + o->size, true);
 		if (c->n_seen)
 			seen_add(c, p, o, o->frag_off, o->size, true);
@@ -361,6 +363,17 @@ uint32_t datagram_outer_fragment(struct correlate *c, const struct correlate_obs
 	outer_range(p, o->frag_off, o->size, base, &start, &size);
 	attach_observation(c, i, o, PLACE(o->hop, o->way, true), start, size);
 	return i;
+}
+
+/* Of a plain datagram's later fragments, that came before its first one: how long it is. */
+static void take_total(const struct correlate *c, struct packet *p, const struct packet *q)
+{
+	if (p->flags & PACKET_TOTAL_KNOWN)
+		return;
+	for (uint32_t r = more_of(c, q)->ranges; r != NONE; r = c->range[r].next)
+		if (c->range[r].end > p->size)
+			p->size = p->payload_len = c->range[r].end;
+	p->flags |= q->flags & PACKET_TOTAL_KNOWN;
 }
 
 /*
@@ -382,6 +395,8 @@ void datagram_outer_first(struct correlate *c, uint32_t i, const struct correlat
 	struct packet *q = &c->packet[early];
 	struct sighting *s = sighting_at(c, p, place);
 
+	if (!(o->flags & OBS_OUTER_FIRST))
+		take_total(c, p, q);
 	for (uint32_t r = more_of(c, q)->ranges; r != NONE; r = c->range[r].next) {
 		uint32_t start, size;
 
@@ -393,6 +408,9 @@ void datagram_outer_first(struct correlate *c, uint32_t i, const struct correlat
 		}
 	}
 	range_drop_all(c, q);
+	for (uint32_t k = more_of(c, q)->seen; k != NONE; k = c->seen[k].next)
+		outer_range(p, c->seen[k].start, c->seen[k].bytes, base, &c->seen[k].start,
+			    &c->seen[k].bytes);
 	if (!(o->flags & OBS_OUTER_FIRST))
 		more_need(c, q)->fragment_bytes = 0; /* a plain datagram's: no tunnel */
 	q->direction = MODEL_DIRECTION_OTHER;

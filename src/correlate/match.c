@@ -73,11 +73,33 @@ uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key)
 
 /* -------------------------------------------------------------------- same */
 
+/* Places at which a packet enters what podhop can see: nothing was seen of it before. */
+static bool is_origin(unsigned role, unsigned way, bool encap)
+{
+	return way == MODEL_WAY_IN &&
+	       (role == MODEL_ROLE_VETH || (role == MODEL_ROLE_UNDERLAY && encap));
+}
+
+/*
+ * What enters here was not further on before: that was another packet, equal to it, of which the
+ * capture missed this hop. (A bond and its NIC are one entrance.)
+ */
+static bool was_further_on(const struct correlate *c, const struct packet *p,
+			   const struct correlate_obs *o)
+{
+	const uint16_t first = p->s[0].place;
+
+	return p->first_ns < o->time_ns && p->n_sightings &&
+	       is_origin(c->hop[o->hop].role, o->way, o->flags & OBS_ENCAP) &&
+	       !(p->s[0].role == c->hop[o->hop].role &&
+		 is_origin(p->s[0].role, PLACE_WAY(first), PLACE_ENCAP(first)));
+}
+
 static bool is_same(const struct correlate *c, const struct packet *p, uint64_t key,
 		    const struct correlate_obs *o, uint16_t place)
 {
 	return p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
-	       !packet_has_place(c, p, place);
+	       !packet_has_place(c, p, place) && !was_further_on(c, p, o);
 }
 
 static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, uint64_t key,
@@ -181,16 +203,6 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 			   o->time_ns - c->flow[flow].last_ns > FLOW_SLEPT_NS))
 		alias_add(c, i, translate_key(o), 0);
 	return i;
-}
-
-/* Places at which a packet enters what podhop can see: nothing was seen of it before. */
-static bool is_origin(const struct correlate *c, const struct correlate_obs *o)
-{
-	unsigned role = c->hop[o->hop].role;
-
-	return o->way == MODEL_WAY_IN &&
-	       (role == MODEL_ROLE_VETH ||
-		(role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP)));
 }
 
 /* Tells an ICMP error to the open packet that it quotes; errors are few, and come soon. */
@@ -328,7 +340,7 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	last->packet = i;
 	if (i != NONE)
 		return i;
-	origin = is_origin(c, o);
+	origin = is_origin(c->hop[o->hop].role, o->way, o->flags & OBS_ENCAP);
 	if (origin)
 		c->flow[flow].origin = true;
 	if ((o->flags & OBS_OUTER_FIRST) && o->outer_first > o->outer_base)

@@ -657,6 +657,38 @@ static void test_plain_fragments(void **state)
 	assert_int_equal(b->result.encapsulation.fragment_bytes, 0);
 }
 
+/* Those that are sent to a pod and overtake each other: also where the last one comes first. */
+static void test_plain_fragments_in_any_order(void **state)
+{
+	static const unsigned order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+					      { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	struct bench *b = *state;
+	unsigned a[6];
+
+	bench_start(b);
+	for (unsigned k = 0; k < 6; k++) {
+		struct wire w = { .src = OUTSIDE, .dst = POD, .sport = 53, .dport = 4000,
+				  .proto = 17, .id = (uint16_t)(77 + k), .len = 3000, .data = k };
+
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned n = see(b, UNDERLAY, MODEL_WAY_IN, k * MS + i * US,
+					 fragment_of(w, order[k][i]));
+			if (!i)
+				a[k] = n;
+		}
+		fragments(b, BRIDGE, MODEL_WAY_OUT, k * MS + 10 * US, w, in_order);
+		fragments(b, VETH, MODEL_WAY_OUT, k * MS + 20 * US, w, in_order);
+	}
+	bench_end(b);
+	for (unsigned k = 0; k < 6; k++) {
+		assert_packet(b, a[k], 9);
+		assert_int_equal(packet_of(b, a[k])->status, RESULT_COMPLETE);
+		assert_int_equal(packet_of(b, a[k])->payload_len, 3000);
+		assert_path(b, a[k], "underlay>bridge>veth");
+	}
+	assert_int_equal(b->result.encapsulation.fragment_bytes, 0);
+}
+
 /* -------------------------------------------------------------- look-alikes */
 
 /* Equal datagrams without id, all delivered: order is enough. */
@@ -739,6 +771,37 @@ static void test_ties_meet(void **state)
 	}
 	bench_end(b);
 	assert_int_equal(b->result.packets.ambiguous, 4);
+}
+
+/* The first hop missed one of two: the next one's entrance is not the missing piece of it. */
+static void test_equal_with_entrance_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 100, 1), r = w;
+
+	r.src = w.dst;
+	r.dst = w.src;
+	bench_start(b);
+	unsigned a = see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	see(b, VTEP, MODEL_WAY_OUT, 2 * US, w);
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, w, (struct outer){ .id = 1 });
+	unsigned k = out(b, 50 * US, w);
+	unsigned x = see(b, VTEP, MODEL_WAY_IN, MS, r);
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + US, r);
+	see(b, VETH, MODEL_WAY_OUT, MS + 2 * US, r);
+	unsigned y = in(b, MS + 50 * US, r);
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 4);
+	assert_apart(b, a, k);
+	assert_path(b, a, "bridge>vtep>underlay");
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_VETH);
+	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+	assert_packet(b, x, 3);
+	assert_packet(b, y, 4);
+	assert_apart(b, x, y);
+	assert_int_equal(packet_of(b, x)->next_expected, MODEL_ROLE_UNDERLAY);
+	assert_int_equal(packet_of(b, y)->status, RESULT_COMPLETE);
 }
 
 /* The same bytes twice at the same hop: two packets, each followed to the end. */
@@ -903,7 +966,8 @@ int main(void)
 		T(test_fragment_missing),
 		T(test_outer_fragments), T(test_outer_fragments_later_first),
 		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
-		T(test_plain_fragments),
+		T(test_plain_fragments), T(test_plain_fragments_in_any_order),
+		T(test_equal_with_entrance_missing),
 		T(test_equal_in_order), T(test_equal_with_loss), T(test_equal_one_by_one),
 		T(test_ties_meet), T(test_duplicate), T(test_duplicate_of_equal_stamp),
 		T(test_retransmission), T(test_keepalive),
