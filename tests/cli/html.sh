@@ -29,6 +29,9 @@ evil='</script><img src=x onerror=alert(1)><!--<script>'
 cp "$capture" "$dir/$(printf 'x<!--<script>\033[2J\342\200\256.pcapng')"
 "$podhop" report "$dir"/x* --node "$evil" --html "$dir/evil.html" --json >"$dir/evil.json"
 "$podhop" report "$capture" -f "host 192.0.2.1" --html "$dir/empty.html" --json >"$dir/empty.json"
+"$root/samples/renew-report-page" "$podhop" >"$dir/sample.html"
+cmp -s "$dir/sample.html" "$root/samples/report.html" && SAMPLE=today || SAMPLE='samples/renew-report-page >FILE, and FILE in its place'
+export SAMPLE
 export SHOTS="${SHOTS:-}"
 "$PYTHON" -B - "$dir" "$evil" <<'PY'
 import base64, http.client, json, os, re, signal, subprocess, sys, threading
@@ -326,6 +329,13 @@ try:
     same(b.js("return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith('data:'))"), [],
          "nothing was loaded")
     same(b.log(), [], "the console is silent")
+
+    same(os.environ["SAMPLE"], "today", "samples/report.html is the page of today")
+    b.open("sample.html")
+    sample = json.loads(b.js("return document.getElementById('report').textContent"))
+    facts = b.js("return [...document.querySelectorAll('main [data-key]')].map(e => [e.dataset.key, e.dataset.value])")
+    same(int(dict(facts)["packets.total"]), sample["packets"]["total"], "... and draws its data")
+    same(b.log(), [], "... with a silent console")
 
     b.open("evil.html")
     same(b.js("return document.getElementById('title').textContent").endswith(EVIL), True, "an evil name is shown as text")
