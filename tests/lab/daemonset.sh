@@ -18,9 +18,11 @@ import_image localhost/podhop:latest "$dir/podhop-image" /usr/bin/podhop
 
 # The node's CNI configuration is kept beside the test: /etc is the machine's own. So is k3s's.
 k3s=/var/lib/rancher/k3s/agent/etc
-mkdir -p "$dir$k3s/flannel"
+mkdir -p "$dir$k3s/flannel" "$dir$k3s/cni/net.d"
 echo '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan","VNI":7}}' >"$dir$k3s/flannel/net-conf.json"
-export CRI_HOST_PATHS="{\"/etc/cni/net.d\": \"$dir/etc/cni/net.d\", \"$k3s/cni/net.d\": \"$dir/etc/cni/net.d\",
+echo '{"name":"cbr0","cniVersion":"1.0.0","plugins":[{"type":"flannel","delegate":{"hairpinMode":true}}]}' \
+	>"$dir$k3s/cni/net.d/10-flannel.conflist"
+export CRI_HOST_PATHS="{\"/etc/cni/net.d\": \"$dir/etc/cni/net.d\", \"$k3s/cni/net.d\": \"$dir$k3s/cni/net.d\",
 	\"$k3s/flannel\": \"$dir$k3s/flannel\"}"
 spec_of() { # KUSTOMIZATION
 	kubectl kustomize "$ROOT/samples/kubernetes/$1" |
@@ -103,8 +105,6 @@ is "k3s: doctor compares the VTEP with flannel's configuration" \
 is "k3s: ... and reads the CNI configuration" \
 	"$(jq -rc '.checks[] | select(.id == "flannel.cni") | .status, .object' <<<"$out" | tr '\n' ' ')" \
 	"ok $k3s/cni/net.d/10-flannel.conflist "
-others="$checks | map(select(.[0] | startswith(\"vtep.\") or startswith(\"flannel.\") | not)) | .[]"
-is "k3s: all else as there" "$(diff <(jq -c "$others" <<<"$inside") <(jq -c "$others" <<<"$out"))" ""
 
 # ---- without root, as the Debian package offers it to a group: by the processes' cgroups
 
