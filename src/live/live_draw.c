@@ -70,6 +70,8 @@ static void bar(const struct live_canvas *c, int row, const char *left, const ch
 
 	put(c, row, 0, LIVE_BAR, "%*s", c->columns, "");
 	put(c, row, 0, LIVE_BAR, " %.*s", room > 3 ? room - 3 : 0, left);
+	if (room > 6 && (int)strlen(left) > room - 3)
+		put(c, row, room - 5, LIVE_BAR, "...");
 	put(c, row, room, LIVE_BAR, "%s", right);
 }
 
@@ -256,15 +258,15 @@ static void packet(const struct live_view *v, const struct live_canvas *c, int r
 	if (p->delay_ns > 0)
 		figure_ns((uint64_t)p->delay_ns, delay);
 	else if (!p->delay_ns)
-		strcpy(delay, "1 stamp");
+		strcpy(delay, "1-stamp");
 	live_path(p, v->frame.hops, v->frame.n_hops, !words, path);
 	if (look == LIVE_CHOSEN)
 		put(c, row, 0, look, "%*s", c->columns, "");
 	at = put(c, row, 0, look, "%7" PRIu64 " ", p->id);
 	if (with_time)
 		at = put(c, row, at, look, "%s ", time_of_day(p->time_ns, true, when));
-	at = put(c, row, at, look, "%-3s %-*s %-4s %7.12s %5" PRIu32 " %-4s ",
-		 live_way(p->direction), words ? 25 : 8, path, live_state(p), delay, p->length,
+	at = put(c, row, at, look, "%-3s %-*s %-4s  %7.12s %5" PRIu32 " %-4s ",
+		 live_way(p->direction), words ? 25 : 7, path, live_state(p), delay, p->length,
 		 model_protocol_text(p->protocol, protocol));
 	at = put(c, row, at, look, "%s > %s", p->src, p->dst);
 	if (words && (p->far_src[0] || p->far_dst[0]))
@@ -275,8 +277,8 @@ static void list(struct live_view *v, const struct live_canvas *c, int row, int 
 {
 	bool words = c->columns >= WITH_WORDS, with_time = c->columns >= WITH_TIME;
 
-	put(c, row, 0, LIVE_DIM, "%7s %s%-3s %-*s %-4s %7s %5s %-4s %s", "id",
-	    with_time ? "time            " : "", "way", words ? 25 : 8, "path", "", "took", "len",
+	put(c, row, 0, LIVE_DIM, "%7s %s%-3s %-*s %-4s  %7s %5s %-4s %s", "id",
+	    with_time ? "time            " : "", "way", words ? 25 : 7, "path", "", "took", "len",
 	    "", "from > to");
 	live_view_list(v, (unsigned)(rows > 1 ? rows - 1 : 0));
 	for (int i = 0; i + 1 < rows && v->top + (unsigned)i < v->n_list; i++)
@@ -348,7 +350,7 @@ static void help(const struct live_canvas *c)
 		"frames, per second, dropped: of what is kept at each hop, as in the report.",
 		"dropped: by the capture itself; each of them may hide a packet.",
 		"out, in: median and 99th percentile of the time since the hop before.",
-		"one stamp, 1 stamp: the kernel stamped the frame once for these hops, so that",
+		"one stamp, 1-stamp: the kernel stamped the frame once for these hops, so that",
 		"how long it took is not known.",
 		"state: ok, retr (retransmission), lost, miss (may be lost), ambg (could be",
 		"two), edge (cut by begin or end of capture). At high rates the list is a",

@@ -428,10 +428,14 @@ static void test_80x24(void **state)
 	assert_int_equal(row_with("one stamp"), 10);
 	assert_int_equal(row_with("lost         40 out: seen last at bridge, not at vtep: not "),
 			 11);
-	int row = row_with("     20 out 1>2>3    ok");
+	int row = row_with("     20 out 1>2>3   ok");
 	assert_true(row > 11);
 	assert_non_null(strstr(grid[row], "10.244.1.2.40000 > 10.244.2.2.8080"));
 	assert_non_null(strstr(grid[23], "q: end and report"));
+	/* What does not fit beside the clock is not cut off as if it were all. */
+	strcpy(v->frame.title, "default/web 10.244.1.2, default/client 10.244.1.3 on node1.example");
+	draw(v, 24, 80);
+	assert_non_null(strstr(grid[0], "default/client 10.244.1.3 on...  0:00:01  live"));
 	/* Wider: times and words. */
 	draw(v, 30, 140);
 	row = row_with("     20 ");
@@ -455,7 +459,7 @@ static void test_one_stamp(void **state)
 	const struct live_frame *o = frame(f, 2 * S, &size);
 	assert_true(live_view_take(v, o, size));
 	draw(v, 24, 80);
-	assert_true(row_with("      7 out 1>2>3    ok   1 stamp    98 udp  10.244.1.2.") > 0);
+	assert_true(row_with("      7 out 1>2>3   ok    1-stamp    98 udp  10.244.1.2.") > 0);
 	live_view_key(v, LIVE_KEY_DOWN);
 	live_view_key(v, LIVE_KEY_ENTER);
 	draw(v, 24, 80);
