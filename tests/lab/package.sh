@@ -78,9 +78,14 @@ in_debian -- apt-get update -q >"$dir/apt.log" 2>&1
 files() { in_debian -- find / -xdev -type f ! -path '/var/*' ! -path '/proc/*' ! -path '/dev/*' ! -path '/root/*' | sort; }
 before=$(files)
 
+# took SINCE WHAT: how long a step of the first use took; told, not judged
+took() { echo "# first use: $2: $(((${EPOCHREALTIME/[.,]/} - ${1/[.,]/}) / 1000)) ms"; }
+
 # First use, step 1 of 2: apt install ./podhop.deb
+began=$EPOCHREALTIME
 in_debian -- sh -c 'cd /root && apt-get install -y -q ./podhop.deb' >>"$dir/apt.log" 2>&1 ||
 	bail "apt install: $(tail -n 5 "$dir/apt.log")"
+took "$began" "step 1, apt install ./podhop.deb, with the download of what it depends on"
 like "podhop --version" "$(in_debian -- podhop --version)" '^podhop [0-9a-f]'
 is "podhop help" "$(in_debian -- podhop help | head -n 1)" "$("$PODHOP" help | head -n 1)"
 is "every program has its manual" \
@@ -99,12 +104,17 @@ in_debian "${node1[@]}" -- tshark -D >"$dir/list" 2>/dev/null
 like "tshark -D lists the pods" "$(cat "$dir/list")" 'podhop-default-web'
 
 # Step 2 of 2, tshark in place of wireshark -k: a correlated capture, live.
+began=$EPOCHREALTIME
 in_debian "${node1[@]}" -- sh -c 'podhop capture web -w - -a duration:4 2>/tmp/err |
-	tshark -i - -C podhop -T fields -e podhop.id -e podhop.role 2>/tmp/tshark.err' >"$dir/first" 2>&1 &
+	tshark -l -i - -C podhop -T fields -e podhop.id -e podhop.role 2>/tmp/tshark.err' >"$dir/first" 2>&1 &
 first=$!
 tries=100
 until grep -q 'capturing on' "$chroot/tmp/err" 2>/dev/null || ((tries-- == 0)); do sleep 0.1; done
-on $WEB ping -q -c 5 -i 0.1 "$POD_API_IP" >/dev/null || bail "ping"
+on $WEB ping -q -c 20 -i 0.1 "$POD_API_IP" >/dev/null &
+pinger=$!
+until [[ -s $dir/first ]] || ! kill -0 "$first" 2>/dev/null; do sleep 0.05; done
+took "$began" "step 2, podhop capture | tshark, until it shows the pod's first packet"
+wait "$pinger" || bail "ping"
 wait "$first"
 is "first use: a packet at its four hops, shown by plugin and profile" \
 	"$(awk '$1 == 1 { print $2 }' "$dir/first" | tr '\n' ' ')" "veth bridge vtep underlay "
