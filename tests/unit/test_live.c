@@ -433,7 +433,7 @@ static void test_80x24(void **state)
 	assert_non_null(strstr(grid[row], "10.244.1.2.40000 > 10.244.2.2.8080"));
 	assert_non_null(strstr(grid[23], "q: end and report"));
 	/* What does not fit beside the clock is not cut off as if it were all. */
-	strcpy(v->frame.title, "default/web 10.244.1.2, default/client 10.244.1.3 on node1.example");
+	strcpy(v->frame.title, "default/web 10.244.1.2, default/client 10.244.1.3 on node1.exam");
 	draw(v, 24, 80);
 	assert_non_null(strstr(grid[0], "default/client 10.244.1.3 on...  0:00:01  live"));
 	/* Wider: times and words. */
