@@ -277,9 +277,45 @@ int options_word(enum command command, int id, const char *value, enum option_wo
 			 taken);
 }
 
+/* What users of tcpdump, tshark and kubectl type out of habit, and what to type here. */
+static const struct {
+	unsigned commands;
+	const char *letters, *name;
+	const char *instead;
+} habits[] = {
+	{ FOR(CAPTURE), "i", "interface",
+	  "the devices are found from POD (`podhop list` shows them); --hops ROLE=DEVICE names "
+	  "another" },
+	{ FOR(CAPTURE) | FOR(REPORT) | FOR(VERIFY), "D", "list-interfaces",
+	  "`podhop list` shows pods and their devices" },
+	{ FOR(CAPTURE), "r", "read-file", "`podhop report FILE` reads captures" },
+	{ FOR(REPORT) | FOR(VERIFY), "r", "read-file", "files are named without an option" },
+	{ FOR_RUN, "F", NULL, "-f \"$(cat FILE)\" takes a filter from a file" },
+	{ FOR_RUN, "AVXYdeotxz", "display-filter",
+	  "that is tshark's: `tshark -r FILE`, live `podhop capture POD -w - | tshark -r -`" },
+	{ FOR_ALL, "o", "output", "--json is the machine's form" },
+	{ FOR(LIST) | FOR(DOCTOR), "A", "all-namespaces", "all namespaces are shown" },
+	{ FOR_ALL, "n", "namespace", "a pod is said as NAMESPACE/NAME" },
+};
+
+/* A habit's advice for -X or --name, which the command does not have; NULL: none. */
+static const char *habit_of(enum command command, const char *name)
+{
+	for (size_t i = 0; i < sizeof(habits) / sizeof(habits[0]); i++) {
+		bool same = name[1] == '-'
+				    ? habits[i].name && strcmp(habits[i].name, name + 2) == 0
+				    : name[1] && strchr(habits[i].letters, name[1]);
+
+		if (same && habits[i].commands & (1u << command))
+			return habits[i].instead;
+	}
+	return NULL;
+}
+
 int options_refuse(enum command command, const char *word, struct err *err)
 {
 	char name[64], whose[128] = "", several[256] = "";
+	const char *instead;
 	unsigned n_several = 0;
 	struct near near;
 
@@ -306,6 +342,10 @@ int options_refuse(enum command command, const char *word, struct err *err)
 	}
 	if (n_several > 1)
 		return err_usage(err, EINVAL, "%s could be one of %s", name, several);
+	instead = habit_of(command, name);
+	if (instead)
+		return err_usage(err, EINVAL, "%s is no option of %s: %s", name,
+				 commands[command].name, instead);
 	if (whose[0])
 		return err_usage(err, EINVAL, "%s is no option of %s, but of %s", name,
 				 commands[command].name, whose);
