@@ -109,7 +109,7 @@ static bool counts_outer(const struct correlate *c, const struct packet *p, uint
 
 /* ------------------------------------------------------------------ the route */
 
-static void learn_remote(struct correlate *c, const struct addr *dst)
+static void learn_remote(struct correlate *c, const struct addr *dst, enum model_route_kind kind)
 {
 	/* flannel's default SubnetLen is 24; IPv6SubnetLen is 64. */
 	struct prefix p = { .addr = *dst, .len = addr_is_v4(dst) ? 24 : 64 };
@@ -125,6 +125,7 @@ static void learn_remote(struct correlate *c, const struct addr *dst)
 			if (prefix_has(&p, &c->net->pods[i].addrs[k]))
 				return;
 	if (c->n_learned < LEARNED_MAX) {
+		c->learned_kind[c->n_learned] = (uint8_t)kind;
 		c->learned[c->n_learned++] = p;
 		c->tracks++; /* paths that were whole may lack a hop from here on */
 	}
@@ -139,6 +140,35 @@ static void set_route(struct flow *f, enum model_route_kind route)
 }
 
 /*
+ * What the pod sends and the bridge gives to the node. Packets back from there pass the bridge
+ * again: none of either direction is bridged from pod to pod.
+ */
+static void learn_node(struct correlate *c, const struct packet *p, struct flow *f, unsigned way)
+{
+	bool back_again = way == MODEL_WAY_OUT && f->to_node && p->n_sightings > 1;
+	struct result_tuple t;
+	uint32_t back;
+
+	if (back_again && !f->by_node) {
+		f->by_node = true;
+		flow_forget_track(f);
+	}
+	if (way != MODEL_WAY_IN || f->to_node)
+		return;
+	f->to_node = true;
+	flow_forget_track(f);
+	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
+	back = flow_find(c, &t, flow_hash(c, &t));
+	if (back != NONE) {
+		flow_forget_track(flow_root(c, back));
+		if (flow_root(c, back)->route == MODEL_ROUTE_LOCAL)
+			set_route(flow_root(c, back), MODEL_ROUTE_UNKNOWN);
+	}
+	if (f->route == MODEL_ROUTE_LOCAL)
+		set_route(f, MODEL_ROUTE_UNKNOWN);
+}
+
+/*
  * What the flow's packets show of its way. A pod's answer that reaches its veth and no hop
  * before came from a pod of this node, by way of the bridge, whatever address it bears
  * (D 5.4); so do then the requests.
@@ -148,19 +178,29 @@ static void learn_route(struct correlate *c, const struct packet *p, struct flow
 {
 	const uint32_t others = 1u << MODEL_ROLE_BRIDGE | 1u << MODEL_ROLE_UNDERLAY;
 
+	if (role == MODEL_ROLE_BRIDGE && p->direction == MODEL_DIRECTION_EGRESS)
+		learn_node(c, p, f, o->way);
 	if ((o->flags & OBS_ENCAP) || role == MODEL_ROLE_VTEP) {
 		if (f->route != MODEL_ROUTE_VTEP && o->way != MODEL_WAY_IN)
-			learn_remote(c, &o->tuple.dst);
+			learn_remote(c, &o->tuple.dst, MODEL_ROUTE_VTEP);
 		set_route(f, MODEL_ROUTE_VTEP);
 	} else if (role == MODEL_ROLE_UNDERLAY) {
+		if (f->route != MODEL_ROUTE_DIRECT && o->way == MODEL_WAY_OUT &&
+		    path_route(c, &o->tuple.dst) == MODEL_ROUTE_VTEP)
+			/* In the cluster's network by its address, and no tunnel leads there. */
+			learn_remote(c, &o->tuple.dst, MODEL_ROUTE_DIRECT);
 		set_route(f, MODEL_ROUTE_DIRECT);
 	} else if (role == MODEL_ROLE_VETH && f->route == MODEL_ROUTE_UNKNOWN &&
 		   o->way == MODEL_WAY_OUT && p->n_sightings == 1 &&
 		   p->direction == MODEL_DIRECTION_INGRESS &&
-		   (c->captured_roles & others) == others) {
+		   (c->captured_roles & others) == others &&
+		   path_route(c, &o->tuple.src) != MODEL_ROUTE_NODE) {
 		struct result_tuple t = flow_reverse_tuple(&o->tuple);
 		uint32_t back = flow_find(c, &t, flow_hash(c, &t));
 
+		/* But the node's answers pass the bridge, where this one was missed. */
+		if (back != NONE && flow_root(c, back)->to_node)
+			return;
 		set_route(f, MODEL_ROUTE_LOCAL);
 		if (back != NONE && flow_root(c, back)->route == MODEL_ROUTE_UNKNOWN)
 			set_route(flow_root(c, back), MODEL_ROUTE_LOCAL);

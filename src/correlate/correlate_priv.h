@@ -270,6 +270,8 @@ struct flow {
 	uint8_t nat;
 	bool origin;		/* seen where packets begin: no translation made this tuple */
 	bool from_bridge;	/* a packet of it was first seen at the bridge, on its way in */
+	bool to_node;		/* the bridge gave a packet of it to the node */
+	bool by_node;		/* ... and got it back: the node itself routes between its pods */
 	uint8_t route;		/* enum model_route_kind that its packets took */
 	/*
 	 * root: the places at which a packet of it was seen that went all its way, whole at
@@ -376,7 +378,9 @@ struct correlate {
 	uint32_t captured_roles;	/* mask of 1 << role */
 	uint8_t content_role;	/* the one nearest the pod, with contents; else COUNT */
 	unsigned n_underlays;	/* hops with that role */
-	struct prefix learned[LEARNED_MAX];	/* inner destinations seen leaving inside VXLAN */
+	/* destinations seen leaving inside VXLAN, or plain where VXLAN was to be expected */
+	struct prefix learned[LEARNED_MAX];
+	uint8_t learned_kind[LEARNED_MAX];	/* enum model_route_kind */
 	unsigned n_learned;
 	uint32_t tracks;	/* counts up when all flows' tracks have become doubtful */
 	struct last_push last;
@@ -460,6 +464,8 @@ void pool_done(struct correlate *c);
 uint32_t packet_new(struct correlate *c, int64_t now_ns);
 struct packet_more *packet_more_new(struct correlate *c, struct packet *p);
 void packet_index(struct correlate *c, uint32_t p, uint64_t key);
+/* The same packet under another primary key; its aliases stay. */
+void packet_rekey(struct correlate *c, uint32_t i, uint64_t key);
 void packet_unindex(struct correlate *c, uint32_t p);	/* primary and secondary keys */
 void packet_unlist(struct correlate *c, uint32_t p);	/* out of the open list */
 void packet_release(struct correlate *c, uint32_t p);	/* held went down, or it closed */
@@ -605,6 +611,11 @@ struct path_verdict {
 	bool vague;		/* reason says no more than where */
 };
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
+/*
+ * Seen neither on a wire nor at two veths: a hop behind a translation (the node's own address may
+ * stand for somebody outside, a Service's for a pod of this node) may have been missed.
+ */
+bool path_may_go_on(const struct correlate *c, const struct packet *p);
 /* Where the packet goes, or where it came from, as on the wire. */
 const struct addr *path_far_end(const struct correlate *c, const struct packet *p);
 
@@ -775,7 +786,7 @@ static inline void attach_is_done(struct correlate *c, uint32_t i, struct flow *
 	 * It went all its way: its flow's packets need no second key any more. But of
 	 * look-alikes nobody can say which way was whose.
 	 */
-	if (f && !(c->packet[i].flags & PACKET_TIED))
+	if (f && !(c->packet[i].flags & PACKET_TIED) && !path_may_go_on(c, &c->packet[i]))
 		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
 	close_queue(c, i, now_ns);
 }

@@ -74,32 +74,55 @@ uint64_t match_key(const struct correlate_obs *o, uint64_t flow_key)
 /* -------------------------------------------------------------------- same */
 
 /* Places at which a packet enters what podhop can see: nothing was seen of it before. */
-static bool is_origin(unsigned role, unsigned way, bool encap)
+static bool is_origin(const struct correlate *c, const struct correlate_obs *o)
 {
-	return way == MODEL_WAY_IN &&
-	       (role == MODEL_ROLE_VETH || (role == MODEL_ROLE_UNDERLAY && encap));
+	unsigned role = c->hop[o->hop].role;
+
+	return o->way == MODEL_WAY_IN &&
+	       (role == MODEL_ROLE_VETH ||
+		(role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP)));
 }
 
 /*
- * What enters here was not further on before: that was another packet, equal to it, of which the
- * capture missed this hop. (A bond and its NIC are one entrance.)
+ * How far through the node a place is: in, up to the node, down from it, out again. 0: where no
+ * order is certain; a bridge that is promiscuous shows behind the second veth what it forwarded.
+ */
+static unsigned stage_of(unsigned role, unsigned way)
+{
+	static const uint8_t in[MODEL_ROLE_COUNT] = {
+		[MODEL_ROLE_VETH] = 1, [MODEL_ROLE_UNDERLAY] = 1, [MODEL_ROLE_VTEP] = 2,
+	};
+	static const uint8_t out[MODEL_ROLE_COUNT] = {
+		[MODEL_ROLE_BRIDGE] = 3, [MODEL_ROLE_VTEP] = 3,
+		[MODEL_ROLE_VETH] = 4, [MODEL_ROLE_UNDERLAY] = 4,
+	};
+
+	return way == MODEL_WAY_IN ? in[role] : way == MODEL_WAY_OUT ? out[role] : 0;
+}
+
+/*
+ * What passes here was not further on before: that was another packet, equal to it, of which the
+ * capture missed this hop.
  */
 static bool was_further_on(const struct correlate *c, const struct packet *p,
-			   const struct correlate_obs *o)
+			   const struct correlate_obs *o, uint16_t place)
 {
-	const uint16_t first = p->s[0].place;
+	if (!p->n_sightings)
+		return false;
 
-	return p->first_ns < o->time_ns && p->n_sightings &&
-	       is_origin(c->hop[o->hop].role, o->way, o->flags & OBS_ENCAP) &&
-	       !(p->s[0].role == c->hop[o->hop].role &&
-		 is_origin(p->s[0].role, PLACE_WAY(first), PLACE_ENCAP(first)));
+	const struct sighting *last = sighting(c, p, p->n_sightings - 1u);
+
+	return last->first_ns < o->time_ns &&
+	       stage_of(c->hop[o->hop].role, PLACE_WAY(place)) &&
+	       stage_of(last->role, PLACE_WAY(last->place)) >
+		       stage_of(c->hop[o->hop].role, PLACE_WAY(place));
 }
 
 static bool is_same(const struct correlate *c, const struct packet *p, uint64_t key,
 		    const struct correlate_obs *o, uint16_t place)
 {
 	return p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
-	       !packet_has_place(c, p, place) && !was_further_on(c, p, o);
+	       !packet_has_place(c, p, place) && !was_further_on(c, p, o, place);
 }
 
 static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, uint64_t key,
@@ -340,7 +363,7 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	last->packet = i;
 	if (i != NONE)
 		return i;
-	origin = is_origin(c->hop[o->hop].role, o->way, o->flags & OBS_ENCAP);
+	origin = is_origin(c, o);
 	if (origin)
 		c->flow[flow].origin = true;
 	if ((o->flags & OBS_OUTER_FIRST) && o->outer_first > o->outer_base)

@@ -39,6 +39,15 @@ static enum model_route_kind route_from_table(const struct model_net *net, const
 	return best ? best->kind : MODEL_ROUTE_UNKNOWN;
 }
 
+static bool is_own_address(const struct model_net *net, const struct addr *a)
+{
+	for (unsigned i = 0; i < net->n_hops; i++)
+		for (unsigned k = 0; k < net->hops[i].n_addrs; k++)
+			if (addr_eq(&net->hops[i].addrs[k].addr, a))
+				return true;
+	return false;
+}
+
 enum model_route_kind path_route(const struct correlate *c, const struct addr *dst)
 {
 	const struct model_net *net = c->net;
@@ -46,6 +55,8 @@ enum model_route_kind path_route(const struct correlate *c, const struct addr *d
 
 	if (addr_is_multicast(dst))
 		return MODEL_ROUTE_LOCAL; /* stays on the link */
+	if (is_own_address(net, dst))
+		return MODEL_ROUTE_NODE;
 	if (addr_is_link_local(dst)) {
 		/* So does this, but for an address of the node itself: NodeLocal DNS has one. */
 		bool is_own = addr_is_v4(dst) && net->routes_known &&
@@ -55,10 +66,6 @@ enum model_route_kind path_route(const struct correlate *c, const struct addr *d
 	}
 	if (net->routes_known)
 		return route_from_table(net, dst);
-	for (unsigned i = 0; i < net->n_hops; i++)
-		for (unsigned k = 0; k < net->hops[i].n_addrs; k++)
-			if (addr_eq(&net->hops[i].addrs[k].addr, dst))
-				return MODEL_ROUTE_NODE;
 	for (unsigned i = 0; i < net->n_hops; i++) {
 		const struct model_hop *h = &net->hops[i];
 		if (h->role != MODEL_ROLE_BRIDGE)
@@ -73,7 +80,7 @@ enum model_route_kind path_route(const struct correlate *c, const struct addr *d
 	}
 	for (unsigned i = 0; i < c->n_learned; i++)
 		if (prefix_has(&c->learned[i], dst))
-			return MODEL_ROUTE_VTEP;
+			return c->learned_kind[i];
 	/* flannel's Network is a /16 (v6: /56) by default, cut into the nodes' subnets. */
 	for (unsigned i = 0; bridge_known && i < net->n_hops; i++) {
 		const struct model_hop *h = &net->hops[i];
@@ -101,17 +108,20 @@ static uint32_t seen_roles(const struct correlate *c, const struct packet *p)
 	return mask;
 }
 
+/* A role at which the packet was seen twice, in and out again, is whole when both are. */
 uint32_t path_whole_roles(const struct correlate *c, const struct packet *p)
 {
-	uint32_t mask = 0;
+	uint32_t mask = 0, in_part = 0;
 
 	for (unsigned i = 0; i < p->n_sightings; i++) {
 		const struct sighting *s = sighting(c, p, i);
 		if (s->whole || (s->covered >= p->size &&
 				 (p->kind != KIND_FRAGMENT || p->flags & PACKET_TOTAL_KNOWN)))
 			mask |= BIT(s->role);
+		else
+			in_part |= BIT(s->role);
 	}
-	return mask;
+	return mask & ~in_part;
 }
 
 static bool seen_inside_vxlan(const struct correlate *c, const struct packet *p)
@@ -147,6 +157,20 @@ static bool goes_nowhere(const struct correlate *c, const struct packet *p)
 	       !addr_is_multicast(to) && !addr_is_link_local(to);
 }
 
+/* What goes to the node, or comes from it as an answer to that, passes the bridge. */
+static bool passes_node(const struct correlate *c, const struct packet *p)
+{
+	const struct flow *f = flow_root(c, p->flow);
+	struct result_tuple t;
+	uint32_t back;
+
+	if (p->direction == MODEL_DIRECTION_EGRESS)
+		return f->to_node;
+	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
+	back = flow_find(c, &t, flow_hash(c, &t));
+	return back != NONE && flow_root(c, back)->to_node;
+}
+
 uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(c, p);
@@ -173,8 +197,12 @@ uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 			need |= BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY);
 			break;
 		case MODEL_ROUTE_LOCAL:
+			if (passes_node(c, p))
+				need |= BIT(MODEL_ROLE_BRIDGE);
 			break;
 		case MODEL_ROUTE_UNKNOWN:
+			if (passes_node(c, p))
+				need |= BIT(MODEL_ROLE_BRIDGE);
 			/* Without a route as with a blackhole; where one may lead is not known. */
 			need |= goes_nowhere(c, p)
 					? BIT(MODEL_ROLE_BRIDGE) | BIT(MODEL_ROLE_UNDERLAY)
@@ -185,20 +213,50 @@ uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 	return need & c->captured_roles;
 }
 
-/* From one captured pod to another, or back to itself: a second veth must show it. */
+static unsigned n_sightings_at(const struct correlate *c, const struct packet *p,
+			       enum model_role role)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_sightings; i++)
+		n += sighting(c, p, i)->role == role;
+	return n;
+}
+
+/*
+ * From one captured pod to another, or back to itself: a second veth must show it. Behind a
+ * translation one tuple names the sender, another the receiver, and a hop shows one of them.
+ */
 static bool misses_second_veth(const struct correlate *c, const struct packet *p)
 {
 	const struct flow *f = flow_root(c, p->flow);
-	const struct result_tuple *t =
-		&c->flow[f->far_view != NONE ? f->far_view : p->flow].tuple;
-	unsigned veths = 0;
+	const uint32_t views[2] = { f->far_view != NONE ? f->pod_view : p->flow,
+				    f->far_view != NONE ? f->far_view : p->flow };
+	bool from_pod = false, to_pod = false;
 
-	if (p->direction != MODEL_DIRECTION_EGRESS || observe_pod_of(c, &t->dst) < 0 ||
-	    addr_eq(&t->src, &t->dst) || !(c->captured_roles & BIT(MODEL_ROLE_VETH)))
-		return false;
-	for (unsigned i = 0; i < p->n_sightings; i++)
-		veths += sighting(c, p, i)->role == MODEL_ROLE_VETH;
-	return veths < 2;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct result_tuple *t = &c->flow[views[i]].tuple;
+
+		if (addr_eq(&t->src, &t->dst))
+			return false;
+		from_pod |= observe_pod_of(c, &t->src) >= 0;
+		to_pod |= observe_pod_of(c, &t->dst) >= 0;
+	}
+	return from_pod && to_pod && (c->captured_roles & BIT(MODEL_ROLE_VETH)) &&
+	       n_sightings_at(c, p, MODEL_ROLE_VETH) < 2;
+}
+
+/* Its flow goes to the node and comes back from it: the bridge must show it twice. */
+static bool misses_second_bridge(const struct correlate *c, const struct packet *p)
+{
+	return p->direction == MODEL_DIRECTION_EGRESS && flow_root(c, p->flow)->by_node &&
+	       n_sightings_at(c, p, MODEL_ROLE_BRIDGE) < 2;
+}
+
+bool path_may_go_on(const struct correlate *c, const struct packet *p)
+{
+	return !(seen_roles(c, p) & (BIT(MODEL_ROLE_VTEP) | BIT(MODEL_ROLE_UNDERLAY))) &&
+	       n_sightings_at(c, p, MODEL_ROLE_VETH) < 2;
 }
 
 /* The last role that packet p needs to be seen at. */
@@ -223,7 +281,7 @@ bool path_is_done(const struct correlate *c, const struct packet *p, const struc
 		return false;
 	switch (p->direction) {
 	case MODEL_DIRECTION_EGRESS:
-		if (misses_second_veth(c, p))
+		if (misses_second_veth(c, p) || misses_second_bridge(c, p))
 			return false;
 		if (last->role == MODEL_ROLE_UNDERLAY && way != MODEL_WAY_IN)
 			return true;
@@ -231,6 +289,8 @@ bool path_is_done(const struct correlate *c, const struct packet *p, const struc
 			return true;
 		break;
 	case MODEL_DIRECTION_INGRESS:
+		if (misses_second_veth(c, p))
+			return false;
 		if (last->role == MODEL_ROLE_VETH && way != MODEL_WAY_IN)
 			return true;
 		break;
@@ -327,12 +387,34 @@ static bool may_be_node(const struct correlate *c, const struct packet *p)
 	return g->from_bridge && g->route == MODEL_ROUTE_UNKNOWN;
 }
 
+/* A role has shown it once and should have twice: on its way in, or on its way out again. */
+static void judge_second(const struct correlate *c, const struct packet *p, enum model_role role,
+			 struct path_verdict *ret)
+{
+	const struct sighting *last = sighting(c, p, p->n_sightings - 1u);
+	/* Out at the role, or behind it: it was there. */
+	bool passed = last->role == MODEL_ROLE_VETH && PLACE_WAY(last->place) == MODEL_WAY_OUT;
+
+	ret->next_expected = role;
+	if (passed) {
+		ret->reason = "seen further on: the capture missed it here";
+		ret->may_be_lost = false;
+	} else {
+		ret->last_seen = last->role;
+		ret->reason = role == MODEL_ROLE_VETH ? "not delivered to the other pod's veth"
+						      : "not sent back to the bridge by the node";
+		ret->vague = true;
+	}
+	ret->missing_mask = BIT(MODEL_ROLE_VETH) | (role == MODEL_ROLE_BRIDGE ? BIT(role) : 0);
+}
+
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
 {
 	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
 	uint32_t seen = seen_roles(c, p), missing = need & ~whole;
 	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
 	bool second_veth = misses_second_veth(c, p);
+	bool second_bridge = misses_second_bridge(c, p);
 
 	*ret = (struct path_verdict){ .complete = true, .may_be_lost = true, .reason = "" };
 	if (p->direction == MODEL_DIRECTION_OTHER)
@@ -340,16 +422,11 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 	/* Fragments whose last one never came: nobody knows how much is missing. */
 	if (!missing && p->kind == KIND_FRAGMENT && (seen & ~whole))
 		missing = seen & ~whole;
-	if (!missing && !second_veth)
+	if (!missing && !second_veth && !second_bridge)
 		return;
 	ret->complete = false;
 	if (!missing) {
-		ret->last_seen = p->n_sightings ? sighting(c, p, p->n_sightings - 1u)->role
-						: MODEL_ROLE_NONE;
-		ret->next_expected = MODEL_ROLE_VETH;
-		ret->missing_mask = BIT(MODEL_ROLE_VETH);
-		ret->reason = "not delivered to the other pod's veth";
-		ret->vague = true;
+		judge_second(c, p, second_bridge ? MODEL_ROLE_BRIDGE : MODEL_ROLE_VETH, ret);
 		return;
 	}
 

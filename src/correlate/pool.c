@@ -306,6 +306,28 @@ void packet_index(struct correlate *c, uint32_t i, uint64_t key)
 	c->n_indexed++;
 }
 
+static void bucket_take(struct correlate *c, struct packet *p)
+{
+	if (p->prev == NONE)
+		c->bucket[p->key & c->bucket_mask] = p->next;
+	else
+		c->packet[p->prev].next = p->next;
+	if (p->next != NONE)
+		c->packet[p->next].prev = p->prev;
+	p->next = p->prev = NONE;
+}
+
+void packet_rekey(struct correlate *c, uint32_t i, uint64_t key)
+{
+	struct packet *p = &c->packet[i];
+
+	if (!(p->flags & PACKET_INDEXED) || p->key == key)
+		return;
+	bucket_take(c, p);
+	p->key = key;
+	bucket_push(c, i);
+}
+
 static void alias_drop(struct correlate *c, uint32_t a)
 {
 	struct alias *e = &c->alias[a];
@@ -325,13 +347,7 @@ void packet_unindex(struct correlate *c, uint32_t i)
 	struct packet *p = &c->packet[i];
 
 	if (p->flags & PACKET_INDEXED) {
-		if (p->prev == NONE)
-			c->bucket[p->key & c->bucket_mask] = p->next;
-		else
-			c->packet[p->prev].next = p->next;
-		if (p->next != NONE)
-			c->packet[p->next].prev = p->prev;
-		p->next = p->prev = NONE;
+		bucket_take(c, p);
 		p->flags &= (uint16_t)~PACKET_INDEXED;
 		c->n_indexed--;
 	}

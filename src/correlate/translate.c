@@ -131,6 +131,16 @@ bool correlate_learn_connection(struct correlate *c, const struct result_tuple *
 	return learn_direction(c, original, &there) && learn_direction(c, reply, &back);
 }
 
+/* The packet that showed it is found by its group's key from here on, by the next hop already. */
+static void follow_group(struct correlate *c, uint32_t i)
+{
+	const struct packet *p = &c->packet[i];
+	const uint64_t flow_key = c->flow[p->flow].key;
+
+	packet_rekey(c, i, p->kind == KIND_TCP_DATA ? key_stream(flow_key, p->start)
+						    : hash_mix(flow_key, p->head, KEY_WHOLE));
+}
+
 void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs *o,
 		     uint32_t flow)
 {
@@ -163,6 +173,7 @@ void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs
 		translate_link(c, &tf, pod_role, &tb, far_role, o->time_ns);
 	else
 		translate_link(c, &tb, pod_role, &tf, far_role, o->time_ns);
+	follow_group(c, i);
 }
 
 /* Packet p may be what o shows behind a translation. */

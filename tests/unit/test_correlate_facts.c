@@ -156,6 +156,92 @@ static void test_routes_from_addresses(void **state)
 	}
 }
 
+/* A file: the routes are not known, only what the bridge's own address is, where it has one. */
+static struct bench *file_bench(const char *bridge)
+{
+	struct bench *b = bench_new();
+
+	b->net.routes_known = false;
+	b->net.n_routes = 0;
+	if (bridge) {
+		prefix_parse(bridge, &b->net.hops[BRIDGE].addrs[0]);
+		b->net.hops[BRIDGE].n_addrs = 1;
+	}
+	return b;
+}
+
+/*
+ * What goes to the node, or comes from it, passes the bridge. One frame that the capture missed
+ * there does not make it traffic between two pods.
+ */
+static void test_node_behind_the_bridge(void **state)
+{
+	(void)state;
+	for (unsigned known = 0; known < 2; known++) {
+		struct bench *b = file_bench(known ? "169.254.20.10/32" : NULL);
+		unsigned at[4];
+
+		bench_start(b);
+		for (unsigned i = 0; i < 4; i++) {
+			struct wire w = udp((uint16_t)(i + 1), "169.254.20.10");
+			struct wire r = { .src = w.dst, .dst = POD, .sport = w.dport,
+					  .dport = w.sport, .proto = MODEL_PROTO_UDP, .len = 90,
+					  .id = (uint16_t)(i + 1), .data = i + 100 };
+
+			at[i] = see(b, VETH, MODEL_WAY_IN, i * MS, w);
+			if (i != 2)
+				see(b, BRIDGE, MODEL_WAY_IN, i * MS + US, w);
+			if (i != 0)
+				see(b, BRIDGE, MODEL_WAY_OUT, i * MS + 500 * US, r);
+			see(b, VETH, MODEL_WAY_OUT, i * MS + 501 * US, r);
+		}
+		bench_end(b);
+		assert_int_equal(b->result.packets.total, 8);
+		assert_int_equal(b->result.packets.complete, 6);
+		assert_int_equal(b->result.packets.incomplete, 2);
+		assert_int_equal(packet_of(b, at[2])->next_expected, MODEL_ROLE_BRIDGE);
+		bench_free(b);
+	}
+}
+
+/* An ICMP error of the node itself, by its address, was missed at the bridge. */
+static void test_error_of_the_node(void **state)
+{
+	struct bench *b = file_bench("10.244.1.1/24");
+	struct wire q = udp(1, "10.244.7.7");
+	struct wire e = { .src = "10.244.1.1", .dst = POD, .proto = MODEL_PROTO_ICMP,
+			  .icmp_type = 11, .quote = &q, .id = 5 };
+
+	(void)state;
+	bench_start(b);
+	see(b, VETH, MODEL_WAY_IN, 0, q);
+	unsigned a = see(b, VETH, MODEL_WAY_OUT, MS, e);
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_BRIDGE);
+	assert_false(packet_of(b, a)->lost);
+	bench_free(b);
+}
+
+/* In flannel's network, and yet plain: what goes to the same node then goes without VXLAN too. */
+static void test_direct_route_learned(void **state)
+{
+	struct bench *b = file_bench("10.244.1.1/24");
+	struct wire w = udp(1, "10.244.7.7");
+
+	(void)state;
+	bench_start(b);
+	see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	see(b, UNDERLAY, MODEL_WAY_OUT, 2 * US, w);
+	w.dst = "10.244.7.8";
+	unsigned a = see(b, VETH, MODEL_WAY_IN, MS, w);
+	see(b, BRIDGE, MODEL_WAY_IN, MS + US, w);
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_UNDERLAY);
+	bench_free(b);
+}
+
 /* A capture without an underlay: the packet is done at the last hop that there is. */
 static void test_hops_that_were_not_captured(void **state)
 {
@@ -510,6 +596,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_macs_tell_the_way),	     T(test_order_of_equal_stamps),
 		T(test_addresses_tell_the_way),	     T(test_routes_from_addresses),
+		T(test_node_behind_the_bridge),	     T(test_error_of_the_node),
+		T(test_direct_route_learned),
 		T(test_hops_that_were_not_captured), T(test_what_an_icmp_error_says),
 		T(test_segment_size_from_the_syns),  T(test_drops_near_a_loss),
 		T(test_more_flows_than_are_listed),  T(test_more_observations_than_are_listed),

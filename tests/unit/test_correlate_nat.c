@@ -182,6 +182,127 @@ static void test_hairpin(void **state)
 	assert_int_equal(packet_of(b, k)->tuple.dport, 999);
 }
 
+/* Both legs of a hairpin are known. Then one leg is missed: which one, and never called lost. */
+static void test_hairpin_leg_missed(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100), r;
+	unsigned at[4];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++) {
+		v.seq = v.data = 1000 + 100 * i;
+		v.id = (uint16_t)(10 + i);
+		r = tcp(POD, 8080, "10.244.1.1", 999, 5000 + 10 * i, 10);
+		r.id = (uint16_t)(20 + i);
+		if (i != 1)
+			at[0] = see(b, VETH, MODEL_WAY_IN, i * MS, v);
+		if (i != 2)
+			at[1] = see(b, VETH, MODEL_WAY_OUT, i * MS + US,
+				    with(v, "10.244.1.1", 999, POD, 8080));
+		if (i != 1)
+			at[2] = see(b, VETH, MODEL_WAY_IN, i * MS + 500 * US, r);
+		if (i != 2)
+			at[3] = see(b, VETH, MODEL_WAY_OUT, i * MS + 501 * US,
+				    with(r, VIP, 80, POD, 40000));
+	}
+	bench_end(b);
+	assert_int_equal(b->result.packets.complete, 2);
+	assert_int_equal(b->result.packets.incomplete, 4);
+	for (unsigned k = 0; k < 4; k++) {
+		const struct result_packet *p = packet_of(b, at[k]);
+		/* 0, 2: seen on its way in alone; 1, 3: on its way out alone. */
+		assert_int_equal(p->next_expected, MODEL_ROLE_VETH);
+		assert_int_equal(p->last_seen, k & 1 ? MODEL_ROLE_NONE : MODEL_ROLE_VETH);
+		assert_int_equal(p->lost, !(k & 1));
+	}
+}
+
+/* Without br_netfilter the node routes it back: the bridge shows each packet twice. */
+static void test_hairpin_by_the_node(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100), far;
+	unsigned at[3];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++) {
+		v.seq = v.data = 1000 + 100 * i;
+		v.id = (uint16_t)(10 + i);
+		far = with(v, "10.244.1.1", 999, POD, 8080);
+		at[i] = see(b, VETH, MODEL_WAY_IN, i * MS, v);
+		if (i != 1)
+			see(b, BRIDGE, MODEL_WAY_IN, i * MS + US, v);
+		if (i != 2)
+			see(b, BRIDGE, MODEL_WAY_OUT, i * MS + 2 * US, far);
+		see(b, VETH, MODEL_WAY_OUT, i * MS + 3 * US, far);
+	}
+	bench_end(b);
+	assert_packet(b, at[0], 4);
+	assert_int_equal(packet_of(b, at[0])->status, RESULT_COMPLETE);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_packet(b, at[i], 3);
+		assert_int_equal(packet_of(b, at[i])->next_expected, MODEL_ROLE_BRIDGE);
+		assert_false(packet_of(b, at[i])->lost);
+	}
+}
+
+/* A hairpin's datagram in fragments, of which the way out shows one only. */
+static void test_hairpin_fragment_missed(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = { .src = POD, .dst = VIP, .proto = MODEL_PROTO_UDP, .sport = 9, .dport = 80,
+			  .id = 7, .len = 1000, .udp_len = 1508, .more = true, .data = 1 };
+	struct wire later = w;
+
+	later.frag_off = 1008;
+	later.more = false;
+	later.len = 500;
+	later.data_off = 1000;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, VETH, MODEL_WAY_IN, US, later);
+	see(b, VETH, MODEL_WAY_OUT, 2 * US, with(w, "10.244.1.1", 9, POD, 8080));
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_VETH);
+}
+
+/*
+ * The first packets of a NodePort's connection were missed on the wire: they look like the
+ * node's own. What comes then is its translation all the same, from the first one on whole.
+ */
+static void test_nodeport_seen_late(void **state)
+{
+	struct bench *b = *state;
+	unsigned at[3];
+
+	b->net.routes_known = false;
+	b->net.n_routes = 0;
+	prefix_parse("10.244.1.1/24", &b->net.hops[BRIDGE].addrs[0]);
+	b->net.hops[BRIDGE].n_addrs = 1;
+	bench_start(b);
+	for (unsigned i = 0; i < 3; i++) {
+		struct wire c = tcp(OUTSIDE, 5555, NODE, 30080, 1000 + 100 * i, 100);
+		struct wire n = with(c, "10.244.1.1", 7777, POD, 8080);
+
+		c.id = n.id = (uint16_t)(10 + i);
+		at[i] = b->n;
+		/* 30 ms: the one before has closed. */
+		if (i)
+			see(b, UNDERLAY, MODEL_WAY_IN, i * 30 * MS, c);
+		see(b, BRIDGE, MODEL_WAY_OUT, i * 30 * MS + US, n);
+		see(b, VETH, MODEL_WAY_OUT, i * 30 * MS + 2 * US, n);
+	}
+	bench_end(b);
+	for (unsigned i = 1; i < 3; i++) {
+		assert_packet(b, at[i], 3);
+		assert_int_equal(packet_of(b, at[i])->status, RESULT_COMPLETE);
+		assert_path(b, at[i], "underlay>bridge>veth");
+	}
+}
+
 /* A datagram and its echo have equal payload, and no id: two packets all the same. */
 static void test_echo(void **state)
 {
@@ -703,7 +824,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
-		T(test_nodeport), T(test_hairpin), T(test_service_local_unseen),
+		T(test_nodeport), T(test_hairpin), T(test_hairpin_leg_missed),
+		T(test_hairpin_by_the_node), T(test_hairpin_fragment_missed),
+		T(test_nodeport_seen_late),
+		T(test_service_local_unseen),
 		T(test_node_unnamed),
 		T(test_port_reuse), T(test_backend_changes), T(test_learned),
 		T(test_learned_ingress),

@@ -804,6 +804,32 @@ static void test_equal_with_entrance_missing(void **state)
 	assert_int_equal(packet_of(b, y)->status, RESULT_COMPLETE);
 }
 
+/* So are hops in between. */
+static void test_equal_with_middle_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 100, 1), r = w;
+
+	r.src = w.dst;
+	r.dst = w.src;
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, w);
+	see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	see_vxlan(b, MODEL_WAY_OUT, 3 * US, w, (struct outer){ .id = 1 });
+	unsigned k = out(b, 50 * US, w);
+	unsigned x = see_vxlan(b, MODEL_WAY_IN, MS, r, (struct outer){ .in = true, .id = 2 });
+	see(b, BRIDGE, MODEL_WAY_OUT, MS + 2 * US, r);
+	see(b, VETH, MODEL_WAY_OUT, MS + 3 * US, r);
+	unsigned y = in(b, MS + 50 * US, r);
+	bench_end(b);
+	assert_packet(b, a, 3);
+	assert_packet(b, k, 4);
+	assert_apart(b, a, k);
+	assert_packet(b, x, 3);
+	assert_packet(b, y, 4);
+	assert_apart(b, x, y);
+}
+
 /* The same bytes twice at the same hop: two packets, each followed to the end. */
 static void test_duplicate(void **state)
 {
@@ -967,7 +993,7 @@ int main(void)
 		T(test_outer_fragments), T(test_outer_fragments_later_first),
 		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
 		T(test_plain_fragments), T(test_plain_fragments_in_any_order),
-		T(test_equal_with_entrance_missing),
+		T(test_equal_with_entrance_missing), T(test_equal_with_middle_missing),
 		T(test_equal_in_order), T(test_equal_with_loss), T(test_equal_one_by_one),
 		T(test_ties_meet), T(test_duplicate), T(test_duplicate_of_equal_stamp),
 		T(test_retransmission), T(test_keepalive),
