@@ -36,9 +36,9 @@ void report_prepare(void);
 
 /* All return 0, or -errno when the stream failed. */
 int report_list_text(FILE *out, const struct chain *c, const struct report_style *style);
-int report_list_json(FILE *out, const struct chain *c);
+int report_list_json(FILE *out, const struct chain *c, bool one_line);
 int report_resolve_text(FILE *out, const struct chain *c, const struct report_style *style);
-int report_resolve_json(FILE *out, const struct chain *c);
+int report_resolve_json(FILE *out, const struct chain *c, bool one_line);
 int report_result_text(FILE *out, const struct result *r, const struct model_net *net,
 		       const struct report_style *style);
 int report_result_json(FILE *out, const struct result *r, bool one_line);
@@ -53,7 +53,7 @@ int report_packet_text(FILE *out, const struct result_packet *p, const struct mo
 		       const struct report_style *style);
 int report_packet_json(FILE *out, const struct result_packet *p, const struct model_net *net);
 int report_doctor_text(FILE *out, const struct doctor_report *r, const struct report_style *style);
-int report_doctor_json(FILE *out, const struct doctor_report *r);
+int report_doctor_json(FILE *out, const struct doctor_report *r, bool one_line);
 
 struct report_verify {
 	const struct verify_result *result;
@@ -68,6 +68,6 @@ struct report_verify {
 const char *report_verify_sentence(const struct report_verify *r, const struct report_style *style,
 				   char out[static REPORT_SENTENCE_MAX]);
 int report_verify_text(FILE *out, const struct report_verify *r, const struct report_style *style);
-int report_verify_json(FILE *out, const struct report_verify *r);
+int report_verify_json(FILE *out, const struct report_verify *r, bool one_line);
 
 #endif

@@ -152,6 +152,14 @@ int limit_to_reading(struct err *err);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
+/*
+ * A report's own file: opened before rights are given up, for the user alone and through no
+ * symbolic link. What an earlier run left in it goes only when this one has come so far.
+ */
+FILE *report_file_open(const char *path, struct err *err);	/* caller closes; NULL */
+int report_file_cut(FILE *f, const char *path, struct err *err);	/* NULL is accepted */
+/* Writing over a file that is still to be read would lose what it holds: -EEXIST. */
+int check_not_input(const char *output, const char *input, struct err *err);
 int64_t clock_ns(clockid_t clock);	/* of clocks that cannot fail: CLOCK_MONOTONIC, _REALTIME */
 /* Names are printed when they were asked for (--pods): a line is then wider than its addresses. */
 void style_init(struct report_style *style, const struct options *o, struct names *names,

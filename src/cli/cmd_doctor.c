@@ -33,8 +33,9 @@ int command_doctor(const struct options *o)
 		goto out;
 	}
 	style_init(&style, o, NULL, stdout);
-	if ((o->format == FORMAT_JSON ? report_doctor_json(stdout, report)
-				      : report_doctor_text(stdout, report, &style)) < 0)
+	if ((o->format == FORMAT_TEXT
+	     ? report_doctor_text(stdout, report, &style)
+	     : report_doctor_json(stdout, report, o->format == FORMAT_JSONL)) < 0)
 		status = EXIT_FAILED;
 	else if (report->n[DOCTOR_FAIL])
 		status = EXIT_LOST;

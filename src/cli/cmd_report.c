@@ -155,22 +155,16 @@ static int fill(void *arg, struct result *r)
 	return inputs_fill(arg, r);
 }
 
-/* Writing over a file that is still to be read would lose what it holds. */
 static int check_output(const struct options *o, struct err *err)
 {
 	const char *outputs[] = { o->write, o->report, o->html };
-	struct stat in, out;
 
 	for (unsigned k = 0; k < sizeof(outputs) / sizeof(outputs[0]); k++) {
-		if (!outputs[k] || strcmp(outputs[k], "-") == 0 || stat(outputs[k], &out) < 0 ||
-		    !S_ISREG(out.st_mode))
+		if (!outputs[k] || strcmp(outputs[k], "-") == 0)
 			continue;
 		for (int i = 0; i < o->n_args; i++)
-			if (stat(o->args[i], &in) == 0 && in.st_dev == out.st_dev &&
-			    in.st_ino == out.st_ino)
-				return err_usage(err, EEXIST,
-						 "%s is an input as well: name another file",
-						 outputs[k]);
+			if (check_not_input(outputs[k], o->args[i], err) < 0)
+				return -EEXIST;
 	}
 	return 0;
 }

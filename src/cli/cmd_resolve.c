@@ -28,8 +28,9 @@ int command_list(const struct options *o)
 	if (rc < 0)
 		return fail(&err);
 	style_init(&style, o, NULL, stdout);
-	rc = o->format == FORMAT_JSON ? report_list_json(stdout, chain)
-				      : report_list_text(stdout, chain, &style);
+	rc = o->format == FORMAT_TEXT
+		     ? report_list_text(stdout, chain, &style)
+		     : report_list_json(stdout, chain, o->format == FORMAT_JSONL);
 	chain_free(chain);
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
@@ -49,8 +50,9 @@ int command_resolve(const struct options *o)
 	/* A pod that was found but cannot be used is shown as far as it is known. */
 	if (chain) {
 		style_init(&style, o, NULL, stdout);
-		if ((o->format == FORMAT_JSON ? report_resolve_json(stdout, chain)
-					      : report_resolve_text(stdout, chain, &style)) < 0)
+		if ((o->format == FORMAT_TEXT
+		     ? report_resolve_text(stdout, chain, &style)
+		     : report_resolve_json(stdout, chain, o->format == FORMAT_JSONL)) < 0)
 			status = EXIT_FAILED;
 	}
 	if (rc < 0)

@@ -65,6 +65,7 @@ struct run {
 	struct verify *verify;
 	struct names *names;
 	struct report_style style;
+	FILE *json;		/* --report FILE; NULL: none */
 };
 
 /* -------------------------------------------------------------------- nodes */
@@ -164,6 +165,19 @@ static int assign_inputs(struct run *run, struct err *err)
 		run->input[i] = NULL;
 	}
 	return 0;
+}
+
+static int open_report(struct run *run, struct err *err)
+{
+	const char *path = run->opt->report;
+
+	if (!path)
+		return 0;
+	for (unsigned i = 0; i < run->n_input; i++)
+		if (check_not_input(path, input_path(run->input[i]), err) < 0)
+			return -EEXIST;
+	run->json = report_file_open(path, err);
+	return run->json ? 0 : -EIO;
 }
 
 /* --pod ADDR is of the node whose veth shows it, --pod NODE=ADDR of that node. */
@@ -440,6 +454,23 @@ static int explain(struct run *run, struct verify_result *r, struct err *err)
 	return 0;
 }
 
+/* --report FILE */
+static int write_file(struct run *run, const struct report_verify *rv, struct err *err)
+{
+	const char *path = run->opt->report;
+	int rc;
+
+	if (!run->json)
+		return 0;
+	rc = report_file_cut(run->json, path, err);
+	if (rc < 0)
+		return rc;
+	rc = report_verify_json(run->json, rv, false);
+	if (rc == 0 && fflush(run->json) != 0)
+		rc = -errno;
+	return rc < 0 ? err_sys(err, rc, "write %s", path) : 0;
+}
+
 static int print(struct run *run, int *ret_status, struct err *err)
 {
 	const char *names[VERIFY_NODES_MAX];
@@ -457,10 +488,12 @@ static int print(struct run *run, int *ret_status, struct err *err)
 	}
 	progress_end();
 	describe(run, &r, names, &rv);
-	rc = run->opt->format == FORMAT_JSON ? report_verify_json(stdout, &rv)
-					     : report_verify_text(stdout, &rv, &run->style);
+	rc = run->opt->format == FORMAT_TEXT
+		     ? report_verify_text(stdout, &rv, &run->style)
+		     : report_verify_json(stdout, &rv, run->opt->format == FORMAT_JSONL);
 	if (rc == 0 && fflush(stdout) != 0)
 		rc = -errno;
+	int file_rc = write_file(run, &rv, err);
 	for (unsigned k = 0; k < run->n_nodes; k++)
 		damaged |= run->node[k].inputs->damaged;
 	*ret_status = r.verdict == VERIFY_LOST		 ? EXIT_LOST
@@ -468,8 +501,8 @@ static int print(struct run *run, int *ret_status, struct err *err)
 		      : r.verdict == VERIFY_INCONCLUSIVE ? EXIT_UNKNOWN
 							 : EXIT_DONE;
 	verify_result_free(&r);
-	if (rc == -EPIPE)
-		return 0; /* a reader that closes early is a normal end */
+	if (file_rc < 0 || rc == -EPIPE)
+		return file_rc; /* a reader that closes early is a normal end */
 	return rc < 0 ? err_sys(err, rc, "write report") : 0;
 }
 
@@ -591,6 +624,8 @@ static void done(struct run *run)
 		input_free(run->input[i]);
 	capture_filter_free(run->filter);
 	names_free(run->names);
+	if (run->json)
+		fclose(run->json);
 	free(run->node);
 	free(run);
 }
@@ -619,7 +654,7 @@ int command_verify(const struct options *o)
 		goto out;
 	style_init(&run->style, o, run->names, stdout);
 	/* No packet was looked at. Behind the door the captures' filters may name services. */
-	if (open_inputs(run, &err) < 0 ||
+	if (open_inputs(run, &err) < 0 || open_report(run, &err) < 0 ||
 	    session_close_door(o, false, SANDBOX_NAMES, 0, &err) < 0 ||
 	    inputs_headers(run->input, run->n_input, &err) < 0)
 		goto out;

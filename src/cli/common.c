@@ -4,10 +4,13 @@
  */
 #include "cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +40,38 @@ int64_t clock_ns(clockid_t clock)
 
 	clock_gettime(clock, &ts);
 	return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+FILE *report_file_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f) {
+		err_sys(err, errno, "open %s", path);
+		if (fd >= 0)
+			close(fd);
+	}
+	return f;
+}
+
+int report_file_cut(FILE *f, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (!f || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	return ftruncate(fileno(f), 0) < 0 ? err_sys(err, errno, "truncate %s", path) : 0;
+}
+
+int check_not_input(const char *output, const char *input, struct err *err)
+{
+	struct stat in, out;
+
+	if (stat(output, &out) < 0 || !S_ISREG(out.st_mode) || stat(input, &in) < 0 ||
+	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+		return 0;
+	return err_usage(err, EEXIST, "%s is an input as well: name another file", output);
 }
 
 struct names *names_load(const struct options *o, struct err *err)

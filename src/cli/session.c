@@ -184,19 +184,6 @@ static void on_packet(void *arg, const struct result_packet *p)
 		err_sys(&s->err, rc, "write packets");
 }
 
-static FILE *open_report(const char *path, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-
-	if (!f) {
-		err_sys(err, errno, "open %s", path);
-		if (fd >= 0)
-			close(fd);
-	}
-	return f;
-}
-
 static int fill_in(struct session *s, struct result *r, struct err *err)
 {
 	int rc = s->fill ? s->fill(s->fill_arg, r) : 0;
@@ -245,12 +232,12 @@ int session_open(struct session *s, struct err *err)
 	const struct options *o = s->opt;
 
 	if (o->report) {
-		s->json = open_report(o->report, err);
+		s->json = report_file_open(o->report, err);
 		if (!s->json)
 			return -EIO;
 	}
 	if (o->html) {
-		s->html = open_report(o->html, err);
+		s->html = report_file_open(o->html, err);
 		if (!s->html)
 			return -EIO;
 	}
@@ -288,16 +275,6 @@ int session_close_door(const struct options *o, bool live, unsigned needs, unsig
 	return 0;
 }
 
-/* What an earlier run left in a report's file goes only when this one has come so far. */
-static int cut_report(FILE *f, const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (!f || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	return ftruncate(fileno(f), 0) < 0 ? err_sys(err, errno, "truncate %s", path) : 0;
-}
-
 int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,
 		  struct err *err)
 {
@@ -305,7 +282,8 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
 
 	s->report = to_stdout ? stderr : s->data;
-	if (cut_report(s->json, o->report, err) < 0 || cut_report(s->html, o->html, err) < 0)
+	if (report_file_cut(s->json, o->report, err) < 0 ||
+	    report_file_cut(s->html, o->html, err) < 0)
 		return -EIO;
 	s->packets = prints_packets(o);
 	style_init(&s->style, o, s->names, s->data);

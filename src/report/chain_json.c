@@ -87,7 +87,7 @@ static bool list_pod(json_t *list, const struct chain_pod *p)
 	return append(list, o, ok);
 }
 
-int report_list_json(FILE *out, const struct chain *c)
+int report_list_json(FILE *out, const struct chain *c, bool one_line)
 {
 	json_t *root = json_object(), *pods = json_array();
 	bool ok = root && pods;
@@ -102,7 +102,7 @@ int report_list_json(FILE *out, const struct chain *c)
 		json_decref(root);
 		return -ENOMEM;
 	}
-	return report_json_dump(out, root, false);
+	return report_json_dump(out, root, one_line);
 }
 
 static json_t *host_veth(const struct chain_interface *i)
@@ -264,7 +264,7 @@ static json_t *resolve_evidence(const struct chain *c)
 	return NULL;
 }
 
-int report_resolve_json(FILE *out, const struct chain *c)
+int report_resolve_json(FILE *out, const struct chain *c, bool one_line)
 {
 	const struct chain_pod *p = c->n_pods ? &c->pods[0] : NULL;
 	json_t *root = json_object();
@@ -283,5 +283,5 @@ int report_resolve_json(FILE *out, const struct chain *c)
 		json_decref(root);
 		return -ENOMEM;
 	}
-	return report_json_dump(out, root, false);
+	return report_json_dump(out, root, one_line);
 }

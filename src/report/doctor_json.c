@@ -23,7 +23,7 @@ static json_t *doctor_check_object(const struct doctor_check *c)
 	return NULL;
 }
 
-int report_doctor_json(FILE *out, const struct doctor_report *r)
+int report_doctor_json(FILE *out, const struct doctor_report *r, bool one_line)
 {
 	json_t *root = json_object(), *checks = json_array();
 	bool ok = root && checks;
@@ -38,5 +38,5 @@ int report_doctor_json(FILE *out, const struct doctor_report *r)
 		json_decref(root);
 		return -ENOMEM;
 	}
-	return report_json_dump(out, root, false);
+	return report_json_dump(out, root, one_line);
 }

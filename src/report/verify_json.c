@@ -194,7 +194,7 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 			(array) = NULL; \
 		}
 
-int report_verify_json(FILE *out, const struct report_verify *v)
+int report_verify_json(FILE *out, const struct report_verify *v, bool one_line)
 {
 	const struct verify_result *r = v->result;
 	json_t *o = json_object(), *nodes = json_array(), *directions = json_array();
@@ -216,5 +216,5 @@ int report_verify_json(FILE *out, const struct report_verify *v)
 		json_decref(o);
 		o = NULL;
 	}
-	return report_json_dump(out, o, false);
+	return report_json_dump(out, o, one_line);
 }

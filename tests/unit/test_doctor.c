@@ -1215,7 +1215,7 @@ static void print_both(const struct doctor_report *r, bool verbose, char **ret_t
 	assert_int_equal(report_doctor_text(f, r, &style), 0);
 	fclose(f);
 	f = open_memstream(ret_json, &n);
-	assert_int_equal(report_doctor_json(f, r), 0);
+	assert_int_equal(report_doctor_json(f, r, false), 0);
 	fclose(f);
 }
 

@@ -117,13 +117,13 @@ static char *print(const struct chain *c, enum output o, bool utf8)
 		rc = report_list_text(f, c, &style);
 		break;
 	case LIST_JSON:
-		rc = report_list_json(f, c);
+		rc = report_list_json(f, c, false);
 		break;
 	case RESOLVE_TEXT:
 		rc = report_resolve_text(f, c, &style);
 		break;
 	case RESOLVE_JSON:
-		rc = report_resolve_json(f, c);
+		rc = report_resolve_json(f, c, false);
 		break;
 	}
 	assert_int_equal(rc, 0);
@@ -318,9 +318,9 @@ static void test_stream_error(void **state)
 	setvbuf(f, NULL, _IONBF, 0);
 	build(&c, pods, "web");
 	assert_true(report_list_text(f, &c, &style) < 0);
-	assert_true(report_list_json(f, &c) < 0);
+	assert_true(report_list_json(f, &c, false) < 0);
 	assert_true(report_resolve_text(f, &c, &style) < 0);
-	assert_true(report_resolve_json(f, &c) < 0);
+	assert_true(report_resolve_json(f, &c, false) < 0);
 	fclose(f);
 }
 
