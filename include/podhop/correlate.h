@@ -111,6 +111,7 @@ struct correlate_obs {
 	uint32_t outer_first;	/* first outer fragment: bytes of the outer IP payload in it */
 	uint32_t outer_base;	/* ... of which these stand in front of the packet's range */
 	uint16_t outer_sport, outer_dport;
+	uint8_t outer_ttl;	/* or hop limit */
 };
 
 /* What of an observation is needed until its mark. */

@@ -25,6 +25,7 @@
 #define MODEL_HOP_ADDRS_MAX 16
 #define MODEL_NAME_MAX 64	/* IFNAMSIZ is 16; a file's if_name may be longer and is cut */
 #define MODEL_K8S_NAME_MAX 254	/* DNS subdomain, RFC 1123: 253 */
+#define MODEL_REMOTES_MAX 1024	/* remote nodes' pod networks; others are not known */
 #define MODEL_ROUTES_MAX 4096	/* one a remote node, each family; flannel's /16 has 256 nodes */
 
 /* What a hop is. The order is the order of a packet that leaves the pod. */
@@ -118,6 +119,15 @@ struct model_route {
 };
 
 /*
+ * Where a remote node's pods are to be reached: the route's gateway, its neighbour's MAC and that
+ * MAC's FDB entry, joined.
+ */
+struct model_remote {
+	struct prefix pods;
+	struct addr node;	/* the FDB entry's destination */
+};
+
+/*
  * What is known about the node before the first frame: read over netlink on a
  * live node, from the file's own header blocks otherwise. Absent facts are
  * empty; the correlator then learns what the frames themselves show.
@@ -131,6 +141,8 @@ struct model_net {
 	struct model_route *routes;	/* any order; the longest prefix decides */
 	unsigned n_routes;
 	bool routes_known;		/* routes holds the node's whole table */
+	struct model_remote remotes[MODEL_REMOTES_MAX];	/* as the capture began; any order */
+	unsigned n_remotes;
 	uint16_t vxlan_ports[8];	/* UDP ports to decode as VXLAN */
 	unsigned n_vxlan_ports;
 };

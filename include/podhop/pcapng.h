@@ -135,10 +135,11 @@ uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far
 /* First SHB comment that starts with "podhop ", "" when there is none. */
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
 /*
- * Comments that start with "podhop " in the statistics blocks read so far: what whoever captured
- * knew at the end. Valid UTF-8, below PCAPNG_STRING_MAX bytes; longer ones are left out.
+ * Comments that start with "podhop " on interfaces and in the statistics blocks read so far: what
+ * whoever captured knew at the start and at the end. Valid UTF-8, below PCAPNG_STRING_MAX bytes;
+ * longer ones are left out.
  */
-#define PCAPNG_NOTES_MAX 64
+#define PCAPNG_NOTES_MAX 160
 unsigned pcapng_reader_n_notes(const struct pcapng_reader *r);
 const char *pcapng_reader_note(const struct pcapng_reader *r, unsigned i);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);
@@ -191,6 +192,8 @@ struct pcapng_writer_interface {
 	struct mac mac;
 	const struct prefix *addrs;
 	unsigned n_addrs;
+	const char *const *comments;	/* 0: none */
+	unsigned n_comments;
 };
 
 struct pcapng_name {

@@ -78,8 +78,8 @@ void privacy_name(struct privacy *p, const char *name, struct buf *out);
  */
 void privacy_device(struct privacy *p, const char *name, struct buf *out);
 /*
- * All of these in place, in the node's name, hops and pods. Routes are left out: they belong to
- * another and no header tells them.
+ * All of these in place, in the node's name, hops and pods. Routes and remote nodes are left out:
+ * no header tells the ones, and the others map the cluster.
  */
 void privacy_net(struct privacy *p, struct model_net *net);
 /* Rewrites a libpcap filter; false (and nothing added) when it may tell what it must not. */

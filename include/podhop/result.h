@@ -149,6 +149,7 @@ struct result_packet {
 	uint32_t seq, ack;			/* TCP; ICMP echo: seq */
 	uint16_t l4_flags;			/* TCP flags; ICMP: type */
 	uint8_t ttl;				/* on the wire: at VTEP or underlay */
+	uint8_t outer_ttl;			/* of the VXLAN datagram; 0: not seen */
 	bool outer_df, outer_fragmented, outer_unsummed;	/* unsummed: UDP checksum 0 */
 	struct result_sighting sightings[RESULT_SIGHTINGS_MAX];
 	unsigned n_sightings;

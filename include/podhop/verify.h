@@ -89,11 +89,27 @@ struct verify_place {
 };
 #define VERIFY_PLACES_MAX 16
 
+struct verify_range {
+	uint8_t min, max;
+};
+
 /* Outer headers of what left inside VXLAN, and what the other node saw of them. */
 struct verify_outer {
 	uint64_t packets;
-	/* Differ between the nodes, where both saw them. */
+	/* Differ between the nodes, where both saw them; ttl: the inner packet's. */
 	uint64_t vni_differs, destination_differs, ttl_differs;
+	/*
+	 * Where they went: to; most of them, where no FDB is known. judged: those for which the
+	 * sender's FDB is known; unexpected: of these, not where it leads (expected), but to
+	 * unexpected_to. varies: of the others, those that went not where most went.
+	 */
+	struct addr to, expected, unexpected_to;
+	uint64_t judged, unexpected, varies;
+	/* The outer TTL: as it left, as it came, and the routers between; 0 to 0: not known. */
+	struct verify_range ttl_sent, ttl_received;
+	struct verify_range routers; /* of packets that both saw */
+	bool routers_known;
+	uint64_t ttl_rose; /* came with more than they had left with */
 	uint64_t df; /* DF is set: flannel leaves it clear */
 	uint64_t fragmented; /* left in fragments */
 	uint64_t fragmented_between; /* came in fragments, and had left whole */

@@ -261,6 +261,16 @@ void causes_lines(const struct doctor_findings *f, struct causes_lines *ret);
 void causes_take(struct doctor_findings *f, const struct pcapng_reader *r);
 /* Gives losses their reason and evidence. 0 or -ENOMEM. */
 int causes_of_losses(const struct doctor_findings *f, struct result *r);
+
+/* ---- remotes.c: where the node's FDB led, as comments of the VTEP's interface */
+#define REMOTES_LINES_MAX 128 /* 8 entries at least in each: MODEL_REMOTES_MAX */
+struct remotes_lines {
+	char text[REMOTES_LINES_MAX][PCAPNG_STRING_MAX];
+	const char *line[REMOTES_LINES_MAX];
+	unsigned n;
+};
+void remotes_lines(const struct model_net *net, struct remotes_lines *ret);
+
 /* ---- progress.c: one line on a terminal's stderr; nothing elsewhere, or with -q */
 void progress_begin(const struct options *o);
 bool progress_is_due(void);		/* at most twice a second */

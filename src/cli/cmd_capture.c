@@ -131,6 +131,8 @@ static int resolve_target(struct run *run, struct err *err)
 	if (!status && resolve_list(r, &run->node, NULL) == 0)
 		run->watch = causes_watch(o, run->node,
 					  run->chain->n_pods == 1 ? &run->chain->pods[0] : NULL);
+	if (run->watch)
+		doctor_watch_remotes(run->watch, run->session->net);
 	if (o->follow && !status)
 		run->resolve = r;
 	else

@@ -227,9 +227,16 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 	const struct model_hop *h = &net->hops[i];
 	const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
 	bool came_later = i >= o->first_hops;
+	struct remotes_lines *remotes = NULL;
 	struct buf d;
 	int rc;
 
+	if (h->role == MODEL_ROLE_VTEP && net->n_remotes) {
+		remotes = malloc(sizeof(*remotes));
+		if (!remotes)
+			return err_sys(err, ENOMEM, "remote nodes");
+		remotes_lines(net, remotes);
+	}
 	buf_init(&d, TEXT_MAX);
 	buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
 	if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
@@ -246,8 +253,11 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 		.mac = h->mac,
 		.addrs = h->addrs,
 		.n_addrs = h->n_addrs,
+		.comments = remotes ? remotes->line : NULL,
+		.n_comments = remotes ? remotes->n : 0,
 	};
 	rc = pcapng_writer_interface(f->writer, &wi, err);
+	free(remotes);
 	buf_done(&d);
 	return rc;
 }

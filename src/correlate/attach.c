@@ -378,6 +378,10 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 	p->small_outer = (uint16_t)(p->small_outer + q->small_outer);
 	p->small_inner += q->small_inner;
 
+	/* Of segments that came before what they were merged to, only they have outer headers. */
+	m->outer_flags |= n->outer_flags;
+	if (n->outer_ttl)
+		m->outer_ttl = n->outer_ttl;
 	m->outer_fragmented = (uint16_t)(m->outer_fragmented + n->outer_fragmented);
 	m->fragment_bytes += n->fragment_bytes;
 	if (!m->error)

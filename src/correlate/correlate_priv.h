@@ -193,6 +193,7 @@ struct packet_more {
 	uint16_t l4_len;	/* fragments: transport header in the first one */
 	uint16_t outer_flags;	/* wire.c: OBS_OUTER_DF, OBS_OUTER_UNSUMMED */
 	uint8_t wire_ttl;	/* at VTEP or underlay, or what it would be there */
+	uint8_t outer_ttl;	/* of the VXLAN datagram on the underlay; 0: not seen */
 	uint8_t tcp_options_len;
 	uint8_t error;		/* enum packet_error */
 };

@@ -287,6 +287,7 @@ static void observe_outer(const struct model_view *v, struct correlate_obs *o)
 	o->outer_sport = v->outer_sport;
 	o->outer_dport = v->outer_dport;
 	o->outer_id = v->outer.id;
+	o->outer_ttl = v->outer.ttl;
 	if (v->outer.dont_fragment)
 		o->flags |= OBS_OUTER_DF;
 	if (!v->outer_udp_csum)

@@ -34,6 +34,7 @@ static void observe_tunnel(const struct model_frame *f, const struct model_parts
 	memset(&o->outer_src, 0, sizeof(*o) - offsetof(struct correlate_obs, outer_src));
 	observe_ip(ip, u->outer_is_v4, &o->outer_src, &o->outer_dst);
 	o->outer_id = u->outer_is_v4 ? bytes_load_be16(ip + 4) : 0;
+	o->outer_ttl = ip[u->outer_is_v4 ? IP4_TTL : IP6_HOP_LIMIT];
 	o->outer_sport = bytes_load_be16(udp);
 	o->outer_dport = bytes_load_be16(udp + 2);
 	o->encap_len = u->eth;

@@ -30,6 +30,8 @@ void wire_note(struct correlate *c, struct packet *p, const struct correlate_obs
 	struct packet_more *m = more_need(c, p);
 
 	m->outer_flags |= o->flags & (OBS_OUTER_DF | OBS_OUTER_UNSUMMED);
+	if (o->flags & OBS_ENCAP)
+		m->outer_ttl = o->outer_ttl;
 	note_ttl(p, m, o, c->hop[o->hop].role);
 	/* A segment has neither the first sequence number nor the last flags. */
 	if (part && o->kind == KIND_TCP_DATA)
@@ -56,6 +58,7 @@ void wire_fill(struct correlate *c, const struct packet *p, struct result_packet
 	r->ack = m->ack;
 	r->l4_flags = m->l4_flags;
 	r->ttl = m->wire_ttl;
+	r->outer_ttl = m->outer_ttl;
 	r->outer_df = m->outer_flags & OBS_OUTER_DF;
 	r->outer_unsummed = m->outer_flags & OBS_OUTER_UNSUMMED;
 	r->outer_fragmented = m->fragment_bytes != 0;

@@ -597,3 +597,47 @@ void doctor_check_remotes(struct doctor *d)
 	}
 	check_blackholes(d);
 }
+
+/* --------------------------------------------------------------------- where they lead */
+
+/* Another route to the same subnet goes before it. */
+static bool is_outdone(const struct doctor_view *v, const struct doctor_route *r)
+{
+	for (unsigned i = 0; i < v->n_routes; i++) {
+		const struct doctor_route *other = &v->routes[i];
+
+		if (other->v6 == r->v6 && other->table == r->table &&
+		    doctor_prefix_eq(&other->dst, &r->dst) && other->metric < r->metric)
+			return true;
+	}
+	return false;
+}
+
+static void add_remotes(const struct doctor_view *v, const struct doctor_link *vtep,
+			struct model_net *net)
+{
+	const struct doctor d = { .v = v };
+	const struct tunnel t = { .vtep = vtep };
+
+	for (unsigned i = 0; i < v->n_routes && net->n_remotes < MODEL_REMOTES_MAX; i++) {
+		const struct doctor_route *r = &v->routes[i];
+		const struct doctor_neigh *n, *f;
+
+		if (!is_tunnel_route(&t, r) || is_outdone(v, r))
+			continue;
+		n = doctor_neigh_of(v, vtep->ifindex, &r->gw);
+		f = doctor_neigh_valid(n) ? fdb_of(&d, &t, &n->mac) : NULL;
+		if (f)
+			net->remotes[net->n_remotes++] =
+				(struct model_remote){ .pods = r->dst, .node = f->dst };
+	}
+}
+
+void doctor_remotes(const struct doctor_view *v, struct model_net *net)
+{
+	net->n_remotes = 0;
+	for (unsigned i = 0; i < v->n_links; i++) {
+		if (doctor_is_vtep(v, &v->links[i]))
+			add_remotes(v, &v->links[i], net);
+	}
+}

@@ -190,6 +190,8 @@ bool doctor_is_vtep(const struct doctor_view *v, const struct doctor_link *l);
 /* The device below a VTEP; NULL. */
 const struct doctor_link *doctor_underlay(const struct doctor_view *v,
 					  const struct doctor_link *vtep);
+/* Remote nodes whose three entries lead somewhere, whether rightly or not, into net->remotes. */
+void doctor_remotes(const struct doctor_view *v, struct model_net *net);
 bool doctor_pod_gone(const struct chain_pod *p);
 bool doctor_pod_same(const struct chain_pod *a, const struct chain_pod *b);
 

@@ -108,6 +108,11 @@ int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct
 	return rc ? err_sys(err, rc, "looking for reasons") : 0;
 }
 
+void doctor_watch_remotes(const struct doctor_watch *w, struct model_net *net)
+{
+	doctor_remotes(&w->v, net);
+}
+
 void doctor_watch_free(struct doctor_watch *w)
 {
 	if (!w)

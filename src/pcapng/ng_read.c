@@ -176,7 +176,7 @@ static int keep_comment(struct pcapng_reader *r, const struct pcapng_option *o, 
 	return 0;
 }
 
-/* A comment of podhop's in a statistics block; beyond the limits it is left out. */
+/* A comment of podhop's on an interface or its statistics; beyond the limits it is left out. */
 static int keep_note(struct pcapng_reader *r, const struct pcapng_option *o, struct err *err)
 {
 	size_t len = strnlen((const char *)o->value, o->len);
@@ -335,6 +335,8 @@ static int read_idb(struct pcapng_reader *r, const struct block *k, struct err *
 	while ((more = pcapng_option_next(&b, r->swapped, &o)) > 0) {
 		bool many = o.code == NG_IF_IPV4 || o.code == NG_IF_IPV6;
 
+		if (o.code == NG_OPT_COMMENT && keep_note(r, &o, err) < 0)
+			return -ENOMEM;
 		if (o.code >= 32 || (!many && (seen & (1u << o.code))))
 			continue;
 		seen |= 1u << o.code;

@@ -413,8 +413,13 @@ int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_
 	if (!w->has_header)
 		return err_set(err, -EINVAL, "an interface before the section header");
 
-	int rc = begin(w, NG_IDB, NG_BLOCK_MIN + NG_IDB_BODY + 3 * OPT_TEXT_MAX +
-		       n_addrs * (OPT_HEAD + PCAPNG_PADDED(17)) + 4 * OPT_U64, err);
+	size_t room = NG_BLOCK_MIN + NG_IDB_BODY + 3 * OPT_TEXT_MAX +
+		      n_addrs * (OPT_HEAD + PCAPNG_PADDED(17)) + 4 * OPT_U64;
+
+	for (unsigned c = 0; c < i->n_comments; c++)
+		room += text_room(strlen(i->comments[c]));
+
+	int rc = begin(w, NG_IDB, room, err);
 
 	if (rc < 0)
 		return rc;
@@ -435,6 +440,8 @@ int pcapng_writer_interface(struct pcapng_writer *w, const struct pcapng_writer_
 	put_padding(w);
 	if (i->filter)
 		put_text(w, NG_IF_FILTER, FILTER_LIBPCAP, i->filter, strlen(i->filter));
+	for (unsigned c = 0; c < i->n_comments; c++)
+		put_string(w, NG_OPT_COMMENT, i->comments[c]);
 	put_end(w);
 	end(w);
 	w->n_interfaces++;

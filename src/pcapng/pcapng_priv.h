@@ -201,7 +201,7 @@ struct pcapng_reader {
 	uint64_t block_offset;
 	uint64_t frames;
 	char *comment;			/* first SHB comment that is podhop's, NULL: none */
-	char *notes[PCAPNG_NOTES_MAX];	/* comments of statistics blocks that are podhop's */
+	char *notes[PCAPNG_NOTES_MAX];	/* podhop's, on interfaces and statistics */
 	unsigned n_notes;
 
 	struct pcapng_name_ref *names;

@@ -58,4 +58,5 @@ void privacy_net(struct privacy *p, struct model_net *net)
 	}
 	net->routes = NULL; /* another's, and told by no header */
 	net->n_routes = 0;
+	net->n_remotes = 0; /* a map of the cluster */
 }

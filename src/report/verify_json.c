@@ -78,6 +78,27 @@ static json_t *delays(const struct verify_delays *d)
 	return NULL;
 }
 
+static json_t *range(const struct verify_range *r, bool known)
+{
+	json_t *o;
+
+	if (!known)
+		return json_null();
+	o = json_object();
+	if (o && report_json_set(o, "min", json_integer(r->min)) &&
+	    report_json_set(o, "max", json_integer(r->max)))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+static json_t *address(const struct addr *a)
+{
+	char text[ADDR_STR_MAX];
+
+	return addr_is_none(a) ? json_null() : json_string(addr_str(a, text));
+}
+
 /* null where nothing left inside VXLAN. */
 static json_t *outer(const struct verify_outer *u)
 {
@@ -92,7 +113,17 @@ static json_t *outer(const struct verify_outer *u)
 	    report_json_set(o, "vni_differs", report_json_u64(u->vni_differs)) &&
 	    report_json_set(o, "destination_differs", report_json_u64(u->destination_differs)) &&
 	    report_json_set(o, "destination_foreign", report_json_u64(u->foreign)) &&
+	    report_json_set(o, "destination", address(&u->to)) &&
+	    report_json_set(o, "destination_judged", report_json_u64(u->judged)) &&
+	    report_json_set(o, "destination_unexpected", report_json_u64(u->unexpected)) &&
+	    report_json_set(o, "destination_expected", address(&u->expected)) &&
+	    report_json_set(o, "destination_found", address(&u->unexpected_to)) &&
+	    report_json_set(o, "destination_varies", report_json_u64(u->varies)) &&
 	    report_json_set(o, "ttl_differs", report_json_u64(u->ttl_differs)) &&
+	    report_json_set(o, "ttl_sent", range(&u->ttl_sent, u->ttl_sent.max)) &&
+	    report_json_set(o, "ttl_received", range(&u->ttl_received, u->ttl_received.max)) &&
+	    report_json_set(o, "routers", range(&u->routers, u->routers_known)) &&
+	    report_json_set(o, "ttl_rose", report_json_u64(u->ttl_rose)) &&
 	    report_json_set(o, "df_set", report_json_u64(u->df)) &&
 	    report_json_set(o, "fragmented", report_json_u64(u->fragmented)) &&
 	    report_json_set(o, "fragmented_between", report_json_u64(u->fragmented_between)) &&
@@ -187,11 +218,11 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 }
 
 /* A list of n values made by `one`; NULL when out of memory. */
-#define LIST(array, n, one) \
-	for (unsigned i = 0; (array) && i < (n); i++) \
+#define LIST(array, n, one)                                    \
+	for (unsigned i = 0; (array) && i < (n); i++)          \
 		if (json_array_append_new(array, (one)) < 0) { \
-			json_decref(array); \
-			(array) = NULL; \
+			json_decref(array);                    \
+			(array) = NULL;                        \
 		}
 
 int report_verify_json(FILE *out, const struct report_verify *v, bool one_line)

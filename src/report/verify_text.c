@@ -140,6 +140,46 @@ static void counts(struct report_out *o, const struct report_verify *v)
 	}
 }
 
+static void range(struct report_out *o, const struct verify_range *r)
+{
+	if (r->min == r->max)
+		report_out_fmt(o, "%u", r->max);
+	else
+		report_out_fmt(o, "%u to %u", r->min, r->max);
+}
+
+/* What the outer headers were; what is wrong with them is among the reasons. */
+static void outer(struct report_out *o, const struct verify_outer *u)
+{
+	char a[FIGURE_MAX], to[ADDR_STR_MAX];
+
+	if (!u->packets)
+		return;
+	report_out_str(o, "  VXLAN: ");
+	report_out_str(o, figure_count(u->packets, a));
+	report_out_str(o, u->packets == 1 ? " packet" : " packets");
+	if (!addr_is_none(&u->to)) {
+		report_out_str(o, " to ");
+		report_out_str(o, addr_str(&u->to, to));
+		report_out_str(o, u->judged ? ", where the FDB leads" : ", FDB not known");
+	}
+	if (u->ttl_sent.max) {
+		report_out_str(o, "; TTL ");
+		range(o, &u->ttl_sent);
+	}
+	if (u->routers_known) {
+		report_out_str(o, ", routers ");
+		range(o, &u->routers);
+	}
+	report_out_fmt(o, "; source ports %" PRIu32 " for %" PRIu32 " flow%s", u->source_ports,
+		       u->flows, u->flows == 1 ? "" : "s");
+	if (u->checksum_zero) {
+		report_out_str(o, "; UDP checksum 0 in ");
+		report_out_str(o, figure_count(u->checksum_zero, a));
+	}
+	report_out_chr(o, '\n');
+}
+
 static void more(struct report_out *o, const struct report_verify *v)
 {
 	const struct verify_result *r = v->result;
@@ -156,7 +196,7 @@ static void more(struct report_out *o, const struct report_verify *v)
 			{ d->unprovable, "unprovable" },
 			{ d->out_of_scope, "out of scope" },
 		};
-		bool any = d->delays.known;
+		bool any = d->delays.known || d->outer.packets;
 
 		for (unsigned k = 0; k < sizeof(also) / sizeof(also[0]); k++)
 			any |= also[k].n != 0;
@@ -176,6 +216,7 @@ static void more(struct report_out *o, const struct report_verify *v)
 			report_out_str(o, also[k].what);
 			report_out_chr(o, '\n');
 		}
+		outer(o, &d->outer);
 		if (!d->delays.known)
 			continue;
 		report_out_str(o, "  one-way delay: least ");

@@ -96,33 +96,7 @@ static bool prepare(struct verify *v, struct direction *d)
 		d->delay = calloc(DELAYS_KEPT, sizeof(*d->delay));
 	if (!d->order)
 		d->order = calloc(FLOWS, sizeof(*d->order));
-	if (!d->sport)
-		d->sport = calloc(1, SPORTS / 8);
-	if (!d->sport_flows)
-		d->sport_flows = calloc(SPORTS / 64, sizeof(*d->sport_flows));
-	return d->delay && d->order && d->sport && d->sport_flows;
-}
-
-static void note_outer(struct direction *d, const struct sent *s)
-{
-	struct verify_outer *o = &d->d.outer;
-
-	if (!(s->flags & SENT_ENCAP))
-		return;
-	o->packets++;
-	o->df += (s->flags & SENT_OUTER_DF) != 0;
-	o->fragmented += (s->flags & SENT_OUTER_FRAGMENTED) != 0;
-	o->checksum_zero += (s->flags & SENT_OUTER_UNSUMMED) != 0;
-	o->checksum_zero6 += (s->flags & SENT_OUTER_UNSUMMED) && !addr_is_v4(&s->outer_dst);
-	if (!(d->sport[s->outer_sport / 8] & 1u << s->outer_sport % 8)) {
-		d->sport[s->outer_sport / 8] |= (uint8_t)(1u << s->outer_sport % 8);
-		o->source_ports++;
-	}
-	uint32_t f = (uint32_t)(s->tuple_hash >> 20) % SPORTS;
-	if (!(d->sport_flows[f / 64] & UINT64_C(1) << f % 64)) {
-		d->sport_flows[f / 64] |= UINT64_C(1) << f % 64;
-		o->flows++;
-	}
+	return d->delay && d->order && verify_outer_prepare(d);
 }
 
 /* The sum of its payload, where the hop nearest the pod shows all of it: it is from there. */
@@ -178,6 +152,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.flags = SENT_USED,
 		.hop = p->sightings[0].hop,
 		.outer_sport = p->outer_sport,
+		.outer_ttl = p->outer_ttl,
 		.kind = (uint8_t)p->kind,
 		.from = (uint8_t)from,
 		.to = (uint8_t)to,
@@ -224,7 +199,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 	} else if (s->kind == RESULT_KIND_FRAGMENTS || size > MAY_FRAGMENT) {
 		verify_link_add(v, i, fragments);
 	}
-	note_outer(d, s);
+	verify_outer_sent(v, d, s, wire);
 	if (!verify_heap_push(v, &d->sent, i, verify_sent_before)) {
 		d->d.unknown++;
 		verify_sent_free(v, i);
@@ -306,6 +281,7 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.body_len = p->body_len,
 		.vni = p->vni,
 		.outer_dst = p->outer_dst,
+		.outer_ttl = p->outer_ttl,
 		.kind = (uint8_t)p->kind,
 		.from = (uint8_t)from,
 		.to = (uint8_t)to,

@@ -84,22 +84,6 @@ static void prove(struct verify *v, const struct sent *s, const struct received 
 	verify_prove(v, s->to, r->hop, r->time_ns);
 }
 
-/* -------------------------------------------------------------- outer headers */
-
-static void compare_outer(struct direction *d, const struct sent *s, const struct received *r)
-{
-	if (!(s->flags & SENT_ENCAP))
-		return;
-	if (r->vni && s->vni != r->vni)
-		d->d.outer.vni_differs++;
-	if (!addr_is_none(&r->outer_dst) && !addr_eq(&s->outer_dst, &r->outer_dst))
-		d->d.outer.destination_differs++;
-	if (s->ttl != r->ttl)
-		d->d.outer.ttl_differs++;
-	if (r->outer_fragmented && !(s->flags & SENT_OUTER_FRAGMENTED))
-		d->d.outer.fragmented_between++;
-}
-
 /* ------------------------------------------------------------------ claiming */
 
 /*
@@ -150,7 +134,7 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 		if (from == 0 && !r->alike && !(s->flags & SENT_RETRANSMISSION) && s->wire_ns &&
 		    r->first_ns)
 			verify_clock_sample(v, s, r);
-		compare_outer(d, s, r);
+		verify_outer_compare(d, s, r);
 		if (fresh && !r->unsure) {
 			s->flags |= SENT_TIMED;
 			delay_sample(v, d, s, r->time_ns - s->time_ns);

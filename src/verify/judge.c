@@ -114,30 +114,6 @@ static bool is_excused(const struct verify *v, const struct sent *s, const struc
 	return dropped_at(v, s->to, inwards, there, there + v->cfg.window_ns);
 }
 
-/* Sent to somebody else: an FDB entry that is wrong. Not where no address is known. */
-static void note_foreign(const struct verify *v, struct direction *d, const struct sent *s)
-{
-	const struct model_net *to = v->node[s->to].net;
-	bool any = false;
-
-	if (!(s->flags & SENT_ENCAP) || addr_is_none(&s->outer_dst))
-		return;
-	for (unsigned i = 0; i < to->n_hops; i++)
-		for (unsigned k = 0; k < to->hops[i].n_addrs; k++) {
-			const struct addr *a = &to->hops[i].addrs[k].addr;
-
-			if (to->hops[i].role != MODEL_ROLE_UNDERLAY ||
-			    !verify_same_family(a, &s->outer_dst))
-				continue;
-			any = true;
-			if (addr_eq(a, &s->outer_dst))
-				return;
-		}
-	d->d.outer.foreign += any;
-	if (any)
-		d->d.outer.foreign_to = s->outer_dst;
-}
-
 static void count_unknown(struct direction *d, uint64_t *why)
 {
 	d->d.sent++;
@@ -196,7 +172,7 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 		d->d.sent++;
 		l->bytes_missing = s->size - s->got;
 		verify_count_lost(d, s, l);
-		note_foreign(v, d, s);
+		verify_outer_lost(v, d, s);
 	}
 }
 

@@ -183,8 +183,7 @@ void verify_free(struct verify *v)
 		free(d->received.at);
 		free(d->delay);
 		free(d->order);
-		free(d->sport);
-		free(d->sport_flows);
+		verify_outer_free(d);
 		free(d->d.lost_packets);
 	}
 	for (size_t k = 0; v->pair && k < pairs; k++)
@@ -508,8 +507,7 @@ static int fill_delays(const struct verify *v, const struct direction *d, struct
 	return 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void reason(struct verify_result *r, const char *fmt,
-							 ...)
+void verify_reason(struct verify_result *r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -520,7 +518,7 @@ __attribute__((format(printf, 2, 3))) static void reason(struct verify_result *r
 	va_end(ap);
 }
 
-static const char *name_of(const struct verify *v, int node)
+const char *verify_node_name(const struct verify *v, int node)
 {
 	return node < 0 ? "peers" : v->node[node].name;
 }
@@ -544,9 +542,9 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 
 	for (unsigned i = 0; i < sizeof(part) / sizeof(part[0]); i++)
 		if (part[i].packets)
-			reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s",
-			       part[i].packets, f->sent, name_of(v, f->from), name_of(v, f->to),
-			       part[i].why);
+			verify_reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s unknown: %s",
+				      part[i].packets, f->sent, verify_node_name(v, f->from),
+				      verify_node_name(v, f->to), part[i].why);
 }
 
 static void reasons_of_places(const struct verify *v, const struct verify_direction *f,
@@ -555,15 +553,19 @@ static void reasons_of_places(const struct verify *v, const struct verify_direct
 	for (unsigned i = 0; i < f->n_places; i++) {
 		const struct verify_place *p = &f->places[i];
 		if (f->lost)
-			reason(r, "%" PRIu64 " of %" PRIu64 " lost between %s:%s and %s:%s",
-			       p->packets, f->sent, name_of(v, p->last_node),
-			       model_role_name(p->last_role), name_of(v, p->next_node),
-			       model_role_name(p->next_role));
+			verify_reason(r, "%" PRIu64 " of %" PRIu64 " lost between %s:%s and %s:%s",
+				      p->packets, f->sent, verify_node_name(v, p->last_node),
+				      model_role_name(p->last_role),
+				      verify_node_name(v, p->next_node),
+				      model_role_name(p->next_role));
 		else
-			reason(r, "%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
-			       p->packets, name_of(v, f->from), name_of(v, f->to),
-			       name_of(v, p->last_node), model_role_name(p->last_role),
-			       name_of(v, p->next_node), model_role_name(p->next_role));
+			verify_reason(
+				r,
+				"%" PRIu64 " from %s to %s were seen last at %s:%s, not at %s:%s",
+				p->packets, verify_node_name(v, f->from),
+				verify_node_name(v, f->to), verify_node_name(v, p->last_node),
+				model_role_name(p->last_role), verify_node_name(v, p->next_node),
+				model_role_name(p->next_role));
 	}
 }
 
@@ -571,51 +573,20 @@ static void reasons_of_places(const struct verify *v, const struct verify_direct
 static void reason_of_direction(const struct verify *v, const struct direction *d,
 				const struct verify_direction *f, struct verify_result *r)
 {
-	const struct verify_outer *o = &f->outer;
-	char foreign[ADDR_STR_MAX];
-	const char *from = name_of(v, f->from), *to = name_of(v, f->to);
+	const char *from = verify_node_name(v, f->from), *to = verify_node_name(v, f->to);
 
 	reasons_of_places(v, f, r);
 	if (f->altered)
-		reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered", f->altered,
-		       f->sent, from, to);
+		verify_reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered",
+			      f->altered, f->sent, from, to);
 	reasons_of_unknown(v, d, r);
 	if (d->hole)
-		reason(r,
-		       "%" PRIu64 " from %s to %s out of scope: due in a hole of the capture, "
-		       "between two files of %s",
-		       d->hole, from, to, to);
-	if (o->foreign)
-		reason(r, "%" PRIu64 " of the lost went to %s, which is no address of %s",
-		       o->foreign, addr_str(&o->foreign_to, foreign), to);
-	if (o->vni_differs)
-		reason(r, "VNI differs between %s and %s: %" PRIu64 " packets", from, to,
-		       o->vni_differs);
-	if (o->destination_differs)
-		reason(r, "outer destination differs between %s and %s: %" PRIu64 " packets", from,
-		       to, o->destination_differs);
-	if (o->ttl_differs)
-		reason(r, "inner TTL changed between %s and %s: %" PRIu64 " packets", from, to,
-		       o->ttl_differs);
-	if (o->df)
-		reason(r, "outer DF is set on %" PRIu64 " of %" PRIu64 " packets from %s to %s",
-		       o->df, o->packets, from, to);
-	if (o->fragmented)
-		reason(r,
-		       "%" PRIu64 " packets from %s to %s left in outer fragments: the underlay's "
-		       "MTU is below what VTEP and encapsulation need",
-		       o->fragmented, from, to);
-	if (o->fragmented_between)
-		reason(r, "%" PRIu64 " packets from %s to %s were fragmented between the nodes",
-		       o->fragmented_between, from, to);
-	if (o->checksum_zero6)
-		reason(r, "outer UDP checksum is 0 over IPv6: %" PRIu64 " packets from %s to %s",
-		       o->checksum_zero6, from, to);
-	if (o->flows >= 16 && o->source_ports == 1)
-		reason(r,
-		       "all %u flows from %s to %s have one outer source port: links and queues "
-		       "cannot share the load",
-		       o->flows, from, to);
+		verify_reason(r,
+			      "%" PRIu64
+			      " from %s to %s out of scope: due in a hole of the capture, "
+			      "between two files of %s",
+			      d->hole, from, to, to);
+	verify_outer_reasons(v, f, r);
 }
 
 static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struct verify_result *r)
@@ -625,18 +596,20 @@ static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struc
 	if (v->cfg.has_offset || p->line.known)
 		return;
 	if (!p->line.rough && p->alike)
-		reason(r,
-		       "packets between %s and %s only look like each other: the clocks' offset "
-		       "cannot be known (--clock-offset tells it)",
-		       v->node[a].name, v->node[b].name);
+		verify_reason(
+			r,
+			"packets between %s and %s only look like each other: the clocks' offset "
+			"cannot be known (--clock-offset tells it)",
+			v->node[a].name, v->node[b].name);
 	else if (!p->line.rough)
-		reason(r, "no packet of %s was found at %s, nor the other way", v->node[a].name,
-		       v->node[b].name);
+		verify_reason(r, "no packet of %s was found at %s, nor the other way",
+			      v->node[a].name, v->node[b].name);
 	else
-		reason(r,
-		       "packets between %s and %s went one way only: the clocks' offset cannot be "
-		       "known (--clock-offset tells it)",
-		       v->node[a].name, v->node[b].name);
+		verify_reason(
+			r,
+			"packets between %s and %s went one way only: the clocks' offset cannot be "
+			"known (--clock-offset tells it)",
+			v->node[a].name, v->node[b].name);
 }
 
 static void drop_reasons(const struct verify *v, struct verify_result *r)
@@ -644,12 +617,13 @@ static void drop_reasons(const struct verify *v, struct verify_result *r)
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
 		for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++)
 			if (v->node[k].dropped[role])
-				reason(r, "the capture of %s dropped %" PRIu64 " frames at %s",
-				       v->node[k].name, v->node[k].dropped[role],
-				       model_role_name(role));
+				verify_reason(r,
+					      "the capture of %s dropped %" PRIu64 " frames at %s",
+					      v->node[k].name, v->node[k].dropped[role],
+					      model_role_name(role));
 	if (v->evicted_sent || v->evicted_received)
-		reason(r, "tables were full: %" PRIu64 " packets decided early",
-		       v->evicted_sent + v->evicted_received);
+		verify_reason(r, "tables were full: %" PRIu64 " packets decided early",
+			      v->evicted_sent + v->evicted_received);
 }
 
 static int by_place(const void *a, const void *b)
@@ -666,6 +640,7 @@ static bool add_direction(const struct verify *v, const struct direction *d,
 
 	*out = d->d;
 	out->lost_packets = NULL;
+	verify_outer_sum(d, &out->outer);
 	if (!out->lost) {
 		memcpy(out->places, d->ends, sizeof(out->places));
 		out->n_places = d->n_ends;
@@ -739,9 +714,11 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 		}
 	drop_reasons(v, r);
 	if (!lost && !unknown && !delivered)
-		reason(r, v->solo ? "nothing in this capture proves a delivery"
-				  : "nothing matched: were both captures made at the same time, of "
-				    "pods that talk to each other?");
+		verify_reason(
+			r,
+			v->solo ? "nothing in this capture proves a delivery"
+				: "nothing matched: were both captures made at the same time, of "
+				  "pods that talk to each other?");
 	r->verdict = lost		     ? VERIFY_LOST
 		     : unknown || !delivered ? VERIFY_INCONCLUSIVE
 					     : VERIFY_DELIVERED;

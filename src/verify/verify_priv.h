@@ -92,7 +92,7 @@ struct sent {
 	uint32_t ack; /* solo.c */
 	uint64_t lead; /* solo.c: the first bytes of a datagram's payload */
 	uint32_t newer, older; /* solo.c: pending packets of a flow */
-	uint8_t kind, from, to, ttl, tos;
+	uint8_t kind, from, to, ttl, tos, outer_ttl;
 	uint8_t checksum; /* enum result_checksum */
 	int8_t from_pod, to_pod; /* -1: not known */
 	uint8_t last_role; /* the furthest hop of the sender that saw all of it */
@@ -120,7 +120,7 @@ struct received {
 	struct addr outer_dst;
 	uint16_t l4_flags;
 	uint16_t whole; /* mask of roles that saw all of it */
-	uint8_t kind, from, to, ttl, tos;
+	uint8_t kind, from, to, ttl, tos, outer_ttl;
 	uint8_t checksum;
 	uint8_t wire_role, last_role;
 	uint16_t hop; /* it was seen at last */
@@ -190,6 +190,24 @@ struct loss {
 	uint64_t packets, bytes, omitted; /* omitted: from the list */
 };
 
+#define OUTER_TO 8u
+
+struct outer_to {
+	struct addr to;
+	uint64_t packets;
+};
+
+/* Where packets went inside VXLAN: outer.c. */
+struct tunnelled {
+	struct addr pod, node; /* asked last: the FDB's destination for it, or none */
+	bool asked;
+	struct outer_to to[OUTER_TO]; /* of those for which no FDB is known */
+	unsigned n_to;
+	uint64_t elsewhere; /* beyond these */
+	uint8_t *sport; /* bit set of outer source ports */
+	uint64_t *flows; /* bit set over hashes of flows */
+};
+
 struct direction {
 	struct verify_direction d; /* counts; lists are filled here too */
 	struct heap sent, received; /* received: not gone through yet */
@@ -199,8 +217,7 @@ struct direction {
 	uint64_t n_delays;
 	struct usual usual;
 	struct flow_order *order;
-	uint8_t *sport; /* bit set of outer source ports */
-	uint64_t *sport_flows; /* bit set over hashes of flows that left inside VXLAN */
+	struct tunnelled tunnelled;
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
@@ -281,6 +298,25 @@ uint32_t verify_heap_pop(struct verify *v, struct heap *h, heap_before before);
 void verify_deliver_packet(struct verify *v, unsigned node, const struct result_packet *p);
 void verify_deliver_pump(struct verify *v);
 void verify_deliver_finish(struct verify *v);
+
+/* ---- outer.c: outer headers */
+bool verify_outer_prepare(struct direction *d); /* false: no memory */
+void verify_outer_free(struct direction *d);
+/* s left; wire: as the far node's pod knows it. */
+void verify_outer_sent(const struct verify *v, struct direction *d, const struct sent *s,
+		       const struct result_tuple *wire);
+/* r is s, or its first part. */
+void verify_outer_compare(struct direction *d, const struct sent *s, const struct received *r);
+void verify_outer_lost(const struct verify *v, struct direction *d, const struct sent *s);
+/* Of the direction's result what follows from all packets together. */
+void verify_outer_sum(const struct direction *d, struct verify_outer *ret);
+/* What is not as it should be, a sentence each. */
+void verify_outer_reasons(const struct verify *v, const struct verify_direction *f,
+			  struct verify_result *r);
+/* A sentence more, as long as there is room. */
+__attribute__((format(printf, 2, 3))) void verify_reason(struct verify_result *r, const char *fmt,
+							 ...);
+const char *verify_node_name(const struct verify *v, int node);
 
 /* ---- solo.c */
 int verify_solo_new(struct verify *v, struct err *err);

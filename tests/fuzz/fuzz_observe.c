@@ -23,7 +23,7 @@
 #define TUPLE_NEXT offsetof(struct correlate_obs, body_len)
 #define LAST_END (offsetof(struct correlate_obs, again) + sizeof(bool))
 #define REST offsetof(struct correlate_obs, outer_src)
-#define REST_END (offsetof(struct correlate_obs, outer_dport) + sizeof(uint16_t))
+#define REST_END (offsetof(struct correlate_obs, outer_ttl) + sizeof(uint8_t))
 #define ENCAP 50u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -65,6 +65,12 @@ is "healthy: delays both ways" \
 	"$(get '[.directions[].one_way_delay_ns | .min > 0 and .p50 <= .p90 and .max < 1e9] | all')" true
 is "healthy: the offset of one clock against itself is within its uncertainty" \
 	"$(get '.clocks[0] | (.offset_ns | fabs) <= .uncertainty_ns and .uncertainty_ns < 500000')" true
+is "healthy: outer destination, as the FDB of each node had it" \
+	"$(get '[.directions[].outer | .destination_judged == .packets and .packets > 200 and
+		.destination_unexpected + .destination_varies == 0 and .destination != null] | all')" true
+is "healthy: outer TTL 64, no router between" \
+	"$(get '[.directions[].outer | .ttl_sent, .ttl_received, .routers] | unique')" \
+	'[{"min":0,"max":0},{"min":64,"max":64}]'
 is "healthy: the text says so first" \
 	"$("$PODHOP" verify "$dir/a.pcapng" "$dir/b.pcapng" | head -n 1 | cut -d: -f1)" delivered
 if [[ -x /usr/bin/python3 ]] && /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then

@@ -72,6 +72,8 @@ struct wire {
 struct outer {
 	uint16_t id, sport;
 	uint32_t cut;
+	uint8_t ttl;		/* 0: 64 */
+	bool df;
 	bool in;		/* addresses of the other direction */
 };
 
@@ -344,8 +346,8 @@ static inline void put_outer(struct bench *b, struct outer o, uint32_t inner)
 	put16(b, 0x4500);
 	put16(b, 20 + (o.cut ? o.cut : total));
 	put16(b, o.id);
-	put16(b, o.cut ? 0x2000 : 0);
-	put16(b, 64 << 8 | 17);
+	put16(b, (o.cut ? 0x2000u : 0) | (o.df ? 0x4000u : 0));
+	put16(b, (o.ttl ? o.ttl : 64u) << 8 | 17);
 	put16(b, 0);
 	put_ip_addr(b, o.in ? NODE_FAR : NODE);
 	put_ip_addr(b, o.in ? NODE : NODE_FAR);

@@ -131,6 +131,8 @@ static void segments(struct bench *b, uint32_t base)
 	assert_int_equal(packet_of(b, a)->basis, RESULT_BASIS_OBSERVED);
 	assert_int_equal(packet_of(b, a)->overhead_bytes, 150);
 	assert_int_equal(packet_of(b, a)->inner_bytes, 4000 + 3 * 54);
+	assert_int_equal(packet_of(b, a)->outer_ttl, 64);
+	assert_false(packet_of(b, a)->outer_df);
 }
 
 static void test_segment(void **state)
@@ -232,7 +234,8 @@ static void merged(struct bench *b, bool whole_first)
 		part.len = 1400;
 		part.id = (uint16_t)(100 + i);
 		seg[i] = see_vxlan(b, MODEL_WAY_IN, (int)(10 * i) * US, part,
-				   (struct outer){ .in = true, .id = (uint16_t)(7 + i) });
+				   (struct outer){ .in = true, .id = (uint16_t)(7 + i),
+						   .ttl = 62, .df = true });
 		if (whole_first && !i)
 			w = see(b, VTEP, MODEL_WAY_IN, 5 * US, super);
 	}
@@ -248,6 +251,9 @@ static void merged(struct bench *b, bool whole_first)
 	assert_int_equal(b->result.packets.complete, 1);
 	assert_int_equal(b->result.packets.total, 1);
 	assert_int_equal(packet_of(b, w)->outer_datagrams, 3);
+	/* Outer headers are on the segments alone. */
+	assert_int_equal(packet_of(b, w)->outer_ttl, 62);
+	assert_true(packet_of(b, w)->outer_df);
 }
 
 static void test_merge(void **state)

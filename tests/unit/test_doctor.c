@@ -988,6 +988,36 @@ static void test_changes(void **state)
 		check_change(i);
 }
 
+/* Where the entries lead: route, neighbour and FDB joined; what leads nowhere is left out. */
+static void test_remotes(void **state)
+{
+	static struct model_net to;
+	char text[PREFIX_STR_MAX];
+	struct node n;
+
+	(void)state;
+	node_init(&n);
+	doctor_remotes(&n.v, &to);
+	assert_int_equal(to.n_remotes, 2);
+	assert_string_equal(prefix_str(&to.remotes[0].pods, text), "10.244.2.0/24");
+	assert_true(addr_eq(&to.remotes[0].node, &n.fdb[0].dst));
+	assert_string_equal(prefix_str(&to.remotes[1].pods, text), "10.244.3.0/24");
+	assert_true(addr_eq(&to.remotes[1].node, &n.fdb[1].dst));
+	/* the better one of two routes to a subnet counts */
+	add_route(&n, "10.244.2.0/24", "10.244.3.0", FLANNEL)->metric = 7;
+	doctor_remotes(&n.v, &to);
+	assert_int_equal(to.n_remotes, 2);
+	assert_true(addr_eq(&to.remotes[0].node, &n.fdb[0].dst));
+	no_fdb(&n);
+	doctor_remotes(&n.v, &to);
+	assert_int_equal(to.n_remotes, 1);
+	assert_string_equal(prefix_str(&to.remotes[0].pods, text), "10.244.3.0/24");
+	n.v.n_neighs = 0;
+	doctor_remotes(&n.v, &to);
+	assert_int_equal(to.n_remotes, 0);
+	node_done(&n);
+}
+
 /* One pod asked for: only its checks, but conflicts with others are still seen. */
 static void test_one_pod(void **state)
 {
@@ -1280,6 +1310,7 @@ int main(void)
 		cmocka_unit_test(test_healthy),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_report_outlives_view),
+		cmocka_unit_test(test_remotes),
 		cmocka_unit_test(test_one_pod),
 		cmocka_unit_test(test_kernel_versions),
 		cmocka_unit_test(test_files),

@@ -146,7 +146,7 @@ static void test_tail_of_others(void **state)
 		    tail.drops[1].os_drop == (1LL << 32) + 7);
 }
 
-/* Comments behind the counters, longer than what is looked at for the span; the reader has them. */
+/* Comments on an interface, and behind the counters longer than what is looked at for the span. */
 static void test_notes(void **state)
 {
 	static char longest[PCAPNG_STRING_MAX], too_long[PCAPNG_STRING_MAX + 1];
@@ -174,7 +174,10 @@ static void test_notes(void **state)
 	assert_non_null(w);
 	assert_int_equal(pcapng_writer_header(w, &(struct pcapng_writer_config){ 0 }, &err), 0);
 	assert_int_equal(pcapng_writer_interface(
-				 w, &(struct pcapng_writer_interface){ .linktype = 1 }, &err), 0);
+				 w, &(struct pcapng_writer_interface){ .linktype = 1,
+					.comments = (const char *const[]){ "podhop b=2", longest,
+									   "not podhop's" },
+					.n_comments = 3 }, &err), 0);
 	assert_int_equal(pcapng_writer_statistics(w, &s, &err), 0);
 	assert_int_equal(pcapng_writer_flush(w, &err), 0);
 	pcapng_writer_free(w);
@@ -186,10 +189,12 @@ static void test_notes(void **state)
 		while ((rc = pcapng_reader_next(r, &f, &err)) > 0)
 			;
 		assert_int_equal(rc, PCAPNG_EVENT_END);
-		assert_int_equal(pcapng_reader_n_notes(r), 3);
-		assert_string_equal(pcapng_reader_note(r, 0), "podhop a=1");
+		assert_int_equal(pcapng_reader_n_notes(r), 5);
+		assert_string_equal(pcapng_reader_note(r, 0), "podhop b=2");
 		assert_string_equal(pcapng_reader_note(r, 1), longest);
-		assert_string_equal(pcapng_reader_note(r, 2), "podhop \xef\xbf\xbd");
+		assert_string_equal(pcapng_reader_note(r, 2), "podhop a=1");
+		assert_string_equal(pcapng_reader_note(r, 3), longest);
+		assert_string_equal(pcapng_reader_note(r, 4), "podhop \xef\xbf\xbd");
 		assert_true(pcapng_reader_interface(r, 2)->if_drop == 3);
 		assert_int_equal(pcapng_reader_rewind(r, &err), 0);
 		assert_int_equal(pcapng_reader_n_notes(r), 0);

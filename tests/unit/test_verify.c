@@ -143,6 +143,136 @@ static void test_outer(void **unused)
 	done();
 }
 
+/* Where the sender's FDB leads, as its file tells it; else where most packets go. */
+static void test_outer_destination(void **unused)
+{
+	static const struct {
+		const char *pods[2], *node[2]; /* that are known of a; NULL: none */
+		unsigned judged, unexpected, varies;
+		const char *reason;
+	} cases[] = {
+		{ { "10.244.2.0/24" },
+		  { "192.168.77.12" },
+		  12,
+		  2,
+		  0,
+		  "2 packets from a to b went to 192.168.77.99, not to 192.168.77.12, where the "
+		  "FDB of a led as its capture began" },
+		/* the longest prefix counts, not the first */
+		{ { "10.244.0.0/16", "10.244.2.0/24" },
+		  { "192.168.77.13", "192.168.77.12" },
+		  12,
+		  2,
+		  0,
+		  "2 packets from a to b went to 192.168.77.99, not to 192.168.77.12" },
+		/* all went elsewhere than it says */
+		{ { "10.244.2.0/24" }, { "192.168.77.77" }, 12, 12, 0, "not to 192.168.77.77" },
+		/* of another node's pods it says nothing of these; told differently, neither */
+		{ { "10.244.3.0/24" },
+		  { "192.168.77.77" },
+		  0,
+		  0,
+		  2,
+		  "2 packets from a to b had another outer destination than most, which went to "
+		  "192.168.77.12" },
+		{ { "10.244.2.0/24" }, { "::" }, 0, 0, 2, "another outer destination than most" },
+		{ { NULL }, { NULL }, 0, 0, 2, "another outer destination than most" },
+	};
+	struct addr node_b, nobody;
+
+	(void)unused;
+	assert_int_equal(addr_parse("192.168.77.12", &node_b), 0);
+	assert_int_equal(addr_parse("192.168.77.99", &nobody), 0);
+	for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		const struct verify_outer *o;
+
+		begin(2, false, 0);
+		for (unsigned i = 0; i < 2 && cases[k].pods[i]; i++) {
+			struct model_remote *r = &net[A].remotes[net[A].n_remotes++];
+
+			assert_int_equal(prefix_parse(cases[k].pods[i], &r->pods), 0);
+			assert_int_equal(addr_parse(cases[k].node[i], &r->node), 0);
+		}
+		for (unsigned i = 0; i < 12; i++) {
+			struct spec s = { .head = 50 + i, .body = 50 + i, .ip_id = 50 + i };
+			struct result_packet a = packet(A, (int64_t)(10 + i) * MS, &s);
+			struct result_packet b = packet(B, (int64_t)(10 + i) * MS, &s);
+
+			a.outer_dst = i == 3 || i == 7 ? nobody : node_b;
+			verify_packet(v, A, &a);
+			verify_packet(v, B, &b);
+		}
+		ran(0, 5 * S);
+		o = &end(0)->outer;
+		assert_int_equal(o->judged, cases[k].judged);
+		assert_int_equal(o->unexpected, cases[k].unexpected);
+		assert_int_equal(o->varies, cases[k].varies);
+		assert_true(has_reason(cases[k].reason));
+		if (cases[k].unexpected != 12)
+			assert_true(addr_eq(&o->to, &node_b));
+		done();
+	}
+}
+
+/* The outer TTL falls by one a router: for all packets by the same, unless their ways differ. */
+static void test_outer_ttl(void **unused)
+{
+	static const struct {
+		uint8_t sent[2], received[2]; /* of even packets, and of odd ones; 0: not seen */
+		bool known;
+		uint8_t routers_min, routers_max;
+		unsigned rose;
+		const char *reason; /* NULL: none about it */
+	} cases[] = {
+		{ { 64, 64 }, { 64, 64 }, true, 0, 0, 0, NULL },
+		{ { 64, 64 }, { 62, 62 }, true, 2, 2, 0, NULL },
+		{ { 64, 255 }, { 63, 254 }, true, 1, 1, 0, NULL },
+		{ { 64, 64 },
+		  { 63, 61 },
+		  true,
+		  1,
+		  3,
+		  0,
+		  "outer TTL fell by 1 to 3 between a and b" },
+		{ { 64, 64 },
+		  { 64, 65 },
+		  true,
+		  0,
+		  0,
+		  5,
+		  "outer TTL rose between a and b: 5 packets" },
+		{ { 0, 0 }, { 63, 61 }, false, 0, 0, 0, NULL },
+		{ { 64, 64 }, { 0, 0 }, false, 0, 0, 0, NULL },
+	};
+
+	(void)unused;
+	for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		const struct verify_outer *o;
+
+		begin(2, false, 0);
+		for (unsigned i = 0; i < 10; i++) {
+			struct spec s = { .head = 50 + i, .body = 50 + i, .ip_id = 50 + i };
+			struct result_packet a = packet(A, (int64_t)(10 + i) * MS, &s);
+			struct result_packet b = packet(B, (int64_t)(10 + i) * MS, &s);
+
+			a.outer_ttl = cases[k].sent[i % 2];
+			b.outer_ttl = cases[k].received[i % 2];
+			verify_packet(v, A, &a);
+			verify_packet(v, B, &b);
+		}
+		ran(0, 5 * S);
+		o = &end(0)->outer;
+		assert_int_equal(o->routers_known, cases[k].known);
+		assert_int_equal(o->routers.min, cases[k].routers_min);
+		assert_int_equal(o->routers.max, cases[k].routers_max);
+		assert_int_equal(o->ttl_rose, cases[k].rose);
+		assert_int_equal(has_reason("outer TTL"), cases[k].reason != NULL);
+		if (cases[k].reason)
+			assert_true(has_reason(cases[k].reason));
+		done();
+	}
+}
+
 /* Nothing matched: nobody can say what is lost, but where packets were seen last. */
 static void test_seen_last(void **unused)
 {
@@ -862,6 +992,8 @@ int main(void)
 		cmocka_unit_test(test_outage_inside),
 		cmocka_unit_test(test_full_of_delivered),
 		cmocka_unit_test(test_outer),
+		cmocka_unit_test(test_outer_destination),
+		cmocka_unit_test(test_outer_ttl),
 		cmocka_unit_test(test_closed_out_of_order),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_retransmission_fills_no_gap),
