@@ -322,6 +322,8 @@ int follow_look(struct follow *f, struct err *err);
 /* ---- hops.c: how a hop is opened */
 struct capture_hop;
 struct buf;
+/* -s speaks of the inner frame: the underlay needs room for the outer headers. */
+uint32_t hops_snaplen(const struct options *o, enum model_role role);
 /* Its kernel filter into filter, which *ret then points into. Fills the model's snaplen too. */
 int hops_config(const struct options *o, struct model_net *net, unsigned hop, const char *exclude,
 		struct buf *filter, struct capture_hop *ret, struct err *err);

@@ -332,8 +332,10 @@ int64_t inputs_next_ns(const struct inputs *in)
 
 static inline int take(struct inputs *in, struct input *one)
 {
-	const struct model_frame *f = &one->head.frame;
+	struct model_frame *f = &one->head.frame;
 
+	if (in->cuts && f->caplen > in->net->hops[f->hop].snaplen)
+		f->caplen = in->net->hops[f->hop].snaplen;
 	if (f->time_ns > one->last_ns)
 		one->last_ns = f->time_ns;
 	if (f->time_ns < one->first_ns)

@@ -44,6 +44,7 @@ struct inputs {
 	bool all_own;
 	int64_t disorder_ns;		/* how far behind a newer one frames of the sample came */
 	bool hops_used[LIST_MAX];	/* --hops that were found here */
+	bool cuts;			/* frames to their hop's snapshot length (-s) */
 	bool damaged;			/* an input turned bad: exit status 1 */
 	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
 	uint64_t drops_told[MODEL_HOPS_MAX];	/* of these, told to the pipeline so far */

@@ -170,6 +170,20 @@ static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
 	return 0;
 }
 
+/* -s, as a capture with it would have cut the frames. */
+static void limit_hops(struct inputs *in)
+{
+	for (unsigned i = 0; i < in->net->n_hops; i++) {
+		struct model_hop *h = &in->net->hops[i];
+		uint32_t snaplen = hops_snaplen(in->opt, h->role);
+
+		if (!h->snaplen || snaplen < h->snaplen) {
+			h->snaplen = snaplen;
+			in->cuts |= snaplen < PCAPNG_SNAPLEN_MAX;
+		}
+	}
+}
+
 int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 {
 	struct pipeline_learner **l = calloc(n, sizeof(struct pipeline_learner *));
@@ -210,6 +224,7 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 		}
 	}
 	for (unsigned k = 0; k < n; k++) {
+		limit_hops(nodes[k]);
 		nodes[k]->damaged = false;
 		for (unsigned i = 0; i < nodes[k]->n_input; i++)
 			nodes[k]->damaged |= nodes[k]->input[i]->error != 0;
