@@ -67,29 +67,78 @@ static bool datagram_range(const struct correlate *c, const struct packet *p,
 	return !range_overlaps(c, p, place, *ret_start, *ret_start + *ret_size);
 }
 
+/* Where the bytes of p end that place has shown so far. */
+static uint32_t end_at(const struct correlate *c, const struct packet *p, uint16_t place)
+{
+	uint32_t end = 0;
+
+	for (uint32_t r = more_of(c, p)->ranges; r != NONE; r = c->range[r].next)
+		if (c->range[r].place == place && c->range[r].end > end)
+			end = c->range[r].end;
+	return end;
+}
+
+/* Super-frame i is one that o may be a datagram of; where in it. */
+static bool is_of_super(const struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			uint64_t flow_key, uint16_t place, uint32_t *ret_start, uint32_t *ret_size)
+{
+	const struct packet *p = &c->packet[i];
+
+	return packet_is_open(p) && c->flow[p->flow].key == flow_key &&
+	       datagram_range(c, p, o, place, ret_start, ret_size);
+}
+
+/* Place has shown something of super-frame i, which was sent behind the other. */
+static bool has_begun_behind(const struct correlate *c, uint32_t i, uint32_t other, uint16_t place)
+{
+	return packet_has_place(c, &c->packet[i], place) &&
+	       c->packet[i].first_ns > c->packet[other].first_ns;
+}
+
+/*
+ * Super-frames of one flow are cut one after the other, and so are their datagrams sent: that
+ * which is the next of one is of that one. With IP ids that leaves no choice, unless the next
+ * super-frame has begun to pass; without, that one's first is as good. What had a choice is
+ * judged together: when all are complete, it made no difference.
+ */
 uint32_t datagram_of_super(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
 			   uint16_t place, uint32_t *ret_start, uint32_t *ret_size)
 {
-	uint64_t key = hash_mix(flow_key, 0, KEY_UDP_SUPER);
-	struct choice ch = { .best = NONE };
+	const uint64_t key = hash_mix(flow_key, 0, KEY_UDP_SUPER);
+	struct choice next = { .best = NONE }, any = { .best = NONE };
 	unsigned n = 0;
 
 	for (uint32_t a = alias_first(c, key); a != NONE && n < CHAIN_MAX;
 	     a = alias_next(c, a), n++) {
 		uint32_t i = c->alias[a].packet, start, size;
 
-		if (packet_is_open(&c->packet[i]) && c->flow[c->packet[i].flow].key == flow_key &&
-		    datagram_range(c, &c->packet[i], o, place, &start, &size))
-			choice_offer(c, &ch, i, o->time_ns);
+		if (!is_of_super(c, i, o, flow_key, place, &start, &size))
+			continue;
+		choice_offer(c, start == end_at(c, &c->packet[i], place) ? &next : &any, i,
+			     o->time_ns);
 	}
-	if (ch.best == NONE)
+
+	const uint32_t best = next.best != NONE ? next.best : any.best;
+
+	if (best == NONE)
 		return NONE;
-	/* Super-frames of one flow are cut one after the other: the oldest is the one. */
-	datagram_range(c, &c->packet[ch.best], o, place, ret_start, ret_size);
-	struct packet_more *m = more_need(c, &c->packet[ch.best]);
+
+	const bool sure = next.n == 1 && (o->flags & OBS_IPV4);
+
+	n = 0;
+	for (uint32_t a = alias_first(c, key);
+	     next.n + any.n > 1 && a != NONE && n < CHAIN_MAX; a = alias_next(c, a), n++) {
+		uint32_t i = c->alias[a].packet, start, size;
+
+		if (i != best && is_of_super(c, i, o, flow_key, place, &start, &size) &&
+		    (!sure || has_begun_behind(c, i, best, place)))
+			choice_tie(c, best, i);
+	}
+	datagram_range(c, &c->packet[best], o, place, ret_start, ret_size);
+	struct packet_more *m = more_need(c, &c->packet[best]);
 	if (!m->segment)
 		m->segment = o->payload_len;
-	return ch.best;
+	return best;
 }
 
 void datagram_index_super(struct correlate *c, uint32_t i, uint64_t flow_key)

@@ -292,6 +292,68 @@ static void test_udp_super(void **state)
 	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
 }
 
+/* Two super-frames, of three datagrams each; those of skip are not seen. */
+static void two_supers(struct bench *b, bool v4, bool at_once, unsigned skip, unsigned a[2])
+{
+	for (unsigned i = 0; i < 6; i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			struct wire w = udp_out((uint16_t)(v4 ? 9 : 0), 3000, k + 1);
+
+			if (!v4) {
+				w.src = POD6;
+				w.dst = REMOTE6;
+			}
+			if (i == (at_once ? 0 : 3 * k)) {
+				a[k] = see(b, VETH, MODEL_WAY_IN, (20 * i + k) * US, w);
+				see(b, BRIDGE, MODEL_WAY_IN, (20 * i + 2 + k) * US, w);
+				see(b, VTEP, MODEL_WAY_OUT, (20 * i + 4 + k) * US, w);
+			}
+			if (i / 3 != k || (skip & 1u << i))
+				continue;
+			w.len = 1000;
+			w.data_off = i % 3 * 1000;
+			w.id = (uint16_t)(v4 ? 9 + i % 3 : 0);
+			see_vxlan(b, MODEL_WAY_OUT, (20 * i + 9) * US, w,
+				  (struct outer){ .id = (uint16_t)(7 + i) });
+		}
+	}
+}
+
+/*
+ * One of the first super-frame's datagrams was missed. By their ids those of the second are
+ * known; where it waited meanwhile, and without ids, any could be of either: neither is called
+ * whole, nor lost.
+ */
+static void test_udp_super_datagram_missed(void **state)
+{
+	(void)state;
+	for (unsigned way = 0; way < 4; way++) {
+		const bool v4 = way & 1, at_once = way & 2;
+
+		for (unsigned missed = 0; missed < 4; missed++) {
+			struct bench *b = bench_new();
+			unsigned a[2];
+
+			bench_start(b);
+			two_supers(b, v4, at_once, missed < 3 ? 1u << missed : 0, a);
+			bench_end(b);
+			assert_int_equal(b->result.packets.total, 2);
+			if (missed == 3) {
+				assert_int_equal(b->result.packets.complete, 2);
+			} else if (v4 && !at_once && missed < 2) {
+				assert_int_equal(packet_of(b, a[0])->next_expected,
+						 MODEL_ROLE_UNDERLAY);
+				assert_int_equal(packet_of(b, a[1])->status, RESULT_COMPLETE);
+			} else if (packet_of(b, a[1])->status == RESULT_COMPLETE) {
+				assert_int_equal(packet_of(b, a[0])->status, RESULT_INCOMPLETE);
+			} else {
+				assert_int_equal(b->result.packets.ambiguous, 2);
+			}
+			bench_free(b);
+		}
+	}
+}
+
 /* ---------------------------------------------------------------- fragments */
 
 /* Fragment i of three of a datagram of 3008 transport bytes. */
@@ -986,7 +1048,7 @@ int main(void)
 		T(test_segment), T(test_segment_seq_wrap), T(test_segment_id_wrap),
 		T(test_segment_retransmitted), T(test_segment_of_the_resent), T(test_merge),
 		T(test_merge_before_parts),
-		T(test_udp_super),
+		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
 		T(test_defragment_v6),
 		T(test_defragment_last_missing),
