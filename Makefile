@@ -282,6 +282,12 @@ truth: ## every way of a packet against ground truth, as a table (root, a quarte
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/lab/truth.sh -t
 
+.PHONY: replay
+replay: ## the same with frames shuffled, and with frames removed, as a table (root, three quarters of an hour)
+	@tests/lib/deps.sh build demo
+	@$(MAKE) --no-print-directory all tools
+	@BUILD=$(BUILD) tests/lab/replay.sh -t
+
 .PHONY: faults
 faults: ## 29 single faults: where capture, verify and doctor see them, as a table (root, 3 minutes)
 	@tests/lib/deps.sh build demo

@@ -1,118 +1,108 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # replay.sh - the result depends neither on the order in which hops are drained nor on luck
-# (TAP, needs root for the lab that makes the capture).
+# (TAP, needs root for the labs that make the captures).
+# Time limit: 7200 s
 #
-# One capture of TCP and UDP through a Service, with fragments, is reported as it is; then with
-# its frames shuffled within 200 ms: the same report. Then with 1, 10 and 50 % of the frames of
-# one hop removed: no two packets under one id, and what is missing is missing at that hop.
-# With a FILE it replays that instead (no root needed).
+# The stored files of truth.sh's rows, each reported as it would be had the capture been less
+# lucky (tests/tools/replay.py): its frames in any order within 200 ms give the same report and
+# the same packets; without 1, 10 and 50 % of the frames of each hop in turn no two frames are of
+# one packet that were not, and every packet that lost frames is said to be missing at that hop.
+#
+# usage: replay.sh [-t] [-k DIR] [VARIANT[/CASE[/FAMILY]]...]
+#   -t       print a table instead of TAP: a line a case and family, a column a lab
+#   -k DIR   the files that `truth.sh -k DIR` has kept; no lab, no root
+# Without names: all with -t, -k or PODHOP_LONG set, else those that stand for the others.
 set -u
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-build}
 [[ $build == /* ]] || build=$here/$build
-tools=$build/tools
-podhop=$build/podhop
-perturb=$here/tests/tools/perturb.py
-lab=$here/samples/lab/lab
+replay=$here/tests/tools/replay.py
+
+table=0 keep=''
+while getopts tk: opt; do
+	case $opt in
+	t) table=1 ;;
+	k) keep=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+wanted=("$@")
+if ((!$# && !table)) && [[ -z $keep && -z ${PODHOP_LONG:-} ]]; then
+	wanted=(on/{service-udp,node-pod-udp,service-local-udp,nodeport-udp,too-big}/v4
+		on/{pod-pod-udp,hairpin-udp,equal-udp}/v6 off/{service-tcp,hairpin-udp}/v4
+		direct/nodeport-far-udp/v4)
+fi
+
 work=$(mktemp -d)
-export PODHOP_LAB=replay$$ PODHOP_LAB_DIR=$work/labs
-pids=()
-# shellcheck disable=SC2317  # called by the trap
-cleanup() {
-	trap - EXIT INT TERM HUP
-	((${#pids[@]})) && kill "${pids[@]}" 2>/dev/null
-	[[ -d $work/labs ]] && "$lab" down >/dev/null 2>&1
-	rm -rf "$work"
-}
-trap cleanup EXIT
+trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-count=0 failed=0
-check() { # STATUS TEXT
-	((++count))
-	if (($1 == 0)); then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		((++failed))
-	fi
+is_wanted() { # VARIANT/CASE/FAMILY
+	local w
+	((${#wanted[@]})) || return 0
+	for w in "${wanted[@]}"; do
+		[[ "$1/" == "$w/"* ]] && return 0
+	done
+	return 1
 }
 
-make_capture() {
+if [[ -z $keep ]]; then
 	[[ $EUID == 0 ]] || { echo "1..0 # SKIP needs root"; exit 0; }
-	"$lab" up -q --masq iptables --service 10.96.0.10:80=node2/api:8080 --offload off || exit 1
-	eval "$("$lab" env)"
-	ip netns exec "$POD_API_NS" "$tools/udpecho" server -p 8080 >/dev/null 2>&1 &
-	pids+=($!)
-	ip netns exec "$POD_API_NS" "$tools/tcpstream" server -p 8080 -k 20 >/dev/null 2>&1 &
-	pids+=($!)
-	ip netns exec "$NODE1_NS" "$podhop" capture default/web --host-root "$NODE1_ROOT" \
-		-w "$1" -T json --report /dev/null >/dev/null 2>"$work/err" &
-	local pid=$! i
-	pids+=("$pid")
-	for ((i = 0; i < 100; i++)); do
-		grep -q capturing "$work/err" && break
-		sleep 0.05
-	done
-	for ((i = 0; i < 20; i++)); do
-		# Each socket's IP ids begin anywhere. Two sockets whose ids meet within one window are
-		# real look-alikes, of which with frames removed nobody can tell which is which.
-		((i == 0)) || sleep 0.2
-		ip netns exec "$POD_WEB_NS" "$tools/tcpstream" client -p 80 -n 200K 10.96.0.10 >/dev/null
-		ip netns exec "$POD_WEB_NS" "$tools/udpecho" client -p 80 -n 100 -s 16-4000 -i 500 \
-			-b "$((i * 1000 + 1))" 10.96.0.10 >/dev/null
-	done
-	sleep 0.3
-	kill -INT "$pid"
-	wait "$pid"
+	keep=$work/truth
+	mkdir "$keep"
+	PODHOP_LONG=${PODHOP_LONG:-$table} "$here/tests/lab/truth.sh" -k "$keep" "${wanted[@]}" \
+		>"$work/truth.out" 2>&1 || sed -n '/^not ok/,/^ok/{/^ok/!s/^/# /p}' "$work/truth.out"
+fi
+
+# sums FILE: one line of "same|DIFFERS named due edge alike twins wrong", over all that was removed
+sums() {
+	awk '
+		/^shuffled/ { same = $NF }
+		/^removed/ {
+			for (i = 2; i <= NF; i++) { split($i, a, "="); n[a[1]] += a[2] }
+		}
+		END { print same, n["named"] + 0, n["named"] + n["elsewhere"] + n["unnamed"],
+			n["edge"] + n["alone"], n["ambiguous"] + n["alike"], n["twins"] + 0, n["merged"] + n["invented"] + 0 }' "$1"
 }
 
-report() { # FILE OUT [WRITE]
-	"$podhop" report "$1" -T json --window 100 ${3:+-w "$3"} >"$2" 2>"$work/report.err"
-}
-
-same='del(.inputs, .capture.cpu_ns, .capture.max_rss_bytes) | .capture.interfaces |= sort_by(.name)'
-file=${1:-$work/base.pcapng}
-[[ -n ${1:-} ]] || make_capture "$file"
-report "$file" "$work/base.json" "$work/base-out.pcapng"
-"$tools/groundtruth" "$work/base-out.pcapng" >"$work/truth"
-check $? "as captured: $(grep -c precision=1.000000 "$work/truth") kinds exact"
-mapfile -t hops < <(jq -r '.capture.interfaces[] | "--hops", "\(.role)=\(.name)"' "$work/base.json")
-pod=$(jq -r '[.flows[] | select(.direction == "egress") | .src][0]' "$work/base.json")
-"$perturb" shuffle 0 "$file" "$work/ordered.pcapng" >/dev/null
-moved=$("$perturb" shuffle 0.2 "$file" "$work/shuffled.pcapng")
-for f in ordered shuffled; do
-	"$podhop" report "$work/$f.pcapng" -T json --window 100 --pod "$pod" "${hops[@]}" \
-		>"$work/$f.json" 2>"$work/$f.err" || cat "$work/$f.err"
+count=0 failed=0
+for file in "$keep"/*.pcapng; do
+	row=${file##*/}
+	row=${row%.pcapng}
+	variant=${row%%-*}
+	[[ $row != outer-fragments-* ]] || variant=outer-fragments
+	family=${row##*-}
+	case=${row#"$variant"-}
+	case=${case%-*}
+	[[ $row != *.again && $case != *-between-* ]] || continue # no pod: nothing is ever missing
+	is_wanted "$variant/$case/$family" || continue
+	"$replay" "$build/podhop" "$file" "$work" >"$work/$row.out" 2>&1
+	status=$?
+	((++count))
+	read -r same named due edge alike twins wrong < <(sums "$work/$row.out")
+	cell="$same $named of $due"
+	((alike == 0)) || cell+=", $alike alike"
+	((twins == 0)) || cell+=", $twins twins"
+	if ((status)); then
+		((++failed))
+		cell+=" **wrong**"
+	fi
+	if ((table)); then
+		printf '%s\t%s %s\t%s\n' "$variant" "$case" "$family" "$cell" >>"$work/rows"
+	elif ((status)); then
+		echo "not ok $count - $row: $cell, wrong $wrong"
+		grep '^#' "$work/$row.out" | cut -c1-300
+	else
+		echo "ok $count - $row: shuffled $same; removed: $named of $due named, $edge at the edge or alone, $alike alike, $twins twins, wrong $wrong"
+	fi
 done
-diff <(jq -S "$same" "$work/ordered.json") <(jq -S "$same" "$work/shuffled.json") >"$work/diff"
-status=$?
-check $status "$moved frames shuffled within 200 ms: the same report"
-((status == 0)) || head -n 16 "$work/diff" | sed 's/^/# /'
 
-for role in veth bridge vtep underlay; do
-	name=$(jq -r --arg r $role '[.capture.interfaces[] | select(.role == $r and
-		.observations > 0) | .name][0]' "$work/base.json")
-	for percent in 1 10 50; do
-		gone=$("$perturb" remove $percent "$name" "$file" "$work/less.pcapng")
-		report "$work/less.pcapng" "$work/less.json" "$work/less-out.pcapng"
-		"$tools/groundtruth" "$work/less-out.pcapng" >"$work/truth"
-		merged=$(sed -n 's/.* \(merged\|mixed\|overlaps\)=\([0-9]*\).*/\2/p' "$work/truth" |
-			awk '{ n += $1 } END { print n + 0 }')
-		right=$(jq --arg r $role '[.losses[] | select(.next_expected == $r) | .packets] | add // 0' \
-			"$work/less.json")
-		wrong=$(jq --arg r $role '[.losses[] | select(.next_expected != $r) | .packets] | add // 0' \
-			"$work/less.json")
-		ambiguous=$(jq .packets.ambiguous "$work/less.json")
-		((merged == 0 && wrong == 0 && right > 0 && ambiguous == 0))
-		status=$?
-		check $status "$percent % of $role removed ($gone frames): merged $merged, named there $right, elsewhere $wrong, ambiguous $ambiguous"
-		((status == 0)) || { jq -c '.losses[] | [.last_seen, .next_expected, .direction, .packets,
-			.verdict, .reason]' "$work/less.json"; grep -E '^(merged|bytes)' "$work/truth" |
-			head -n 2; } | sed 's/^/# /'
-	done
-done
-echo "1..$count"
-((failed == 0))
+if ((table)); then
+	"$here/tests/lib/truth-table" "$work/rows"
+else
+	echo "1..$count"
+fi
+((count > 0 && failed == 0))

@@ -396,27 +396,8 @@ all_paths 1
 variant big --ipv6 --masq iptables --direct-routing --big-tcp
 big_paths
 
-# A line a case and family, a column a lab: precision, recall, ambiguous packets.
-print_table() {
-	awk -F'\t' '
-		!($1 in lab) { lab[$1] = ++labs; name[labs] = $1 }
-		!($2 in row) { row[$2] = ++rows; case_of[rows] = $2 }
-		{ cell[row[$2], lab[$1]] = $3 }
-		END {
-			printf "| case |"
-			for (k = 1; k <= labs; k++) printf " %s |", name[k]
-			printf "\n|---|"
-			for (k = 1; k <= labs; k++) printf "---|"
-			for (i = 1; i <= rows; i++) {
-				printf "\n| %s |", case_of[i]
-				for (k = 1; k <= labs; k++) printf " %s |", cell[i, k]
-			}
-			print ""
-		}' "$out/rows"
-}
-
 if ((table)); then
-	print_table
+	"$here/tests/lib/truth-table" "$out/rows"
 else
 	echo "1..$count"
 fi
