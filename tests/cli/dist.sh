@@ -9,16 +9,7 @@ if ! git rev-parse HEAD >/dev/null 2>&1; then
 	echo '1..0 # SKIP no git history'
 	exit 0
 fi
-n=0 failed=0
-is() { # NAME FOUND WANTED
-	n=$((n + 1))
-	if [[ $2 == "$3" ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted: %s\n' "$n" "$1" "$2" "$3"
-		failed=1
-	fi
-}
+. tests/lib/tap.sh
 sum() { sha256sum "$1" | cut -d' ' -f1; }
 
 make -s BUILD="$tmp/one" dist >/dev/null 2>&1

@@ -12,19 +12,7 @@ plugin=$root/samples/kubernetes/kubectl-podhop
 sample=$root/samples/ipv6.pcapng
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-is() { # NAME FOUND WANTED
-	n=$((n + 1))
-	if [[ $2 == "$3" ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted: %s\n' "$n" "$1" "$2" "$3"
-		failed=1
-	fi
-}
-like() { # NAME FOUND REGEX
-	if [[ $2 =~ $3 ]]; then is "$1" "" ""; else is "$1" "$2" "~ $3"; fi
-}
+. tests/lib/tap.sh
 
 mkdir "$tmp/bin"
 cat >"$tmp/bin/kubectl" <<STUB

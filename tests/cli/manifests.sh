@@ -28,16 +28,7 @@ trap 'rm -rf "$tmp"' EXIT
 # Nobody's cluster is asked: there is no configuration.
 k() { env -u KUBECONFIG HOME="$tmp" kubectl "$@" 2>>"$tmp/kubectl.err"; }
 
-n=0 failed=0
-is() { # NAME FOUND WANTED
-	n=$((n + 1))
-	if [[ $2 == "$3" ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted: %s\n' "$n" "$1" "$2" "$3"
-		failed=1
-	fi
-}
+. tests/lib/tap.sh
 
 # as_json FILE: YAML with one or more objects to JSON, one a line
 as_json() { k annotate --local --overwrite -f "$1" podhop.test/read=yes -o json |

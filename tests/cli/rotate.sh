@@ -17,25 +17,7 @@ done
 export LC_ALL=C TZ=UTC
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-is() { # NAME FOUND WANTED
-	n=$((n + 1))
-	if [[ $2 == "$3" ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted: %s\n' "$n" "$1" "${2//$'\n'/$'\n'#  }" "${3//$'\n'/$'\n'#  }"
-		failed=1
-	fi
-}
-like() { # NAME FOUND PATTERN
-	n=$((n + 1))
-	if [[ $2 =~ $3 ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted something like: %s\n' "$n" "$1" "$2" "$3"
-		failed=1
-	fi
-}
+. tests/lib/tap.sh
 
 # 4,000 datagrams of a pod at its veth and at the bridge, 1,000 bytes each: 8 MB in 8 s, two files.
 python3 - "$tmp" <<'END'
