@@ -166,7 +166,7 @@ struct doctor_watch;
  */
 int doctor_watch_start(const struct doctor_config *config, struct doctor_watch **ret,
 		       struct err *err) __attribute__((warn_unused_result));
-/* Reads the counters again, once. What it finds goes to *ret, for doctor_findings_free(). */
+/* Reads tables and counters again, once. What it finds goes to *ret, for doctor_findings_free(). */
 int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct err *err);
 /* Into net->remotes, as they were read at the start. */
 void doctor_watch_remotes(const struct doctor_watch *w, struct model_net *net);

@@ -27,9 +27,9 @@ const char *doctor_status_name(enum doctor_status s)
 /* Takes s. */
 static const char *text_keep(struct doctor *d, char *s)
 {
-	char **slot = s ? grow(&d->r->strings, &d->r->n_strings, sizeof(*slot),
-				      24 * DOCTOR_CHECKS_MAX)
-			: NULL;
+	char **slot =
+		s ? grow(&d->r->strings, &d->r->n_strings, sizeof(*slot), 24 * DOCTOR_CHECKS_MAX)
+		  : NULL;
 
 	if (!slot) {
 		free(s);
@@ -194,27 +194,51 @@ int doctor_view_read(struct doctor_view *v, const struct doctor_config *config, 
 	return rc ? err_sys(err, rc, "read the node's files") : 0;
 }
 
-int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, struct err *err)
+typedef void check_fn(struct doctor *);
+
+/* checks: closed by NULL. */
+static int run_checks(const struct doctor_view *v, check_fn *const checks[],
+		      struct doctor_report **ret)
 {
-	/* in the order a packet from a pod meets them */
-	static void (*const checks[])(struct doctor *) = {
-		doctor_check_flannel, doctor_check_pods,    doctor_check_bridge,
-		doctor_check_vteps,   doctor_check_remotes, doctor_check_mtu,
-		doctor_check_sysctls, doctor_check_kernel,  doctor_check_leftovers,
-	};
 	struct doctor d = { .v = v, .r = calloc(1, sizeof(*d.r)) };
 
 	if (d.r)
 		d.r->node = strdup(v->chain->host.node ? v->chain->host.node : "");
 	d.oom = !d.r || !d.r->node;
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && !d.oom; i++)
+	for (unsigned i = 0; checks[i] && !d.oom; i++)
 		checks[i](&d);
 	if (d.oom) {
 		doctor_report_free(d.r);
-		return err_sys(err, ENOMEM, "checks");
+		return -ENOMEM;
 	}
 	*ret = d.r;
 	return 0;
+}
+
+int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, struct err *err)
+{
+	/* in the order a packet from a pod meets them */
+	static check_fn *const checks[] = {
+		doctor_check_flannel,	doctor_check_pods,
+		doctor_check_bridge,	doctor_check_vteps,
+		doctor_check_remotes,	doctor_check_mtu,
+		doctor_check_sysctls,	doctor_check_kernel,
+		doctor_check_leftovers, NULL,
+	};
+
+	return run_checks(v, checks, ret) ? err_sys(err, ENOMEM, "checks") : 0;
+}
+
+int doctor_view_check_again(const struct doctor_view *v, struct doctor_report **ret)
+{
+	static check_fn *const checks[] = { doctor_check_bridge, doctor_check_vteps,
+					    doctor_check_remotes, doctor_check_mtu, NULL };
+	/* Of all pods some come and go; of the one that is captured it matters. */
+	static check_fn *const with_pod[] = { doctor_check_pods,  doctor_check_bridge,
+					      doctor_check_vteps, doctor_check_remotes,
+					      doctor_check_mtu,	  NULL };
+
+	return run_checks(v, v->only ? with_pod : checks, ret);
 }
 
 int doctor_run(const struct doctor_config *config, struct doctor_report **ret, struct err *err)

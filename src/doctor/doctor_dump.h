@@ -40,6 +40,16 @@ int doctor_ask_ahead(const struct doctor_question *q);
 /* Once; outputs as doctor_dump(). Leaves fd open. -ENODATA: there was no answer. */
 int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n);
 
+/* The tables of a view, in this order: links, addresses, routes, neighbours, FDB. */
+#define DOCTOR_TABLES 5
+extern const struct doctor_question doctor_tables[DOCTOR_TABLES];
+struct doctor_view;
+struct doctor_slot {
+	void *array; /* address of a pointer to elements */
+	unsigned *n;
+};
+struct doctor_slot doctor_table_slot(struct doctor_view *v, unsigned i);
+
 struct doctor_rule;
 /* Into a doctor_rule, when it is one that drops. */
 int doctor_nl_parse_rule(struct nlmsghdr *h, void *to);

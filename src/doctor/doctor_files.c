@@ -116,15 +116,17 @@ static int files_read_fd(int fd, struct buf *b)
 
 int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b)
 {
-	int fd = files_open(v, path, O_RDONLY);
+	int fd = v->sealed ? -EACCES : files_open(v, path, O_RDONLY);
 
 	return fd < 0 ? fd : files_read_fd(fd, b);
 }
 
 int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b)
 {
-	int fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = v->sealed ? -1 : openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+	if (v->sealed)
+		return -EACCES;
 	return fd < 0 ? -errno : files_read_fd(fd, b);
 }
 
@@ -154,6 +156,8 @@ int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret)
 	long value;
 	int fd;
 
+	if (v->sealed)
+		return -EACCES;
 	snprintf(path, sizeof(path), "sys/net/%s", key);
 	fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)

@@ -387,53 +387,66 @@ int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
 	return 0;
 }
 
+/* ---------------------------------------------------------------- the tables */
+
+static const struct {
+	struct ifinfomsg ifi;
+	struct nlattr mask;
+	uint32_t value;
+} ask_links = {
+	.ifi = { .ifi_family = AF_UNSPEC },
+	/* counters are half of a link message, and not asked for here */
+	.mask = { .nla_len = sizeof(struct nlattr) + 4, .nla_type = IFLA_EXT_MASK },
+	.value = 1 << 3, /* RTEXT_FILTER_SKIP_STATS */
+};
+static const struct ifaddrmsg ask_addrs = { .ifa_family = AF_UNSPEC };
+static const struct rtmsg ask_routes = { .rtm_family = AF_UNSPEC };
+static const struct ndmsg ask_neighs = { .ndm_family = AF_UNSPEC };
+static const struct ndmsg ask_fdb = { .ndm_family = AF_BRIDGE };
+
+const struct doctor_question doctor_tables[DOCTOR_TABLES] = {
+	{ NETLINK_ROUTE, RTM_GETLINK, &ask_links, sizeof(ask_links), parse_link,
+	  sizeof(struct doctor_link) },
+	{ NETLINK_ROUTE, RTM_GETADDR, &ask_addrs, sizeof(ask_addrs), parse_ifaddr,
+	  sizeof(struct doctor_ifaddr) },
+	{ NETLINK_ROUTE, RTM_GETROUTE, &ask_routes, sizeof(ask_routes), parse_route,
+	  sizeof(struct doctor_route) },
+	{ NETLINK_ROUTE, RTM_GETNEIGH, &ask_neighs, sizeof(ask_neighs), parse_neigh,
+	  sizeof(struct doctor_neigh) },
+	{ NETLINK_ROUTE, RTM_GETNEIGH, &ask_fdb, sizeof(ask_fdb), parse_neigh,
+	  sizeof(struct doctor_neigh) },
+};
+
+struct doctor_slot doctor_table_slot(struct doctor_view *v, unsigned i)
+{
+	const struct doctor_slot slots[DOCTOR_TABLES] = {
+		{ &v->links, &v->n_links },   { &v->addrs, &v->n_addrs },
+		{ &v->routes, &v->n_routes }, { &v->neighs, &v->n_neighs },
+		{ &v->fdb, &v->n_fdb },
+	};
+
+	return slots[i];
+}
+
 int doctor_nl_read(struct doctor_view *v, struct err *err)
 {
-	struct {
-		struct ifinfomsg ifi;
-		struct nlattr mask;
-		uint32_t value;
-	} links = {
-		.ifi = { .ifi_family = AF_UNSPEC },
-		/* counters are half of a link message, and not asked for here */
-		.mask = { .nla_len = sizeof(struct nlattr) + 4, .nla_type = IFLA_EXT_MASK },
-		.value = 1 << 3, /* RTEXT_FILTER_SKIP_STATS */
-	};
-	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
-	struct rtmsg rtm = { .rtm_family = AF_UNSPEC };
-	struct ndmsg nd = { .ndm_family = AF_UNSPEC };
+	static const char *const what[DOCTOR_TABLES] = { "links", "addresses", "routes",
+							 "neighbours", "forwarding database" };
 	struct nl_sock *sk;
-	const char *what = "links";
+	unsigned i;
 	int rc = netlink_open(NETLINK_ROUTE, &sk, err);
 
 	if (rc)
 		return rc;
-	rc = doctor_dump(sk, RTM_GETLINK, &links, sizeof(links), parse_link, sizeof(*v->links),
-			 &v->links, &v->n_links);
-	if (!rc) {
-		what = "addresses";
-		rc = doctor_dump(sk, RTM_GETADDR, &ifa, sizeof(ifa), parse_ifaddr,
-				 sizeof(*v->addrs), &v->addrs, &v->n_addrs);
-	}
-	if (!rc) {
-		what = "routes";
-		rc = doctor_dump(sk, RTM_GETROUTE, &rtm, sizeof(rtm), parse_route,
-				 sizeof(*v->routes), &v->routes, &v->n_routes);
-	}
-	if (!rc) {
-		what = "neighbours";
-		rc = doctor_dump(sk, RTM_GETNEIGH, &nd, sizeof(nd), parse_neigh, sizeof(*v->neighs),
-				 &v->neighs, &v->n_neighs);
-	}
-	if (!rc) {
-		what = "forwarding database";
-		nd.ndm_family = AF_BRIDGE;
-		rc = doctor_dump(sk, RTM_GETNEIGH, &nd, sizeof(nd), parse_neigh, sizeof(*v->fdb),
-				 &v->fdb, &v->n_fdb);
+	for (i = 0; i < DOCTOR_TABLES && !rc; i++) {
+		const struct doctor_question *q = &doctor_tables[i];
+		struct doctor_slot s = doctor_table_slot(v, i);
+
+		rc = doctor_dump(sk, q->type, q->header, q->len, q->parse, q->size, s.array, s.n);
 	}
 	nl_socket_free(sk);
 	if (rc)
-		return err_sys(err, rc, "read the node's %s over netlink", what);
+		return err_sys(err, rc, "read the node's %s over netlink", what[i - 1]);
 	v->netfilter = doctor_nl_rules(&v->rules, &v->n_rules, &v->chains, &v->n_chains);
 	return v->netfilter == -ENOMEM ? err_sys(err, ENOMEM, "read nftables' rules") : 0;
 }

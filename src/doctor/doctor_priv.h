@@ -131,6 +131,7 @@ struct doctor_view {
 	unsigned n_chains;
 	struct doctor_rule *rules;
 	unsigned n_rules;
+	bool sealed; /* nothing can be opened any more: what is not in tables is not known */
 	int netfilter; /* 0: read; -errno: why not */
 	int env_rc; /* of subnet.env: 0, -errno, -EBADMSG */
 	struct doctor_env env;
@@ -231,6 +232,11 @@ const char *doctor_hook_name(uint32_t hook); /* NF_INET_* */
 int doctor_view_read(struct doctor_view *v, const struct doctor_config *config, struct err *err);
 int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, struct err *err);
 
+/* Only the checks that look at tables; pods where one was asked for. 0 or -ENOMEM. */
+int doctor_view_check_again(const struct doctor_view *v, struct doctor_report **ret);
+/* What failed in `after` and did not in `before`: it came while packets were captured. */
+int doctor_find_new(const struct doctor_report *before, const struct doctor_report *after,
+		    struct doctor_findings *ret);
 /* What the view, the checks and the counters that moved say of losses. 0 or -ENOMEM. */
 int doctor_find(const struct doctor_view *v, const struct doctor_report *r,
 		const struct doctor_counters *before, const struct doctor_counters *after,

@@ -125,7 +125,8 @@ static struct prefix about_of(const struct doctor_check *c)
 	return p;
 }
 
-static int add_check(struct doctor_findings *to, const struct doctor_check *c)
+/* since: behind the reason. */
+static int add_check(struct doctor_findings *to, const struct doctor_check *c, const char *since)
 {
 	struct doctor_finding f = { .weight =
 					    c->status == DOCTOR_FAIL ? WEIGHT_FAIL : WEIGHT_WARN };
@@ -141,10 +142,33 @@ static int add_check(struct doctor_findings *to, const struct doctor_check *c)
 	f.about = about_of(c);
 	snprintf(evidence, sizeof(evidence), "doctor %s %s: expected %s; found %s%s%s", c->id,
 		 c->object, c->expected, c->found, c->advice[0] ? "; mend: " : "", c->advice);
-	snprintf(reason, sizeof(reason), "%s %s: %s", c->id, c->object, c->found);
+	snprintf(reason, sizeof(reason), "%s %s: %s%s", c->id, c->object, c->found, since);
 	f.reason = reason;
 	f.evidence = evidence;
 	return doctor_findings_add(to, &f);
+}
+
+static bool was_there(const struct doctor_report *before, const struct doctor_check *c)
+{
+	for (unsigned i = 0; i < before->n_checks; i++) {
+		const struct doctor_check *b = &before->checks[i];
+
+		if (b->status == DOCTOR_FAIL && strcmp(b->id, c->id) == 0 &&
+		    strcmp(b->object, c->object) == 0)
+			return true;
+	}
+	return false;
+}
+
+int doctor_find_new(const struct doctor_report *before, const struct doctor_report *after,
+		    struct doctor_findings *ret)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < after->n_checks && !rc; i++)
+		if (after->checks[i].status == DOCTOR_FAIL && !was_there(before, &after->checks[i]))
+			rc = add_check(ret, &after->checks[i], " (not so as the capture began)");
+	return rc;
 }
 
 /* ----------------------------------------------------------------------- rules */
@@ -404,7 +428,7 @@ int doctor_find(const struct doctor_view *v, const struct doctor_report *r,
 	int rc = 0;
 
 	for (unsigned i = 0; i < r->n_checks && !rc; i++)
-		rc = add_check(ret, &r->checks[i]);
+		rc = add_check(ret, &r->checks[i], "");
 	if (!rc)
 		rc = add_silent_rules(ret, v);
 	if (!rc)

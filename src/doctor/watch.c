@@ -2,10 +2,11 @@
 /*
  * watch.c - the checks and counters of a node while it is captured.
  *
- * Two readings of the counters, one before the first packet and one behind the last. By then
- * every right is gone and nothing can be opened: files of /proc were opened before and are
- * read once more from their beginning (each read makes them anew), dumps over netlink were
- * asked for ahead of time (ask_ahead.c).
+ * Two readings of the tables (links, addresses, routes, neighbours, FDB) and of the counters, one
+ * before the first packet and one behind the last. By then every right is gone and nothing can be
+ * opened: files of /proc were opened before and are read once more from their beginning (each read
+ * makes them anew), dumps over netlink were asked for ahead of time (ask_ahead.c). Checks that need
+ * more than the tables, sysctls for one, are made at the start alone.
  */
 #include "doctor_priv.h"
 
@@ -24,6 +25,7 @@ struct doctor_watch {
 	struct doctor_report *report;
 	struct doctor_counters *before;
 	int question[COUNTER_QUESTIONS], file[COUNTER_FILES]; /* -1: there is none */
+	int table[DOCTOR_TABLES]; /* the same: the view once more */
 };
 
 int doctor_watch_start(const struct doctor_config *config, struct doctor_watch **ret,
@@ -38,6 +40,8 @@ int doctor_watch_start(const struct doctor_config *config, struct doctor_watch *
 		w->question[i] = -1;
 	for (unsigned i = 0; i < COUNTER_FILES; i++)
 		w->file[i] = -1;
+	for (unsigned i = 0; i < DOCTOR_TABLES; i++)
+		w->table[i] = -1;
 	rc = doctor_view_read(&w->v, config, err);
 	if (!rc)
 		rc = doctor_view_check(&w->v, &w->report, err);
@@ -50,6 +54,8 @@ int doctor_watch_start(const struct doctor_config *config, struct doctor_watch *
 	/* What cannot be had is not told of at the end. */
 	for (unsigned i = 0; i < COUNTER_QUESTIONS; i++)
 		w->question[i] = doctor_ask_ahead(&doctor_counter_questions[i]);
+	for (unsigned i = 0; i < DOCTOR_TABLES; i++)
+		w->table[i] = doctor_ask_ahead(&doctor_tables[i]);
 	for (unsigned i = 0; i < COUNTER_FILES; i++)
 		w->file[i] = openat(w->v.proc, doctor_counter_files[i].path,
 				    O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -77,6 +83,46 @@ static bool read_again(int fd, struct buf *b)
 	return at > 0 && !b->failed;
 }
 
+/*
+ * The tables as they are now. False: not all of them can be had, and half a view would tell of
+ * faults that are none. What was not asked for again is as it was.
+ */
+static bool read_tables(struct doctor_watch *w, struct doctor_view *now)
+{
+	bool all = true;
+
+	*now = w->v;
+	now->sealed = true;
+	for (unsigned i = 0; i < DOCTOR_TABLES; i++) {
+		struct doctor_slot s = doctor_table_slot(now, i);
+
+		memset(s.array, 0, sizeof(void *));
+		*s.n = 0;
+		all = all && w->table[i] >= 0 &&
+		      doctor_answer(w->table[i], &doctor_tables[i], s.array, s.n) == 0;
+	}
+	return all;
+}
+
+static int find_new(struct doctor_watch *w, struct doctor_findings *ret)
+{
+	struct doctor_report *report = NULL;
+	struct doctor_view now;
+	int rc = 0;
+
+	if (read_tables(w, &now))
+		rc = doctor_view_check_again(&now, &report);
+	if (report)
+		rc = doctor_find_new(w->report, report, ret);
+	doctor_report_free(report);
+	free(now.links);
+	free(now.addrs);
+	free(now.routes);
+	free(now.neighs);
+	free(now.fdb);
+	return rc;
+}
+
 int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct err *err)
 {
 	struct counter_answer answer[COUNTER_QUESTIONS] = { 0 };
@@ -102,6 +148,8 @@ int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct
 	buf_done(&b);
 	doctor_counters_merge(&after);
 	rc = r.oom ? -ENOMEM : doctor_find(&w->v, w->report, w->before, &after, ret);
+	if (!rc)
+		rc = find_new(w, ret);
 	for (unsigned i = 0; i < COUNTER_QUESTIONS; i++)
 		free(answer[i].array);
 	free(after.c);
@@ -120,6 +168,9 @@ void doctor_watch_free(struct doctor_watch *w)
 	for (unsigned i = 0; i < COUNTER_QUESTIONS; i++)
 		if (w->question[i] >= 0)
 			close(w->question[i]);
+	for (unsigned i = 0; i < DOCTOR_TABLES; i++)
+		if (w->table[i] >= 0)
+			close(w->table[i]);
 	for (unsigned i = 0; i < COUNTER_FILES; i++)
 		if (w->file[i] >= 0)
 			close(w->file[i]);

@@ -113,6 +113,24 @@ is "clock behind queues: 100 trials, all tight, at least 95 inside, delays too" 
 	"$trials $((inside >= 95)) $tight $((delays >= 95))" "100 1 100 1"
 is "clock: two hours off" "$status $(get '.clocks[0].offset_ns + 7200000000000 | fabs < 1e6')" "0 true"
 
+# ---- a fault that comes while packets are captured
+
+read -r mac node <<<"$(on node1 bridge fdb show dev flannel.1 | awk '/ dst / { print $1, $3; exit }')"
+both_start --window 200
+on $WEB ping -q -c 5 -i 0.01 "$POD_API_IP" >/dev/null || bail "ping"
+on node1 bridge fdb del "$mac" dev flannel.1 dst "$node" self || bail "bridge"
+on $WEB ping -q -c 10 -i 0.01 -W 1 "$POD_API_IP" >/dev/null
+# Packets of node2, which do arrive, show that both captures still ran.
+on $API "$TOOLS/udpgen" -n 1 -p 5001 "$POD_WEB_IP" >/dev/null 2>&1 || bail "udpgen"
+both_end
+on node1 bridge fdb replace "$mac" dev flannel.1 dst "$node" self permanent || bail "bridge"
+verify --window 200 "$dir/a.pcapng" "$dir/b.pcapng"
+is "FDB entry gone during the capture: counts" \
+	"$(counts node1 node2)" "16 5 11 0 0" # with the ICMP error about udpgen's
+is "FDB entry gone during the capture: the reason" \
+	"$(get '.directions[] | select(.lost > 0).places[0].reason |
+		test("^remote.fdb 10.244.2.0/24.*not so as the capture began")')" true
+
 # ---- exactly known losses: what the payload's number says is dropped on node2
 
 mapfile -t numbers < <(python3 -c "

@@ -1018,6 +1018,32 @@ static void test_remotes(void **state)
 	node_done(&n);
 }
 
+/* What came while packets were captured is told, what was there before is not told twice. */
+static void test_find_new(void **state)
+{
+	struct doctor_report *before, *after;
+	struct doctor_findings f = { 0 };
+	struct node n;
+
+	(void)state;
+	node_init(&n);
+	assert_int_equal(doctor_view_check_again(&n.v, &before), 0);
+	no_fdb(&n);
+	/* behind the sandbox: nothing can be opened, and nothing fails for that */
+	n.v.sealed = true;
+	assert_int_equal(doctor_view_check_again(&n.v, &after), 0);
+	assert_int_equal(doctor_find_new(before, after, &f), 0);
+	assert_int_equal(f.n, 1);
+	assert_non_null(strstr(f.f[0].reason, "remote.fdb 10.244.2.0/24"));
+	assert_non_null(strstr(f.f[0].reason, "(not so as the capture began)"));
+	doctor_findings_free(&f);
+	assert_int_equal(doctor_find_new(after, after, &f), 0);
+	assert_int_equal(f.n, 0);
+	doctor_report_free(before);
+	doctor_report_free(after);
+	node_done(&n);
+}
+
 /* One pod asked for: only its checks, but conflicts with others are still seen. */
 static void test_one_pod(void **state)
 {
@@ -1311,6 +1337,7 @@ int main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_report_outlives_view),
 		cmocka_unit_test(test_remotes),
+		cmocka_unit_test(test_find_new),
 		cmocka_unit_test(test_one_pod),
 		cmocka_unit_test(test_kernel_versions),
 		cmocka_unit_test(test_files),
