@@ -206,8 +206,10 @@ FORCE:
 install: all ## install podhop and its manual (PREFIX, DESTDIR)
 	$(INSTALL) -D -m 755 $(BUILD)/podhop $(DESTDIR)$(SBINDIR)/podhop
 	$(INSTALL) -D -m 755 samples/kubernetes/kubectl-podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
+	ln -sf kubectl-podhop $(DESTDIR)$(BINDIR)/kubectl_complete-podhop
 	for m in src/man/*.[158]; do \
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
+	ln -sf kubectl-podhop.1 $(DESTDIR)$(MANDIR)/man1/kubectl_complete-podhop.1
 	for s in src/report/schema/*.json; do \
 		$(INSTALL) -D -m 644 $$s $(DESTDIR)$(DATADIR)/podhop/schema/$${s##*/} || exit 1; done
 	$(INSTALL) -D -m 644 samples/wireshark/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua
@@ -221,7 +223,8 @@ install: all ## install podhop and its manual (PREFIX, DESTDIR)
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(SBINDIR)/podhop $(DESTDIR)$(BINDIR)/kubectl-podhop
+	rm -f $(DESTDIR)$(SBINDIR)/podhop $(DESTDIR)$(BINDIR)/kubectl-podhop \
+		$(DESTDIR)$(BINDIR)/kubectl_complete-podhop $(DESTDIR)$(MANDIR)/man1/kubectl_complete-podhop.1
 	for m in src/man/*.[158]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	rm -rf $(DESTDIR)$(DATADIR)/podhop
 	rm -f $(DESTDIR)$(WIRESHARK_LIBDIR)/plugins/podhop.lua $(DESTDIR)$(WIRESHARK_LIBDIR)/extcap/podhop

@@ -40,7 +40,7 @@ for prefix in /usr /usr/local; do
 	is "PREFIX=$prefix: make install" "$? $(cat "$tmp/err")" "0 "
 	lib=$prefix/lib/$("${CC:-cc}" -print-multiarch 2>/dev/null)/wireshark
 	missing=''
-	for file in $prefix/sbin/podhop $prefix/bin/kubectl-podhop $prefix/share/man/man8/podhop.8 \
+	for file in $prefix/sbin/podhop $prefix/bin/kubectl-podhop $prefix/bin/kubectl_complete-podhop $prefix/share/man/man8/podhop.8 \
 		$prefix/share/man/man1/kubectl-podhop.1 $prefix/share/man/man5/podhop-report.5 \
 		$prefix/share/podhop/schema/podhop.report-1.schema.json \
 		"$lib/plugins/podhop.lua" $prefix/share/wireshark/profiles/podhop/preferences \

@@ -22,6 +22,10 @@ case "\$*" in
 "get pod "*)
 	[[ ! -e $tmp/complaint ]] || { cat "$tmp/complaint" >&2; exit 1; }
 	echo "default|web|node1||Running" ;;
+"get pods -A --request-timeout="*) printf '%s|\n' shop/cart shop/db kube-system/dns; echo 'kube-system/proxy|true' ;;
+"get pods -n shop --request-timeout="*) printf '%s|\n' cart db ;;
+"get nodes "*) printf 'node/%s\n' node1 node2 ;;
+"get namespaces "*) printf 'namespace/%s\n' kube-system shop ;;
 "get node "*) echo "True|2026-01-01T00:00:00Z|\$(cat "$tmp/kubelet")" ;;
 "get pods -n podhop -l job-name="*) echo "podhop-debug-1-x|Running|" ;;
 "get pods -n podhop "*) echo "podhop-x|Running|True" ;;
@@ -118,6 +122,35 @@ like "--cni-conf takes a directory" "$status $(cat "$tmp/err")" '^2 .*--cni-conf
 k capture web --cni-conf
 like "--cni-conf needs a value" "$status $(cat "$tmp/err")" '^2 .*needs a value'
 
+# ---- completion, as kubectl asks for it
+
+mkdir "$tmp/complete"
+ln -s "$plugin" "$tmp/complete/kubectl_complete-podhop"
+could() { # WORD...: what could be typed for the last one, then kubectl's word on files
+	(cd "$tmp" && PATH=$tmp/bin:$PATH PODHOP=$tmp/none timeout 20 "${PLUGIN_BASH:-bash}" \
+		"$tmp/complete/kubectl_complete-podhop" "$@") 2>&1 </dev/null | tr '\n' ' '
+}
+is "completion: commands" "$(could ver)" "verify :4 "
+is "completion: pods that have a veth" "$(could capture '')" "kube-system/dns shop/cart shop/db :4 "
+is "completion: of one namespace" "$(could -n shop capture '')" "cart db :4 "
+is "completion: begun" "$(could capture -s 128 shop/c)" "shop/cart :4 "
+is "completion: FILTER is free" "$(could capture shop/cart '')" ":4 "
+is "completion: verify takes several pods" "$(could verify shop/cart shop/)" "shop/cart shop/db :4 "
+is "completion: nodes" "$(could capture --node '')" "node1 node2 :4 "
+is "completion: namespaces" "$(could capture -n sh)" "shop :4 "
+is "completion: options" "$(could capture shop/cart --no)" "--no-names --node :4 "
+is "completion: none that would write on the node" "$(could capture shop/cart --sp)" ":4 "
+is "completion: files" "$(could capture shop/cart -w '')" ":0 "
+real=$(type -P kubectl)
+if [[ -n $real && $("$real" version --client 2>/dev/null) =~ v1\.(2[6-9]|[3-9][0-9])\. ]]; then
+	ln -s "$plugin" "$tmp/complete/kubectl-podhop"
+	is "completion: the real kubectl asks so" "$(PATH=$tmp/complete:$tmp/bin:$PATH HOME=$tmp timeout 20 \
+		"$real" __complete podhop ver 2>/dev/null | tr '\n' ' ')" "verify :4 "
+else
+	n=$((n + 1))
+	echo "ok $n - completion: the real kubectl asks so # SKIP no kubectl of 1.26 or later"
+fi
+
 # ---- nothing that bash 3.2 does not know, and no empty array where it stops at one (set -u)
 
 newer_than_3_2() { # on standard input: the lines that are
@@ -128,7 +161,7 @@ newer_than_3_2() { # on standard input: the lines that are
 		-e 'printf[^|;]*%\([^)]*\)T' -e 'EPOCHSECONDS|EPOCHREALTIME|BASHPID|SRANDOM' -e 'shopt -s (globstar|lastpipe|inherit_errexit)' \
 		-e '(^|[^+}])"\$\{[a-z_]+\[[@*]\]\}"' |
 		# Arrays that are never empty.
-		grep -vE '"\$\{(k|inputs)\[@\]\}"' | cut -d: -f1 | tr '\n' ' '
+		grep -vE '"\$\{(k|inputs|where)\[@\]\}"' | cut -d: -f1 | tr '\n' ' '
 }
 is "bash 3.2: nothing newer in the plugin" "$(grep -v '^[[:blank:]]*#' "$plugin" | newer_than_3_2)" ""
 newer=0
