@@ -19,6 +19,7 @@ cat >"$tmp/bin/kubectl" <<STUB
 #!/bin/bash
 # A cluster of one node with podhop on it. What stands in complaint is all it says to "get pod".
 case "\$*" in
+"get pod api "*) echo "default|api|node2||Running" ;;
 "get pod "*)
 	[[ ! -e $tmp/complaint ]] || { cat "$tmp/complaint" >&2; exit 1; }
 	echo "default|web|node1||Running" ;;
@@ -121,6 +122,17 @@ k capture web --no-names --debug-pod --image podhop.test/podhop:1 --cni-conf 'x"
 like "--cni-conf takes a directory" "$status $(cat "$tmp/err")" '^2 .*--cni-conf'
 k capture web --cni-conf
 like "--cni-conf needs a value" "$status $(cat "$tmp/err")" '^2 .*needs a value'
+
+# ---- verify --report: verify runs here, so its file is here
+
+# shellcheck disable=SC2016  # code
+printf '#!/bin/bash\necho "$*" >%s\nfor f; do f=${f#*=}; [[ ! -p $f ]] || cat "$f" >/dev/null; done\n' \
+	"$tmp/args" >"$tmp/verify"
+chmod +x "$tmp/verify"
+PODHOP=$tmp/verify k verify default/web default/api --no-names --report r.json
+like "verify --report is verify's own" "$status $(cat "$tmp/args" 2>&1) $(cat "$tmp/err")" '^0 verify .*--report r\.json '
+k capture web --report r.json
+like "capture --report would be the node's" "$status $(cat "$tmp/err")" '^2 .*--report would write on the node'
 
 # ---- completion, as kubectl asks for it
 
