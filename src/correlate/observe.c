@@ -183,8 +183,9 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 	switch (v->ip.protocol) {
 	case MODEL_PROTO_TCP:
 		if (v->has_ports)
-			l4_hash = observe_tcp(c, l4, have, v->tcp_options_len, v->tcp_ack,
-					      v->tcp_flags, &o->sig);
+			l4_hash = observe_tcp(c, l4, have, v->l4_offset - v->ip.offset,
+					      v->tcp_options_len, v->tcp_ack, v->tcp_flags,
+					      &o->sig);
 		break;
 	case MODEL_PROTO_UDP:
 		if (v->has_ports)

@@ -75,18 +75,20 @@ static inline uint64_t observe_head(const struct correlate *c, uint32_t l4_len, 
 }
 
 /*
- * A TCP header without ports and checksum; of one that was cut what is there, in whole words.
- * l4 has `have` bytes. ret_sig: what all segments of a super-frame share.
+ * A TCP header without ports and checksum, as far as every hop captures it. l4 has `have` bytes.
+ * skip: what of its IP packet is in front of it. ret_sig: what all segments of a super-frame share.
  */
 static inline uint64_t observe_tcp(const struct correlate *c, const uint8_t *l4, uint32_t have,
-				   uint32_t options_len, uint32_t ack, uint32_t flags,
-				   uint32_t *ret_sig)
+				   uint32_t skip, uint32_t options_len, uint32_t ack,
+				   uint32_t flags, uint32_t *ret_sig)
 {
 	const uint64_t shared = flags & ~(unsigned)(MODEL_TCP_PSH | MODEL_TCP_FIN | MODEL_TCP_CWR);
 	uint64_t options = 0;
 	uint32_t n = options_len;
 
-	if (have < TCP_HEADER_MIN)
+	if (have > c->depth - skip)
+		have = c->depth - skip;
+	if (skip >= c->depth || have < TCP_HEADER_MIN)
 		return 0;
 	if (n > have - TCP_HEADER_MIN)
 		n = have - TCP_HEADER_MIN;

@@ -128,8 +128,8 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 		o->seq = bytes_load_be32(l4 + 4);
 		o->ack = bytes_load_be32(l4 + 8);
 		o->tcp_options_len = (uint8_t)(u->payload - u->l4 - TCP_HEADER_MIN);
-		l4_hash = observe_tcp(c, l4, u->payload - u->l4, o->tcp_options_len, o->ack,
-				      o->tcp_flags, &o->sig);
+		l4_hash = observe_tcp(c, l4, u->payload - u->l4, u->l4 - u->ip,
+				      o->tcp_options_len, o->ack, o->tcp_flags, &o->sig);
 		if (o->payload_len) {
 			o->kind = KIND_TCP_DATA;
 			o->size = o->payload_len;
