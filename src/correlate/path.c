@@ -237,7 +237,8 @@ static bool misses_second_veth(const struct correlate *c, const struct packet *p
 	for (unsigned i = 0; i < 2; i++) {
 		const struct result_tuple *t = &c->flow[views[i]].tuple;
 
-		if (addr_eq(&t->src, &t->dst))
+		/* Untranslated it does not leave the pod. */
+		if (f->far_view == NONE && addr_eq(&t->src, &t->dst))
 			return false;
 		from_pod |= observe_pod_of(c, &t->src) >= 0;
 		to_pod |= observe_pod_of(c, &t->dst) >= 0;

@@ -218,6 +218,21 @@ static void test_hairpin_leg_missed(void **state)
 	}
 }
 
+/* The bridge shows it between the two translations, from the pod to the pod; then it is gone. */
+static void test_hairpin_ends_at_the_bridge(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100);
+
+	bench_start(b);
+	unsigned a = see(b, VETH, MODEL_WAY_IN, 0, v);
+	see(b, BRIDGE, MODEL_WAY_OUT, US, with(v, POD, 40000, POD, 8080));
+	bench_end(b);
+	assert_packet(b, a, 2);
+	assert_int_equal(packet_of(b, a)->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_VETH);
+}
+
 /* Without br_netfilter the node routes it back: the bridge shows each packet twice. */
 static void test_hairpin_by_the_node(void **state)
 {
@@ -825,7 +840,8 @@ int main(void)
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
 		T(test_nodeport), T(test_hairpin), T(test_hairpin_leg_missed),
-		T(test_hairpin_by_the_node), T(test_hairpin_fragment_missed),
+		T(test_hairpin_by_the_node), T(test_hairpin_ends_at_the_bridge),
+		T(test_hairpin_fragment_missed),
 		T(test_nodeport_seen_late),
 		T(test_service_local_unseen),
 		T(test_node_unnamed),
