@@ -55,13 +55,15 @@ bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool 
 
 	if (d->low || (!look_now && written < d->next))
 		return d->low;
+	d->next = written + STEP_MIN;
 	if (!look(d, fd, &room, &least))
 		return false;
 	d->floor = least;
 	room -= pending < room ? pending : room; /* what is on its way takes room, too */
 	uint64_t step = room > least ? (room - least) / 2 : 0;
 
-	d->next = written + (step > STEP_MIN ? step : STEP_MIN);
+	if (step > STEP_MIN)
+		d->next = written + step;
 	d->low = room < least;
 	if (d->low)
 		err_set(err, ENOSPC, "%s free on the disk, %s are to stay free (--min-free)",

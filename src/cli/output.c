@@ -955,6 +955,9 @@ bool output_is_low(struct output *o, bool look_now, struct err *err)
 {
 	size_t pending = 0;
 
+	/* Asked for each frame: next to always that is all. */
+	if (!look_now && output_bytes(o) < o->disk.next)
+		return o->disk.low;
 	if (!o->n_files || o->is_pipe || o->over)
 		return false;
 	for (unsigned i = 0; i < o->n_files; i++)
