@@ -99,7 +99,10 @@ static bool ended_before(const struct correlate *c, const struct packet *p, uint
 	return false;
 }
 
-/* Did a hop that should have shown the packet lose frames while it could have come? NULL: no. */
+/*
+ * Did a hop that should have shown the packet lose frames, or their headers, while it could have
+ * come? NULL: no.
+ */
 static const char *drops_excuse(const struct correlate *c, const struct packet *p, uint32_t roles)
 {
 	static const char anytime[] = REASON_DROPS_ANYTIME;	/* one row of losses for both */
@@ -107,6 +110,11 @@ static const char *drops_excuse(const struct correlate *c, const struct packet *
 
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		const struct hop_state *h = &c->hop[i];
+
+		/* At whichever hop: what was seen there may be this packet, or not be it. */
+		if (h->n_cut && h->cut_first_ns <= to && from <= h->cut_last_ns)
+			return "the snap length cut headers at that time: which packet it was "
+			       "cannot be told";
 		if (!(roles & (1u << h->role)) ||
 		    !carries_family(&c->net->hops[i], p->is_v4))
 			continue;

@@ -72,6 +72,7 @@ enum obs_flag {
 	OBS_MAY_FRAGMENT = 256,	/* large enough to be cut, or to have been, on the way */
 	OBS_ERROR = 512,	/* ICMP error that quotes a packet */
 	OBS_DF = 1024,
+	OBS_CUT = 2048,		/* the snap length took headers that matching needs */
 };
 
 /* Of the outer datagram. */
@@ -329,6 +330,9 @@ struct hop_state {
 	unsigned n_drops;
 	bool drops_anytime;	/* some could not be noted */
 	bool drops_untold;	/* the capture does not say whether there were any */
+	/* From the first to the last of the frames here that were OBS_CUT. */
+	uint64_t n_cut;
+	int64_t cut_first_ns, cut_last_ns;
 	struct drop_span *drops;	/* DROP_SPANS_MAX of them, made with the first */
 };
 

@@ -347,6 +347,16 @@ static void observe_tuple(const struct correlate *c, const struct model_view *v,
 	o->tuple_hash = observe_tuple_hash(c, &o->tuple);
 }
 
+/*
+ * Too little was kept to tell which packet it is: so it cannot be said of any that it was not seen.
+ * (Of TCP's options as much is compared as there is.)
+ */
+static bool is_cut(const struct model_view *v)
+{
+	return v->status == MODEL_VIEW_TRUNCATED &&
+	       (!v->ip.version || !v->payload_offset || v->layer == MODEL_LAYER_VXLAN);
+}
+
 /* What the flags say of the packet's own headers. */
 static uint32_t observe_flags(const struct hop_state *hop, const struct model_view *v)
 {
@@ -432,6 +442,8 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 	o->way = (uint8_t)way_of(c, f, v);
 	if (v->encap)
 		observe_outer(v, o);
+	if (is_cut(v))
+		o->flags |= OBS_CUT;
 	if (v->status == MODEL_VIEW_MALFORMED || !v->ip.version) {
 		o->tuple = (struct result_tuple){ .protocol = 0 };
 		observe_other(c, v, o);
