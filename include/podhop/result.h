@@ -134,6 +134,7 @@ struct result_packet {
 	/* incomplete */
 	enum model_role last_seen, next_expected;	/* NONE when complete */
 	bool lost;				/* the verdict: else unknown */
+	bool cut;		/* headers were cut at a hop at that time: it may have been there */
 	const char *reason;			/* "" when complete */
 	/* identity, for verify: equal on both nodes for the same packet */
 	uint64_t fingerprint;

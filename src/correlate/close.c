@@ -100,9 +100,19 @@ static bool ended_before(const struct correlate *c, const struct packet *p, uint
 }
 
 /*
- * Did a hop that should have shown the packet lose frames, or their headers, while it could have
- * come? NULL: no.
+ * Did any hop show frames whose headers were cut, while the packet could have come? At whichever:
+ * what was seen there may be this packet, and what was seen of this one may be another.
  */
+static bool was_cut(const struct correlate *c, const struct packet *p)
+{
+	for (unsigned i = 0; i < c->n_hops; i++)
+		if (c->hop[i].n_cut && p->first_ns <= c->hop[i].cut_last_ns &&
+		    c->hop[i].cut_first_ns <= p->first_ns + c->cfg.window_ns)
+			return true;
+	return false;
+}
+
+/* Did a hop that should have shown the packet lose frames while it could have come? NULL: no. */
 static const char *drops_excuse(const struct correlate *c, const struct packet *p, uint32_t roles)
 {
 	static const char anytime[] = REASON_DROPS_ANYTIME;	/* one row of losses for both */
@@ -110,11 +120,6 @@ static const char *drops_excuse(const struct correlate *c, const struct packet *
 
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		const struct hop_state *h = &c->hop[i];
-
-		/* At whichever hop: what was seen there may be this packet, or not be it. */
-		if (h->n_cut && h->cut_first_ns <= to && from <= h->cut_last_ns)
-			return "the snap length cut headers at that time: which packet it was "
-			       "cannot be told";
 		if (!(roles & (1u << h->role)) ||
 		    !carries_family(&c->net->hops[i], p->is_v4))
 			continue;
@@ -209,6 +214,7 @@ static void emit(struct correlate *c, const struct packet *p, enum result_status
 		.last_seen = v->last_seen,
 		.next_expected = v->next_expected,
 		.lost = lost,
+		.cut = v->cut,
 		.reason = v->reason,
 		.fingerprint = p->head,
 		.ip_id = p->is_v4 ? p->ip_id : more_of(c, p)->fragment_id,
@@ -273,6 +279,7 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 	const char *drops;
 
 	*ret_lost = false;
+	v->cut = was_cut(c, p);
 	if (is_edge(c, p))
 		return RESULT_EDGE;
 	if (tie_incomplete || (p->ambiguous && !(p->flags & PACKET_TIED)))
@@ -283,6 +290,9 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 		v->reason = "the clock was set back before its window had passed";
 	else if (ended_before(c, p, v->missing_mask))
 		v->reason = "not captured there at that time";
+	else if (v->cut)
+		v->reason = "the snap length cut headers at that time: which packet it was cannot "
+			    "be told";
 	else if ((drops = drops_excuse(c, p, v->missing_mask)) != NULL)
 		v->reason = drops;
 	else

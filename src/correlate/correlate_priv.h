@@ -614,6 +614,7 @@ struct path_verdict {
 	const char *reason;
 	bool may_be_lost;	/* false: the capture missed it, or nobody can know */
 	bool vague;		/* reason says no more than where */
+	bool cut;		/* see struct result_packet */
 };
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret);
 /*

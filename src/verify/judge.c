@@ -23,6 +23,15 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 	return false;
 }
 
+/* Was a packet of that time beyond telling at some hop of the node? */
+static bool cut_at(const struct verify *v, unsigned node, int64_t time_ns)
+{
+	const struct node *n = &v->node[node];
+
+	return n->n_cut && n->cut_first_ns - v->cfg.window_ns <= time_ns &&
+	       time_ns <= n->cut_last_ns + v->cfg.window_ns;
+}
+
 /* Is the packet one of those that both captures could show? */
 static enum verify_scope scope_of(struct verify *v, const struct sent *s, bool evicted)
 {
@@ -105,7 +114,8 @@ static bool is_excused(const struct verify *v, const struct sent *s, const struc
 	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
 	uint32_t inwards = v->node[s->to].roles;
 
-	if (s->flags & (SENT_DOUBT | SENT_LATE))
+	if (s->flags & (SENT_DOUBT | SENT_LATE) || cut_at(v, s->from, s->time_ns) ||
+	    cut_at(v, s->to, there))
 		return true;
 	if (l->next_node == s->to)
 		inwards &= ROLE_BIT(l->next_role + 1) - 1;
@@ -130,7 +140,7 @@ static void judge_apart(struct verify *v, const struct sent *s, struct verify_lo
 {
 	struct direction *d = verify_direction_of(v, s->from, s->to);
 	struct captured c = captured_at(v, s);
-	bool dropped = false;
+	bool dropped = cut_at(v, s->from, s->time_ns);
 
 	locate(s, c, l);
 	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++)

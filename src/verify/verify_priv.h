@@ -168,6 +168,9 @@ struct node {
 	unsigned n_drops[MODEL_ROLE_COUNT];
 	uint64_t dropped[MODEL_ROLE_COUNT];
 	bool dropped_any_time[MODEL_ROLE_COUNT];
+	/* From the first to the last packet whose headers may have been cut (result_packet). */
+	uint64_t n_cut;
+	int64_t cut_first_ns, cut_last_ns;
 };
 
 struct delay_sample {

@@ -86,6 +86,7 @@ struct spec {
 	unsigned hops; /* at how many hops it was seen, in its direction; 0: all */
 	uint32_t segment;
 	bool retransmission;
+	bool cut;
 };
 
 /* time: by the clock that a has; a packet takes 10 us a hop, 100 us between the nodes. */
@@ -111,6 +112,7 @@ static inline struct result_packet packet(unsigned node, int64_t time, const str
 		.ttl = 63,
 		.outer_sport = 50000,
 		.segment = s->segment,
+		.cut = s->cut,
 		.retransmission = s->retransmission,
 	};
 

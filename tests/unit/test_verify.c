@@ -632,6 +632,35 @@ static void test_unknown(void **unused)
 	}
 }
 
+/* What a capture cut too short to read may have been the packet that is missing. */
+static void test_headers_cut(void **unused)
+{
+	const struct verify_direction *d;
+	static const struct {
+		unsigned node;
+		int64_t at; /* 0: nowhere */
+		bool unknown;
+	} cases[] = {
+		{ B, 0, false }, { B, 500 * MS, true }, { B, 9 * S, false }, { A, 500 * MS, true },
+	};
+
+	(void)unused;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(2, false, 0);
+		frame_of(0, S);
+		give(A, S / 2, &(struct spec){ .head = 50, .body = 50, .ip_id = 50 });
+		if (cases[i].at)
+			give(cases[i].node, cases[i].at,
+			     &(struct spec){ .head = 60, .body = 60, .back = cases[i].node == A,
+					     .hops = 1, .cut = true });
+		ran(0, 10 * S);
+		d = end(0);
+		assert_int_equal(d->unknown, cases[i].unknown);
+		assert_int_equal(d->lost, !cases[i].unknown);
+		done();
+	}
+}
+
 static void test_nothing_matched(void **unused)
 {
 	const struct verify_direction *d;
@@ -1002,6 +1031,7 @@ int main(void)
 		cmocka_unit_test(test_lookalikes),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_headers_cut),
 		cmocka_unit_test(test_nothing_matched),
 		cmocka_unit_test(test_one_way),
 		cmocka_unit_test(test_streaming),
