@@ -636,8 +636,8 @@ static void drop_reasons(const struct verify *v, struct verify_result *r)
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
 		if (v->node[k].n_cut)
 			verify_reason(r,
-				      "the snap length cut headers in the capture of %s: what it did "
-				      "not show may have been there",
+				      "the snap length cut headers in the capture of %s: what it "
+				      "did not show may have been there",
 				      v->node[k].name);
 	if (v->evicted_sent || v->evicted_received)
 		verify_reason(r, "tables were full: %" PRIu64 " packets decided early",
