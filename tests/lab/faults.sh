@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# faults.sh - what befalls a capture: killed, full disk, reader gone, suspended, interrupted,
-# devices gone (TAP, root).
+# faults.sh - what befalls a capture: killed, full disk, reader gone, suspended, interrupted, clock
+# stepped, devices gone (TAP, root).
 # Time limit: 300 s
 #
 # shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
@@ -159,12 +159,6 @@ fi
 
 # ---- a node that is suspended, or a capture that is ----
 
-# The podhop below `lab exec`.
-podhop_pid() {
-	local pid=$1 child
-	while child=$(pgrep -P "$pid" | head -n 1) && [[ -n $child ]]; do pid=$child; done
-	echo "$pid"
-}
 stopped() { [[ $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status") == T ]]; }
 
 capture node1 default/web -s 128 -B 256 -w "$dir/sleep.pcapng" --json
@@ -218,6 +212,54 @@ else
 		not_ok "... and it was interrupted" "$(<"$dir/storm.count") times"
 	fi
 fi
+
+# ---- the system clock is stepped while packets flow ----
+
+# stepped MS TIMES OPTIONS...: a stream through all hops, the clock stepped by MS milliseconds at a
+# time (tests/preload/clockstep.c); sets $status
+stepped() {
+	local ms=$1 times=$2 pid sender i
+	shift 2
+	: >"$dir/step.err"
+	CLOCKSTEP_MS=$ms LD_PRELOAD=$BUILD/preload/clockstep.so "$lab" exec node1 "$PODHOP" capture default/web \
+		--host-root "$NODE1_ROOT" -s 128 --json -w "$dir/step.pcapng" "$@" \
+		>"$dir/step.out" 2>"$dir/step.err" </dev/null &
+	pid=$!
+	jobs_started+=("$pid")
+	wait_for "$dir/step.err" 'capturing on' "$pid"
+	on web "$TOOLS/udpgen" -n 4000 -s 64 -r 2000 -p 5301 "$POD_API_IP" >/dev/null 2>&1 &
+	sender=$!
+	jobs_started+=("$sender")
+	for ((i = 0; i < times; i++)); do
+		until (($(stat -c %s "$dir/step.pcapng") > 100000 * (i + 1))); do sleep 0.02; done
+		kill -USR2 "$(podhop_pid "$pid")"
+	done
+	wait "$sender"
+	kill -TERM "$(podhop_pid "$pid")"
+	wait "$pid"
+	status=$?
+}
+# The stream's 16,000 observations are all there, no packet is called lost, the file has all frames.
+step_is_told() {
+	local steps=$1
+	[[ $status == 0 ]] && jq -e --arg steps "$steps" '.capture.observations >= 16000 and
+		([.losses[] | select(.verdict == "lost")] == []) and
+		(if $steps == "0" then .capture.clock_steps == 0 and .packets.complete == .packets.total
+		 else .capture.clock_steps > 0 end)' "$dir/step.out" >/dev/null &&
+		[[ $(tshark -r "$dir/step.pcapng" -T fields -e frame.number 2>/dev/null | tail -n 1) == \
+			$(jq .capture.observations "$dir/step.out") ]]
+}
+# By less than the capture sorts (and the look-ahead spans) a step is disorder, and no more.
+for step in "-3600000 1 told" "3600000 1 told" "-5000 3 told" "-300 1 0" "-30 1 0"; do
+	read -r ms times steps <<<"$step"
+	stepped "$ms" "$times"
+	if step_is_told "$steps"; then
+		ok "the clock is stepped by $ms ms, $times x: all frames, nothing lost, steps: $steps"
+	else
+		not_ok "the clock is stepped by $ms ms, $times x" "$(jq -c '[.capture.observations,
+			.packets, .capture.clock_steps, .losses]' "$dir/step.out"; tail -n 2 "$dir/step.err")"
+	fi
+done
 
 # ---- devices that go away ----
 

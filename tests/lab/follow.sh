@@ -12,12 +12,6 @@ need jq tshark tcpdump ip
 lab_up
 
 status_words() { awk '/^(CapEff|NoNewPrivs|Seccomp):/ { printf "%s%s ", $1, $2 }' "/proc/$1/status"; }
-# The podhop below `lab exec`.
-podhop_pid() {
-	local pid=$1 child
-	while child=$(pgrep -P "$pid" | head -n 1) && [[ -n $child ]]; do pid=$child; done
-	echo "$pid"
-}
 
 # ---- without --follow nothing is kept ----
 

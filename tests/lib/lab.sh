@@ -161,6 +161,13 @@ capture_end() {
 	status=$?
 }
 
+# podhop_pid PID: the podhop below a `lab exec`
+podhop_pid() {
+	local pid=$1 child
+	while child=$(pgrep -P "$pid" | head -n 1) && [[ -n $child ]]; do pid=$child; done
+	echo "$pid"
+}
+
 # tcp CLIENT-POD SERVER-POD ADDRESS [client options] [-- server options]: one stream, to its end
 tcp() {
 	local from=$1 to=$2 address=$3 family=-4 client=() server_pid
