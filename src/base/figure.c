@@ -115,17 +115,20 @@ const char *figure_duration(uint64_t ns, char out[static FIGURE_MAX])
 
 const char *figure_pct(uint64_t part, uint64_t whole, char out[static FIGURE_MAX])
 {
-	long double pct;
 	char q[FIGURE_MAX];
-	uint64_t tenths;
+	uint64_t percent, rest, tenths;
 
 	out[0] = '\0';
 	if (!whole)
 		return out;
-	/* part * 1000 may not fit 64 bits; a long double has their 64 digits (x86) or enough. */
-	pct = (long double)part * 1000 / (long double)whole;
-	tenths = pct < 1e18L ? (uint64_t)pct : (uint64_t)1e18L;
-	snprintf(out, FIGURE_MAX, "%.30s.%" PRIu64 " %%", figure_count(tenths / 10, q),
+	percent = part / whole < UINT64_MAX / 100 ? part / whole * 100 : UINT64_MAX / 100 * 100;
+	rest = part % whole;
+	/* Cut, not rounded, and below 100 % as long as anything is missing. */
+	if (whole <= UINT64_MAX / 1000)
+		tenths = rest * 1000 / whole;
+	else
+		tenths = rest / (whole / 1000) < 999 ? rest / (whole / 1000) : 999;
+	snprintf(out, FIGURE_MAX, "%.30s.%" PRIu64 " %%", figure_count(percent + tenths / 10, q),
 		 tenths % 10);
 	return out;
 }

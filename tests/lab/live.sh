@@ -125,8 +125,8 @@ is_restored 'q'
 
 screen_up
 start ping_pid "$dir/ping" "$lab" exec node1/web ping -i 0.1 "$POD_API_IP"
-shows '4>3>2>1  ok'
-like 'a packet with its path in the hops'\'' numbers' "$(pane)" 'out 1>2>3>4  ok .* icmp 10\.244\.1\.2 > 10'
+shows '4>3>2>1 ok'
+like 'a packet with its path in the hops'\'' numbers' "$(pane)" 'out 1>2>3>4 ok .* icmp 10\.244\.1\.2 > 10'
 key Down Enter
 shows ' packet [0-9]*, [a-z]*, complete '
 frozen=$(pane)

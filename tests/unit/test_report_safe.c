@@ -122,8 +122,10 @@ static void test_figures(void **state)
 	assert_string_equal(figure_pct(50, 1448, out), "3.4 %");
 	assert_string_equal(figure_pct(1, 1, out), "100.0 %");
 	assert_string_equal(figure_pct(UINT64_MAX - 1, UINT64_MAX, out), "99.9 %");
-	figure_pct(UINT64_MAX, 1, out);
-	assert_int_equal(strlen(out), strlen("100,000,000,000,000,000.0 %"));
+	assert_string_equal(figure_pct(UINT64_MAX / 2, UINT64_MAX, out), "50.0 %");
+	assert_string_equal(figure_pct(3, 2, out), "150.0 %");
+	assert_string_equal(figure_pct(2, 3, out), "66.6 %");
+	assert_string_equal(figure_pct(UINT64_MAX, 1, out), "18,446,744,073,709,551,600.0 %");
 }
 
 static char *written(unsigned wrap, const char *a, const char *b)
