@@ -2,9 +2,9 @@
 /*
  * clockstep.c - LD_PRELOAD: the system clock is stepped under a capture.
  *
- * The machine's clock belongs to others, and no namespace has one of its own. So what comes of it is
- * stepped: CLOCK_REALTIME as the program reads it, and the stamps of frames as libpcap hands them
- * out. Each SIGUSR2 adds $CLOCKSTEP_MS (may be negative) from that moment on; a frame that
+ * The machine's clock belongs to others, and no namespace has one of its own. So what comes of it
+ * is stepped: CLOCK_REALTIME as the program reads it, and the stamps of frames as libpcap hands
+ * them out. Each SIGUSR2 adds $CLOCKSTEP_MS (may be negative) from that moment on; a frame that
  * the kernel stamped before keeps its stamp, as it would with a real step. Stamps are
  * microseconds: not for --nano.
  */
