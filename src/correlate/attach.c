@@ -146,7 +146,6 @@ static void set_route(struct flow *f, enum model_route_kind route)
 static void learn_node(struct correlate *c, const struct packet *p, struct flow *f, unsigned way)
 {
 	bool back_again = way == MODEL_WAY_OUT && f->to_node && p->n_sightings > 1;
-	struct result_tuple t;
 	uint32_t back;
 
 	if (back_again && !f->by_node) {
@@ -157,8 +156,7 @@ static void learn_node(struct correlate *c, const struct packet *p, struct flow 
 		return;
 	f->to_node = true;
 	flow_forget_track(f);
-	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
-	back = flow_find(c, &t, flow_hash(c, &t));
+	back = flow_back(c, &c->flow[f->pod_view].tuple);
 	if (back != NONE) {
 		flow_forget_track(flow_root(c, back));
 		if (flow_root(c, back)->route == MODEL_ROUTE_LOCAL)
@@ -195,8 +193,7 @@ static void learn_route(struct correlate *c, const struct packet *p, struct flow
 		   p->direction == MODEL_DIRECTION_INGRESS &&
 		   (c->captured_roles & others) == others &&
 		   path_route(c, &o->tuple.src) != MODEL_ROUTE_NODE) {
-		struct result_tuple t = flow_reverse_tuple(&o->tuple);
-		uint32_t back = flow_find(c, &t, flow_hash(c, &t));
+		uint32_t back = flow_back(c, &o->tuple);
 
 		/* But the node's answers pass the bridge, where this one was missed. */
 		if (back != NONE && flow_root(c, back)->to_node)

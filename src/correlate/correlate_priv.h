@@ -509,6 +509,8 @@ uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint
 			   uint32_t ip_header_len);
 
 struct result_tuple flow_reverse_tuple(const struct result_tuple *t);
+/* The flow of the packets that answer those of t; NONE: none was seen. */
+uint32_t flow_back(const struct correlate *c, const struct result_tuple *t);
 
 /* ---- match.c: the rules in their order; `same` and `new` */
 /* Sets the way of o where only the frames before it tell. */

@@ -271,6 +271,13 @@ struct result_tuple flow_reverse_tuple(const struct result_tuple *t)
 	return r;
 }
 
+uint32_t flow_back(const struct correlate *c, const struct result_tuple *t)
+{
+	const struct result_tuple back = flow_reverse_tuple(t);
+
+	return flow_find(c, &back, flow_hash(c, &back));
+}
+
 /* a < b in sequence space (RFC 9293, 3.4). */
 static bool seq_before(uint32_t a, uint32_t b)
 {
@@ -331,10 +338,8 @@ uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint
 	uint32_t back = NONE, mss = f->mss, views[2] = { f->pod_view, f->far_view };
 
 	for (unsigned i = 0; i < 2 && back == NONE; i++) {
-		if (views[i] == NONE)
-			continue;
-		struct result_tuple t = flow_reverse_tuple(&c->flow[views[i]].tuple);
-		back = flow_find(c, &t, flow_hash(c, &t));
+		if (views[i] != NONE)
+			back = flow_back(c, &c->flow[views[i]].tuple);
 	}
 	if (back == NONE)
 		return 0;

@@ -161,13 +161,11 @@ static bool goes_nowhere(const struct correlate *c, const struct packet *p)
 static bool passes_node(const struct correlate *c, const struct packet *p)
 {
 	const struct flow *f = flow_root(c, p->flow);
-	struct result_tuple t;
 	uint32_t back;
 
 	if (p->direction == MODEL_DIRECTION_EGRESS)
 		return f->to_node;
-	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
-	back = flow_find(c, &t, flow_hash(c, &t));
+	back = flow_back(c, &c->flow[f->pod_view].tuple);
 	return back != NONE && flow_root(c, back)->to_node;
 }
 
@@ -373,15 +371,13 @@ static bool may_be_local(const struct correlate *c, const struct packet *p)
 static bool may_be_node(const struct correlate *c, const struct packet *p)
 {
 	const struct flow *f = flow_root(c, p->flow), *g;
-	struct result_tuple t;
 	uint32_t back;
 
 	if (c->net->routes_known || p->direction != MODEL_DIRECTION_EGRESS ||
 	    f->route != MODEL_ROUTE_UNKNOWN || more_of(c, p)->error ||
 	    !(seen_roles(c, p) & BIT(MODEL_ROLE_BRIDGE)))
 		return false;
-	t = flow_reverse_tuple(&c->flow[f->pod_view].tuple);
-	back = flow_find(c, &t, flow_hash(c, &t));
+	back = flow_back(c, &c->flow[f->pod_view].tuple);
 	if (back == NONE)
 		return false;
 	g = flow_root(c, back);
