@@ -106,8 +106,7 @@ static bool ended_before(const struct correlate *c, const struct packet *p, uint
 static bool was_cut(const struct correlate *c, const struct packet *p)
 {
 	for (unsigned i = 0; i < c->n_hops; i++)
-		if (c->hop[i].n_cut && p->first_ns <= c->hop[i].cut_last_ns &&
-		    c->hop[i].cut_first_ns <= p->first_ns + c->cfg.window_ns)
+		if (time_span_meets(&c->hop[i].cut, p->first_ns, p->first_ns + c->cfg.window_ns))
 			return true;
 	return false;
 }

@@ -94,16 +94,6 @@ static bool wants_verdict(struct packet *p, const struct correlate *c,
 	return true;
 }
 
-static void note_cut(struct hop_state *h, int64_t time_ns)
-{
-	if (!h->n_cut++)
-		h->cut_first_ns = h->cut_last_ns = time_ns;
-	else if (time_ns < h->cut_first_ns)
-		h->cut_first_ns = time_ns;
-	else if (time_ns > h->cut_last_ns)
-		h->cut_last_ns = time_ns;
-}
-
 correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 			     bool *ret_asks_filter)
 {
@@ -111,7 +101,7 @@ correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 	if (o->time_ns > c->now_ns)
 		correlate_advance(c, o->time_ns);
 	if (o->flags & OBS_CUT)
-		note_cut(&c->hop[o->hop], o->time_ns);
+		time_span_add(&c->hop[o->hop].cut, o->time_ns);
 	if (o->kind == KIND_NOT_IP || o->kind == KIND_MALFORMED) {
 		c->last.packet = NONE;
 		if (o->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)

@@ -11,6 +11,7 @@
 
 #include "podhop/correlate.h"
 #include "podhop/hist.h"
+#include "podhop/span.h"
 
 #define NONE 0xffffffffu
 
@@ -331,8 +332,7 @@ struct hop_state {
 	bool drops_anytime;	/* some could not be noted */
 	bool drops_untold;	/* the capture does not say whether there were any */
 	/* From the first to the last of the frames here that were OBS_CUT. */
-	uint64_t n_cut;
-	int64_t cut_first_ns, cut_last_ns;
+	struct time_span cut;
 	struct drop_span *drops;	/* DROP_SPANS_MAX of them, made with the first */
 };
 

@@ -64,6 +64,8 @@ static int files_open(const struct doctor_view *v, const char *path, int flags)
 	};
 	long fd;
 
+	if (v->sealed)
+		return -EACCES;
 	if (v->root < 0) {
 		fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 		return fd < 0 ? -errno : (int)fd;
@@ -116,18 +118,27 @@ static int files_read_fd(int fd, struct buf *b)
 
 int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b)
 {
-	int fd = v->sealed ? -EACCES : files_open(v, path, O_RDONLY);
+	int fd = files_open(v, path, O_RDONLY);
 
 	return fd < 0 ? fd : files_read_fd(fd, b);
 }
 
-int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b)
+/* A descriptor or -errno. */
+static int proc_open(const struct doctor_view *v, const char *path)
 {
-	int fd = v->sealed ? -1 : openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd;
 
 	if (v->sealed)
 		return -EACCES;
-	return fd < 0 ? -errno : files_read_fd(fd, b);
+	fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b)
+{
+	int fd = proc_open(v, path);
+
+	return fd < 0 ? fd : files_read_fd(fd, b);
 }
 
 /* NULL in *ret where there is none that can be read. Only -ENOMEM fails. */
@@ -156,12 +167,10 @@ int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret)
 	long value;
 	int fd;
 
-	if (v->sealed)
-		return -EACCES;
 	snprintf(path, sizeof(path), "sys/net/%s", key);
-	fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = proc_open(v, path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	do
 		n = read(fd, text, sizeof(text) - 1);
 	while (n < 0 && errno == EINTR);

@@ -26,10 +26,8 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 /* Was a packet of that time beyond telling at some hop of the node? */
 static bool cut_at(const struct verify *v, unsigned node, int64_t time_ns)
 {
-	const struct node *n = &v->node[node];
-
-	return n->n_cut && n->cut_first_ns - v->cfg.window_ns <= time_ns &&
-	       time_ns <= n->cut_last_ns + v->cfg.window_ns;
+	return time_span_meets(&v->node[node].cut, time_ns - v->cfg.window_ns,
+			       time_ns + v->cfg.window_ns);
 }
 
 /* Is the packet one of those that both captures could show? */

@@ -244,20 +244,10 @@ void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns)
 
 /* ------------------------------------------------------------------ input */
 
-static void note_cut(struct node *n, int64_t time_ns)
-{
-	if (!n->n_cut++)
-		n->cut_first_ns = n->cut_last_ns = time_ns;
-	else if (time_ns < n->cut_first_ns)
-		n->cut_first_ns = time_ns;
-	else if (time_ns > n->cut_last_ns)
-		n->cut_last_ns = time_ns;
-}
-
 void verify_packet(struct verify *v, unsigned node, const struct result_packet *p)
 {
 	if (p->cut)
-		note_cut(&v->node[node], p->time_ns);
+		time_span_add(&v->node[node].cut, p->time_ns);
 	if (v->solo)
 		verify_solo_packet(v, p);
 	else
@@ -634,7 +624,7 @@ static void drop_reasons(const struct verify *v, struct verify_result *r)
 					      v->node[k].name, v->node[k].dropped[role],
 					      model_role_name(role));
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
-		if (v->node[k].n_cut)
+		if (v->node[k].cut.any)
 			verify_reason(r,
 				      "the snap length cut headers in the capture of %s: what it "
 				      "did not show may have been there",

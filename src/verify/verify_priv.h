@@ -9,6 +9,7 @@
 #define VERIFY_PRIV_H
 
 #include "podhop/hist.h"
+#include "podhop/span.h"
 #include "podhop/verify.h"
 
 #define NONE 0xffffffffu
@@ -169,8 +170,7 @@ struct node {
 	uint64_t dropped[MODEL_ROLE_COUNT];
 	bool dropped_any_time[MODEL_ROLE_COUNT];
 	/* From the first to the last packet whose headers may have been cut (result_packet). */
-	uint64_t n_cut;
-	int64_t cut_first_ns, cut_last_ns;
+	struct time_span cut;
 };
 
 struct delay_sample {
