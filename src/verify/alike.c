@@ -30,7 +30,7 @@
 
 #define SETTLED_WINDOWS 4 /* for look-alikes to show: 8 s, longer than most heartbeats' period */
 #define USUAL_LEAST_NS 50000 /* delays vary by so much at least */
-#define TRY_AFTER 8u /* packets more than at the last try */
+#define TRY_FIRST_NS 10000000LL /* after both have begun */
 #define POOR_FACTOR 4 /* delays beyond the usual that differ by less are alike */
 
 bool verify_is_same(const struct sent *s, const struct received *r)
@@ -63,7 +63,7 @@ static unsigned count_same(const struct verify *v, const struct received *r, uin
 
 	for (uint32_t i = v->sent_bucket[r->key & v->mask]; i != NONE && n < CHAIN_MAX;
 	     i = v->sent[i].next, n++)
-		if (verify_is_same(&v->sent[i], r)) {
+		if (v->sent[i].time_ns <= v->sent_until_ns && verify_is_same(&v->sent[i], r)) {
 			*ret_one = i;
 			same++;
 		}
@@ -73,6 +73,8 @@ static unsigned count_same(const struct verify *v, const struct received *r, uin
 /* What was received and waits: does another one look like r? */
 static bool another_received(const struct verify *v, const struct received *r)
 {
+	/* Those before are held or not, as memory goes. */
+	int64_t from = r->time_ns - 2 * v->cfg.window_ns;
 	unsigned n = 0;
 
 	if (r->prev == NONE && r->next == NONE)
@@ -81,7 +83,8 @@ static bool another_received(const struct verify *v, const struct received *r)
 	     i = v->received[i].next, n++) {
 		const struct received *o = &v->received[i];
 
-		if (o != r && o->key == r->key && o->from == r->from && o->to == r->to &&
+		if (o != r && o->time_ns >= from && o->first_ns <= v->received_until_ns &&
+		    o->key == r->key && o->from == r->from && o->to == r->to &&
 		    o->size == r->size && o->head == r->head && o->body == r->body &&
 		    o->sig == r->sig && o->ip_id == r->ip_id)
 			return true;
@@ -198,7 +201,7 @@ static struct candidates find_candidates(const struct verify *v, const struct re
 		const struct sent *s = &v->sent[i];
 		enum verify_fit fit;
 
-		if (!verify_is_same(s, r))
+		if (s->time_ns > v->sent_until_ns || !verify_is_same(s, r))
 			continue;
 		fit = verify_fit_of(v, s, r);
 		if (fit == VERIFY_FIT_NOT)
@@ -233,8 +236,8 @@ static bool leave_open(struct verify *v, const struct received *r, uint32_t take
 	     i = v->sent[i].next, n++) {
 		struct sent *s = &v->sent[i];
 
-		if (i == taken || !verify_is_same(s, r) || !verify_is_free(v, s, 0, r->size) ||
-		    verify_fit_of(v, s, r) != fit)
+		if (i == taken || s->time_ns > v->sent_until_ns || !verify_is_same(s, r) ||
+		    !verify_is_free(v, s, 0, r->size) || verify_fit_of(v, s, r) != fit)
 			continue;
 		if (fit == VERIFY_FIT_POOR && delay_of(v, s, r) > most)
 			continue;
@@ -288,48 +291,35 @@ static bool tells_time(const struct sent *s, const struct received *r)
 	       !(s->flags & SENT_RETRANSMISSION);
 }
 
-/*
- * Have both nodes come as far as the later of the two? One that is read ahead of the other, from
- * a pipe beside one that hangs, has shown packets whose like the other will show only later.
- */
-static bool is_reached(const struct verify *v, const struct sent *s, const struct received *r)
+void verify_meet(struct verify *v, const struct sent *s)
 {
-	int64_t sent = verify_in_step(v, s->from, s->wire_ns);
-	int64_t came = verify_in_step(v, s->to, r->first_ns), later = sent > came ? sent : came;
-	const unsigned node[] = { s->from, s->to };
+	const struct received *only = NULL;
+	unsigned n = 0, same = 0;
+	uint32_t one;
 
-	for (unsigned k = 0; k < 2; k++) {
-		int64_t frontier = v->node[node[k]].frontier_ns;
-
-		if (frontier == INT64_MIN ||
-		    (frontier != INT64_MAX && verify_in_step(v, node[k], frontier) <= later))
-			return false;
-	}
-	return true;
-}
-
-void verify_meet(struct verify *v, struct received *r)
-{
-	uint32_t i = NONE;
-
-	if (!verify_has_offset(v, r->from, r->to) ||
-	    verify_pair_of(v, r->from, r->to)->line.known || count_same(v, r, &i) != 1 ||
-	    !(v->sent[i].flags & SENT_STRONG) || !tells_time(&v->sent[i], r) ||
-	    !is_near(v, &v->sent[i], r) || another_received(v, r))
+	if (!(s->flags & SENT_STRONG) || !verify_pair_of(v, s->from, s->to)->weak)
 		return;
-	verify_clock_sample(v, &v->sent[i], r);
+	v->sent_until_ns = s->time_ns + v->cfg.window_ns;
+	v->received_until_ns = verify_convert(v, s->from, s->to, s->time_ns) + v->cfg.window_ns;
+	for (uint32_t i = v->received_bucket[s->key & v->mask]; i != NONE && n < CHAIN_MAX;
+	     i = v->received[i].next, n++)
+		if (v->received[i].first_ns <= v->received_until_ns &&
+		    verify_is_same(s, &v->received[i])) {
+			only = &v->received[i];
+			same++;
+		}
+	if (same == 1 && count_same(v, only, &one) == 1 && tells_time(s, only))
+		verify_clock_sample(v, s, only);
 }
 
-static bool is_settled(const struct verify *v, unsigned node, int64_t time_ns)
+/* Long ago at until_ns, by the node's clock. */
+static bool is_settled(const struct verify *v, int64_t time_ns, int64_t until_ns)
 {
-	int64_t frontier = v->node[node].frontier_ns;
-
-	return frontier == INT64_MAX ||
-	       (frontier != INT64_MIN && frontier - time_ns >= SETTLED_WINDOWS * v->cfg.window_ns);
+	return until_ns == INT64_MAX || until_ns - time_ns >= SETTLED_WINDOWS * v->cfg.window_ns;
 }
 
 /* strong: only by packets that are one of their kind by themselves. */
-static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool strong, bool at_once)
+static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool strong)
 {
 	struct direction *d = verify_direction_of(v, from, to);
 	struct pair *p = verify_pair_of(v, from, to);
@@ -337,7 +327,7 @@ static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool stro
 	for (uint32_t k = 0; k < d->received.n; k++) {
 		struct received *r = &v->received[d->received.at[k]];
 		uint32_t i = NONE;
-		unsigned same = count_same(v, r, &i);
+		unsigned same = r->first_ns <= v->received_until_ns ? count_same(v, r, &i) : 0;
 
 		if (!same)
 			continue;
@@ -348,26 +338,64 @@ static void acquaint_way(struct verify *v, unsigned from, unsigned to, bool stro
 		const struct sent *s = &v->sent[i];
 		if (!tells_time(s, r) || strong != ((s->flags & SENT_STRONG) != 0))
 			continue;
-		if (at_once ||
-		    (strong ? is_reached(v, s, r)
-			    : is_settled(v, from, s->wire_ns) && is_settled(v, to, r->first_ns)))
+		if (strong || (is_settled(v, s->wire_ns, v->sent_until_ns) &&
+			       is_settled(v, r->first_ns, v->received_until_ns)))
 			verify_clock_sample(v, s, r);
 	}
 }
 
-static void acquaint_pair(struct verify *v, unsigned a, unsigned b, bool at_once)
+/* until_ns: what was seen later, as verify_in_step() has it, is not looked at. */
+static void look_both_ways(struct verify *v, unsigned a, unsigned b, int64_t until_ns)
+{
+	const unsigned node[] = { a, b };
+
+	for (unsigned strong = 2; strong-- && !verify_has_offset(v, a, b);)
+		for (unsigned k = 0; k < 2; k++) {
+			bool all = until_ns == INT64_MAX;
+
+			v->sent_until_ns =
+				all ? until_ns : verify_out_of_step(v, node[k], until_ns);
+			v->received_until_ns =
+				all ? until_ns : verify_out_of_step(v, node[!k], until_ns);
+			acquaint_way(v, node[k], node[!k], strong);
+		}
+}
+
+static int64_t frontier_in_step(const struct verify *v, unsigned node)
+{
+	int64_t t = v->node[node].frontier_ns;
+
+	return t == INT64_MIN || t == INT64_MAX ? t : verify_in_step(v, node, t);
+}
+
+/*
+ * At moments that the captures' times set, not how they are read; seldom, and ever more seldom,
+ * because each time all that is held is gone through.
+ */
+static void acquaint_pair(struct verify *v, unsigned a, unsigned b)
 {
 	struct pair *p = verify_pair_of(v, a, b);
+	const struct node *na = &v->node[a], *nb = &v->node[b];
+	int64_t known = frontier_in_step(v, a), end;
 
-	if (verify_has_offset(v, a, b))
+	if (verify_has_offset(v, a, b) || !na->told || !nb->told)
 		return;
-	/* Seldom, and ever more seldom: each time all that is held is gone through. */
-	if (!at_once && v->n_taken < p->next_try)
-		return;
-	p->next_try = v->n_taken + v->n_taken / 2 + TRY_AFTER;
-	for (unsigned strong = 2; strong-- && !verify_has_offset(v, a, b);) {
-		acquaint_way(v, a, b, strong, at_once);
-		acquaint_way(v, b, a, strong, at_once);
+	if (!p->begun) {
+		int64_t x = verify_in_step(v, a, na->first_ns);
+		int64_t y = verify_in_step(v, b, nb->first_ns);
+
+		p->begin_ns = x > y ? x : y;
+		p->try_ns = p->begin_ns + TRY_FIRST_NS;
+		p->begun = true;
+	}
+	if (frontier_in_step(v, b) < known)
+		known = frontier_in_step(v, b);
+	end = verify_in_step(v, a, na->last_ns);
+	if (verify_in_step(v, b, nb->last_ns) > end)
+		end = verify_in_step(v, b, nb->last_ns);
+	while (!verify_has_offset(v, a, b) && p->try_ns <= known && p->try_ns <= end) {
+		look_both_ways(v, a, b, p->try_ns);
+		p->try_ns += TRY_FIRST_NS + (p->try_ns - p->begin_ns) / 4;
 	}
 }
 
@@ -382,7 +410,10 @@ void verify_acquaint(struct verify *v)
 		v->next_full = v->n_taken + v->n_packets / 8;
 		at_once = true;
 	}
-	for (unsigned k = 0; k < n * n; k++)
-		if (k / n < k % n)
-			acquaint_pair(v, k / n, k % n, at_once);
+	for (unsigned a = 0; a < n; a++)
+		for (unsigned b = a + 1; b < n; b++) {
+			acquaint_pair(v, a, b);
+			if (at_once)
+				look_both_ways(v, a, b, INT64_MAX);
+		}
 }

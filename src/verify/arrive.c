@@ -3,9 +3,8 @@
  * arrive.c - packets as the nodes' pipelines close them: whose they are, and into the tables.
  *
  * Theory of operation. A packet that leaves its node goes into the table of sent ones, under the
- * keys it can be found by; one that comes in into the heap of received ones. As long as nobody
- * knows the clocks' offset each is held against the other side at once: the first that is
- * surely the same tells it (alike.c). Full tables decide their oldest packet early.
+ * keys it can be found by; one that comes in into the heap of received ones. Full tables decide
+ * their oldest packet early.
  */
 #include "verify_priv.h"
 
@@ -14,8 +13,6 @@
 #include <stdlib.h>
 
 #include "podhop/hash.h"
-
-#define TIME_MAX_NS 4000000000000000000LL /* the year 2096 */
 
 #define EVICT_LOOK 64 /* of the oldest, for one that has arrived */
 
@@ -65,6 +62,7 @@ static void evict_received(struct verify *v)
 			best = &v->direction[k];
 	}
 	uint32_t i = verify_heap_pop(v, &best->received, verify_received_before);
+	v->sent_until_ns = v->received_until_ns = INT64_MAX;
 	if (!verify_has_offset(v, v->received[i].from, v->received[i].to) ||
 	    !verify_claim_any(v, &v->received[i]))
 		v->evicted_received++;
@@ -206,23 +204,9 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		return;
 	}
 
-	unsigned n = 0;
-	uint32_t next;
-	bool unknown = !verify_pair_of(v, from, to)->line.known;
-	bool late = verify_has_offset(v, from, to) && d->done_ns != INT64_MIN &&
-		    verify_convert(v, from, to, s->time_ns) < d->done_ns;
-	for (uint32_t k = v->received_bucket[s->key & v->mask];
-	     (unknown || late) && k != NONE && n < CHAIN_MAX; k = next, n++) {
-		struct received *r = &v->received[k];
-
-		next = r->next;
-		if (r->key != s->key)
-			continue;
-		verify_meet(v, r);
-		if (late && r->unclaimed && verify_claim_any(v, r))
-			verify_unclaim_end(v, r);
-	}
-	if (late && s->got < s->size)
+	/* What came of it may have been dropped already (verify_find_unclaimed()). */
+	if (verify_has_offset(v, from, to) && d->done_ns != INT64_MIN &&
+	    verify_convert(v, from, to, s->time_ns) < d->done_ns - 2 * v->cfg.window_ns)
 		s->flags |= SENT_LATE;
 }
 
@@ -323,11 +307,8 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 	if (r->next != NONE)
 		v->received[r->next].prev = i;
 	v->received_bucket[r->key & v->mask] = i;
-	if (!verify_heap_push(v, &d->received, i, verify_received_before)) {
+	if (!verify_heap_push(v, &d->received, i, verify_received_before))
 		verify_received_free(v, i);
-		return;
-	}
-	verify_meet(v, r);
 }
 
 /* ------------------------------------------------------------- whose packet */
@@ -378,9 +359,7 @@ void verify_deliver_packet(struct verify *v, unsigned node, const struct result_
 	const struct model_net *net = v->node[node].net;
 	int other;
 
-	/* Times beyond a century are a damaged file's; sums of them would overflow. */
-	if (!p->n_sightings || addr_is_multicast(&wire->dst) || p->time_ns < 0 ||
-	    p->time_ns > TIME_MAX_NS)
+	if (!p->n_sightings || addr_is_multicast(&wire->dst))
 		return;
 	switch (course_of(&v->node[node], p)) {
 	case COURSE_LEAVES:

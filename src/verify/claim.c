@@ -131,8 +131,8 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 		s->flags |= SENT_DOUBT;
 	v->matched++;
 	if (lo == 0 && !(s->flags & SENT_TIMED)) {
-		if (from == 0 && !r->alike && !(s->flags & SENT_RETRANSMISSION) && s->wire_ns &&
-		    r->first_ns)
+		if (from == 0 && !r->alike && !(s->flags & (SENT_RETRANSMISSION | SENT_ALTERED)) &&
+		    s->wire_ns && r->first_ns)
 			verify_clock_sample(v, s, r);
 		verify_outer_compare(d, s, r);
 		if (fresh && !r->unsure) {
@@ -273,8 +273,9 @@ static uint32_t stream_at(const struct verify *v, const struct received *r, uint
 		const struct sent *s = &v->sent[i];
 		uint32_t ahead = s->start - seq, offset = seq - s->start;
 
-		if (v->link[k].key != key || s->tuple_hash != r->tuple_hash || s->sig != r->sig ||
-		    s->from != r->from || s->to != r->to || s->kind != RESULT_KIND_STREAM)
+		if (v->link[k].key != key || s->time_ns > v->sent_until_ns ||
+		    s->tuple_hash != r->tuple_hash || s->sig != r->sig || s->from != r->from ||
+		    s->to != r->to || s->kind != RESULT_KIND_STREAM)
 			continue;
 		if (!verify_ids_fit(s, r, (int32_t)(r->start - s->start)))
 			continue;
@@ -365,8 +366,9 @@ static bool claim_fragments(struct verify *v, struct received *r)
 
 		if (r->kind != RESULT_KIND_FRAGMENTS && s->kind != RESULT_KIND_FRAGMENTS)
 			continue;
-		if (v->link[k].key != r->fragments || s->from != r->from || s->to != r->to ||
-		    s->taken || r->size > s->size || (r->size == s->size && sums_differ(s, r)))
+		if (v->link[k].key != r->fragments || s->time_ns > v->sent_until_ns ||
+		    s->from != r->from || s->to != r->to || s->taken || r->size > s->size ||
+		    (r->size == s->size && sums_differ(s, r)))
 			continue;
 		if (best == NONE || verify_sent_before(v, i, best))
 			best = i;
@@ -387,4 +389,36 @@ bool verify_claim_any(struct verify *v, struct received *r)
 	if (r->kind == RESULT_KIND_STREAM)
 		return claim_stream(v, r);
 	return r->size > MAY_FRAGMENT && claim_fragments(v, r);
+}
+
+/* Is r, of the same flow, all or a part of s, by place and size? */
+static bool may_be_of(const struct sent *s, const struct received *r)
+{
+	if (r->kind == RESULT_KIND_STREAM && s->kind == RESULT_KIND_STREAM)
+		return r->start - s->start < s->size || s->start - r->start < r->size;
+	return r->key == s->key || (r->kind != s->kind && r->size <= s->size && r->has_id &&
+				    s->flags & SENT_HAS_ID && r->ip_id == s->ip_id);
+}
+
+void verify_find_unclaimed(struct verify *v, const struct sent *s)
+{
+	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
+	uint32_t next;
+	unsigned n = 0;
+
+	v->sent_until_ns = s->time_ns + v->cfg.window_ns;
+	v->received_until_ns = there + v->cfg.window_ns;
+	for (uint32_t i = v->same_bucket[s->tuple_hash & v->mask];
+	     i != NONE && n < CHAIN_MAX && s->got < s->size; i = next, n++) {
+		struct received *r = &v->received[i];
+
+		next = r->same_next;
+		if (r->tuple_hash != s->tuple_hash || r->from != s->from || r->to != s->to ||
+		    r->time_ns < there - v->cfg.window_ns || r->time_ns > v->received_until_ns ||
+		    !may_be_of(s, r))
+			continue;
+		/* Stays in the list of unclaimed ones by age, but nobody finds it any more. */
+		if (verify_claim_any(v, r))
+			verify_unclaim_end(v, r);
+	}
 }

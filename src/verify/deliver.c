@@ -22,9 +22,13 @@
  *                  the same bytes, fills no gap in the packet that was lost.
  *
  * Sent packets wait in a table until the receiver's time has passed them by a window;
- * received ones, in order of time, until all packets sent before them are known. Equal
- * packets are then told apart by time (alike.c). What the receiver shows that nobody sent
- * stays unclaimed for two windows: it may be a packet that was altered on the way.
+ * received ones until all packets sent before them are known. Equal packets are then told
+ * apart by time (alike.c). What the receiver shows that nobody sent stays unclaimed for two
+ * windows: it may be a packet that was altered on the way, or the clocks were wrong.
+ *
+ * Between two nodes each of these moments has its turn in order of time, and what was read
+ * beyond it is not looked at: so what is known then, and the result, does not depend on which
+ * node was read first, as long as no table is full.
  *
  * arrive.c takes packets in, claim.c finds what was sent in what was received, judge.c says what
  * came of it as far as the captures could show it (scope.c); when, is decided here.
@@ -33,12 +37,32 @@
 
 #include "deliver.h"
 
+/* Windows that what is unclaimed stays: verify_find_unclaimed(), verify_meet(). */
+#define KEEP 2
+#define KEEP_WEAK 6
+
+static int64_t plus(int64_t t, int64_t ns)
+{
+	return t > INT64_MAX - ns ? INT64_MAX : t + ns;
+}
+
+int64_t verify_slack_ns(const struct verify *v, unsigned from, unsigned to)
+{
+	const struct pair *p = verify_pair_of(v, from, to);
+
+	return SLACK_NS + (p->line.uncertainty_ns > 0 ? p->line.uncertainty_ns : 0);
+}
+
 static void process(struct verify *v, uint32_t i)
 {
 	struct received *r = &v->received[i];
 	struct direction *d = verify_direction_of(v, r->from, r->to);
 
 	r->queued = false;
+	/* As far as all is known now, whichever node was read further. */
+	v->sent_until_ns =
+		verify_convert(v, r->to, r->from, r->time_ns) + verify_slack_ns(v, r->from, r->to);
+	v->received_until_ns = r->time_ns;
 	if (verify_claim_any(v, r)) {
 		verify_received_free(v, i);
 		return;
@@ -68,93 +92,105 @@ bool verify_drop_unclaimed(struct verify *v, struct direction *d)
 
 /* ------------------------------------------------------------------- pumping */
 
-static int64_t plus(int64_t t, int64_t ns)
+/* What left and what came before that time, by the receiver's clock, has been given. */
+static int64_t known_until(const struct verify *v, unsigned from, unsigned to)
 {
-	return t > INT64_MAX - ns ? INT64_MAX : t + ns;
+	int64_t left = v->node[from].frontier_ns, came = v->node[to].frontier_ns;
+
+	if (left != INT64_MIN && left != INT64_MAX)
+		left = verify_convert(v, from, to, left) - verify_slack_ns(v, from, to);
+	return left < came ? left : came;
 }
 
-static int64_t slack_of(const struct verify *v, unsigned from, unsigned to)
-{
-	const struct pair *p = verify_pair_of(v, from, to);
+/* A received packet is to be found among the sent ones, or a sent one's time is over. */
+struct event {
+	struct direction *d;
+	bool judge;
+	int64_t due_ns; /* by the receiver's clock; all until then must be known */
+	int64_t time_ns; /* the same by the clock of the pair's reference */
+};
 
-	return SLACK_NS + (p->line.uncertainty_ns > 0 ? p->line.uncertainty_ns : 0);
+static void consider(struct event *best, const struct event *e)
+{
+	if (!best->d || e->time_ns < best->time_ns)
+		*best = *e;
 }
 
-/* Finds what was received among what was sent, as far as both are known. */
-static void pump_received(struct verify *v, unsigned from, unsigned to)
+/* Of both directions between two nodes the event that is due first; e.d is NULL: nothing waits. */
+static struct event next_event(struct verify *v, unsigned a, unsigned b)
 {
-	struct direction *d = verify_direction_of(v, from, to);
-	int64_t slack = slack_of(v, from, to), frontier = v->node[to].frontier_ns;
+	const unsigned from[] = { a, b };
+	int64_t slack = verify_slack_ns(v, a, b);
+	struct event best = { 0 };
 
-	if (!verify_has_offset(v, from, to))
+	for (unsigned k = 0; k < 2; k++) {
+		struct event e = { .d = verify_direction_of(v, from[k], from[!k]) };
+
+		if (!e.d->received.n)
+			continue;
+		e.due_ns = v->received[e.d->received.at[0]].time_ns;
+		e.time_ns = verify_convert(v, from[!k], a, e.due_ns);
+		consider(&best, &e);
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		struct event e = { .d = verify_direction_of(v, from[k], from[!k]), .judge = true };
+
+		if (!e.d->sent.n)
+			continue;
+		const struct sent *s = &v->sent[e.d->sent.at[0]];
+		if (verify_must_wait(v, s))
+			continue;
+		e.due_ns = plus(verify_convert(v, from[k], from[!k], s->time_ns),
+				v->cfg.window_ns + slack);
+		e.time_ns =
+			plus(verify_convert(v, from[k], a, s->time_ns), v->cfg.window_ns + slack);
+		consider(&best, &e);
+	}
+	return best;
+}
+
+/*
+ * All that is known of both directions, in order of time: what is known of the clocks when one
+ * packet is looked at is the same whichever node was read first.
+ */
+static void pump_pair(struct verify *v, unsigned a, unsigned b)
+{
+	const unsigned from[] = { a, b };
+	struct event e;
+
+	if (!verify_has_offset(v, a, b))
 		return;
-	/* A packet that is still to be told of as sent must not find its receivers gone through. */
-	if (v->node[from].frontier_ns != INT64_MAX) {
-		int64_t known =
-			v->node[from].frontier_ns == INT64_MIN
-				? INT64_MIN
-				: verify_convert(v, from, to, v->node[from].frontier_ns) - slack;
+	while ((e = next_event(v, a, b)).d) {
+		int64_t known = known_until(v, (unsigned)e.d->d.from, (unsigned)e.d->d.to);
 
-		if (known < frontier)
-			frontier = known;
+		if (known != INT64_MAX && e.due_ns >= known)
+			break;
+		if (e.judge)
+			verify_judge(v, verify_heap_pop(v, &e.d->sent, verify_sent_before), false);
+		else
+			process(v, verify_heap_pop(v, &e.d->received, verify_received_before));
 	}
-	while (d->received.n) {
-		uint32_t i = d->received.at[0];
-		int64_t t = v->received[i].time_ns;
+	for (unsigned k = 0; k < 2; k++) {
+		struct direction *d = verify_direction_of(v, from[k], from[!k]);
+		int64_t keep =
+			(verify_pair_of(v, a, b)->weak ? KEEP_WEAK : KEEP) * v->cfg.window_ns +
+			verify_slack_ns(v, a, b);
 
-		/* One that came earlier may close later: they are gone through in order. */
-		if (v->node[to].frontier_ns != INT64_MAX && t >= v->node[to].frontier_ns)
-			break;
-		if (v->node[from].frontier_ns != INT64_MAX &&
-		    v->node[from].frontier_ns < plus(verify_convert(v, to, from, t), slack)) {
-			if (t < frontier)
-				frontier = t;
-			break;
-		}
-		verify_heap_pop(v, &d->received, verify_received_before);
-		process(v, i);
+		d->done_ns = known_until(v, from[k], from[!k]);
+		if (d->received.n && v->received[d->received.at[0]].time_ns < d->done_ns)
+			d->done_ns = v->received[d->received.at[0]].time_ns;
+		while (d->unclaimed_first != NONE && d->done_ns != INT64_MAX &&
+		       d->done_ns > plus(v->received[d->unclaimed_first].time_ns, keep))
+			verify_drop_unclaimed(v, d);
 	}
-	d->done_ns = frontier;
-}
-
-/* Says what came of those whose time is over. */
-static void pump_sent(struct verify *v, unsigned from, unsigned to)
-{
-	struct direction *d = verify_direction_of(v, from, to);
-	int64_t slack = slack_of(v, from, to);
-
-	if (!verify_has_offset(v, from, to))
-		return;
-	while (d->sent.n) {
-		uint32_t i = d->sent.at[0];
-		int64_t t = verify_convert(v, from, to, v->sent[i].time_ns);
-
-		if (d->done_ns != INT64_MAX && d->done_ns < plus(t, v->cfg.window_ns + slack))
-			break;
-		if (verify_must_wait(v, &v->sent[i]))
-			break;
-		verify_heap_pop(v, &d->sent, verify_sent_before);
-		verify_judge(v, i, false);
-	}
-	while (d->unclaimed_first != NONE && d->done_ns != INT64_MAX &&
-	       d->done_ns > plus(v->received[d->unclaimed_first].time_ns, 2 * v->cfg.window_ns))
-		verify_drop_unclaimed(v, d);
 }
 
 void verify_deliver_pump(struct verify *v)
 {
-	unsigned n = v->cfg.n_nodes;
-
 	verify_acquaint(v);
-	/* First all that arrived: what went the other way proves that both captures ran. */
-	for (unsigned k = 0; k < 2 * n * n; k++) {
-		unsigned a = k / n % n, b = k % n;
-
-		if (a != b && k < n * n)
-			pump_received(v, a, b);
-		else if (a != b)
-			pump_sent(v, a, b);
-	}
+	for (unsigned a = 0; a < v->cfg.n_nodes; a++)
+		for (unsigned b = a + 1; b < v->cfg.n_nodes; b++)
+			pump_pair(v, a, b);
 }
 
 void verify_deliver_finish(struct verify *v)

@@ -81,9 +81,12 @@ bool verify_fits_better(const struct verify *v, const struct received *r, uint32
 int64_t verify_doubt_ns(const struct verify *v, unsigned from, unsigned to, int64_t time_ns);
 /* r is s and can be no other: its delay is usual. */
 void verify_usual_note(struct verify *v, const struct sent *s, const struct received *r);
-/* One way is known: r tells the clocks the other where it is one of its kind and was sent. */
-void verify_meet(struct verify *v, struct received *r);
-/* Clocks of which nothing is known: the same, out of all that is held. */
+/*
+ * s, with an id, is missing, and so far only packets without one have told the clocks, perhaps
+ * wrongly: where it is now one of its kind among what is held, it tells them.
+ */
+void verify_meet(struct verify *v, const struct sent *s);
+/* Clocks of which nothing is known: what tells them, out of all that is held. */
 void verify_acquaint(struct verify *v);
 /* How long packets of that direction usually are on their way, by the clocks as they are known. */
 int64_t verify_on_way_ns(const struct verify *v, unsigned from, unsigned to);
@@ -121,6 +124,11 @@ void verify_clock_sample(struct verify *v, const struct sent *s, const struct re
 uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint32_t lo,
 		      uint32_t len, uint32_t from);
 bool verify_claim_any(struct verify *v, struct received *r);
+/*
+ * s's time is over: what came of it may have seemed to be there before it was sent, as clocks
+ * that are known by one direction, or were stepped, have it.
+ */
+void verify_find_unclaimed(struct verify *v, const struct sent *s);
 /* Of packets that are equal in place and size: bytes, checksum or headers are not. */
 bool verify_is_altered(const struct sent *s, const struct received *r);
 bool verify_is_free(const struct verify *v, const struct sent *s, uint32_t lo, uint32_t len);
@@ -142,7 +150,10 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted);
 /* Its time is over, but not yet what its receiver's capture would show of it. */
 bool verify_must_wait(const struct verify *v, const struct sent *s);
 
-/* ---- deliver.c: the oldest unclaimed one goes; false: there is none */
+/* ---- deliver.c */
+/* How far two clocks, as they are known, may be from each other. */
+int64_t verify_slack_ns(const struct verify *v, unsigned from, unsigned to);
+/* The oldest unclaimed one goes; false: there is none. */
 bool verify_drop_unclaimed(struct verify *v, struct direction *d);
 
 #endif

@@ -14,11 +14,8 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
 		if (!(roles & ROLE_BIT(role)))
 			continue;
-		if (n->dropped_any_time[role])
+		if (n->dropped_any_time[role] || verify_times_meet(&n->drops[role], from, to))
 			return true;
-		for (unsigned k = 0; k < n->n_drops[role]; k++)
-			if (n->drops[role][k].from_ns <= to && from <= n->drops[role][k].to_ns)
-				return true;
 	}
 	return false;
 }
@@ -26,8 +23,8 @@ static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, in
 /* Was a packet of that time beyond telling at some hop of the node? */
 static bool cut_at(const struct verify *v, unsigned node, int64_t time_ns)
 {
-	return time_span_meets(&v->node[node].cut, time_ns - v->cfg.window_ns,
-			       time_ns + v->cfg.window_ns);
+	return verify_times_meet(&v->node[node].cut, time_ns - v->cfg.window_ns,
+				 time_ns + v->cfg.window_ns);
 }
 
 /* Is the packet one of those that both captures could show? */
@@ -156,6 +153,12 @@ static void judge_apart(struct verify *v, const struct sent *s, struct verify_lo
 	verify_count_lost(d, s, l);
 }
 
+/* Nothing that has an id, as it has, was found at both nodes: the clocks may be wrong by much. */
+static bool is_unmet(const struct verify *v, const struct sent *s)
+{
+	return s->flags & SENT_STRONG && verify_pair_of(v, s->from, s->to)->weak;
+}
+
 static void judge_missing(struct verify *v, const struct sent *s, struct verify_lost *l,
 			  bool evicted)
 {
@@ -172,6 +175,8 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 		count_unknown(d, &d->evicted);
 	} else if (s->flags & SENT_ALIKE) {
 		count_unknown(d, &d->alike);
+	} else if (is_unmet(v, s)) {
+		count_unknown(d, &d->unmet);
 	} else if (scope == VERIFY_SCOPE_UNSEEN) {
 		count_unknown(d, &d->unseen);
 	} else if (is_excused(v, s, l)) {
@@ -204,8 +209,12 @@ void verify_judge(struct verify *v, uint32_t i, bool evicted)
 	struct direction *d = verify_direction_of(v, s->from, s->to);
 	struct verify_lost l = verify_lost_of(s);
 
-	if (s->got < s->size && verify_has_offset(v, s->from, s->to))
-		verify_find_altered(v, s);
+	if (s->got < s->size && verify_has_offset(v, s->from, s->to)) {
+		verify_meet(v, s);
+		verify_find_unclaimed(v, s);
+		if (!is_unmet(v, s))
+			verify_find_altered(v, s);
+	}
 	if (s->got >= s->size) {
 		d->d.sent++;
 		if (s->flags & SENT_ALTERED) {

@@ -28,6 +28,7 @@
 #include "podhop/hash.h"
 
 #define LOST_FIRST 64u
+#define TIME_MAX_NS 4000000000000000000LL /* the year 2096 */
 
 const char *verify_verdict_name(enum verify_verdict v)
 {
@@ -246,8 +247,12 @@ void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns)
 
 void verify_packet(struct verify *v, unsigned node, const struct result_packet *p)
 {
+	/* Times beyond a century are a damaged file's; sums of them would overflow. */
+	if (p->time_ns < 0 || p->time_ns > TIME_MAX_NS)
+		return;
+	/* What lies between two of them is within a window of one (judge.c). */
 	if (p->cut)
-		time_span_add(&v->node[node].cut, p->time_ns);
+		verify_times_add(&v->node[node].cut, p->time_ns, p->time_ns, 2 * v->cfg.window_ns);
 	if (v->solo)
 		verify_solo_packet(v, p);
 	else
@@ -258,36 +263,19 @@ void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns
 		  uint64_t count)
 {
 	struct node *n = &v->node[node];
-	unsigned role = n->net->hops[hop].role, k = n->n_drops[role];
-	struct drop_span *d = n->drops[role];
+	unsigned role = n->net->hops[hop].role;
 
 	if (!count)
 		return;
 	n->dropped[role] += count;
-	if (from_ns == INT64_MIN) {
-		n->dropped_any_time[role] = true;
-		return;
-	}
 	/*
 	 * A capture counts drops when it looks, with frames still in its ring that are older than
 	 * those it could not take: these may lie as far behind the mark as the ring is deep.
 	 */
-	to_ns += v->cfg.window_ns;
-	if (k && d[k - 1].to_ns >= from_ns) {
-		if (to_ns > d[k - 1].to_ns)
-			d[k - 1].to_ns = to_ns;
-		if (from_ns < d[k - 1].from_ns)
-			d[k - 1].from_ns = from_ns;
-		return;
-	}
-	if (k == DROP_SPANS_MAX) {
-		/* Join the two oldest: their packets were decided long ago. */
-		d[1].from_ns = d[0].from_ns;
-		memmove(&d[0], &d[1], (DROP_SPANS_MAX - 1) * sizeof(d[0]));
-		k = --n->n_drops[role];
-	}
-	d[k] = (struct drop_span){ from_ns, to_ns };
-	n->n_drops[role]++;
+	if (from_ns == INT64_MIN)
+		n->dropped_any_time[role] = true;
+	else
+		verify_times_add(&n->drops[role], from_ns, to_ns + v->cfg.window_ns, 0);
 }
 
 void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last_ns,
@@ -311,15 +299,25 @@ void verify_time(struct verify *v, unsigned node, int64_t first_ns, int64_t last
 
 #define SAME_CLOCK_NS 3600000000000LL /* NTP or not: clocks of a cluster are not an hour apart */
 
-int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns)
+static int64_t apart_ns(const struct verify *v, unsigned node)
 {
 	const struct node *first = &v->node[0], *n = &v->node[node];
 	int64_t apart;
 
 	if (!node || !first->told || !n->told)
-		return time_ns;
+		return 0;
 	apart = n->first_ns - first->first_ns;
-	return apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS ? time_ns - apart : time_ns;
+	return apart > SAME_CLOCK_NS || apart < -SAME_CLOCK_NS ? apart : 0;
+}
+
+int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns)
+{
+	return time_ns - apart_ns(v, node);
+}
+
+int64_t verify_out_of_step(const struct verify *v, unsigned node, int64_t time_ns)
+{
+	return time_ns + apart_ns(v, node);
 }
 
 int verify_next(const struct verify *v, const bool ready[], const int64_t next_ns[])
@@ -463,7 +461,6 @@ void verify_finish(struct verify *v)
 				excuse(v, &v->direction[k]);
 		return;
 	}
-	estimate_all(v);
 	verify_deliver_finish(v);
 	estimate_all(v);
 	for (unsigned k = 0; k < n * n; k++)
@@ -537,7 +534,9 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ d->alike, "others look like them, and which of these arrived cannot be told" },
 		{ d->unseen, "the last hop was not captured when they were due" },
 		{ d->unsure, "merged with others, and among these some were altered" },
-		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure,
+		{ d->unmet,
+		  "the clocks were told by packets without an id, and none with one fits" },
+		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};
@@ -624,7 +623,7 @@ static void drop_reasons(const struct verify *v, struct verify_result *r)
 					      v->node[k].name, v->node[k].dropped[role],
 					      model_role_name(role));
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
-		if (v->node[k].cut.any)
+		if (v->node[k].cut.n)
 			verify_reason(r,
 				      "the snap length cut headers in the capture of %s: what it "
 				      "did not show may have been there",

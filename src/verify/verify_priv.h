@@ -9,7 +9,6 @@
 #define VERIFY_PRIV_H
 
 #include "podhop/hist.h"
-#include "podhop/span.h"
 #include "podhop/verify.h"
 
 #define NONE 0xffffffffu
@@ -29,7 +28,7 @@
 #define FLOWS 16u
 #endif
 #define SPORTS (1u << 16)
-#define DROP_SPANS_MAX 512
+#define TIMES_MAX 512u
 #define CHAIN_MAX 4096u /* look-alikes compared before giving up */
 #define WINDOW_NS 2000000000LL
 #define SLACK_NS 1000000LL /* between nodes, on top of the offset's uncertainty */
@@ -138,8 +137,12 @@ struct link {
 	uint32_t sent, next, prev, sibling;
 };
 
-struct drop_span {
-	int64_t from_ns, to_ns;
+/* When something was so, in order of time; none touches another. */
+struct times {
+	struct time_stretch {
+		int64_t from_ns, to_ns;
+	} at[TIMES_MAX];
+	unsigned n;
 };
 
 #define SPANS_MAX 256u /* of a hop: files of a node */
@@ -165,12 +168,10 @@ struct node {
 	bool told;
 	bool by_hop; /* the spans of its hops were told, not only its own */
 	struct cover cover[MODEL_HOPS_MAX];
-	struct drop_span drops[MODEL_ROLE_COUNT][DROP_SPANS_MAX];
-	unsigned n_drops[MODEL_ROLE_COUNT];
+	struct times drops[MODEL_ROLE_COUNT];
 	uint64_t dropped[MODEL_ROLE_COUNT];
 	bool dropped_any_time[MODEL_ROLE_COUNT];
-	/* From the first to the last packet whose headers may have been cut (result_packet). */
-	struct time_span cut;
+	struct times cut; /* packets whose headers may have been cut (result_packet) */
 };
 
 struct delay_sample {
@@ -224,7 +225,7 @@ struct direction {
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike, unseen, unsure; /* why packets are unknown */
+	uint64_t evicted, alike, unseen, unsure, unmet; /* why packets are unknown */
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;
@@ -237,7 +238,8 @@ struct pair {
 	bool forward, backward;
 	bool weak; /* only packets without an id have told the clocks so far */
 	bool alike; /* packets of both sides look alike, so that they tell nothing */
-	uint64_t next_try; /* of verify_acquaint(): n_taken */
+	bool begun; /* both nodes have */
+	int64_t begin_ns, try_ns; /* of verify_acquaint(), as verify_in_step() has it */
 };
 
 struct solo;
@@ -266,6 +268,8 @@ struct verify {
 	uint64_t random, n_taken;
 	uint64_t next_full; /* of verify_acquaint() while tables are nearly full: n_taken */
 	uint64_t matched, evicted_sent, evicted_received;
+	/* What left, or came, later is not looked at: by the clocks of the direction at hand. */
+	int64_t sent_until_ns, received_until_ns;
 };
 
 static inline bool verify_same_family(const struct addr *a, const struct addr *b)
@@ -284,6 +288,8 @@ int64_t verify_convert(const struct verify *v, unsigned a, unsigned b, int64_t t
  * it, or from its first frame on where clocks are too far apart.
  */
 int64_t verify_in_step(const struct verify *v, unsigned node, int64_t time_ns);
+/* The other way: from what all share to the node's clock. */
+int64_t verify_out_of_step(const struct verify *v, unsigned node, int64_t time_ns);
 /* The clocks' line anew; usual delays follow what it says about time_ns of node b's clock. */
 void verify_estimate(struct verify *v, unsigned a, unsigned b, int64_t time_ns);
 void verify_count_place(struct verify_place *places, unsigned *n, const struct verify_lost *l);
@@ -291,6 +297,12 @@ void verify_count_lost(struct direction *d, const struct sent *s, const struct v
 /* s as it is listed; what is missing of it, and where, is the caller's to say. */
 struct verify_lost verify_lost_of(const struct sent *s);
 uint64_t verify_tuple_hash(const struct result_tuple *t);
+
+/* ---- times.c */
+/* [from_ns, to_ns], as one with what lies less than apart_ns from it. */
+void verify_times_add(struct times *t, int64_t from_ns, int64_t to_ns, int64_t apart_ns);
+/* Has it a part of [from_ns, to_ns]? */
+bool verify_times_meet(const struct times *t, int64_t from_ns, int64_t to_ns);
 
 /* ---- heap.c: time_ns and id of a heap's elements come from `before` */
 typedef bool (*heap_before)(const struct verify *v, uint32_t a, uint32_t b);

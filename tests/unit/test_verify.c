@@ -661,6 +661,36 @@ static void test_headers_cut(void **unused)
 	}
 }
 
+/* Between two that are far away it does not; but of very many the oldest are taken together. */
+static void test_headers_cut_around(void **unused)
+{
+	const unsigned n = 1200; /* more stretches than are kept */
+
+	(void)unused;
+	for (unsigned newest_first = 0; newest_first < 2; newest_first++) {
+		begin(2, false, 0);
+		frame_of(S, 2 * S);
+		for (unsigned k = 0; k < 2; k++)
+			for (unsigned i = 0; i < n; i++) {
+				unsigned at = newest_first ? n - 1 - i : i;
+
+				give(k, at * 10 * S,
+				     &(struct spec){ .head = 60, .body = 60, .back = k == A,
+						     .hops = 1, .cut = true });
+			}
+		give(A, 15 * S, &(struct spec){ .head = 49, .body = 49, .ip_id = 49 });
+		give(A, 11985 * S, &(struct spec){ .head = 50, .body = 50, .ip_id = 50 });
+		frame_of((int64_t)n * 10 * S, (int64_t)n * 10 * S + S);
+		ran(0, (int64_t)(n + 1) * 10 * S);
+		const struct verify_direction *d = end(0);
+
+		assert_int_equal(d->unknown, 1);
+		assert_int_equal(d->lost, 1);
+		assert_int_equal(d->lost_packets[0].time_ns, T0 + 11985 * S);
+		done();
+	}
+}
+
 static void test_nothing_matched(void **unused)
 {
 	const struct verify_direction *d;
@@ -1032,6 +1062,7 @@ int main(void)
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_headers_cut),
+		cmocka_unit_test(test_headers_cut_around),
 		cmocka_unit_test(test_nothing_matched),
 		cmocka_unit_test(test_one_way),
 		cmocka_unit_test(test_streaming),

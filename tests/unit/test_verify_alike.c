@@ -189,7 +189,7 @@ static void test_no_ids(void **unused)
 
 /*
  * One packet of a kind on each side, and not the same one: what has an id puts the clock right
- * when it comes.
+ * when it comes, and until then it is not lost.
  */
 static void test_wrong_pair(void **unused)
 {
@@ -201,10 +201,26 @@ static void test_wrong_pair(void **unused)
 		give(A, i * MS, &(struct spec){ .head = 500 + i, .body = 1 });
 	verify_time(v, A, T0, T0 + 20 * S, T0 + 20 * S);
 	verify_time(v, B, T0 + SHIFT, T0 + SHIFT + 20 * S, T0 + SHIFT + 20 * S);
-	frame_of(21 * S, 22 * S);
-	ran(0, 30 * S);
+	assert_int_equal(verify_get(v, &result, NULL), 0);
+	assert_int_equal(result.clocks[0].line.offset_ns, SHIFT + 3 * S + 100000);
+	verify_result_free(&result);
+	for (unsigned i = 0; i < 20; i++) {
+		both((21 + i) * S, &(struct spec){ .head = 700 + i, .body = 1, .ip_id = 1 + i });
+		both((21 + i) * S + MS,
+		     &(struct spec){ .head = 800 + i, .body = 2, .ip_id = 1 + i, .back = true });
+	}
+	ran(0, 50 * S);
 	(void)end(0);
 	assert_clock(SHIFT);
+	for (unsigned k = 0; k < 2; k++) {
+		const struct verify_direction *d = &result.directions[k];
+
+		assert_true(d->delivered >= 14 && d->unknown <= 6);
+		for (unsigned i = 0; i < d->n_lost_packets; i++)
+			assert_false(d->lost_packets[i].has_ip_id);
+	}
+	assert_true(result.directions[1].unknown > 0);
+	assert_true(has_reason("the clocks were told by packets without an id"));
 	done();
 }
 
