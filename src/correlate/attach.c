@@ -400,7 +400,9 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 	q->parent = parent;
 	q->flags |= PACKET_CLOSED;
 	p->held++;
-	if (q->flags & PACKET_TIED)
+	if (q->flags & PACKET_TIED) {
+		choice_tie(c, parent, child);
 		close_tied(c, child);
+	}
 	packet_release(c, child);
 }

@@ -6,9 +6,60 @@
  * taken in order, as every queue of the kernel would pass them on. As long as none of
  * them is lost that is right; when one is, nobody can say which: all between which an
  * observation had a choice are tied, and judged together when the last has closed
- * (close.c: close_tied()).
+ * (close.c: close_tied()). Where the capture missed a packet, the order of the places tells some
+ * apart all the same: what is further on already does not show where it came from.
  */
 #include "correlate_priv.h"
+
+/*
+ * How far through the node a place is: in, up to the node, down from it, out again. 0: where no
+ * order is certain; a bridge that is promiscuous shows behind the second veth what it forwarded.
+ */
+enum { STAGE_NONE, STAGE_IN, STAGE_UP, STAGE_DOWN, STAGE_OUT };
+
+static unsigned stage_of(unsigned role, unsigned way)
+{
+	static const uint8_t in[MODEL_ROLE_COUNT] = {
+		[MODEL_ROLE_VETH] = STAGE_IN, [MODEL_ROLE_UNDERLAY] = STAGE_IN,
+		[MODEL_ROLE_VTEP] = STAGE_UP,
+	};
+	static const uint8_t out[MODEL_ROLE_COUNT] = {
+		[MODEL_ROLE_BRIDGE] = STAGE_DOWN, [MODEL_ROLE_VTEP] = STAGE_DOWN,
+		[MODEL_ROLE_VETH] = STAGE_OUT, [MODEL_ROLE_UNDERLAY] = STAGE_OUT,
+	};
+
+	return way == MODEL_WAY_IN ? in[role] : way == MODEL_WAY_OUT ? out[role] : STAGE_NONE;
+}
+
+/* The stage at which p was seen last, before o. */
+static unsigned stage_before(const struct correlate *c, const struct packet *p,
+			     const struct correlate_obs *o)
+{
+	const struct sighting *last = p->n_sightings ? sighting(c, p, p->n_sightings - 1u) : NULL;
+
+	return last && last->first_ns < o->time_ns ? stage_of(last->role, PLACE_WAY(last->place))
+						   : STAGE_NONE;
+}
+
+bool choice_was_further_on(const struct correlate *c, const struct packet *p,
+			   const struct correlate_obs *o, uint16_t place)
+{
+	unsigned stage = stage_of(c->hop[o->hop].role, PLACE_WAY(place));
+
+	return stage && stage_before(c, p, o) > stage;
+}
+
+/*
+ * Segments pass two hops in turn, and what GRO merged bears the time of its first one: but on
+ * its way out of the node nothing is that has not come in.
+ */
+bool choice_was_sent_on(const struct correlate *c, const struct packet *p,
+			const struct correlate_obs *o, uint16_t place)
+{
+	unsigned stage = stage_of(c->hop[o->hop].role, PLACE_WAY(place));
+
+	return stage && stage < STAGE_DOWN && stage_before(c, p, o) >= STAGE_DOWN;
+}
 
 /*
  * Chooses among those that can still be on their way between two hops: the one that has come

@@ -285,9 +285,11 @@ struct flow {
 	bool track_ends;	/* no hop is left behind its last place */
 	uint16_t track[SIGHTINGS_FEW];
 	uint16_t track_row;
+	bool sent_again;	/* root: bytes of it were, at again_ns; see stream_tie_again() */
 	uint32_t tracks;	/* correlate.tracks when that was worked out */
 	uint16_t tunnel;	/* the row its packets used last; NO_TUNNEL: none yet */
 	int64_t used_ns;	/* when it was put at the front of the use order */
+	int64_t again_ns;
 
 	struct result_tuple tuple;
 	uint32_t ring;		/* next flow of the group, a circle */
@@ -529,6 +531,14 @@ struct choice {
 };
 void choice_offer(struct correlate *c, struct choice *ch, uint32_t p, int64_t now_ns);
 void choice_note(struct correlate *c, const struct choice *ch);
+/*
+ * What place shows with o was not further on before, as packet p was: it is another packet, equal
+ * to it, of which the capture missed this hop. (sent on: the same of a part of it.)
+ */
+bool choice_was_further_on(const struct correlate *c, const struct packet *p,
+			   const struct correlate_obs *o, uint16_t place);
+bool choice_was_sent_on(const struct correlate *c, const struct packet *p,
+			const struct correlate_obs *o, uint16_t place);
 /* An observation could have been of either: they are judged together. */
 void choice_tie(struct correlate *c, uint32_t a, uint32_t b);
 /* No look-alike of packet i is of another flow: whichever it was, its flow is certain. */
@@ -565,6 +575,12 @@ uint32_t stream_segment(struct correlate *c, const struct correlate_obs *o, uint
 			struct flow *f, uint16_t place);
 uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 		      struct flow *f, uint16_t place);
+/*
+ * Bytes of the flow were sent again: o, of packet i as it seems, may as well be a segment of
+ * another one that has the same bytes. These are tied.
+ */
+void stream_tie_again(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		      uint16_t place, uint32_t i);
 /* IP ids of a part and its whole agree; offset: of the part in the whole. */
 bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32_t part_size,
 		    bool is_v4);

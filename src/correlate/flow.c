@@ -248,6 +248,9 @@ void flow_link(struct correlate *c, uint32_t a, uint32_t b)
 	keep->overhead_bytes += join->overhead_bytes;
 	keep->retransmissions += join->retransmissions;
 	keep->counted |= join->counted;
+	keep->sent_again |= join->sent_again;
+	if (keep->again_ns < join->again_ns)
+		keep->again_ns = join->again_ns;
 	if (!keep->mss)
 		keep->mss = join->mss;
 	if (keep->segment < join->segment)

@@ -45,6 +45,7 @@
  * All but `same` and `new` may cross a translation. What is asked of each of them besides:
  *
  *   look-alikes: which of several, and what is unsure         choice.c       rules: test_equal_*
+ *   bytes sent again: whose segment was missed                stream.c       rules: test_segment_*
  *   which hops its path needs, where and why it stopped       path.c         close: test_stops
  *   when it closes, and what excuses a loss                   close.c        close
  *
@@ -83,46 +84,11 @@ static bool is_origin(const struct correlate *c, const struct correlate_obs *o)
 		(role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP)));
 }
 
-/*
- * How far through the node a place is: in, up to the node, down from it, out again. 0: where no
- * order is certain; a bridge that is promiscuous shows behind the second veth what it forwarded.
- */
-static unsigned stage_of(unsigned role, unsigned way)
-{
-	static const uint8_t in[MODEL_ROLE_COUNT] = {
-		[MODEL_ROLE_VETH] = 1, [MODEL_ROLE_UNDERLAY] = 1, [MODEL_ROLE_VTEP] = 2,
-	};
-	static const uint8_t out[MODEL_ROLE_COUNT] = {
-		[MODEL_ROLE_BRIDGE] = 3, [MODEL_ROLE_VTEP] = 3,
-		[MODEL_ROLE_VETH] = 4, [MODEL_ROLE_UNDERLAY] = 4,
-	};
-
-	return way == MODEL_WAY_IN ? in[role] : way == MODEL_WAY_OUT ? out[role] : 0;
-}
-
-/*
- * What passes here was not further on before: that was another packet, equal to it, of which the
- * capture missed this hop.
- */
-static bool was_further_on(const struct correlate *c, const struct packet *p,
-			   const struct correlate_obs *o, uint16_t place)
-{
-	if (!p->n_sightings)
-		return false;
-
-	const struct sighting *last = sighting(c, p, p->n_sightings - 1u);
-
-	return last->first_ns < o->time_ns &&
-	       stage_of(c->hop[o->hop].role, PLACE_WAY(place)) &&
-	       stage_of(last->role, PLACE_WAY(last->place)) >
-		       stage_of(c->hop[o->hop].role, PLACE_WAY(place));
-}
-
 static bool is_same(const struct correlate *c, const struct packet *p, uint64_t key,
 		    const struct correlate_obs *o, uint16_t place)
 {
 	return p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
-	       !packet_has_place(c, p, place) && !was_further_on(c, p, o, place);
+	       !packet_has_place(c, p, place) && !choice_was_further_on(c, p, o, place);
 }
 
 static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, uint64_t key,
@@ -143,6 +109,26 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 			choice_tie(c, ch.best, i);
 	choice_note(c, &ch);
 	return ch.best;
+}
+
+/*
+ * Packet i begins here, where its equal has passed and was seen before: the hop that it comes
+ * from missed one of the two, and which one the equal's first sightings show, nobody can say.
+ */
+static void tie_entered(struct correlate *c, const struct correlate_obs *o, uint64_t key,
+			uint16_t place, uint32_t i)
+{
+	unsigned n = 0;
+
+	for (uint32_t k = c->bucket[key & c->bucket_mask]; k != NONE && n < LOOKALIKES_MAX;
+	     k = c->packet[k].next, n++) {
+		const struct packet *p = &c->packet[k];
+
+		if (k != i && p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
+		    packet_has_place(c, p, place) && p->s[0].place != place &&
+		    o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS)
+			choice_tie(c, i, k);
+	}
 }
 
 /* A packet's flow is the one that the hop nearest the pod shows: others may serve many pods. */
@@ -185,8 +171,11 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 
 	switch (o->kind) {
 	case KIND_TCP_DATA:
-		if (flow_note_range(f, o->seq, o->size))
+		if (flow_note_range(f, o->seq, o->size)) {
 			p->flags |= PACKET_RETRANSMISSION;
+			f->sent_again = true;
+			f->again_ns = o->time_ns;
+		}
 		if (o->flags & OBS_LARGE)
 			stream_index(c, i, c->flow[flow].key);
 		break;
@@ -379,8 +368,13 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	if (i == NONE && !(origin && c->hop[o->hop].role == MODEL_ROLE_VETH &&
 			   o->time_ns >= c->now_ns))
 		i = match_other_form(c, o, flow, place, &start, &size);
-	if (i == NONE)
+	if (i == NONE) {
 		last->packet = i = match_new(c, o, flow);
+		if (i != NONE)
+			tie_entered(c, o, key, place, i);
+	} else if (o->kind == KIND_TCP_DATA) {
+		stream_tie_again(c, o, flow, place, i);
+	}
 	if (i == NONE)
 		return NONE;
 	if (cut && cut < size)

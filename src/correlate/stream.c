@@ -71,7 +71,8 @@ static bool contains(const struct correlate *c, uint32_t i, const struct correla
 		return false;
 	if (offset >= p->size || o->size > p->size - offset)
 		return false;
-	if (range_overlaps(c, p, place, offset, offset + o->size))
+	if (range_overlaps(c, p, place, offset, offset + o->size) ||
+	    choice_was_sent_on(c, p, o, place))
 		return false;
 	return stream_id_fits(o->ip_id, p->ip_id, offset, o->size, o->flags & OBS_IPV4);
 }
@@ -117,6 +118,57 @@ uint32_t stream_segment(struct correlate *c, const struct correlate_obs *o, uint
 	return ch.best;
 }
 
+/* ------------------------------------------------------------- sent again */
+
+/* Super-frames of the flow were shown cut at place. */
+static bool is_cut_at(const struct flow *f, uint16_t place)
+{
+	for (unsigned k = 0; k < CURSORS; k++)
+		if (f->cursor[k] != NONE && f->cursor_place[k] == place)
+			return true;
+	return false;
+}
+
+/* How many places have shown packet i, but this one. */
+static unsigned places_before(const struct correlate *c, uint32_t i, uint16_t place)
+{
+	const struct packet *p = &c->packet[i];
+
+	return p->n_sightings - (packet_has_place(c, p, place) ? 1u : 0u);
+}
+
+/*
+ * As long as a super-frame has not shown these bytes here, its segment may have been missed, and
+ * this be another's; but it never came so far if it was not seen at the hops that showed the other.
+ */
+void stream_tie_again(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		      uint16_t place, uint32_t i)
+{
+	const uint64_t flow_key = c->flow[flow].key;
+	struct flow *f = flow_root(c, flow);
+	unsigned n = 0;
+
+	if (!f->sent_again || (o->flags & OBS_LARGE))
+		return;
+	if (o->time_ns - f->again_ns > c->cfg.window_ns) {
+		f->sent_again = false;
+		return;
+	}
+
+	const unsigned places = places_before(c, i, place);
+	const bool cut_here = is_cut_at(f, place);
+
+	for (uint32_t a = alias_first(c, key_super(flow_key, o->seq)); a != NONE && n < CHAIN_MAX;
+	     a = alias_next(c, a), n++) {
+		uint32_t k = c->alias[a].packet;
+
+		if (k != i && contains(c, k, o, flow_key, place) &&
+		    (cut_here || packet_has_place(c, &c->packet[k], place)) &&
+		    places_before(c, k, place) >= places)
+			choice_tie(c, i, k);
+	}
+}
+
 /* -------------------------------------------------------------------- merge */
 
 static uint32_t part_at(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
@@ -132,7 +184,7 @@ static uint32_t part_at(struct correlate *c, const struct correlate_obs *o, uint
 		const struct packet *p = &c->packet[i];
 		if (p->key != key || !packet_is_open(p) || p->kind != KIND_TCP_DATA ||
 		    p->size > left || p->size >= o->size || p->sig != o->sig ||
-		    packet_has_place(c, p, place))
+		    packet_has_place(c, p, place) || choice_was_sent_on(c, p, o, place))
 			continue;
 		if (!stream_id_fits(p->ip_id, o->ip_id, offset, p->size, o->flags & OBS_IPV4))
 			continue;

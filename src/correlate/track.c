@@ -30,7 +30,13 @@ static inline bool has_track(const struct correlate *c, const struct flow *f)
 /* p took the last step of its track. */
 static inline void is_through(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
 {
-	if (f->track_ends) {
+	/*
+	 * What has neither an id nor payload, as an RST, is often followed by its equal: that one's
+	 * entrance may be missed, and its like has to be found then (match.c).
+	 */
+	const bool is_alike = !c->packet[i].ip_id && !c->packet[i].payload_len;
+
+	if (f->track_ends && !is_alike) {
 		/* Behind the wire, or in the pod, no hop is left that could show it once more. */
 		c->packet[i].flags |= PACKET_DONE | PACKET_SETTLED;
 		packet_unindex(c, i);
@@ -64,7 +70,7 @@ uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, u
 	    n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
 	    /* What shows the same again needs not be compared again. */
 	    !((o->again && found == c->last.packet) || packet_same_content(p, o)) ||
-	    o->time_ns < p->s[n - 1].first_ns || o->segment ||
+	    o->time_ns < p->s[n - 1].first_ns || o->segment || f->sent_again ||
 	    c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
 		return NONE;
 	role = c->hop[o->hop].role;

@@ -57,7 +57,7 @@ if [[ -z $keep ]]; then
 		>"$work/truth.out" 2>&1 || sed -n '/^not ok/,/^ok/{/^ok/!s/^/# /p}' "$work/truth.out"
 fi
 
-# sums FILE: one line of "same|DIFFERS named due edge alike twins wrong", over all that was removed
+# sums FILE: one line of "same|DIFFERS named due edge alike wrong", over all that was removed
 sums() {
 	awk '
 		/^shuffled/ { same = $NF }
@@ -65,7 +65,7 @@ sums() {
 			for (i = 2; i <= NF; i++) { split($i, a, "="); n[a[1]] += a[2] }
 		}
 		END { print same, n["named"] + 0, n["named"] + n["elsewhere"] + n["unnamed"],
-			n["edge"] + n["alone"], n["ambiguous"] + n["alike"], n["twins"] + 0, n["merged"] + n["invented"] + 0 }' "$1"
+			n["edge"] + n["alone"], n["ambiguous"] + n["alike"], n["merged"] + n["invented"] + 0 }' "$1"
 }
 
 count=0 failed=0
@@ -82,10 +82,9 @@ for file in "$keep"/*.pcapng; do
 	"$replay" "$build/podhop" "$file" "$work" >"$work/$row.out" 2>&1
 	status=$?
 	((++count))
-	read -r same named due edge alike twins wrong < <(sums "$work/$row.out")
+	read -r same named due edge alike wrong < <(sums "$work/$row.out")
 	cell="$same $named of $due"
 	((alike == 0)) || cell+=", $alike alike"
-	((twins == 0)) || cell+=", $twins twins"
 	if ((status)); then
 		((++failed))
 		cell+=" **wrong**"
@@ -96,7 +95,7 @@ for file in "$keep"/*.pcapng; do
 		echo "not ok $count - $row: $cell, wrong $wrong"
 		grep '^#' "$work/$row.out" | cut -c1-300
 	else
-		echo "ok $count - $row: shuffled $same; removed: $named of $due named, $edge at the edge or alone, $alike alike, $twins twins, wrong $wrong"
+		echo "ok $count - $row: shuffled $same; removed: $named of $due named, $edge at the edge or alone, $alike alike, wrong $wrong"
 	fi
 done
 

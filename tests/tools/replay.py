@@ -11,10 +11,10 @@ FILE, whose ids are right, is reported as it is: that is the truth. Then
   removed    without 1, 10 and 50 % of the frames of each hop in turn, at random: no two frames
              are of one packet that were not; every packet that lost frames is incomplete, and
              said to be missing where they were removed; nobody else is.
-Of packets that look alike nobody can say which one lost a frame: they are ambiguous, and counted.
-Those that were taken for each other without a word are twins, and counted by themselves: equal in
-every byte, or bytes of a TCP stream that were sent again at once over IPv6, which has no id. A packet that began within the window of the file's ends is an edge; one of
-whose flow nothing is left at that hop is alone: nothing tells that it should have been there.
+Of packets that look alike nobody can say which one lost a frame (equal datagrams without an id;
+bytes of a TCP stream that were sent again at once over IPv6): they are ambiguous, and counted. A
+packet that began within the window of the file's ends is an edge; one of whose flow nothing is
+left at that hop is alone: nothing tells that it should have been there.
 
 Prints a line for each way, "NAME key=value...", and what is wrong in lines that begin with #.
 Little endian, one section, nanoseconds, as podhop writes them. Exit status: 0 all as it should
@@ -180,25 +180,15 @@ class Replay:
     def are_alike(self, packet, were):
         """Said to be ambiguous (or at the edge, which goes before), and equal as far as is told."""
         looks = {(self.flow(i), self.packets0[i]["length"]) for i in were & self.packets0.keys()}
-        return packet and packet["status"] in ("ambiguous", "edge") and len(looks) == 1
+        return (packet and packet["status"] in ("ambiguous", "edge") and
+                (len(looks) == 1 or self.are_sent_again(were)))
 
     def are_sent_again(self, were):
+        """The same bytes of a TCP stream in frames of different sizes, without an IP id."""
         said = [self.packets0[i] for i in sorted(were & self.packets0.keys())]
         flows = {self.flow(i) for i in were & self.packets0.keys()}
         return (len(said) == len(were) and len(flows) == 1 and said[0]["protocol"] == "tcp" and
                 ":" in said[0]["src"] and any(p["retransmission"] for p in said[1:]))
-
-    def are_equal(self, were):
-        """Equal in every byte at some hop that shows them all, without the outer headers."""
-        for hop, role in enumerate(self.base.roles):
-            shown = {}
-            for i, packet in enumerate(self.base.id):
-                if packet in were and self.base.interface[i] == hop and role != "underlay":
-                    caplen = struct.unpack_from("<I", self.base.frames[i], 20)[0]
-                    shown.setdefault(packet, bytes(self.base.frames[i][28 : 28 + caplen]))
-            if len(shown) == len(were):
-                return len(set(shown.values())) == 1
-        return False
 
     def evident(self, keep, hop):
         """Flows of which a packet is left that was seen at the hop: where they go is known."""
@@ -227,13 +217,9 @@ class Replay:
             of_less.setdefault(less.id[k], set()).add(base.id[i])
             of_base.setdefault(base.id[i], set()).add(less.id[k])
         wrong_pairs = ambiguous = 0
-        twins = set()
         for packet, were in of_less.items():
             if len(were) > 1:
                 if self.are_alike(packets.get(packet), were):
-                    continue
-                if self.are_equal(were) or self.are_sent_again(were):
-                    twins |= were
                     continue
                 wrong_pairs += 1
                 self.wrong("merged", f"{packet} is {sorted(were)[:6]}, "
@@ -248,8 +234,6 @@ class Replay:
             says = [packets[i] for i in now if i in packets]
             kinds = {p["status"] for p in says}
             where = {p["loss"]["next_expected"] for p in says if p["loss"]}
-            if packet in twins:
-                continue
             # What br_netfilter sends from veth to veth shows at the bridge while the neighbour
             # is not cached: no hop that its path needs.
             passing = role == "bridge" and self.packets0[packet]["path"] == "veth>bridge>veth"
@@ -274,8 +258,6 @@ class Replay:
             if packet in touched or p["status"] not in ("incomplete", "ambiguous"):
                 continue
             were = of_less.get(packet, set())
-            if were & twins:
-                continue
             if all(self.packets0[b]["status"] == p["status"] for b in were if b in self.packets0):
                 continue
             if p["status"] == "ambiguous":
@@ -286,7 +268,7 @@ class Replay:
         split = sum(len(now) > 1 for now in of_base.values())
         print(f"removed hop={base.names[hop]} role={role} percent={percent} frames={len(gone)} "
               f"merged={wrong_pairs} split={split} " + " ".join(f"{k}={v}" for k, v in count.items()) +
-              f" invented={invented} alike={ambiguous} twins={len(twins)} gone={len(lost - of_base.keys())}")
+              f" invented={invented} alike={ambiguous} gone={len(lost - of_base.keys())}")
 
     def all(self):
         status = {}
