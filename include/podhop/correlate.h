@@ -248,7 +248,7 @@ void correlate_prefetch(const struct correlate *c, correlate_ref ref);
 void correlate_advance(struct correlate *c, int64_t now_ns);
 
 /*
- * The clock was set back to now_ns: everything that is open closes, and time begins anew. All
+ * The clock was stepped to now_ns: everything that is open closes, and time begins anew. All
  * marks have been taken.
  */
 void correlate_restart(struct correlate *c, int64_t now_ns);

@@ -13,7 +13,7 @@
  * judge() asks path_judge() what the packet's path needs. Complete is complete. What is
  * not, is an edge when a hop's capture began or ended about then; ambiguous when another
  * packet could have been meant; otherwise incomplete with a reason, and lost only if no
- * reason is left: not closed early nor by a clock that was set back, each missing hop captured
+ * reason is left: not closed early nor by a clock that was stepped, each missing hop captured
  * at that time, and none of them dropped a frame in the packet's time. The excuses come before
  * the verdict, because a loss that was none costs more than one that is called unknown.
  *
@@ -286,7 +286,7 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 	if (p->flags & PACKET_EARLY)
 		v->reason = "closed early: the table was full";
 	else if (c->set_back)
-		v->reason = "the clock was set back before its window had passed";
+		v->reason = "the clock was stepped before its window had passed";
 	else if (ended_before(c, p, v->missing_mask))
 		v->reason = "not captured there at that time";
 	else if (v->cut)

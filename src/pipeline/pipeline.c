@@ -54,9 +54,6 @@
 #define FETCH_BYTES 192u	/* headers of a frame, those in front of it included */
 #define CACHE_LINE 64u
 #define SOURCE_DELAY_NS 40000000LL	/* capture_watermark_ns() trails an idle ring by this */
-#define CLOCK_STEP_NS 1000000000LL	/* stamps this far back are a stepped clock, not disorder */
-/* Differences of times between these never overflow; 1970 is 2^61 ns, or 73 years, away. */
-#define TIME_MAX_NS (1LL << 61)
 
 /* A frame that is being sorted; its key stands here, so that sorting touches no frame. */
 struct sorted {
@@ -105,14 +102,15 @@ struct pipeline {
 	int64_t hold_ns;
 	size_t held_bytes, held_bytes_max;
 
-	int64_t newest_ns;	/* of all frames taken */
+	int64_t newest_ns;	/* of all frames taken since order began anew */
 	int64_t pushed_ns;	/* of the last one matched */
 	uint8_t pushed_order;	/* sort_ns 0: of the same */
 	bool disordered;
 	int64_t told_ns;	/* how far the source says that time has come */
 	int64_t marked_ns;	/* of the last one that left */
 	int64_t first_ns, last_ns;
-	uint64_t frames, kept, late, clock_steps;
+	struct steps steps;
+	uint64_t frames, kept, late;
 	bool ends;			/* something is asked for that may be reached */
 	bool stopped;			/* no further frame is matched */
 };
@@ -139,6 +137,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->wants_bytes = config->keep_bytes || config->filter;
 	p->ends = config->max_frames || config->has_room;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
+	steps_init(&p->steps, p->cfg.lookahead_ns);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
 
@@ -808,12 +807,11 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	return 0;
 }
 
-/* The clock was set back: what came before is over, order starts anew. */
-static int step_back(struct pipeline *p, int64_t time_ns)
+/* The clock was stepped: what came before is over, order starts anew. */
+static int restart(struct pipeline *p, int64_t time_ns)
 {
 	int rc = flush(p);
 
-	p->clock_steps++;
 	p->has_before = false;
 	correlate_restart(p->correlate, time_ns);
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = time_ns;
@@ -833,10 +831,10 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 		clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
 		f = &clamped;
 	}
-	if (f->time_ns > p->newest_ns)
+	if (steps_note(&p->steps, f->hop, f->time_ns, p->newest_ns))
+		rc = restart(p, f->time_ns);
+	else if (f->time_ns > p->newest_ns)
 		p->newest_ns = f->time_ns;
-	else if (p->newest_ns - f->time_ns > p->cfg.lookahead_ns + CLOCK_STEP_NS)
-		rc = step_back(p, f->time_ns);
 	if (rc < 0)
 		return rc;
 	if (f->time_ns < p->marked_ns)
@@ -882,7 +880,7 @@ int pipeline_counters(const struct pipeline *p, struct result *r, struct err *er
 static void tell_order(const struct pipeline *p, struct result *r)
 {
 	r->capture.late = p->late;
-	r->capture.clock_steps = p->clock_steps;
+	r->capture.clock_steps = p->steps.counted;
 }
 
 int pipeline_summary(const struct pipeline *p, struct result *r, struct err *err)

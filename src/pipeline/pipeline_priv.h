@@ -9,6 +9,9 @@
 
 #include "podhop/pipeline.h"
 
+/* Differences of times between these never overflow; 1970 is 2^61 ns, or 73 years, away. */
+#define TIME_MAX_NS (1LL << 61)
+
 /* ---- arena.c: frames that wait */
 
 /* A frame with its bytes, or with the observation made of them. */
@@ -73,6 +76,47 @@ static inline struct slot *arena_slot(const struct arena *a, uint32_t slot)
 	size_t unit = slot & ((1u << ARENA_CHUNK_BITS) - 1);
 
 	return (struct slot *)(void *)(c->data + unit * ARENA_UNIT);
+}
+
+/* ---- steps.c: the clock is stepped under the capture */
+
+/* What a hop's stamps belong to: the time between two steps of the clock, counted. */
+struct steps_hop {
+	int64_t last_ns;	/* its last stamp */
+	uint64_t era;
+};
+
+struct steps {
+	struct steps_hop hop[MODEL_HOPS_MAX];
+	int64_t limit_ns;	/* stamps further apart are not disorder */
+	uint64_t newest_era;	/* of the newest frame of all */
+	uint64_t last_counted;	/* the era that began with the last step counted */
+	uint64_t counted;	/* steps, each once */
+};
+
+void steps_init(struct steps *s, int64_t lookahead_ns);
+/* steps_note() for a stamp that is far from its hop's last one, or from the newest of all. */
+bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns);
+
+static inline bool steps_is_far(const struct steps *s, int64_t a_ns, int64_t b_ns)
+{
+	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) > s->limit_ns;
+}
+
+/*
+ * A frame of hop, stamped time_ns; newest_ns: the newest stamp of all hops since order began anew.
+ * True: order begins anew with this frame. Stamps are within +-TIME_MAX_NS.
+ */
+static inline bool steps_note(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns)
+{
+	struct steps_hop *h = &s->hop[hop];
+
+	if (steps_is_far(s, time_ns, h->last_ns) || steps_is_far(s, time_ns, newest_ns))
+		return steps_note_far(s, hop, time_ns, newest_ns);
+	h->last_ns = time_ns;
+	if (time_ns > newest_ns)
+		s->newest_era = h->era;
+	return false;
 }
 
 /* ---- filter.c */

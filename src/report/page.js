@@ -653,7 +653,7 @@
 		if (c.late || c.closed_early)
 			add("Order", count(c.late) + " frames came too late for time order, " + count(c.closed_early) + " packets were closed early");
 		if (c.clock_steps)
-			add("Clock", "set back " + plural(c.clock_steps, "time"));
+			add("Clock", "stepped " + plural(c.clock_steps, "time"));
 		for (const i of R.inputs)
 			add("File", (i.file || "?") + ", " + plural(i.frames, "frame") + (i.truncated_at === null ? "" :
 				"; read to byte " + count(i.truncated_at) + (i.reason ? ": " + i.reason : "")));

@@ -293,6 +293,113 @@ static void test_clock_steps_back(void **state)
 	}
 }
 
+#define RING_BATCH 28u
+
+/* As rings are drained, one after the other: hop h is read up to a time before hop h - 1 was. */
+static void give_as_rings(struct pipeline *p)
+{
+	for (unsigned end = RING_BATCH; end < n_kept + STORY_HOPS * RING_BATCH; end += RING_BATCH)
+		for (unsigned h = 0; h < STORY_HOPS && end >= (h + 1) * RING_BATCH; h++)
+			for (unsigned i = end - (h + 1) * RING_BATCH;
+			     i < end - h * RING_BATCH && i < n_kept; i++)
+				if (kept[i].f.hop == h)
+					assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+}
+
+/* From the i-th frame on the clock is so much ahead of what it was. */
+static void step_clock(unsigned i, int64_t step_ns)
+{
+	for (; i < n_kept; i++)
+		kept[i].f.time_ns += step_ns;
+}
+
+/* Hop 1 shows nothing from one frame to another. */
+static uint64_t steps_of_rings(unsigned silent_from, unsigned silent_to)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+	struct pipeline *p;
+	unsigned n = 0;
+	uint64_t steps;
+
+	for (unsigned i = 0; i < n_kept; i++)
+		if (kept[i].f.hop != 1 || i < silent_from || i >= silent_to)
+			kept[n++].f = kept[i].f;
+	n_kept = n;
+	pc.sort_ns = MS;
+	p = start(&pc);
+	give_as_rings(p);
+	end(p, &r);
+	assert_int_equal(out.n, n_kept);
+	assert_int_equal(r.capture.observations, n_kept);
+	steps = r.capture.clock_steps;
+	result_free(&r);
+	return steps;
+}
+
+/* One step is in each ring, and the rings are read one after the other: it is one step. */
+static void test_clock_step_counts_once(void **state)
+{
+	static const struct {
+		int64_t step_ns;
+		unsigned times, silent_from, silent_to;
+		uint64_t counted;
+	} row[] = {
+		{ -3600 * S, 1, 0, 0, 1 },
+		{ 3600 * S, 1, 0, 0, 1 },
+		{ -5 * S, 1, 0, 0, 1 },
+		{ -5 * S, 3, 0, 0, 3 },
+		{ 5 * S, 3, 0, 0, 3 },
+		{ -1 * S, 1, 0, 0, 0 },
+		/* A hop that shows nothing at first, and one that sleeps over two of the steps. */
+		{ -3600 * S, 1, 0, 400, 1 },
+		{ -5 * S, 3, 200, 1100, 3 },
+		{ 5 * S, 3, 200, 1100, 3 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		tell_udp(400);
+		for (unsigned k = 1; k <= row[i].times; k++)
+			step_clock(n_kept * k / 4, row[i].step_ns);
+		assert_int_equal(steps_of_rings(row[i].silent_from, row[i].silent_to),
+				 row[i].counted);
+	}
+	/* All are silent for an hour, and nothing goes back: no step. */
+	tell_udp(400);
+	for (unsigned i = n_kept / 2; i < n_kept; i++)
+		kept[i].f.time_ns += 3600 * S;
+	struct pipeline_config pc = config();
+	struct pipeline *p = start(&pc);
+	struct result r = { 0 };
+
+	give_all(p);
+	end(p, &r);
+	assert_int_equal(r.capture.clock_steps, 0);
+	result_free(&r);
+}
+
+/* The only hop there is: set back just when its time, before a silence, was the same. */
+static void test_clock_step_behind_silence(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+	struct pipeline *p;
+
+	(void)state;
+	pc.sort_ns = MS;
+	tell_udp(8);
+	for (unsigned i = 0; i < n_kept; i++)
+		kept[i].f.hop = i >= 8 && i < 24;
+	for (unsigned i = 8; i < 24; i++)
+		kept[i].f.time_ns += (i - 7) * S / 2;
+	p = start(&pc);
+	give_all(p);
+	end(p, &r);
+	assert_int_equal(r.capture.clock_steps, 1);
+	result_free(&r);
+}
+
 /* Times of a damaged file. */
 static void test_impossible_times(void **state)
 {
@@ -1104,6 +1211,8 @@ int main(void)
 		cmocka_unit_test(test_sorting_equal_stamps),
 		cmocka_unit_test(test_disorder),
 		cmocka_unit_test(test_clock_steps_back),
+		cmocka_unit_test(test_clock_step_counts_once),
+		cmocka_unit_test(test_clock_step_behind_silence),
 		cmocka_unit_test(test_impossible_times),
 		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_little_memory),
