@@ -441,6 +441,19 @@ static void forget_oldest(struct output *o, const char *name)
 	*slot = strdup(name);
 }
 
+static void forget_files(struct output *o)
+{
+	for (unsigned i = 0; i < o->n_files; i++) {
+		pcapng_writer_free(o->files[i].writer);
+		if (o->files[i].path && o->files[i].fd >= 0)
+			close(o->files[i].fd);
+		free(o->files[i].path);
+		o->files[i] = (struct file){ .fd = -1 };
+	}
+	o->n_files = 0;
+}
+
+/* All of the next set, or none: then there is no file, and every further frame fails. */
 static int open_set(struct output *o, struct err *err)
 {
 	const struct model_net *net = o->net;
@@ -467,21 +480,11 @@ static int open_set(struct output *o, struct err *err)
 		buf_done(&path);
 	}
 	buf_done(&name);
-	if (!rc)
+	if (rc)
+		forget_files(o);
+	else
 		o->header_bytes = pcapng_writer_bytes(o->files[0].writer);
 	return rc;
-}
-
-static void forget_files(struct output *o)
-{
-	for (unsigned i = 0; i < o->n_files; i++) {
-		pcapng_writer_free(o->files[i].writer);
-		if (o->files[i].path && o->files[i].fd >= 0)
-			close(o->files[i].fd);
-		free(o->files[i].path);
-		o->files[i] = (struct file){ .fd = -1 };
-	}
-	o->n_files = 0;
 }
 
 /* -b duration counts from each file's beginning, -G from that of its slot of time. */
@@ -540,7 +543,7 @@ bool output_has_room(const struct output *o, int64_t time_ns, uint32_t waiting,
 	uint64_t bytes = waiting_bytes + (uint64_t)waiting * FRAME_COST_MAX;
 	uint64_t to_come = last > o->number ? last - o->number : 0;
 
-	if (o->over || (total && output_bytes(o) + bytes >= total))
+	if (o->over || !o->n_files || (total && output_bytes(o) + bytes >= total))
 		return false;
 	if (!last)
 		return true;
@@ -691,7 +694,7 @@ memory:
 
 int output_time(struct output *o, int64_t time_ns, struct err *err)
 {
-	if (o->over || !o->live || !o->opt->naming || !time_is_over(o, time_ns))
+	if (o->over || !o->n_files || !o->live || !o->opt->naming || !time_is_over(o, time_ns))
 		return 0;
 	return next_set(o, true, time_ns, err);
 }
@@ -746,6 +749,8 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 
 	if (o->over)
 		return 0;
+	if (!o->n_files)
+		return -EBADF; /* why was said when the set could not be opened */
 	bool time_is_up = o->rotates && time_is_over(o, f->time_ns);
 	if (time_is_up || (o->rotates && set_is_full(o))) {
 		rc = next_set(o, time_is_up, f->time_ns, err);
@@ -880,6 +885,18 @@ int output_statistics(struct output *o, const struct result *r, int64_t now_ns, 
 	return write_statistics(o, r, now_ns, NULL, err);
 }
 
+static int close_file(struct file *f, struct err *err)
+{
+	int rc = pcapng_writer_finish(f->writer, err);
+
+	if (rc < 0)
+		err_prefix(err, "%s", f->path ? f->path : "stdout");
+	if (f->path && f->fd >= 0 && close(f->fd) < 0 && !rc)
+		rc = err_sys(err, errno, "close %s", f->path);
+	f->fd = -1;
+	return rc;
+}
+
 int output_close(struct output *o, const struct result *r, const struct doctor_findings *found,
 		 struct err *err)
 {
@@ -890,20 +907,19 @@ int output_close(struct output *o, const struct result *r, const struct doctor_f
 
 	if (lines)
 		causes_lines(found, lines);
+	else if (keep)
+		log_error("output", "no memory for what the checks found: it is not in the file");
 	rc = write_statistics(o, r, r->capture.end_ns, lines, err);
 	free(lines);
-	if (rc < 0)
-		err_prefix(err, "%s", o->files[0].path ? o->files[0].path : "stdout");
+	/* One that fails does not keep the others from being whole; the first is told. */
 	for (unsigned i = 0; i < o->n_files; i++) {
-		struct file *f = &o->files[i];
-		if (!rc) {
-			rc = pcapng_writer_finish(f->writer, err);
-			if (rc < 0)
-				err_prefix(err, "%s", f->path ? f->path : "stdout");
+		struct err file_err = ERR_INIT;
+		int one = close_file(&o->files[i], &file_err);
+
+		if (one < 0 && !rc) {
+			rc = one;
+			*err = file_err;
 		}
-		if (f->path && f->fd >= 0 && close(f->fd) < 0 && !rc)
-			rc = err_sys(err, errno, "close %s", f->path);
-		f->fd = -1;
 	}
 	return rc;
 }

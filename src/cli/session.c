@@ -364,6 +364,30 @@ void session_usage(struct result *r)
 	r->capture.max_rss_bytes = (uint64_t)u.ru_maxrss * 1024;
 }
 
+/* Ends the files that are written; r says what statistics they get. */
+static void close_output(struct session *s, const struct result *r)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!s->output || s->err.code == -EPIPE)
+		return;
+	rc = output_close(s->output, r, &s->findings, &err);
+	if (rc == -EPIPE)
+		s->broken_pipe = true;
+	else if (rc < 0 && !s->err.code)
+		s->err = err; /* the first failure is the one to tell */
+}
+
+/* What failed while frames were read or written comes before what failed behind that. */
+static int first_failure(const struct session *s, int failed, struct err *err)
+{
+	if (!s->err.code || s->err.code == -EPIPE)
+		return failed;
+	*err = s->err;
+	return s->err.code;
+}
+
 int session_finish(struct session *s, struct result *r, struct err *err)
 {
 	const struct options *o = s->opt;
@@ -374,8 +398,13 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (rc < 0 && !s->err.code)
 		err_sys(&s->err, rc, "write");
 	rc = pipeline_result(s->pipeline, r, err);
-	if (rc < 0)
-		return rc;
+	if (rc < 0) {
+		const struct result none = { 0 };
+
+		/* No report, but the files are whole: frames may still be in their buffers. */
+		close_output(s, &none);
+		return first_failure(s, rc, err);
+	}
 	if (!r->capture.start_ns) {
 		r->capture.start_ns = pipeline_first_ns(s->pipeline);
 		r->capture.end_ns = pipeline_last_ns(s->pipeline);
@@ -386,16 +415,7 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		failed = -ENOMEM;
 	if (!r->node || causes_of_losses(&s->findings, r) < 0)
 		failed = err_sys(err, ENOMEM, "report");
-	if (s->output && s->err.code != -EPIPE) {
-		struct err close_err = ERR_INIT;
-
-		/* The first failure is the one to tell. */
-		rc = output_close(s->output, r, &s->findings, &close_err);
-		if (rc == -EPIPE)
-			s->broken_pipe = true;
-		else if (rc < 0 && !s->err.code)
-			s->err = close_err;
-	}
+	close_output(s, r);
 	session_usage(r);
 
 	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
@@ -431,9 +451,5 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	}
 	if (s->low.code && !s->err.code)
 		s->err = s->low;
-	if (s->err.code && s->err.code != -EPIPE) {
-		*err = s->err;
-		failed = s->err.code;
-	}
-	return failed;
+	return first_failure(s, failed, err);
 }

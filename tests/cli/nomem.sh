@@ -84,6 +84,9 @@ sweep 'report, lines a packet' "$podhop" report samples/service.pcapng -f 'tcp o
 sweep 'report -w --html --report' "$podhop" report samples/fragments.pcapng -q \
 	-w "$tmp/out.pcapng" --html "$tmp/out.html" --report "$tmp/out.json"
 sweep 'report, packed' "$podhop" report samples/ipv6.pcapng -q --terse -w "$tmp/out.pcapng.gz"
+# Names bear the time: what is left of them is the next run's.
+sweep 'report -b packets' "$podhop" report samples/service.pcapng -q --split -b packets:8 \
+	-w "$tmp/ring.pcapng.gz"
 sweep 'verify' "$podhop" verify samples/loss.pcapng
 sweep 'list' "$podhop" list
 # Few allocations, and each is between a check and its verdict: all of them, always.

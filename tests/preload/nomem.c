@@ -3,8 +3,9 @@
  * nomem.c - LD_PRELOAD: the n-th allocation fails.
  *
  * Counting begins when the program calls setlocale(), the first thing in podhop's main(), so that
- * the loader and constructors are left alone. $NOMEM_AT is n, from 1; with $NOMEM_ON all behind it
- * fail, too. How many there were is written to descriptor $NOMEM_FD at the end.
+ * the loader and constructors are left alone; with $NOMEM_LIVE not before SIGUSR2, so that a
+ * capture is under way. $NOMEM_AT is n, from 1; with $NOMEM_ON all behind it fail, too. How many
+ * there were is written to descriptor $NOMEM_FD at the end.
  *
  * Two libraries' own are left out. libpcap 1.10 crashes in its optimizer; libseccomp 2.5 runs in
  * a circle for ever, or leaves rules out of the filter, so that an allowed call kills.
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,8 @@ static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 static void (*real_free)(void *);
 static unsigned long count, fail_at;
-static int counting, go_on, out_fd = -1;
+static volatile sig_atomic_t counting;
+static int go_on, out_fd = -1;
 static char early[EARLY_BYTES];
 static size_t early_used;
 
@@ -137,7 +140,7 @@ void free(void *p)
 	type name args                                                     \
 	{                                                                  \
 		static type(*real) args;                                   \
-		int before = counting;                                     \
+		sig_atomic_t before = counting;                                    \
 		if (!real)                                                 \
 			*(void **)&real = dlsym(RTLD_NEXT, #name);         \
 		counting = 0;                                              \
@@ -153,6 +156,25 @@ UNCOUNTED(int, getaddrinfo,
 	   struct addrinfo **list),
 	  (node, service, hints, list))
 
+static void on_signal(int sig)
+{
+	(void)sig;
+	counting = 1;
+}
+
+static void begin(int fd)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	if (strcmp(program_invocation_short_name, "podhop") != 0)
+		return; /* timeout(1) */
+	out_fd = fd;
+	if (!getenv("NOMEM_LIVE"))
+		counting = 1;
+	else if (sigaction(SIGUSR2, &sa, NULL) != 0)
+		abort();
+}
+
 char *setlocale(int category, const char *locale)
 {
 	static char *(*real)(int, const char *);
@@ -162,8 +184,7 @@ char *setlocale(int category, const char *locale)
 		*(void **)&real = dlsym(RTLD_NEXT, "setlocale");
 	fail_at = at ? strtoul(at, NULL, 10) : 0;
 	go_on = getenv("NOMEM_ON") != NULL;
-	out_fd = fd ? atoi(fd) : -1;
-	counting = strcmp(program_invocation_short_name, "podhop") == 0; /* not timeout(1) */
+	begin(fd ? atoi(fd) : -1);
 	return real(category, locale);
 }
 
