@@ -538,6 +538,9 @@ static int finish_node(struct run *run, struct member *m)
 		return 0;
 	m->finished = true;
 	inputs_totals(m->inputs);
+	for (unsigned i = 0; i < m->net->n_hops; i++)
+		if (m->inputs->drops_total[i] < 0)
+			verify_drops_untold(run->verify, m->index);
 	rc = pipeline_finish(m->pipeline);
 	tell_time(run, m, true);
 	return rc;

@@ -109,14 +109,20 @@ static bool is_excused(const struct verify *v, const struct sent *s, const struc
 	int64_t there = verify_convert(v, s->from, s->to, s->time_ns);
 	uint32_t inwards = v->node[s->to].roles;
 
-	if (s->flags & (SENT_DOUBT | SENT_LATE) || cut_at(v, s->from, s->time_ns) ||
-	    cut_at(v, s->to, there))
+	if (s->flags & (SENT_DOUBT | SENT_LATE))
 		return true;
 	if (l->next_node == s->to)
 		inwards &= ROLE_BIT(l->next_role + 1) - 1;
 	else if (dropped_inside(v, s, l))
 		return true;
 	return dropped_at(v, s->to, inwards, there, there + v->cfg.window_ns);
+}
+
+/* Where headers were cut, it may have come by unseen. */
+static bool is_cut(const struct verify *v, const struct sent *s)
+{
+	return cut_at(v, s->from, s->time_ns) ||
+	       cut_at(v, s->to, verify_convert(v, s->from, s->to, s->time_ns));
 }
 
 static void count_unknown(struct direction *d, uint64_t *why)
@@ -181,6 +187,8 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 		count_unknown(d, &d->unseen);
 	} else if (is_excused(v, s, l)) {
 		count_unknown(d, NULL);
+	} else if (is_cut(v, s)) {
+		count_unknown(d, &d->cut);
 	} else {
 		d->d.sent++;
 		l->bytes_missing = s->size - s->got;

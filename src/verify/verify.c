@@ -259,6 +259,11 @@ void verify_packet(struct verify *v, unsigned node, const struct result_packet *
 		verify_deliver_packet(v, node, p);
 }
 
+void verify_drops_untold(struct verify *v, unsigned node)
+{
+	v->node[node].drops_untold = true;
+}
+
 void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
 		  uint64_t count)
 {
@@ -536,7 +541,8 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ d->unsure, "merged with others, and among these some were altered" },
 		{ d->unmet,
 		  "the clocks were told by packets without an id, and none with one fits" },
-		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet,
+		{ d->cut, "the snap length cut the headers that would tell" },
+		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet - d->cut,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};
@@ -613,6 +619,16 @@ static void reason_of_pair(const struct verify *v, unsigned a, unsigned b, struc
 			v->node[a].name, v->node[b].name);
 }
 
+/* Is anything lost that a capture of the node might have shown? */
+static bool has_lost(const struct verify_result *r, int node)
+{
+	for (unsigned i = 0; i < r->n_directions; i++)
+		if (r->directions[i].lost &&
+		    (r->directions[i].from == node || r->directions[i].to == node))
+			return true;
+	return false;
+}
+
 static void drop_reasons(const struct verify *v, struct verify_result *r)
 {
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
@@ -622,6 +638,12 @@ static void drop_reasons(const struct verify *v, struct verify_result *r)
 					      "the capture of %s dropped %" PRIu64 " frames at %s",
 					      v->node[k].name, v->node[k].dropped[role],
 					      model_role_name(role));
+	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
+		if (v->node[k].drops_untold && has_lost(r, (int)k))
+			verify_reason(r,
+				      "the capture of %s does not say whether it dropped frames: "
+				      "what is lost may have been among them",
+				      v->node[k].name);
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
 		if (v->node[k].cut.n)
 			verify_reason(r,

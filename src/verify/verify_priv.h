@@ -171,6 +171,7 @@ struct node {
 	struct times drops[MODEL_ROLE_COUNT];
 	uint64_t dropped[MODEL_ROLE_COUNT];
 	bool dropped_any_time[MODEL_ROLE_COUNT];
+	bool drops_untold; /* of some hop its capture does not say */
 	struct times cut; /* packets whose headers may have been cut (result_packet) */
 };
 
@@ -225,7 +226,7 @@ struct direction {
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike, unseen, unsure, unmet; /* why packets are unknown */
+	uint64_t evicted, alike, unseen, unsure, unmet, cut; /* why packets are unknown */
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;

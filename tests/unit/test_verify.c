@@ -657,6 +657,9 @@ static void test_headers_cut(void **unused)
 		d = end(0);
 		assert_int_equal(d->unknown, cases[i].unknown);
 		assert_int_equal(d->lost, !cases[i].unknown);
+		assert_int_equal(has_reason("unknown: the snap length cut the headers"),
+				 cases[i].unknown);
+		assert_false(has_reason("lost frames"));
 		done();
 	}
 }
