@@ -186,7 +186,7 @@ void verify_packet(struct verify *v, unsigned node, const struct result_packet *
 /* count frames were lost at a hop of the node in (from_ns, to_ns]; INT64_MIN: nobody knows when. */
 void verify_drops(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns,
 		  uint64_t count);
-/* Of some hop the node's capture does not say whether it lost frames: a reason beside what is lost. */
+/* Of some hop the capture does not say whether it lost frames: a reason beside what is lost. */
 void verify_drops_untold(struct verify *v, unsigned node);
 /*
  * A hop of the node was captured from from_ns to to_ns, by the node's clock; spans that touch are
