@@ -93,6 +93,7 @@ bool pipeline_is_stopped(const struct pipeline *p);	/* by that, max_frames or ha
 bool pipeline_is_disordered(const struct pipeline *p);
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
+uint64_t pipeline_clock_steps(const struct pipeline *p);	/* times the clock was set back */
 /* on_packet has had every packet whose first frame is older (look-alikes may still come). */
 int64_t pipeline_frontier_ns(const struct pipeline *p);
 /* earliest and latest kept frame; 0: none */

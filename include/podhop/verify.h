@@ -137,8 +137,9 @@ struct verify_direction {
 
 struct verify_pair {
 	int node, reference;
-	struct verify_clock_line line;
+	struct verify_clock_line line; /* since the last step */
 	const char *method;
+	uint64_t steps; /* of one of the two clocks, that packets showed */
 };
 
 enum verify_verdict {
@@ -194,6 +195,8 @@ void verify_drops_untold(struct verify *v, unsigned node);
  * as long as its node (verify_time()). To be told before verify_time() goes beyond it.
  */
 void verify_covered(struct verify *v, unsigned node, unsigned hop, int64_t from_ns, int64_t to_ns);
+/* The capture of the node noticed so far that its clock was set back n times. */
+void verify_clock_steps(struct verify *v, unsigned node, uint64_t n);
 /* Is it possible that more spans of the hop follow? At first it is not. */
 void verify_hop_open(struct verify *v, unsigned node, unsigned hop, bool open);
 /*

@@ -525,6 +525,7 @@ static void tell_time(struct run *run, struct member *m, bool end)
 
 		verify_hop_open(run->verify, m->index, i, open);
 	}
+	verify_clock_steps(run->verify, m->index, pipeline_clock_steps(m->pipeline));
 	inputs_span(m->inputs, end, &first, &last);
 	verify_time(run->verify, m->index, first, last,
 		    end ? INT64_MAX : pipeline_frontier_ns(m->pipeline));

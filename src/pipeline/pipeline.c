@@ -936,6 +936,11 @@ int64_t pipeline_frontier_ns(const struct pipeline *p)
 	return open < now ? open : now;
 }
 
+uint64_t pipeline_clock_steps(const struct pipeline *p)
+{
+	return p->steps.counted;
+}
+
 int64_t pipeline_first_ns(const struct pipeline *p)
 {
 	return p->first_ns;

@@ -211,7 +211,8 @@ static json_t *clock_line(const struct report_verify *v, const struct verify_pai
 	    report_json_set(o, "offset_ns", l->known ? json_integer(l->offset_ns) : json_null()) &&
 	    report_json_set(o, "drift_ppm", l->known ? json_real(ppm) : json_null()) &&
 	    report_json_set(o, "uncertainty_ns", report_json_known(l->uncertainty_ns)) &&
-	    report_json_set(o, "method", report_json_str(p->method)))
+	    report_json_set(o, "method", report_json_str(p->method)) &&
+	    report_json_set(o, "steps", report_json_u64(p->steps)))
 		return o;
 	json_decref(o);
 	return NULL;

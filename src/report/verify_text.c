@@ -265,7 +265,7 @@ static void clocks(struct report_out *o, const struct report_verify *v)
 		}
 		report_out_str(o, " (");
 		report_out_str(o, p->method);
-		report_out_str(o, ")\n");
+		report_out_str(o, p->steps ? ", since it was stepped)\n" : ")\n");
 	}
 }
 

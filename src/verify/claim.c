@@ -140,6 +140,7 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 			delay_sample(v, d, s, r->time_ns - s->time_ns);
 			/* What was altered is known late: not by when it came. */
 			if (!(s->flags & SENT_ALTERED)) {
+				verify_step_fits(v, s, r);
 				verify_usual_note(v, s, r);
 				watch_order(d, s);
 			}

@@ -63,10 +63,13 @@ static void process(struct verify *v, uint32_t i)
 	v->sent_until_ns =
 		verify_convert(v, r->to, r->from, r->time_ns) + verify_slack_ns(v, r->from, r->to);
 	v->received_until_ns = r->time_ns;
+	if (r->time_ns > d->seen_ns)
+		d->seen_ns = r->time_ns;
 	if (verify_claim_any(v, r)) {
 		verify_received_free(v, i);
 		return;
 	}
+	verify_step_unclaimed(v, r);
 	verify_unclaim(v, i);
 	r->older = NONE;
 	if (d->unclaimed_last != NONE)

@@ -15,6 +15,7 @@ enum key_kind {
 	KEY_FRAGMENTS,
 	KEY_BLOCK,
 	KEY_CONTENT,
+	KEY_MISSED,
 };
 
 #define MAY_FRAGMENT 1200u /* smaller datagrams are not cut: IPv6's least MTU is 1280 */
@@ -149,6 +150,20 @@ static inline uint64_t verify_key_content(uint64_t head, uint64_t body)
 void verify_judge(struct verify *v, uint32_t i, bool evicted);
 /* Its time is over, but not yet what its receiver's capture would show of it. */
 bool verify_must_wait(const struct verify *v, const struct sent *s);
+
+/* ---- step.c */
+/* r is s, and came when it should have. */
+void verify_step_fits(struct verify *v, const struct sent *s, const struct received *r);
+/* The loss of the sender's packet of that id is about to be counted. */
+void verify_step_tally(struct direction *d, uint64_t id);
+/* Nothing of s has come in time. True: a step of a clock may have hidden it. */
+bool verify_step_hid(struct verify *v, const struct sent *s);
+/* r is nobody's. */
+void verify_step_unclaimed(struct verify *v, const struct received *r);
+/* No more packets: what is open is unknown. */
+void verify_step_finish(struct verify *v);
+/* One of the two captures noticed a step that no packet has shown. */
+bool verify_step_hides(const struct verify *v, unsigned a, unsigned b);
 
 /* ---- deliver.c */
 /* How far two clocks, as they are known, may be from each other. */

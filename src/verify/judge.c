@@ -171,6 +171,10 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 	struct direction *d = verify_direction_of(v, s->from, s->to);
 	enum verify_scope scope = scope_of(v, s, evicted);
 
+	if (!evicted && verify_step_hid(v, s)) {
+		count_unknown(d, &d->stepped);
+		return;
+	}
 	if (scope < VERIFY_SCOPE_UNSEEN) {
 		d->d.out_of_scope++;
 		d->hole += scope == VERIFY_SCOPE_HOLE;
@@ -190,6 +194,7 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 	} else if (is_cut(v, s)) {
 		count_unknown(d, &d->cut);
 	} else {
+		verify_step_tally(d, s->id);
 		d->d.sent++;
 		l->bytes_missing = s->size - s->got;
 		verify_count_lost(d, s, l);

@@ -156,7 +156,7 @@ struct verify *verify_new(const struct verify_config *config, struct err *err)
 			d->d.from = (int)a;
 			d->d.to = (int)b;
 			d->unclaimed_first = d->unclaimed_last = NONE;
-			d->done_ns = INT64_MIN;
+			d->done_ns = d->seen_ns = d->unsure_ns = INT64_MIN;
 		}
 	if (!make_pairs(v, err) || (config->n_nodes == 1 && verify_solo_new(v, err) < 0)) {
 		verify_free(v);
@@ -184,6 +184,8 @@ void verify_free(struct verify *v)
 		free(d->received.at);
 		free(d->delay);
 		free(d->order);
+		free(d->gone.at);
+		free(d->came.at);
 		verify_outer_free(d);
 		free(d->d.lost_packets);
 	}
@@ -467,6 +469,7 @@ void verify_finish(struct verify *v)
 		return;
 	}
 	verify_deliver_finish(v);
+	verify_step_finish(v);
 	estimate_all(v);
 	for (unsigned k = 0; k < n * n; k++)
 		if (v->direction[k].d.lost)
@@ -527,10 +530,11 @@ const char *verify_node_name(const struct verify *v, int node)
 	return node < 0 ? "peers" : v->node[node].name;
 }
 
+/* f: the direction as it is told. */
 static void reasons_of_unknown(const struct verify *v, const struct direction *d,
-			       struct verify_result *r)
+			       const struct verify_direction *f, struct verify_result *r)
 {
-	const struct verify_direction *f = &d->d;
+	uint64_t hidden = f->unknown - d->d.unknown; /* hide_losses() */
 	const struct {
 		uint64_t packets;
 		const char *why;
@@ -542,7 +546,10 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ d->unmet,
 		  "the clocks were told by packets without an id, and none with one fits" },
 		{ d->cut, "the snap length cut the headers that would tell" },
-		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet - d->cut,
+		{ hidden, "a clock was set back, and packets do not show when" },
+		{ d->stepped, "a clock was stepped, and nothing fits between then and now" },
+		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet - d->cut -
+			  d->stepped - hidden,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};
@@ -586,7 +593,7 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 	if (f->altered)
 		verify_reason(r, "%" PRIu64 " of %" PRIu64 " from %s to %s arrived altered",
 			      f->altered, f->sent, from, to);
-	reasons_of_unknown(v, d, r);
+	reasons_of_unknown(v, d, f, r);
 	if (d->hole)
 		verify_reason(r,
 			      "%" PRIu64
@@ -629,6 +636,31 @@ static bool has_lost(const struct verify_result *r, int node)
 	return false;
 }
 
+static void step_reasons(const struct verify *v, struct verify_result *r)
+{
+	unsigned n = v->cfg.n_nodes;
+
+	for (unsigned k = 0; k < n; k++)
+		if (v->node[k].clock_steps)
+			verify_reason(r,
+				      "the clock of %s was set back while it was captured, %" PRIu64
+				      " times",
+				      v->node[k].name, v->node[k].clock_steps);
+	for (unsigned a = 0; a < n; a++)
+		for (unsigned b = a + 1; b < n; b++) {
+			const struct pair *p = verify_pair_of(v, a, b);
+
+			if (p->steps)
+				verify_reason(r,
+					      "a clock of %s or %s was stepped while they were "
+					      "captured, %" PRIu64
+					      " times, the last time by %+.3f s between them: "
+					      "offset and delays are those since",
+					      v->node[a].name, v->node[b].name, p->steps,
+					      (double)p->stepped_ns / 1e9);
+		}
+}
+
 static void drop_reasons(const struct verify *v, struct verify_result *r)
 {
 	for (unsigned k = 0; k < v->cfg.n_nodes; k++)
@@ -662,6 +694,14 @@ static int by_place(const void *a, const void *b)
 	return (x->packets < y->packets) - (x->packets > y->packets);
 }
 
+/* When its clock was set back is known to nobody, so neither what was lost then. */
+static void hide_losses(struct verify_direction *out)
+{
+	out->unknown += out->lost;
+	out->lost = out->bytes_missing = out->lost_omitted = 0;
+	out->n_lost_packets = out->n_places = 0;
+}
+
 static bool add_direction(const struct verify *v, const struct direction *d,
 			  struct verify_result *r, struct err *err)
 {
@@ -670,12 +710,14 @@ static bool add_direction(const struct verify *v, const struct direction *d,
 	*out = d->d;
 	out->lost_packets = NULL;
 	verify_outer_sum(d, &out->outer);
-	if (!out->lost) {
+	if (out->lost && !v->solo && verify_step_hides(v, (unsigned)out->from, (unsigned)out->to)) {
+		hide_losses(out);
+	} else if (!out->lost) {
 		memcpy(out->places, d->ends, sizeof(out->places));
 		out->n_places = d->n_ends;
 	}
-	if (d->d.n_lost_packets) {
-		size_t bytes = d->d.n_lost_packets * sizeof(*out->lost_packets);
+	if (out->n_lost_packets) {
+		size_t bytes = out->n_lost_packets * sizeof(*out->lost_packets);
 		out->lost_packets = malloc(bytes);
 		if (!out->lost_packets) {
 			out->n_lost_packets = 0;
@@ -693,7 +735,9 @@ static void add_clock(const struct verify *v, unsigned a, unsigned b, struct ver
 	const struct pair *p = verify_pair_of(v, a, b);
 	struct verify_pair *out = &r->clocks[r->n_clocks++];
 
-	*out = (struct verify_pair){ .node = (int)b, .reference = (int)a, .line = p->line };
+	*out = (struct verify_pair){
+		.node = (int)b, .reference = (int)a, .line = p->line, .steps = p->steps
+	};
 	if (v->cfg.has_offset) {
 		out->method = "given";
 		out->line.uncertainty_ns = -1;
@@ -729,10 +773,12 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 			continue;
 		if (!add_direction(v, d, r, err))
 			goto failed;
-		lost += d->d.lost + d->d.altered;
-		unknown += d->d.unknown;
-		delivered += d->d.delivered;
-		reason_of_direction(v, d, &r->directions[r->n_directions - 1], r);
+		const struct verify_direction *told = &r->directions[r->n_directions - 1];
+
+		lost += told->lost + told->altered;
+		unknown += told->unknown;
+		delivered += told->delivered;
+		reason_of_direction(v, d, told, r);
 	}
 	for (unsigned a = 0; a < n; a++)
 		for (unsigned b = a + 1; b < n; b++) {
@@ -741,6 +787,7 @@ int verify_get(struct verify *v, struct verify_result *r, struct err *err)
 			add_clock(v, a, b, r);
 			reason_of_pair(v, a, b, r);
 		}
+	step_reasons(v, r);
 	drop_reasons(v, r);
 	if (!lost && !unknown && !delivered)
 		verify_reason(

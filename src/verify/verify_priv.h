@@ -22,10 +22,12 @@
 #define PIECES_MAX (1u << 18) /* of packets that were not seen as a whole */
 #define DELAYS_KEPT (1u << 18) /* a direction; beyond that a fair sample is kept */
 #define FLOWS (1u << 14) /* whose order is watched, a direction */
+#define MISSED (1u << 14) /* remembered a direction, of each kind: step.c */
 #else /* made hundreds of times a second, and seen full */
 #define PIECES_MAX 512u
 #define DELAYS_KEPT 64u
 #define FLOWS 16u
+#define MISSED 64u
 #endif
 #define SPORTS (1u << 16)
 #define TIMES_MAX 512u
@@ -172,6 +174,7 @@ struct node {
 	uint64_t dropped[MODEL_ROLE_COUNT];
 	bool dropped_any_time[MODEL_ROLE_COUNT];
 	bool drops_untold; /* of some hop its capture does not say */
+	uint64_t clock_steps; /* times that its clock was set back, as its capture noticed */
 	struct times cut; /* packets whose headers may have been cut (result_packet) */
 };
 
@@ -193,6 +196,40 @@ struct flow_order {
 
 struct loss {
 	uint64_t packets, bytes, omitted; /* omitted: from the list */
+};
+
+/* Of a packet that was called lost, or that came and was nobody's: step.c. */
+struct missed {
+	uint64_t is; /* 0: none */
+	int64_t time_ns; /* nearest the wire */
+	uint64_t fits; /* of the pair, then */
+};
+
+/* Those whose lowest `shift` bits of a hash are 0: the fewer the more there were. */
+struct missed_table {
+	struct missed *at; /* MISSED; NULL: not needed so far */
+	uint32_t n;
+	unsigned shift;
+};
+
+/* A direction's losses, as they were when a packet fitted last. */
+struct tally {
+	bool taken;
+	uint64_t id; /* the sender's, of the first one that was lost since */
+	uint64_t lost, bytes_missing, lost_omitted, foreign;
+	uint32_t n_lost_packets;
+	unsigned n_places;
+	struct verify_place places[VERIFY_PLACES_MAX];
+	struct loss lost_at[MODEL_ROLE_COUNT], lost_inside[MODEL_ROLE_COUNT];
+};
+
+/* Packets that came apart by the same time, since one fitted last. */
+struct step {
+	unsigned n;
+	unsigned node; /* that had the first of them, under this id */
+	uint64_t id;
+	int64_t least_ns, most_ns; /* by how much: node's clock less the reference's */
+	int64_t from_ns, to_ns; /* when they left */
 };
 
 #define OUTER_TO 8u
@@ -226,10 +263,14 @@ struct direction {
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike, unseen, unsure, unmet, cut; /* why packets are unknown */
+	uint64_t evicted, alike, unseen, unsure, unmet, cut, stepped; /* why packets are unknown */
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;
+	struct missed_table gone, came; /* sent and not arrived; arrived and not sent */
+	struct tally tally;
+	int64_t seen_ns; /* receiver's clock: the latest that was gone through */
+	int64_t unsure_ns; /* what was due until then may have been gone through by other clocks */
 };
 
 struct pair {
@@ -241,6 +282,10 @@ struct pair {
 	bool alike; /* packets of both sides look alike, so that they tell nothing */
 	bool begun; /* both nodes have */
 	int64_t begin_ns, try_ns; /* of verify_acquaint(), as verify_in_step() has it */
+	struct step step;
+	uint64_t fits; /* packets that are one of their kind and came when they should have */
+	uint64_t steps; /* of one of the clocks, that packets showed */
+	int64_t stepped_ns; /* by how much, the last time */
 };
 
 struct solo;

@@ -157,6 +157,16 @@ is "137 of 50,000: where" \
 	"$(get '[.directions[].lost_packets[].last_seen] | unique')" '["node2:vtep"]'
 like "137 of 50,000: the sentence" "$("$PODHOP" verify "$dir/a.pcapng" "$dir/b.pcapng" | head -n 1)" \
 	'^lost 137 of 50,000 between node2:vtep and node2:bridge'
+# The clock of node2 is stepped half a second after its first frame: what it hides is not lost.
+for by in 30000000000 -30000000000; do
+	"$TOOLS/retime" -j $by -a 500000000 "$dir/b.pcapng" "$dir/c.pcapng" >/dev/null || bail "retime"
+	verify "$dir/a.pcapng" "$dir/c.pcapng"
+	is "clock stepped by $by ns: only what was dropped is lost" \
+		"$(lost_numbers | grep -vxFf "$dir/numbers" | head -n 5)" ""
+	is "clock stepped by $by ns: the rest is unknown, and the step told" \
+		"$(get '[(.directions | map(.unknown) | add > 10000),
+			(.reasons | any(test("clock.* was (stepped|set back)")))]')" "[true,true]"
+done
 verify a="$dir/b.pcapng" b="$dir/a.pcapng"
 is "named the other way round: the same" "$(counts b a)" "$OF $((OF - LOST)) $LOST 0 0"
 # The other way went ICMP errors (port unreachable); without them nothing tells the offset.

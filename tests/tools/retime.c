@@ -2,8 +2,10 @@
 /*
  * retime.c - gives a pcapng file the stamps of another clock: shifted, and drifting.
  *
- * usage: retime [-s shift_ns] [-d drift_ppm] [-k keep] [-q mean_ns] [-S seed] IN OUT
- *   stamp' = stamp + shift + drift * (stamp - first stamp)
+ * usage: retime [-s shift_ns] [-d drift_ppm] [-j step_ns -a after_ns] [-k keep] [-q mean_ns]
+ *               [-S seed] IN OUT
+ *   stamp' = stamp + shift + drift * (stamp - first stamp), and + step from after_ns behind the
+ *   first stamp on: the clock was stepped
  *   -k egress|ingress: only packets of this direction, by podhop's own comments
  *   -q  packets that come in do so later by an exponential delay of this mean, one in ten by
  *       twenty times as much: as behind a queue; at all hops by the same. -S: another world
@@ -25,7 +27,7 @@
 #define ISB_START 2u
 #define ISB_END 3u
 
-static int64_t shift, first;
+static int64_t shift, first, step, after;
 static double drift, queue;
 static uint64_t seed;
 
@@ -78,7 +80,7 @@ static void change(uint8_t *at, int64_t later)
 		printf("%" PRId64 "\n", first);
 	}
 	t += later;
-	t += shift + (int64_t)(drift * (double)(t - first));
+	t += shift + (int64_t)(drift * (double)(t - first)) + (t - first >= after ? step : 0);
 	uint32_t high = (uint32_t)((uint64_t)t >> 32), low = (uint32_t)t;
 	memcpy(at, &high, sizeof(high));
 	memcpy(at + 4, &low, sizeof(low));
@@ -110,11 +112,15 @@ int main(int argc, char **argv)
 	FILE *in, *out;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:d:k:q:S:")) != -1) {
+	while ((c = getopt(argc, argv, "s:d:j:a:k:q:S:")) != -1) {
 		if (c == 's')
 			shift = strtoll(optarg, NULL, 10);
 		else if (c == 'd')
 			drift = strtod(optarg, NULL) * 1e-6;
+		else if (c == 'j')
+			step = strtoll(optarg, NULL, 10);
+		else if (c == 'a')
+			after = strtoll(optarg, NULL, 10);
 		else if (c == 'k')
 			keep = optarg;
 		else if (c == 'q')
@@ -125,8 +131,8 @@ int main(int argc, char **argv)
 			argc = 0;
 	}
 	if (argc - optind != 2) {
-		fputs("usage: retime [-s shift_ns] [-d drift_ppm] [-k egress|ingress] [-q mean_ns] "
-		      "[-S seed] IN OUT\n",
+		fputs("usage: retime [-s shift_ns] [-d drift_ppm] [-j step_ns -a after_ns] "
+		      "[-k egress|ingress] [-q mean_ns] [-S seed] IN OUT\n",
 		      stderr);
 		return 2;
 	}
