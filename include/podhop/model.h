@@ -141,6 +141,7 @@ struct model_net {
 	struct model_route *routes;	/* any order; the longest prefix decides */
 	unsigned n_routes;
 	bool routes_known;		/* routes holds the node's whole table */
+	bool routes_differ;		/* files of it tell different ones: they are not known */
 	struct model_remote remotes[MODEL_REMOTES_MAX];	/* as the capture began; any order */
 	unsigned n_remotes;
 	uint16_t vxlan_ports[8];	/* UDP ports to decode as VXLAN */

@@ -139,7 +139,7 @@ const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
  * whoever captured knew at the start and at the end. Valid UTF-8, below PCAPNG_STRING_MAX bytes;
  * longer ones are left out.
  */
-#define PCAPNG_NOTES_MAX 160
+#define PCAPNG_NOTES_MAX 288
 unsigned pcapng_reader_n_notes(const struct pcapng_reader *r);
 const char *pcapng_reader_note(const struct pcapng_reader *r, unsigned i);
 bool pcapng_reader_is_regular(const struct pcapng_reader *r);

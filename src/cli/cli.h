@@ -262,14 +262,16 @@ void causes_take(struct doctor_findings *f, const struct pcapng_reader *r);
 /* Gives losses their reason and evidence. 0 or -ENOMEM. */
 int causes_of_losses(const struct doctor_findings *f, struct result *r);
 
-/* ---- remotes.c: where the node's FDB led, as comments of the VTEP's interface */
-#define REMOTES_LINES_MAX 128 /* 8 entries at least in each: MODEL_REMOTES_MAX */
-struct remotes_lines {
-	char text[REMOTES_LINES_MAX][PCAPNG_STRING_MAX];
-	const char *line[REMOTES_LINES_MAX];
+/* ---- node_notes.c: where the node's tables led, as comments of an interface */
+#define NOTE_LINES_MAX 128 /* 8 entries at least in each: MODEL_REMOTES_MAX */
+struct note_lines {
+	char text[NOTE_LINES_MAX][PCAPNG_STRING_MAX];
+	const char *line[NOTE_LINES_MAX];
 	unsigned n;
 };
-void remotes_lines(const struct model_net *net, struct remotes_lines *ret);
+void note_remotes(const struct model_net *net, struct note_lines *ret);	/* the VTEP's */
+/* The bridge's. No line when they are not known, or are more than a file tells. */
+void note_routes(const struct model_net *net, struct note_lines *ret);
 
 /* ---- progress.c: one line on a terminal's stderr; nothing elsewhere, or with -q */
 void progress_begin(const struct options *o);

@@ -204,7 +204,7 @@ int input_hop_new(struct inputs *in, struct input *one, unsigned i, struct err *
 		one->hop = grown;
 		one->n_hop = i + 1;
 	}
-	remotes_take(net, one);
+	note_take(net, one);
 	for (unsigned k = 0; pi->name[0] && k < net->n_hops; k++)
 		if (strcmp(net->hops[k].name, name) == 0 && net->hops[k].linktype == pi->linktype)
 			return one->hop[i] = (int)k;

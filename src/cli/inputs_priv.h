@@ -24,7 +24,7 @@ struct input {
 	int *hop;		/* of each interface of the file; -1: not seen yet */
 	unsigned n_hop;
 	unsigned looked_at;	/* interfaces whose description was read */
-	unsigned notes_read;	/* the reader's notes: remotes.c */
+	unsigned notes_read;	/* the reader's notes: node_notes.c */
 	struct pcapng_frame head;
 	struct err bad;		/* why the reader stopped */
 	bool has_head;
@@ -99,9 +99,9 @@ void input_note_start(struct inputs *in, struct input *one, int64_t time_ns);
 /* The frame says that its hop's capture lost others since the one before. */
 void input_note_drops(struct inputs *in, const struct input *one, const struct model_frame *f);
 
-/* ---- remotes.c: of the input's notes those that were not read yet */
-void remotes_take(struct model_net *net, struct input *one);
+/* ---- node_notes.c: of the input's notes those that were not read yet */
+void note_take(struct model_net *net, struct input *one);
 /* One note; what is none of these is left alone. */
-void remotes_parse(struct model_net *net, const char *note);
+void note_parse(struct model_net *net, const char *note);
 
 #endif

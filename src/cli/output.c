@@ -227,15 +227,18 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 	const struct model_hop *h = &net->hops[i];
 	const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
 	bool came_later = i >= o->first_hops;
-	struct remotes_lines *remotes = NULL;
+	struct note_lines *notes = NULL;
 	struct buf d;
 	int rc;
 
-	if (h->role == MODEL_ROLE_VTEP && net->n_remotes) {
-		remotes = malloc(sizeof(*remotes));
-		if (!remotes)
-			return err_sys(err, ENOMEM, "remote nodes");
-		remotes_lines(net, remotes);
+	if (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_BRIDGE) {
+		notes = malloc(sizeof(*notes));
+		if (!notes)
+			return err_sys(err, ENOMEM, "routes");
+		if (h->role == MODEL_ROLE_VTEP)
+			note_remotes(net, notes);
+		else
+			note_routes(net, notes);
 	}
 	buf_init(&d, TEXT_MAX);
 	buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
@@ -253,11 +256,11 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 		.mac = h->mac,
 		.addrs = h->addrs,
 		.n_addrs = h->n_addrs,
-		.comments = remotes ? remotes->line : NULL,
-		.n_comments = remotes ? remotes->n : 0,
+		.comments = notes ? notes->line : NULL,
+		.n_comments = notes ? notes->n : 0,
 	};
 	rc = pcapng_writer_interface(f->writer, &wi, err);
-	free(remotes);
+	free(notes);
 	buf_done(&d);
 	return rc;
 }

@@ -140,9 +140,9 @@ judge() {
 		END { print p == "" ? "-" : p, r == "" ? "-" : r }' "$1.truth")
 }
 
-# stored NAME WINDOW: the file that was written, reported again, has ids as right, and nothing in it
-# is called lost that was not. It knows neither the node's routes and addresses nor its
-# translations but from the packets: more of them may be called incomplete.
+# stored NAME WINDOW: the file that was written, reported again, has ids as right, and as many
+# packets are complete, though of translations it tells nothing but the packets themselves;
+# nothing is called lost in it that was not.
 stored() {
 	local lost='[.losses[] | select(.verdict == "lost") | .packets] | add // 0'
 	# shellcheck disable=SC2086  # options are many words
@@ -150,6 +150,7 @@ stored() {
 		>/dev/null 2>>"$1.err" || return 1
 	judge "$1.again.pcapng"
 	((agrees)) && [[ "$precision $recall" == '1.000000 1.000000' ]] &&
+		[[ $(jq -c .packets "$1.again.json") == "$(jq -c .packets "$1.json")" ]] &&
 		(($(jq "$lost" "$1.again.json") <= $(jq "$lost" "$1.json")))
 }
 
