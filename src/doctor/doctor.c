@@ -166,6 +166,11 @@ void doctor_view_done(struct doctor_view *v)
 	free(v->rules);
 	free(v->conf.path);
 	free(v->cni_conf);
+	for (unsigned i = 0; v->kept && i < v->kept->n; i++) {
+		close(v->kept->f[i].fd);
+		free(v->kept->f[i].path);
+	}
+	free(v->kept);
 	if (v->root >= 0)
 		close(v->root);
 	if (v->proc >= 0)
@@ -231,12 +236,17 @@ int doctor_view_check(const struct doctor_view *v, struct doctor_report **ret, s
 
 int doctor_view_check_again(const struct doctor_view *v, struct doctor_report **ret)
 {
-	static check_fn *const checks[] = { doctor_check_bridge, doctor_check_vteps,
-					    doctor_check_remotes, doctor_check_mtu, NULL };
+	static check_fn *const checks[] = { doctor_check_bridge,  doctor_check_vteps,
+					    doctor_check_remotes, doctor_check_mtu,
+					    doctor_check_sysctls, NULL };
 	/* Of all pods some come and go; of the one that is captured it matters. */
-	static check_fn *const with_pod[] = { doctor_check_pods,  doctor_check_bridge,
-					      doctor_check_vteps, doctor_check_remotes,
-					      doctor_check_mtu,	  NULL };
+	static check_fn *const with_pod[] = { doctor_check_pods,
+					      doctor_check_bridge,
+					      doctor_check_vteps,
+					      doctor_check_remotes,
+					      doctor_check_mtu,
+					      doctor_check_sysctls,
+					      NULL };
 
 	return run_checks(v, v->only ? with_pod : checks, ret);
 }

@@ -79,20 +79,19 @@ static int files_open(const struct doctor_view *v, const char *path, int flags)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Takes fd. */
+/* From its beginning, which has /proc make it anew. */
 static int files_read_fd(int fd, struct buf *b)
 {
 	char chunk[FILES_CHUNK];
 	struct stat st;
+	off_t at = 0;
 	int rc = 0;
 
 	buf_clear(b);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return -EINVAL;
-	}
 	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
+		ssize_t n = pread(fd, chunk, sizeof(chunk), at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -100,6 +99,7 @@ static int files_read_fd(int fd, struct buf *b)
 			rc = n < 0 ? -errno : 0;
 			break;
 		}
+		at += n;
 		if ((size_t)n > b->max - b->len) {
 			log_error("doctor", "a file of the node is too long: "
 					    "what it would show is not checked");
@@ -112,33 +112,61 @@ static int files_read_fd(int fd, struct buf *b)
 			break;
 		}
 	}
-	close(fd);
 	return rc;
 }
 
 int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b)
 {
-	int fd = files_open(v, path, O_RDONLY);
+	int fd = files_open(v, path, O_RDONLY), rc;
 
-	return fd < 0 ? fd : files_read_fd(fd, b);
+	if (fd < 0)
+		return fd;
+	rc = files_read_fd(fd, b);
+	close(fd);
+	return rc;
 }
 
-/* A descriptor or -errno. */
-static int proc_open(const struct doctor_view *v, const char *path)
+/* Takes fd over when true. Without memory it is not kept, and is not known later. */
+static bool keep(struct doctor_kept *k, const char *path, int fd)
+{
+	char *copy = k && k->n < DOCTOR_KEPT_MAX ? strdup(path) : NULL;
+
+	if (!copy)
+		return false;
+	k->f[k->n].path = copy;
+	k->f[k->n++].fd = fd;
+	return true;
+}
+
+/* A descriptor or -errno; *ret_own: the caller closes it. */
+static int proc_open(const struct doctor_view *v, const char *path, bool *ret_own)
 {
 	int fd;
 
+	*ret_own = false;
+	for (unsigned i = 0; v->kept && i < v->kept->n; i++)
+		if (strcmp(v->kept->f[i].path, path) == 0)
+			return v->kept->f[i].fd;
 	if (v->sealed)
 		return -EACCES;
 	fd = openat(v->proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	*ret_own = !keep(v->kept, path, fd);
+	return fd;
 }
 
 int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b)
 {
-	int fd = proc_open(v, path);
+	bool own;
+	int fd = proc_open(v, path, &own), rc;
 
-	return fd < 0 ? fd : files_read_fd(fd, b);
+	if (fd < 0)
+		return fd;
+	rc = files_read_fd(fd, b);
+	if (own)
+		close(fd);
+	return rc;
 }
 
 /* NULL in *ret where there is none that can be read. Only -ENOMEM fails. */
@@ -165,17 +193,19 @@ int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret)
 	char path[FILES_PATH_MAX], text[SYSCTL_TEXT_MAX + 1], *end;
 	ssize_t n;
 	long value;
+	bool own;
 	int fd;
 
 	snprintf(path, sizeof(path), "sys/net/%s", key);
-	fd = proc_open(v, path);
+	fd = proc_open(v, path, &own);
 	if (fd < 0)
 		return fd;
 	do
-		n = read(fd, text, sizeof(text) - 1);
+		n = pread(fd, text, sizeof(text) - 1, 0);
 	while (n < 0 && errno == EINTR);
 	n = n < 0 ? -errno : n;
-	close(fd);
+	if (own)
+		close(fd);
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';

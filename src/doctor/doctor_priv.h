@@ -113,6 +113,17 @@ struct doctor_rule {
 	uint64_t packets;
 };
 
+#define DOCTOR_KEPT_MAX 128u
+
+/* Files of /proc that stay open, so that they can be read when nothing can be opened any more. */
+struct doctor_kept {
+	struct {
+		char *path;
+		int fd;
+	} f[DOCTOR_KEPT_MAX];
+	unsigned n;
+};
+
 struct doctor_view {
 	const char *host_root; /* "" for / */
 	int root; /* directory that stands for /; -1: the real one */
@@ -131,7 +142,8 @@ struct doctor_view {
 	unsigned n_chains;
 	struct doctor_rule *rules;
 	unsigned n_rules;
-	bool sealed; /* nothing can be opened any more: what is not in tables is not known */
+	bool sealed; /* nothing can be opened any more: tables and kept are all that is known */
+	struct doctor_kept *kept; /* owned; NULL: none is kept */
 	int netfilter; /* 0: read; -errno: why not */
 	int env_rc; /* of subnet.env: 0, -errno, -EBADMSG */
 	struct doctor_env env;
@@ -159,6 +171,7 @@ void doctor_view_done(struct doctor_view *v);
  * /proc. 0 or -errno; -EFBIG: longer than b takes, which is said.
  */
 int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *b);
+/* Where a view keeps files it stays open, as long as there is room, and is read anew each time. */
 int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b);
 /* /proc/sys/net/KEY as a number; -errno. Allocates nothing. */
 int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret);

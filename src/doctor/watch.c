@@ -5,8 +5,8 @@
  * Two readings of the tables (links, addresses, routes, neighbours, FDB) and of the counters, one
  * before the first packet and one behind the last. By then every right is gone and nothing can be
  * opened: files of /proc were opened before and are read once more from their beginning (each read
- * makes them anew), dumps over netlink were asked for ahead of time (ask_ahead.c). Checks that need
- * more than the tables, sysctls for one, are made at the start alone.
+ * makes them anew), dumps over netlink were asked for ahead of time (ask_ahead.c). So checks that
+ * need tables and /proc alone are made again; those of flannel's and CNI's files are not.
  */
 #include "doctor_priv.h"
 
@@ -43,6 +43,10 @@ int doctor_watch_start(const struct doctor_config *config, struct doctor_watch *
 	for (unsigned i = 0; i < DOCTOR_TABLES; i++)
 		w->table[i] = -1;
 	rc = doctor_view_read(&w->v, config, err);
+	if (!rc) {
+		w->v.kept = calloc(1, sizeof(*w->v.kept));
+		rc = w->v.kept ? 0 : err_sys(err, ENOMEM, "watching the node");
+	}
 	if (!rc)
 		rc = doctor_view_check(&w->v, &w->report, err);
 	if (!rc)

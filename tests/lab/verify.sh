@@ -131,6 +131,18 @@ is "FDB entry gone during the capture: the reason" \
 	"$(get '.directions[] | select(.lost > 0).places[0].reason |
 		test("^remote.fdb 10.244.2.0/24.*not so as the capture began")')" true
 
+both_start --window 200
+on $WEB ping -q -c 5 -i 0.01 "$POD_API_IP" >/dev/null || bail "ping"
+on node1 sysctl -qw net.ipv4.ip_forward=0 || bail "sysctl"
+on $WEB ping -q -c 10 -i 0.01 -W 1 "$POD_API_IP" >/dev/null
+on $API "$TOOLS/udpgen" -n 1 -p 5001 "$POD_WEB_IP" >/dev/null 2>&1 || bail "udpgen"
+both_end
+on node1 sysctl -qw net.ipv4.ip_forward=1 || bail "sysctl"
+verify --window 200 "$dir/a.pcapng" "$dir/b.pcapng"
+is "forwarding off during the capture: the reason" \
+	"$(get '.directions[] | select(.from == "node1").places[0].reason |
+		test("^sysctl.forwarding net.ipv4.ip_forward.*not so as the capture began")')" true
+
 # ---- exactly known losses: what the payload's number says is dropped on node2
 
 mapfile -t numbers < <(python3 -c "

@@ -1044,6 +1044,39 @@ static void test_find_new(void **state)
 	node_done(&n);
 }
 
+/* So are files of /proc that were open before: one number anew, not what followed the old one. */
+static void test_find_new_in_proc(void **state)
+{
+	struct doctor_kept kept = { .n = 0 };
+	struct doctor_report *before, *after;
+	struct doctor_findings f = { 0 };
+	struct node n;
+
+	(void)state;
+	node_init(&n);
+	n.v.kept = &kept;
+	n.v.only = &n.pods[0];
+	put(&n, "proc/sys/net/ipv4/ip_forward", "1234\n");
+	assert_int_equal(doctor_view_check_again(&n.v, &before), 0);
+	assert_true(kept.n > 3);
+	n.v.sealed = true;
+	put(&n, "proc/sys/net/ipv4/ip_forward", "0\n");
+	put(&n, "proc/100/net/route", "Iface\n");
+	assert_int_equal(doctor_view_check_again(&n.v, &after), 0);
+	assert_int_equal(doctor_find_new(before, after, &f), 0);
+	assert_int_equal(f.n, 2);
+	assert_non_null(strstr(f.f[0].reason, "pod.route"));
+	assert_non_null(strstr(f.f[1].reason, "sysctl.forwarding net.ipv4.ip_forward"));
+	for (unsigned i = 0; i < kept.n; i++) {
+		close(kept.f[i].fd);
+		free(kept.f[i].path);
+	}
+	doctor_findings_free(&f);
+	doctor_report_free(before);
+	doctor_report_free(after);
+	node_done(&n);
+}
+
 /* One pod asked for: only its checks, but conflicts with others are still seen. */
 static void test_one_pod(void **state)
 {
@@ -1338,6 +1371,7 @@ int main(void)
 		cmocka_unit_test(test_report_outlives_view),
 		cmocka_unit_test(test_remotes),
 		cmocka_unit_test(test_find_new),
+		cmocka_unit_test(test_find_new_in_proc),
 		cmocka_unit_test(test_one_pod),
 		cmocka_unit_test(test_kernel_versions),
 		cmocka_unit_test(test_files),
