@@ -31,14 +31,18 @@ static unsigned stage_of(unsigned role, unsigned way)
 	return way == MODEL_WAY_IN ? in[role] : way == MODEL_WAY_OUT ? out[role] : STAGE_NONE;
 }
 
-/* The stage at which p was seen last, before o. */
+/* The stage that p had reached at least when it was seen last, before o. */
 static unsigned stage_before(const struct correlate *c, const struct packet *p,
 			     const struct correlate_obs *o)
 {
 	const struct sighting *last = p->n_sightings ? sighting(c, p, p->n_sightings - 1u) : NULL;
 
-	return last && last->first_ns < o->time_ns ? stage_of(last->role, PLACE_WAY(last->place))
-						   : STAGE_NONE;
+	if (!last || last->first_ns >= o->time_ns)
+		return STAGE_NONE;
+	/* Wherever else a bridge shows what came in at its ports: it is behind them. */
+	if (last->role == MODEL_ROLE_BRIDGE && PLACE_WAY(last->place) == MODEL_WAY_IN)
+		return STAGE_UP;
+	return stage_of(last->role, PLACE_WAY(last->place));
 }
 
 bool choice_was_further_on(const struct correlate *c, const struct packet *p,

@@ -1006,6 +1006,27 @@ static void test_equal_with_entrance_missing(void **state)
 	assert_int_equal(packet_of(b, y)->status, RESULT_COMPLETE);
 }
 
+/* The same where the second one enters before the first one is at its next hop but one. */
+static void test_equal_with_entrance_missing_close_by(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(0, 100, 1);
+
+	bench_start(b);
+	unsigned a = see(b, BRIDGE, MODEL_WAY_IN, US, w);
+	unsigned k = see(b, VETH, MODEL_WAY_IN, 2 * US, w);
+	see(b, BRIDGE, MODEL_WAY_IN, 3 * US, w);
+	for (unsigned i = 0; i < 2; i++)
+		see(b, VTEP, MODEL_WAY_OUT, (4 + i) * US, w);
+	for (unsigned i = 0; i < 2; i++)
+		see_vxlan(b, MODEL_WAY_OUT, (6 + i) * US, w,
+			  (struct outer){ .id = (uint16_t)(i + 1) });
+	bench_end(b);
+	assert_apart(b, a, k);
+	assert_int_equal(b->result.packets.total, 2);
+	assert_int_equal(b->result.packets.ambiguous, 2);
+}
+
 /* So are hops in between. */
 static void test_equal_with_middle_missing(void **state)
 {
@@ -1237,6 +1258,7 @@ int main(void)
 		T(test_plain_fragments), T(test_plain_fragments_in_any_order),
 		T(test_equal_with_entrance_missing), T(test_equal_with_middle_missing),
 		T(test_equal_with_entrance_missing_in_turn),
+		T(test_equal_with_entrance_missing_close_by),
 		T(test_equal_in_order), T(test_equal_with_loss), T(test_equal_one_by_one),
 		T(test_ties_meet), T(test_duplicate), T(test_duplicate_of_equal_stamp),
 		T(test_retransmission), T(test_keepalive),
