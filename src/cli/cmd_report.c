@@ -8,6 +8,8 @@
 #include "inputs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,13 +32,21 @@ static bool is_over(const struct session *s, bool retries)
 	return pipeline_is_stopped(s->pipeline) || (retries && is_disordered(s));
 }
 
+/* How far it is, on stderr: on SIGUSR1, and as progress on a terminal. */
 static void show_progress(const struct session *s)
 {
-	char frames[FIGURE_MAX], packets[FIGURE_MAX];
+	uint64_t frames = pipeline_frames(s->pipeline);
+	uint64_t packets = correlate_ids(pipeline_correlator(s->pipeline));
+	char n_frames[FIGURE_MAX], n_packets[FIGURE_MAX], line[128];
 
-	progress_line("podhop: %s frames read, %s packets",
-		      figure_count(pipeline_frames(s->pipeline), frames),
-		      figure_count(correlate_ids(pipeline_correlator(s->pipeline)), packets));
+	if (signals_take_status()) {
+		snprintf(line, sizeof(line),
+			 "podhop: %" PRIu64 " packets, %" PRIu64 " frames read\n", packets, frames);
+		progress_message(line);
+	} else if (!s->packets && progress_is_due()) {
+		progress_line("podhop: %s frames read, %s packets", figure_count(frames, n_frames),
+			      figure_count(packets, n_packets));
+	}
 }
 
 /*
@@ -87,8 +97,7 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
 	duration_begin(&duration, limit_ns);
 	while (rc >= 0 && !signals_stop() && !s->broken_pipe && !pipeline_is_full(s->pipeline)) {
 		/* Frame by frame the clock is not asked each time. */
-		if ((in_runs || live || ++rounds % RUN_FRAMES == 0) && !s->packets &&
-		    progress_is_due())
+		if (in_runs || live || ++rounds % RUN_FRAMES == 0)
 			show_progress(s);
 
 		if (in_runs) {

@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <locale.h>
 #include <malloc.h>
@@ -29,6 +30,17 @@ static void *json_memory(size_t n)
 	return p;
 }
 
+/* What is said is only said once it is written; a reader who has gone has had enough. */
+static int end_stdout(int status)
+{
+	struct err err = ERR_INIT;
+
+	if (fflush(stdout) == 0 || status != EXIT_DONE || errno == EPIPE)
+		return status;
+	err_sys(&err, errno, "write to standard output");
+	return fail(&err);
+}
+
 static int run_command(const struct options *o)
 {
 	static int (*const run[COMMAND_COUNT])(const struct options *) = {
@@ -38,13 +50,36 @@ static int run_command(const struct options *o)
 	};
 	int status = run[o->command](o);
 
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
-		status = EXIT_FAILED;
+	status = end_stdout(status);
 	if (json_lacked_memory) {
 		log_error("json", "memory was short: what was said may be wrong or incomplete");
 		status = EXIT_FAILED;
 	}
 	return status;
+}
+
+/* asked: with --help, which stands for the command's own; else `podhop help [COMMAND]`. */
+static int run_help(const struct options *o, bool asked)
+{
+	enum command c = asked ? o->command : COMMAND_NONE;
+	struct err err = ERR_INIT;
+
+	if (!asked && o->n_args) {
+		c = options_command(o->args[0]);
+		if (!c) {
+			const char *near = options_nearest_command(o->args[0]);
+			err_usage(&err, 0,
+				  near ? "%s is no command; did you mean %s?"
+				       : "%s is no command; `podhop help` lists them%s",
+				  o->args[0], near ? near : "");
+			return fail(&err);
+		}
+	}
+	if (o->table)
+		options_table(stdout);
+	else
+		options_help(stdout, c);
+	return end_stdout(EXIT_DONE);
 }
 
 int main(int argc, char **argv)
@@ -65,7 +100,7 @@ int main(int argc, char **argv)
 		return command_extcap(argc, argv);
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("podhop %s\n", PODHOP_VERSION);
-		return EXIT_DONE;
+		return end_stdout(EXIT_DONE);
 	}
 	if (options_parse(argc, argv, &o, &help, &err) < 0) {
 		status = fail(&err);
@@ -77,23 +112,7 @@ int main(int argc, char **argv)
 		      : o.verbose     ? LOG_LEVEL_INFO
 				      : LOG_LEVEL_WARN);
 	if (help || o.command == COMMAND_HELP) {
-		enum command c = help ? o.command : COMMAND_NONE;
-
-		if (!help && o.n_args) {
-			c = options_command(o.args[0]);
-			if (!c) {
-				const char *near = options_nearest_command(o.args[0]);
-				err_usage(&err, 0,
-					  near ? "%s is no command; did you mean %s?"
-					       : "%s is no command; `podhop help` lists them%s",
-					  o.args[0], near ? near : "");
-				status = fail(&err);
-			}
-		}
-		if (status == EXIT_DONE && o.table)
-			options_table(stdout);
-		else if (status == EXIT_DONE)
-			options_help(stdout, c);
+		status = run_help(&o, help);
 		options_done(&o);
 		return status;
 	}

@@ -112,6 +112,32 @@ status, text = with_progress(40, "dumb", [], True)
 check(b"\033" not in text and text.endswith(b" \r"), "a dumb terminal: blanks instead", text)
 status, text = with_progress(40, "xterm", ["-q"], False)
 check(status == 0 and text == b"", "none with -q", text)
+
+
+def on_usr1(arguments, capture, seen):
+    """SIGUSR1 while there is nothing to read, again and again until it was heard; then the end."""
+    reader, writer = os.pipe()
+    p = subprocess.Popen([PODHOP] + arguments, stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(reader)
+    os.write(writer, capture)
+    while not select.select([p.stderr], [], [], 0.05)[0]:
+        # Until its handler is in place the signal would end it.
+        with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+            caught = int(re.search(r"SigCgt:\s*(\w+)", f.read())[1], 16)
+        if caught & 1 << signal.SIGUSR1 - 1:
+            p.send_signal(signal.SIGUSR1)
+    text = read(p.stderr.fileno(), seen)
+    os.close(writer)
+    out = p.communicate()[0]
+    return p.returncode, text, out
+
+
+with open(SAMPLES + "/segments-off.pcapng", "rb") as f:
+    whole = f.read()
+for command, line in (("report", rb"podhop: \d+ packets, \d+ frames read\n"), ("verify", rb"podhop: so far: [^\n]*\n")):
+    status, text, out = on_usr1([command, "-", "-q"], whole, line)
+    check(re.match(line, text), command + ": SIGUSR1 tells how far it is", text)
+    check(status == 0 and out, "and it goes on to its end", (status, out))
 print(f"1..{n}")
 sys.exit(failed > 0)
 PY
