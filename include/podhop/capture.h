@@ -126,6 +126,8 @@ int capture_kernel_filter(const struct model_net *net, unsigned hop, const char 
 /* A libpcap expression for user space, over Ethernet frames. Bad ones are ERR_USAGE. */
 struct capture_filter;
 struct capture_filter *capture_filter_new(const char *expr, struct err *err);
+/* Of several expressions: that no packet passes all of them is no mistake of anybody's. */
+struct capture_filter *capture_filter_new_joined(const char *expr, struct err *err);
 void capture_filter_free(struct capture_filter *f);
 /* 1 matches, 0 does not, -1: the captured bytes do not reach far enough to know. */
 int capture_filter_match(const struct capture_filter *f, const uint8_t *data, uint32_t caplen,

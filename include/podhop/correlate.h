@@ -57,6 +57,7 @@ struct correlate_config {
 	uint32_t depth_max;
 	uint64_t max_packets;		/* packets that get an id; 0: no limit */
 	void (*on_packet)(void *arg, const struct result_packet *p);
+	bool tell_refused;		/* on_packet hears of those, too, that FILTER refused */
 	void *on_packet_arg;
 };
 

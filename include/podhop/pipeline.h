@@ -63,6 +63,7 @@ struct pipeline_config {
 	int (*on_frame)(void *arg, const struct model_frame *frame,
 			const struct correlate_mark *mark);
 	void (*on_packet)(void *arg, const struct result_packet *p);
+	bool tell_refused;		/* on_packet hears of those, too, that filter refused */
 	void *arg;
 };
 

@@ -123,6 +123,7 @@ struct result_packet {
 	uint32_t length;		/* at the hop nearest the pod */
 	uint32_t payload_len;
 	bool retransmission;
+	bool refused;			/* by FILTER: nothing else is judged */
 	/* encapsulation */
 	bool encapsulated;
 	struct addr outer_src, outer_dst;

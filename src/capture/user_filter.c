@@ -29,7 +29,7 @@ struct capture_filter {
 	bool compiled, flow_only;
 };
 
-struct capture_filter *capture_filter_new(const char *expr, struct err *err)
+static struct capture_filter *new_filter(const char *expr, bool may_be_empty, struct err *err)
 {
 	struct capture_filter *f = NULL;
 	struct filter_words words;
@@ -62,7 +62,10 @@ struct capture_filter *capture_filter_new(const char *expr, struct err *err)
 		err_sys(err, ENOMEM, "filter");
 		goto out;
 	}
-	if (pcap_compile(dead, &f->program, expr, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+	/* It is libpcap's optimizer that refuses what no packet can be. */
+	if (pcap_compile(dead, &f->program, expr, 1, PCAP_NETMASK_UNKNOWN) < 0 &&
+	    (!may_be_empty ||
+	     pcap_compile(dead, &f->program, expr, 0, PCAP_NETMASK_UNKNOWN) < 0)) {
 		err_usage(err, -EINVAL, "filter \"%s\": %s", expr, pcap_geterr(dead));
 		goto out;
 	}
@@ -76,6 +79,16 @@ out:
 		return f;
 	capture_filter_free(f);
 	return NULL;
+}
+
+struct capture_filter *capture_filter_new(const char *expr, struct err *err)
+{
+	return new_filter(expr, false, err);
+}
+
+struct capture_filter *capture_filter_new_joined(const char *expr, struct err *err)
+{
+	return new_filter(expr, true, err);
 }
 
 void capture_filter_free(struct capture_filter *f)

@@ -194,6 +194,18 @@ void disk_begin(struct disk *d, const struct options *o);
 bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool look_now,
 		 struct err *err);
 
+/* ---- kept.c: which of its pods' packets a capture kept, as one libpcap filter */
+struct buf;
+#define KEPT_PARTS_MAX 258u	/* of each input one; --filter, -Q */
+struct kept {
+	const char *part[KEPT_PARTS_MAX];	/* borrowed; all of them hold */
+	unsigned n;
+};
+void kept_add(struct kept *kept, const char *filter);	/* NULL, "", what it has: nothing changes */
+void kept_text(const struct kept *kept, struct buf *to);	/* joined; one alone as it is */
+/* -Q of a capture of net's pods; to stays as it is for both directions, and without addresses. */
+void kept_direction(enum model_direction direction, const struct model_net *net, struct buf *to);
+
 /* ---- output.c: correlated pcapng files */
 struct output;
 /* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
@@ -205,10 +217,14 @@ struct output;
 int output_reserve(const struct options *o, int *ret_fd, struct err *err);
 /* Files are opened while frames are read: -b, -C, -G; --split where hops are not known before. */
 bool output_makes_files(const struct options *o, bool hops_are_known);
-/* reserved_fd: of output_reserve(), taken over; -1: none. */
+/*
+ * filters: the kernel's, of each hop; may be NULL. inputs: what these kept; borrowed.
+ * reserved_fd: of output_reserve(), taken over; -1: none.
+ */
 struct output *output_open(const struct options *o, const struct model_net *net,
-			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   int reserved_fd, const struct privacy_key *key, struct err *err);
+			   struct names *names, const char *const *filters,
+			   const struct kept *inputs, int64_t begin_ns, int reserved_fd,
+			   const struct privacy_key *key, struct err *err);
 /* Counters for the statistics blocks of files that end while others follow. */
 typedef int output_counters(void *arg, struct result *ret_result, struct err *err);
 void output_set_counters(struct output *out, output_counters *fn, void *arg);
@@ -344,6 +360,7 @@ struct session {
 	FILE *json;			/* --report; NULL: none */
 	FILE *html;			/* --html, else NULL */
 	struct names *names;		/* owned: --pods, the inputs' own, this node's */
+	struct kept inputs;		/* what these kept of their pods' packets */
 	struct report_style style;
 	struct live_feed *live;		/* --live: the screen's, borrowed; else NULL */
 	struct err err;			/* of a callback */

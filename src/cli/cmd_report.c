@@ -240,6 +240,7 @@ int command_report(const struct options *o)
 	/* Only now are bytes of the captures looked at. */
 	if (inputs_learn(&in, 1, &err) < 0)
 		goto out;
+	inputs_kept(in, &s->inputs);
 	if (!s->net->node[0])
 		name_node(s->net);
 	if (inputs_names(in, session_add_name, s, &err) < 0)

@@ -269,30 +269,20 @@ static void on_drops(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, ui
 /* The user's FILTER and those of all captures, joined; each once. */
 static int make_filter(struct run *run, struct err *err)
 {
-	const char *seen[INPUTS_MAX];
-	unsigned n = 0;
+	struct kept scope = { 0 };
 	struct buf b;
 	int rc = 0;
 
-	buf_init(&b, FILTER_MAX);
-	if (run->opt->filter)
-		buf_addf(&b, "(%s)", run->opt->filter);
+	kept_add(&scope, run->opt->filter);
 	for (unsigned k = 0; k < run->n_nodes; k++)
-		for (unsigned i = 0; i < run->node[k].inputs->n_input; i++) {
-			const char *f = input_filter(run->node[k].inputs->input[i]);
-			bool again = !f;
-
-			for (unsigned s = 0; s < n && !again; s++)
-				again = strcmp(seen[s], f) == 0;
-			if (again || n == INPUTS_MAX)
-				continue;
-			seen[n++] = f;
-			buf_addf(&b, "%s(%s)", b.len ? " and " : "", f);
-		}
+		inputs_kept(run->node[k].inputs, &scope);
+	buf_init(&b, FILTER_MAX);
+	kept_text(&scope, &b);
 	if (b.failed)
 		rc = err_usage(err, E2BIG, "the captures' filters are too long together");
 	if (!rc && b.len) {
-		run->filter = capture_filter_new(buf_str(&b), err);
+		run->filter = scope.n > 1 ? capture_filter_new_joined(buf_str(&b), err)
+					  : capture_filter_new(buf_str(&b), err);
 		rc = run->filter ? 0 : -EINVAL;
 	}
 	buf_done(&b);
@@ -333,6 +323,7 @@ static int start(struct run *run, struct err *err)
 			.depth_max = depth,
 			.filter = run->filter,
 			.on_packet = on_packet,
+			.tell_refused = true,
 			.arg = m,
 		};
 

@@ -85,11 +85,6 @@ const char *input_node(const struct input *in)
 	return in->node;
 }
 
-const char *input_filter(const struct input *in)
-{
-	return in->filter;
-}
-
 bool input_is_pipe(const struct input *in)
 {
 	return in->is_pipe;
@@ -209,9 +204,16 @@ int input_wait_any(struct input *const *all, unsigned n)
 	return poll(fds, k, POLL_MS) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* Kept: what the reader knows of its header goes when the file is read from its start again. */
-static int keep_filter(struct input *one, const char *comment, struct err *err)
+void inputs_kept(const struct inputs *in, struct kept *to)
 {
+	for (unsigned i = 0; i < in->n_input; i++)
+		kept_add(to, in->input[i]->filter);
+}
+
+/* Kept: what the reader knows of its header goes when the file is read from its start again. */
+int input_keep_filter(struct input *one, struct err *err)
+{
+	const char *comment = pcapng_reader_section_comment(one->reader);
 	const char *at = strncmp(comment, "podhop ", strlen("podhop ")) == 0
 				 ? strstr(comment, " filter=") : NULL;
 
@@ -235,7 +237,7 @@ static int read_header(struct input *one, struct err *err)
 	if (!n && !one->over && !pcapng_reader_n_interfaces(one->reader))
 		return 0;
 	comment = pcapng_reader_section_comment(one->reader);
-	if (keep_filter(one, comment, err) < 0)
+	if (input_keep_filter(one, err) < 0)
 		return -ENOMEM;
 	unsigned interfaces = pcapng_reader_n_interfaces(one->reader);
 	if (!input_told(comment, "node", one->node, sizeof(one->node)))

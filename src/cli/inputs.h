@@ -24,8 +24,6 @@ void input_free(struct input *in);	/* NULL is accepted */
 const char *input_path(const struct input *in);
 /* The node that its header names, "" when it names none. After inputs_headers(). */
 const char *input_node(const struct input *in);
-/* The FILTER that the capture was made with, in podhop's own words; NULL: none, or not said. */
-const char *input_filter(const struct input *in);
 bool input_is_pipe(const struct input *in);
 int64_t input_first_ns(const struct input *in);	/* of its frames taken; INT64_MAX: none */
 
@@ -53,6 +51,9 @@ struct inputs {
 	void (*on_drops)(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, uint64_t count);
 	void *arg;
 };
+
+/* What its files say to have kept: their filters, which in owns. */
+void inputs_kept(const struct inputs *in, struct kept *to);
 
 struct inputs *inputs_new(const struct options *o, struct model_net *net, struct err *err);
 void inputs_free(struct inputs *in);	/* with its inputs; NULL is accepted */

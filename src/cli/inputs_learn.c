@@ -212,7 +212,9 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 			struct input *one = nodes[k]->input[i];
 
 			one->by_podhop = pcapng_reader_section_comment(one->reader)[0] != '\0';
-			rc = input_rewind(one, err);
+			rc = input_keep_filter(one, err);
+			if (rc >= 0)
+				rc = input_rewind(one, err);
 			if (rc >= 0)
 				rc = sample_macs(nodes[k], one, l[k], err);
 		}

@@ -64,6 +64,8 @@ int input_fetch(struct inputs *in, struct input *one, struct err *err);
 int input_keep(struct input *one, const struct model_frame *f, struct err *err);
 /* A file is read from its start again; what a pipe showed was kept. */
 int input_rewind(struct input *one, struct err *err);
+/* The filter that the header read so far tells of. */
+int input_keep_filter(struct input *one, struct err *err);
 /* Until one of those that are not over can be read, or a short while. */
 int input_wait_any(struct input *const *all, unsigned n);
 

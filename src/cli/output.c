@@ -45,6 +45,7 @@
 /* An enhanced packet block, its options (comment, flags, id, drops, end) and what pads them. */
 #define FRAME_COST_MAX (32u + 4u + COMMENT_MAX + 8u + 12u + 12u + 4u + 3u + 3u)
 #define TEXT_MAX 16384u
+#define FILTER_MAX 49000u	/* with TEXT_MAX what one option's 65535 bytes hold */
 #define OS_MAX 160u
 #define HEAD_BYTES 512u		/* of a packed file: holds its first block's first bytes */
 #define PATH_MAX_BYTES 4096u
@@ -86,6 +87,7 @@ struct output {
 	unsigned first_hops;		/* those behind them came while it was written */
 	int reserved_fd;		/* for the first file; -1 */
 	const char *const *filters;
+	const struct kept *inputs;
 	char os[OS_MAX];		/* read before the sandbox closes */
 	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
@@ -201,14 +203,26 @@ static int write_names(struct output *o, struct file *f, struct err *err)
 	return rc;
 }
 
-static void add_filter(struct output *o, struct buf *text)
+/* What is kept of the pods' packets. False: a pseudonymous file cannot tell it. */
+static bool add_filter(const struct output *o, struct buf *text)
 {
-	const char *filter = o->opt->filter ? o->opt->filter : "";
+	struct kept kept = *o->inputs;
+	struct buf direction, filter;
+	bool told = true;
 
+	buf_init(&direction, FILTER_MAX);
+	buf_init(&filter, FILTER_MAX);
+	kept_direction(o->opt->direction, o->real, &direction);
+	kept_add(&kept, o->opt->filter);
+	kept_add(&kept, buf_str(&direction));
+	kept_text(&kept, &filter);
 	if (!o->privacy)
-		buf_adds(text, filter);
+		buf_adds(text, buf_str(&filter));
 	else
-		(void)privacy_filter(o->privacy, filter, text);
+		told = privacy_filter(o->privacy, buf_str(&filter), text);
+	buf_done(&filter);
+	buf_done(&direction);
+	return told;
 }
 
 /* Of a pod that came again: the section's comment knows its first addresses alone. */
@@ -271,7 +285,7 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 	struct buf comment;
 	int rc;
 
-	buf_init(&comment, TEXT_MAX);
+	buf_init(&comment, TEXT_MAX + FILTER_MAX);
 	buf_addf(&comment, "podhop node=%s pods=", net->node);
 	for (unsigned i = 0, n = 0; i < net->n_pods; i++) {
 		const struct model_pod *p = &net->pods[i];
@@ -282,7 +296,7 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 		}
 	}
 	buf_adds(&comment, " filter=");
-	add_filter(o, &comment);
+	(void)add_filter(o, &comment);
 	struct pcapng_writer_config wc = {
 		.os = o->os,
 		.application = "podhop " PODHOP_VERSION,
@@ -629,15 +643,12 @@ static int privacy_begin(struct output *o, const struct privacy_key *key, struct
 	if (!opt->no_payload)
 		log_warn("privacy", "payload is kept as it is, with names and addresses in it; "
 			 "--no-payload leaves it out");
-	if (opt->filter) {
-		struct buf b;
-
-		buf_init(&b, TEXT_MAX);
-		if (!privacy_filter(o->privacy, opt->filter, &b))
-			log_warn("privacy", "the file does not tell the filter, which could "
-				 "give addresses away");
-		buf_done(&b);
-	}
+	struct buf b;
+	buf_init(&b, FILTER_MAX);
+	if (!add_filter(o, &b))
+		log_warn("privacy", "the file does not tell the filter, which could "
+			 "give addresses away");
+	buf_done(&b);
 	return 0;
 }
 
@@ -649,8 +660,9 @@ static bool is_no_file(const struct output *o)
 }
 
 struct output *output_open(const struct options *opt, const struct model_net *net,
-			   struct names *names, const char *const *filters, int64_t begin_ns,
-			   int reserved_fd, const struct privacy_key *key, struct err *err)
+			   struct names *names, const char *const *filters,
+			   const struct kept *inputs, int64_t begin_ns, int reserved_fd,
+			   const struct privacy_key *key, struct err *err)
 {
 	struct output *o = calloc(1, sizeof(*o));
 	struct utsname u;
@@ -669,6 +681,7 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->first_hops = net->n_hops;
 	o->names = names;
 	o->filters = filters;
+	o->inputs = inputs;
 	o->flushed_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	o->flush_each = opt->unbuffered;
 	o->terse = opt->terse;

@@ -290,8 +290,8 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 	if (add_local_names(s, err) < 0)
 		return -ENOMEM;
 	if (o->write) {
-		s->output = output_open(o, s->net, s->names, kernel_filters, s->begin_ns,
-					s->write_fd, &s->key, err);
+		s->output = output_open(o, s->net, s->names, kernel_filters, &s->inputs,
+					s->begin_ns, s->write_fd, &s->key, err);
 		s->write_fd = -1;
 		if (!s->output)
 			return -EIO;

@@ -210,6 +210,7 @@ static void emit(struct correlate *c, const struct packet *p, enum result_status
 		.length = p->len,
 		.payload_len = p->payload_len,
 		.retransmission = (p->flags & PACKET_RETRANSMISSION) != 0,
+		.refused = p->verdict == CORRELATE_DROP,
 		.last_seen = v->last_seen,
 		.next_expected = v->next_expected,
 		.lost = lost,
@@ -300,6 +301,18 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 	return RESULT_INCOMPLETE;
 }
 
+/* Of a packet that is kept nowhere: whose it was, and where it was seen. */
+static void tell_refused(struct correlate *c, struct packet *p)
+{
+	const struct path_verdict v = { .complete = true, .reason = "" };
+	const struct outer_count oc = { 0 };
+	struct result_path path;
+
+	settle_length(c, p);
+	path_of(c, p, &path);
+	emit(c, p, RESULT_COMPLETE, &v, false, &oc, &path);
+}
+
 static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 {
 	struct packet *p = &c->packet[i];
@@ -312,9 +325,13 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 	bool lost = false, other = p->direction == MODEL_DIRECTION_OTHER;
 	uint16_t row;
 
-	if ((p->flags & PACKET_PENDING) || p->verdict == CORRELATE_DROP ||
-	    (other && !c->cfg.keep_other))
+	if ((p->flags & PACKET_PENDING) || (other && !c->cfg.keep_other))
 		return;
+	if (p->verdict == CORRELATE_DROP) {
+		if (c->cfg.tell_refused)
+			tell_refused(c, p);
+		return;
+	}
 	/* Closed before it was written (a full table): counted and named all the same. */
 	if (!p->id && (!c->cfg.max_packets || c->next_id < c->cfg.max_packets))
 		p->id = ++c->next_id;

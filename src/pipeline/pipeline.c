@@ -160,6 +160,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.verdicts = config->filter || config->direction,
 		.filter = config->filter != NULL,
 		.on_packet = config->on_packet,
+		.tell_refused = config->tell_refused,
 		.on_packet_arg = config->arg,
 	};
 	p->correlate = correlate_new(&cc, err);

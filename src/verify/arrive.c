@@ -366,13 +366,15 @@ void verify_deliver_packet(struct verify *v, unsigned node, const struct result_
 		if (has_addr(net, &wire->dst))
 			return;
 		other = other_node(v, node, &wire->dst);
-		if (other >= 0)
-			take_sent(v, node, (unsigned)other, p, wire);
-		else if (v->cfg.n_nodes == 2)
+		if (other < 0 && v->cfg.n_nodes == 2)
 			verify_direction_of(v, node, 1 - node)->d.out_of_scope++;
+		else if (other >= 0 && p->refused)
+			verify_direction_of(v, node, (unsigned)other)->d.out_of_scope++;
+		else if (other >= 0)
+			take_sent(v, node, (unsigned)other, p, wire);
 		break;
 	case COURSE_ARRIVES:
-		if (has_addr(net, &wire->src))
+		if (p->refused || has_addr(net, &wire->src))
 			return;
 		other = other_node(v, node, &wire->src);
 		/* Of nobody's pod: or of the other node's, and its source was altered. */

@@ -452,6 +452,10 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 		way = memcmp(&p->tuple.src, &p->tuple.dst, sizeof(p->tuple.src)) < 0 ? OUTWARDS
 										     : INWARDS;
 	}
+	if (p->refused) {
+		v->direction[way].d.out_of_scope++;
+		return;
+	}
 	if (v->sent_free == NONE && v->sent_top == v->n_packets) {
 		v->evicted_sent++;
 		if (v->solo->oldest != NONE)

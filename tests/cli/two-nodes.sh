@@ -46,10 +46,10 @@ def block(kind, body):
     return struct.pack("<I", kind) + size + body + size
 
 
-def pcapng(node, pod, frames, roles):
+def pcapng(node, pod, frames, roles, kept=""):
     """As podhop writes it. Frames: (time, role, bytes, into the device?)."""
     out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option(
-        1, b"podhop node=%s pods=default/%s:%s filter=" % (node.encode(), node.encode(), pod.encode())))
+        1, ("podhop node=%s pods=default/%s:%s filter=%s" % (node, node, pod, kept)).encode()))
     for role in roles:
         vxlan = " vni=1 port=8472" if role in ("vtep", "underlay") else ""
         out += block(1, struct.pack("<HHI", 1, 0, 262144) + option(2, DEVICE[role].encode()) + option(
@@ -219,6 +219,16 @@ short = [file("short-%s.pcapng" % r, pcapng("b", B, f, (r,)))
 check("b's veth was captured for 8 s only", run([file("short-a.pcapng", pcapng("a", A, a, ("veth",)))] + short),
       4, "inconclusive", dict(sent=200, delivered=80, unknown=120), all_of(200),
       "120 of 200 from a to b unknown: the last hop was not captured when they were due")
+
+a, b = story()
+# What b's capture was told to leave out, in the words that podhop -Q out writes.
+left = [file("left-a.pcapng", pcapng("a", A, a, ("veth",))),
+        file("left-b.pcapng", pcapng("b", B, [f for f in b if f[3]], ("veth",), "src host " + B))]
+check("b kept only what it sent", run(left), 0, "delivered", dict(out_of_scope=200), all_of(200))
+apart = [file("apart-a.pcapng", pcapng("a", A, [], ("veth",), "tcp")), left[1]]
+check("together the filters leave nothing", run(["-f", "udp"] + apart), 4, "inconclusive", {}, dict(out_of_scope=200))
+check("one capture, of which the user wants a part", run(["-f", "src host " + B, left[0]]), 4, "inconclusive",
+      dict(out_of_scope=200), {})
 
 every = ("veth", "bridge", "vtep", "underlay")
 check("nothing leaves the bridges", run(both("out", *[
