@@ -78,15 +78,23 @@ static inline void mark_translation(const struct correlate *c, const struct pack
 	m->translation = c->flow[f->far_view].tuple;
 }
 
+/* Before a translation the wire shows a pod's packet under nobody's address. */
+static bool is_of_nobody(const struct correlate *c, const struct packet *p)
+{
+	return c->path_row[flow_root(c, p->flow)->track_row].row.direction ==
+	       MODEL_DIRECTION_OTHER;
+}
+
 /*
  * It goes the way of those before it: all it is known by is known. But a verdict may
  * still come from a hop nearer the pod, and what the wire brought in segments may be
- * merged by the next hop, to be one packet.
+ * merged by the next hop, to be one packet; whose it is, the next hop may have to tell.
  */
-static inline bool is_final_on_track(const struct packet *p)
+static inline bool is_final_on_track(const struct correlate *c, const struct packet *p)
 {
 	return (p->flags & PACKET_TRACK) &&
-	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH);
+	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH) &&
+	       (p->direction != MODEL_DIRECTION_OTHER || is_of_nobody(c, p));
 }
 
 bool correlate_is_final(const struct correlate *c, correlate_ref ref)
@@ -96,7 +104,7 @@ bool correlate_is_final(const struct correlate *c, correlate_ref ref)
 	if (ref >= c->n_packets)
 		return true; /* of no packet: foreign, or without IP */
 	p = &c->packet[ref];
-	return (p->flags & PACKET_SETTLED) || (!c->cfg.verdicts && is_final_on_track(p));
+	return (p->flags & PACKET_SETTLED) || (!c->cfg.verdicts && is_final_on_track(c, p));
 }
 
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
@@ -175,7 +183,7 @@ bool correlate_follow(struct correlate *c, const struct correlate_obs *o, struct
 	p = &c->packet[last->packet];
 	if (o->time_ns > c->now_ns)
 		correlate_advance(c, o->time_ns);
-	if ((m && !p->id) || is_refused(c, p) || !is_final_on_track(p) ||
+	if ((m && !p->id) || is_refused(c, p) || !is_final_on_track(c, p) ||
 	    last->flow_key != c->flow[last->flow].key ||
 	    track_observation(c, o, last->flow, last->key) != last->packet)
 		return false;

@@ -161,6 +161,36 @@ static void test_nodeport(void **state)
 	assert_int_equal(packet_of(b, k)->translation.sport, 30080);
 }
 
+/*
+ * What a client sends to the node's port is not known to be the pod's before the bridge shows it:
+ * until then nothing final is said of it, though all before it went that way.
+ */
+static void test_nodeport_is_not_final_at_the_wire(void **state)
+{
+	(void)state;
+	for (unsigned others = 0; others < 2; others++) {
+		struct bench *b = bench_new();
+
+		b->cfg.keep_other = others;
+		bench_start(b);
+		for (int i = 0; i < 4; i++) {
+			int64_t at = i * 300 * MS;
+			struct wire q = tcp(OUTSIDE, 5555, NODE, 30080, 1000 + (uint32_t)i, 0);
+			struct wire p = with(q, "10.244.1.1", 7777, POD, 8080);
+
+			unsigned a = see(b, UNDERLAY, MODEL_WAY_IN, at, q);
+			assert_false(correlate_is_final(b->c, b->ref[a]));
+			see(b, BRIDGE, MODEL_WAY_OUT, at + US, p);
+			assert_int_equal(correlate_is_final(b->c, b->ref[a]), i > 0);
+			see(b, VETH, MODEL_WAY_OUT, at + 2 * US, p);
+		}
+		bench_end(b);
+		assert_int_equal(b->result.packets.complete, 4);
+		assert_int_equal(b->result.capture.foreign, 0);
+		bench_free(b);
+	}
+}
+
 static void test_hairpin(void **state)
 {
 	struct bench *b = *state;
@@ -839,7 +869,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
-		T(test_nodeport), T(test_hairpin), T(test_hairpin_leg_missed),
+		T(test_nodeport), T(test_nodeport_is_not_final_at_the_wire), T(test_hairpin), T(test_hairpin_leg_missed),
 		T(test_hairpin_by_the_node), T(test_hairpin_ends_at_the_bridge),
 		T(test_hairpin_fragment_missed),
 		T(test_nodeport_seen_late),
