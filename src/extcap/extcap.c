@@ -220,13 +220,21 @@ int extcap_parse(int argc, char *const *argv, struct extcap_call *ret_call, stru
 
 /* ----------------------------------------------------------------- the answers */
 
+#define NAMESPACE_CHARS "-_"
+#define NAME_CHARS "-_."
+
+static char plain(char c, const char *also)
+{
+	bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		  strchr(also, c);
+
+	return ok ? c : '_';
+}
+
 static void add_plain(struct buf *out, const char *s, const char *also)
 {
-	for (; *s; s++) {
-		bool ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-			  (*s >= '0' && *s <= '9') || strchr(also, *s);
-		buf_addc(out, ok ? *s : '_');
-	}
+	for (; *s; s++)
+		buf_addc(out, plain(*s, also));
 }
 
 /* A hostNetwork pod has no hops of its own, another may have no veth at all. */
@@ -239,31 +247,47 @@ static bool is_usable(const struct chain_pod *p)
 static void add_interface(struct buf *out, const struct chain_pod *p, const char *between)
 {
 	buf_adds(out, "podhop-");
-	add_plain(out, p->namespace_, "-_");
+	add_plain(out, p->namespace_, NAMESPACE_CHARS);
 	buf_adds(out, p->namespace_[0] ? between : "");
-	add_plain(out, p->name, "-_.");
+	add_plain(out, p->name, NAME_CHARS);
+}
+
+/* A pod's namespace + '-' + name, a character at a time: 500 pods are 250,000 pairs. */
+struct spelling {
+	const char *namespace_, *name;
+	size_t split;	/* length of the namespace */
+	size_t len;
+};
+
+static struct spelling spell(const struct chain_pod *p)
+{
+	struct spelling s = { .namespace_ = p->namespace_, .name = p->name,
+			      .split = strlen(p->namespace_) };
+
+	s.len = s.split + (s.split ? 1 : 0) + strlen(p->name);
+	return s;
+}
+
+static char spelled(const struct spelling *s, size_t i)
+{
+	if (i < s->split)
+		return plain(s->namespace_[i], NAMESPACE_CHARS);
+	if (!s->split)
+		return plain(s->name[i], NAME_CHARS);
+	return i == s->split ? '-' : plain(s->name[i - s->split - 1], NAME_CHARS);
 }
 
 /* namespace + '-' + name of a and b give the same text (a namespace holds no dot). */
 static bool clash(const struct chain_pod *a, const struct chain_pod *b)
 {
-	size_t na = strlen(a->namespace_), nb = strlen(b->namespace_);
+	const struct spelling x = spell(a), y = spell(b);
 
-	if (strcmp(a->namespace_, b->namespace_) == 0 ||
-	    na + strlen(a->name) != nb + strlen(b->name))
+	if (x.len != y.len || strcmp(a->namespace_, b->namespace_) == 0)
 		return false;
-
-	struct buf ta, tb;
-	bool same;
-
-	buf_init(&ta, WORDS_MAX);
-	buf_init(&tb, WORDS_MAX);
-	add_interface(&ta, a, "-");
-	add_interface(&tb, b, "-");
-	same = strcmp(buf_str(&ta), buf_str(&tb)) == 0;
-	buf_done(&ta);
-	buf_done(&tb);
-	return same;
+	for (size_t i = 0; i < x.len; i++)
+		if (spelled(&x, i) != spelled(&y, i))
+			return false;
+	return true;
 }
 
 bool extcap_interface(const struct chain *c, unsigned pod, struct buf *ret_value)
@@ -307,9 +331,9 @@ void extcap_answer_interfaces(const struct chain *c, const char *version, struct
 		buf_init(&value, WORDS_MAX);
 		if (extcap_interface(c, i, &value)) {
 			buf_addf(out, "interface {value=%s}{display=pod ", buf_str(&value));
-			add_plain(out, p->namespace_, "-_");
+			add_plain(out, p->namespace_, NAMESPACE_CHARS);
 			buf_adds(out, p->namespace_[0] ? "/" : "");
-			add_plain(out, p->name, "-_.");
+			add_plain(out, p->name, NAME_CHARS);
 			for (unsigned k = 0; k < p->n_ips; k++)
 				buf_addf(out, "%s%s", k ? ", " : " ", addr_str(&p->ips[k], text));
 			buf_adds(out, "}\n");

@@ -153,6 +153,7 @@ static void interfaces(void **state)
 	struct chain_pod pods[] = {
 		pod("default", "web"), pod("a-b", "c"), pod("a", "b-c"), pod("kube-system", "host"),
 		pod("default", "macvlan"), pod("", "lone"), pod("x", "web.1}{value=evil\n"),
+		pod("", "b-d"), pod("b", "d"),
 	};
 	struct chain c = { .pods = pods, .n_pods = sizeof(pods) / sizeof(pods[0]) };
 	struct buf out;
@@ -172,7 +173,11 @@ static void interfaces(void **state)
 		"interface {value=podhop-a.b-c}{display=pod a/b-c}\n"
 		"interface {value=podhop-lone}{display=pod lone}\n"
 		"interface {value=podhop-x-web.1__value_evil_}"
-		"{display=pod x/web.1__value_evil_}\n");
+		"{display=pod x/web.1__value_evil_}\n"
+		"interface {value=podhop-b-d}{display=pod b-d}\n"
+		"interface {value=podhop-b.d}{display=pod b/d}\n");
+	assert_int_equal(extcap_find(&c, "podhop-b-d"), 7);
+	assert_int_equal(extcap_find(&c, "podhop-b.d"), 8);
 	assert_int_equal(extcap_find(&c, "podhop-default-web"), 0);
 	assert_int_equal(extcap_find(&c, "podhop-a-b.c"), 1);
 	assert_int_equal(extcap_find(&c, "podhop-a.b-c"), 2);
