@@ -438,6 +438,22 @@ static void go_through(struct verify *v, uint32_t i)
 	verify_sent_release(v, i);
 }
 
+/*
+ * The one that has waited longest is given up. Where none waits yet, because nobody said how far
+ * time has come, the oldest is gone through first: it may wait then, or be done.
+ */
+static void make_room(struct verify *v)
+{
+	while (v->sent_free == NONE && v->sent_top == v->n_packets) {
+		if (v->solo->oldest == NONE) {
+			go_through(v, verify_heap_pop(v, &v->solo->events, event_before));
+			continue;
+		}
+		v->evicted_sent++;
+		expire(v, v->solo->oldest, false);
+	}
+}
+
 void verify_solo_packet(struct verify *v, const struct result_packet *p)
 {
 	/* Without pods, each side's packets prove the other's all the same. */
@@ -456,19 +472,10 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 		v->direction[way].d.out_of_scope++;
 		return;
 	}
-	if (v->sent_free == NONE && v->sent_top == v->n_packets) {
-		v->evicted_sent++;
-		if (v->solo->oldest != NONE)
-			expire(v, v->solo->oldest, false);
-		else
-			go_through(v, verify_heap_pop(v, &v->solo->events, event_before));
-	}
+	make_room(v);
 	i = verify_sent_new(v);
-	if (i == NONE) {
-		v->direction[way].d.unknown++;
-		v->direction[way].d.sent++;
-		return;
-	}
+	if (i == NONE)
+		return; /* cannot be: room was made */
 	v->sent[i] = (struct sent){
 		.time_ns = p->time_ns,
 		.id = p->id,
