@@ -3,8 +3,9 @@
  * hash.h - combining hashes. Hashing bytes is xxHash's work (XXH3, seeded); this
  * only joins what has been hashed, or is small, into one 64-bit key.
  *
- * Owns: nothing. Never: is used where an attacker chooses both inputs unseeded:
- * at least one comes from a seeded hash.
+ * Owns: nothing. Never: is given what a stranger chose but through hash_keyed(), or where the
+ * other input comes from there and the stranger's has fewer than 64 bits: a product is 0 where one
+ * factor is, so that a 64-bit input of his choice makes every other one come out the same.
  */
 #ifndef PODHOP_HASH_H
 #define PODHOP_HASH_H
@@ -26,6 +27,12 @@ static inline uint64_t hash_mix(uint64_t a, uint64_t b, uint64_t what)
 	uint64_t hi = (a >> 32) * (b >> 32) + (m1 >> 32) + (m2 >> 32);
 	return (lo + (m1 << 32) + (m2 << 32)) ^ hi;
 #endif
+}
+
+/* Two inputs that a stranger may have chosen; key: secret, and another one each run. */
+static inline uint64_t hash_keyed(uint64_t a, uint64_t b, uint64_t key, uint64_t what)
+{
+	return hash_mix(a ^ key, b ^ (key << 32 | key >> 32), what);
 }
 
 #endif

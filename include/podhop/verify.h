@@ -176,6 +176,7 @@ struct verify_config {
 	uint32_t packets_max; /* sent and received, each; 0: default */
 	bool has_offset; /* of the other nodes' clocks, less the first one's */
 	int64_t offset_ns;
+	uint64_t hash_seed; /* secret: strangers must not know what falls into one bucket */
 };
 
 struct verify;

@@ -303,6 +303,7 @@ static int start(struct run *run, struct err *err)
 	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
 		seed = (uint64_t)getpid();
+	vc.hash_seed = seed;
 	if (make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0)
 		return -EINVAL;
 	/* Nodes are compared by what all of them captured. */

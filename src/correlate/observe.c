@@ -196,8 +196,8 @@ static uint64_t head_hash(const struct correlate *c, const struct model_frame *f
 		l4_hash = (uint64_t)v->icmp_type << 24 | (uint64_t)v->icmp_code << 16 | v->icmp_seq;
 		/* An error's quote is translated with it, but its id and sequence stay. */
 		if (v->quote.version)
-			l4_hash = hash_mix(l4_hash ^ c->seed,
-					   (uint64_t)v->quote.id << 32 | v->quote.seq, 1);
+			l4_hash = hash_keyed(l4_hash, (uint64_t)v->quote.id << 32 | v->quote.seq,
+					     c->seed, 1);
 		break;
 	case MODEL_PROTO_SCTP:
 		if (have >= 8)

@@ -69,9 +69,9 @@ static inline uint64_t observe_head(const struct correlate *c, uint32_t l4_len, 
 				    uint32_t flow_label, uint8_t protocol, uint8_t version,
 				    uint64_t l4_hash)
 {
-	return hash_mix(((uint64_t)l4_len << 32 | id) ^ c->seed,
-			l4_hash ^ ((uint64_t)flow_label << 16 | (uint32_t)version << 8 | protocol),
-			4);
+	return hash_keyed((uint64_t)l4_len << 32 | id,
+			  l4_hash ^ ((uint64_t)flow_label << 16 | (uint32_t)version << 8 | protocol),
+			  c->seed, 4);
 }
 
 /*
@@ -94,11 +94,11 @@ static inline uint64_t observe_tcp(const struct correlate *c, const uint8_t *l4,
 		n = have - TCP_HEADER_MIN;
 	if (n)
 		options = XXH3_64bits_withSeed(l4 + TCP_HEADER_MIN, n, c->seed);
-	*ret_sig = (uint32_t)hash_mix(options ^ c->seed, (uint64_t)ack << 16 | shared, 5);
+	*ret_sig = (uint32_t)hash_keyed(options, (uint64_t)ack << 16 | shared, c->seed, 5);
 	/* Sequence and acknowledgement; offset, flags and window; urgent pointer. */
-	return hash_mix(observe_load64(l4 + 4) ^ c->seed,
-			options ^ (observe_load32(l4 + 12) |
-				   (uint64_t)observe_load16(l4 + 18) << 32), 6);
+	return hash_keyed(observe_load64(l4 + 4),
+			  options ^ (observe_load32(l4 + 12) |
+				     (uint64_t)observe_load16(l4 + 18) << 32), c->seed, 6);
 }
 
 /* The payload, as far as every hop captures it. skip: what of its IP packet is in front of it. */
@@ -135,10 +135,10 @@ static inline uint32_t observe_token(const struct correlate *c, const uint8_t *p
 
 static inline uint64_t observe_tuple_hash(const struct correlate *c, const struct result_tuple *t)
 {
-	uint64_t src = hash_mix(observe_load64(t->src.b) ^ c->seed,
-				observe_load64(t->src.b + 8), 1);
-	uint64_t dst = hash_mix(observe_load64(t->dst.b) ^ c->seed,
-				observe_load64(t->dst.b + 8), 2);
+	uint64_t src = hash_keyed(observe_load64(t->src.b), observe_load64(t->src.b + 8),
+				  c->seed, 1);
+	uint64_t dst = hash_keyed(observe_load64(t->dst.b), observe_load64(t->dst.b + 8),
+				  c->seed, 2);
 	uint64_t rest = (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport;
 
 	return hash_mix(src ^ rest, dst, 3);

@@ -127,11 +127,11 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 	v->n_taken++;
 
 	struct sent *s = &v->sent[i];
-	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
+	uint64_t fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, size);
 	*s = (struct sent){
 		.time_ns = p->time_ns,
 		.wire_ns = last->first_ns,
-		.tuple_hash = verify_tuple_hash(wire),
+		.tuple_hash = verify_tuple_hash(v, wire),
 		.head = p->fingerprint,
 		.body = p->body,
 		.id = p->id,
@@ -243,11 +243,11 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 	v->n_taken++;
 
 	struct received *r = &v->received[i];
-	uint64_t fragments = verify_key_fragments(wire, p->has_ip_id, p->ip_id, size);
+	uint64_t fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, size);
 	*r = (struct received){
 		.time_ns = last->first_ns,
 		.first_ns = p->sightings[0].first_ns,
-		.tuple_hash = verify_tuple_hash(wire),
+		.tuple_hash = verify_tuple_hash(v, wire),
 		.head = p->fingerprint,
 		.body = p->body,
 		.id = p->id,

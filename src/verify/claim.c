@@ -345,12 +345,12 @@ static bool claim_stream(struct verify *v, struct received *r)
 	return any;
 }
 
-uint64_t verify_key_fragments(const struct result_tuple *t, bool has_id, uint32_t ip_id,
-			      uint32_t size)
+uint64_t verify_key_fragments(const struct verify *v, const struct result_tuple *t, bool has_id,
+			      uint32_t ip_id, uint32_t size)
 {
 	struct result_tuple addresses = { .src = t->src, .dst = t->dst, .protocol = t->protocol };
 
-	return hash_mix(verify_tuple_hash(&addresses), has_id ? ip_id : (uint64_t)size << 32,
+	return hash_mix(verify_tuple_hash(v, &addresses), has_id ? ip_id : (uint64_t)size << 32,
 			KEY_FRAGMENTS);
 }
 

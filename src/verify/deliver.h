@@ -135,8 +135,8 @@ bool verify_is_altered(const struct sent *s, const struct received *r);
 bool verify_is_free(const struct verify *v, const struct sent *s, uint32_t lo, uint32_t len);
 bool verify_ids_fit(const struct sent *s, const struct received *r, int32_t offset);
 uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq);
-uint64_t verify_key_fragments(const struct result_tuple *t, bool has_id, uint32_t ip_id,
-			      uint32_t size);
+uint64_t verify_key_fragments(const struct verify *v, const struct result_tuple *t, bool has_id,
+			      uint32_t ip_id, uint32_t size);
 
 /* ---- altered.c: looks for s among what nobody is known to have sent. */
 void verify_find_altered(struct verify *v, struct sent *s);

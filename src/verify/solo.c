@@ -195,7 +195,7 @@ static void expire(struct verify *v, uint32_t i, bool end)
 static struct talk *talk_of(struct verify *v, const struct sent *s)
 {
 	struct result_tuple back = reversed(&s->tuple);
-	uint64_t a = verify_tuple_hash(&s->tuple), b = verify_tuple_hash(&back);
+	uint64_t a = verify_tuple_hash(v, &s->tuple), b = verify_tuple_hash(v, &back);
 	uint64_t flow = a < b ? hash_mix(a, b, 2) : hash_mix(b, a, 2);
 	struct talk *k = &v->solo->talk[flow % TALKS];
 
@@ -219,11 +219,11 @@ static uint32_t next_waiting(const struct verify *v, uint64_t key, uint32_t i, u
 	return *n < CHAIN_MAX ? i : NONE;
 }
 
-static uint64_t key_of_others(const struct sent *a)
+static uint64_t key_of_others(const struct verify *v, const struct sent *a)
 {
 	struct result_tuple back = reversed(&a->tuple);
 
-	return hash_mix(verify_tuple_hash(&back), other_way(a->from), 1);
+	return hash_mix(verify_tuple_hash(v, &back), other_way(a->from), 1);
 }
 
 /* --------------------------------------------------------------------- TCP */
@@ -231,7 +231,7 @@ static uint64_t key_of_others(const struct sent *a)
 static void prove_acknowledged(struct verify *v, const struct sent *a)
 {
 	struct talk *k = talk_of(v, a);
-	uint64_t key = key_of_others(a);
+	uint64_t key = key_of_others(v, a);
 	unsigned way = other_way(a->from), n = 0;
 	uint32_t next;
 
@@ -320,7 +320,7 @@ static void prove_request(struct verify *v, const struct sent *a)
 	struct talk *k = talk_of(v, a);
 	const bool by_body = k->bodies_vary && !k->bodies_repeat && a->body_len;
 	const unsigned ids = k->leads_vary & ~(unsigned)k->leads_repeat & pairs_of(a);
-	uint64_t key = key_of_others(a);
+	uint64_t key = key_of_others(v, a);
 	uint32_t youngest = NONE, found = NONE;
 	unsigned n = 0;
 
@@ -349,7 +349,7 @@ static void prove_request(struct verify *v, const struct sent *a)
 
 static void prove_echo(struct verify *v, const struct sent *a)
 {
-	uint64_t key = key_of_others(a);
+	uint64_t key = key_of_others(v, a);
 	unsigned n = 0;
 
 	if (a->l4_flags !=
@@ -500,7 +500,7 @@ void verify_solo_packet(struct verify *v, const struct result_packet *p)
 		.flags = (p->lost ? SENT_LOST : 0) | (p->has_ip_id ? SENT_HAS_ID : 0) |
 			 (p->retransmission ? SENT_RETRANSMISSION : 0),
 	};
-	v->sent[i].key = hash_mix(verify_tuple_hash(&p->tuple), way, 1);
+	v->sent[i].key = hash_mix(verify_tuple_hash(v, &p->tuple), way, 1);
 	if (!verify_heap_push(v, &v->solo->events, i, event_before))
 		verify_sent_release(v, i);
 }

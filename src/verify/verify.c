@@ -43,15 +43,14 @@ const char *verify_verdict_name(enum verify_verdict v)
 	return "inconclusive";
 }
 
-uint64_t verify_tuple_hash(const struct result_tuple *t)
+uint64_t verify_tuple_hash(const struct verify *v, const struct result_tuple *t)
 {
-	uint64_t w[4];
+	const uint64_t key = v->cfg.hash_seed;
+	uint64_t rest = (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport, w[4];
 
 	memcpy(&w[0], t->src.b, 16);
 	memcpy(&w[2], t->dst.b, 16);
-	return hash_mix(hash_mix(w[0] ^ w[3], w[1], 31),
-			hash_mix(w[3], w[2],
-				 (uint64_t)t->protocol << 32 | (uint32_t)t->sport << 16 | t->dport),
+	return hash_mix(hash_keyed(w[0], w[1], key, 31) ^ rest, hash_keyed(w[2], w[3], key, 32),
 			37);
 }
 

@@ -342,7 +342,7 @@ void verify_count_place(struct verify_place *places, unsigned *n, const struct v
 void verify_count_lost(struct direction *d, const struct sent *s, const struct verify_lost *l);
 /* s as it is listed; what is missing of it, and where, is the caller's to say. */
 struct verify_lost verify_lost_of(const struct sent *s);
-uint64_t verify_tuple_hash(const struct result_tuple *t);
+uint64_t verify_tuple_hash(const struct verify *v, const struct result_tuple *t);
 
 /* ---- times.c */
 /* [from_ns, to_ns], as one with what lies less than apart_ns from it. */

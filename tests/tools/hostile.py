@@ -6,15 +6,20 @@
 
 KIND: alike (the same datagram again and again, IP id 0), flows (a flow a frame), fragments (first
 fragments whose rest never comes), vni (VXLAN of foreign VNIs), nested (VXLAN in VXLAN, as deep as
-a frame holds), extensions (chains of IPv6 extension headers), clock (stamps that jump by days).
+a frame holds), extensions (chains of IPv6 extension headers), clock (stamps that jump by days),
+collide (a flow a frame, IPv6, with the addresses that made all of them fall into one bucket whatever
+the key was), scatter (the same with other addresses).
 """
 import random
 import struct
 import sys
 
 POD, PEER = bytes([10, 244, 1, 2]), bytes([10, 244, 2, 2])
+POD6 = bytes([0xfd] + 6 * [0] + [1] + 7 * [0] + [2])
 ETH = bytes.fromhex("0a0000000001" "0a0000000002")
 START = 1704067200
+# A product is 0 where one factor is: hash_mix() turns this into 0, whatever is mixed with it.
+ZERO = struct.pack("<Q", 0xa0761d6478bd642f)
 
 
 def ip4(src, dst, proto, payload, ident=0, frag=0x4000):
@@ -56,6 +61,11 @@ def make(kind, n, rng):
         head = b"".join(bytes([60, 0]) + bytes(6) for _ in range(rng.randrange(1, 150)))
         ip = struct.pack("!IHBB", 0x60000000, len(head), 60, 64) + bytes(15) + b"\1" + bytes(15) + b"\2"
         return frame(ip + head, 0x86dd)
+    if kind in ("collide", "scatter"):
+        low = ZERO if kind == "collide" else struct.pack("!Q", 0x0123456789abcdef)
+        src = struct.pack("!Q", 0xfd00000000000000 + n) + low
+        body = udp(4000, 5301, struct.pack("!I", n))
+        return frame(struct.pack("!IHBB", 0x60000000, len(body), 17, 64) + src + POD6 + body, 0x86dd)
     return frame(ip4(POD, PEER, 17, udp(4000, 5301, struct.pack("!I", n)), n & 0xffff))
 
 
