@@ -82,13 +82,15 @@ static void test_alone_full(void **unused)
 		for (uint32_t i = 0; i < MANY; i++) {
 			int64_t t = (int64_t)i * 100000;
 
-			give_alone(t, &(struct alone){ TCP, 1000 + i * 100, 100, 0, MODEL_TCP_ACK, 0 });
+			give_alone(t, &(struct alone){ TCP, 1000 + i * 100, 100, 0, MODEL_TCP_ACK,
+						       0 });
 			/* Where nobody says how far time has come, they wait to be gone through. */
 			if (told)
 				verify_time(v, A, T0, T0 + t, T0 + t);
 		}
 		/* The last one's acknowledgement proves what the table still holds. */
-		give_alone(2 * S, &(struct alone){ TCP, 1, 0, 1000 + MANY * 100, MODEL_TCP_ACK, 1 });
+		give_alone(2 * S,
+			   &(struct alone){ TCP, 1, 0, 1000 + MANY * 100, MODEL_TCP_ACK, 1 });
 		d = end_alone(30 * S, 0);
 		assert_int_equal(counted(d), MANY);
 		assert_int_equal(d->lost, 0);
@@ -244,12 +246,14 @@ static void test_no_pods(void **unused)
 		for (unsigned node = A; node <= B; node++) {
 			struct result_packet p = packet(node, i * 10 * MS, &s);
 			bool leaves = (node == A) != s.back;
+			uint8_t way = leaves ? MODEL_WAY_OUT : MODEL_WAY_IN;
+			uint8_t other = leaves ? MODEL_WAY_IN : MODEL_WAY_OUT;
 
 			p.direction = MODEL_DIRECTION_OTHER;
 			for (unsigned k = 0; k < p.n_sightings; k++)
-				p.sightings[k].way = (uint8_t)(leaves ? MODEL_WAY_OUT : MODEL_WAY_IN);
+				p.sightings[k].way = way;
 			/* At a bridge and a veth ways mean something else. */
-			p.sightings[leaves ? 0 : 3].way = (uint8_t)(leaves ? MODEL_WAY_IN : MODEL_WAY_OUT);
+			p.sightings[leaves ? 0 : 3].way = other;
 			/* Nothing tells which way the last two went. */
 			for (unsigned k = 0; i >= 18 && k < p.n_sightings; k++)
 				p.sightings[k].way = MODEL_WAY_UNKNOWN;
@@ -279,7 +283,8 @@ static void test_received_full(void **unused)
 		give(B, 100 * MS + i * 1000,
 		     &(struct spec){ .head = 50 + i, .body = 50 + i, .ip_id = i + 1 });
 	for (unsigned i = 0; i < 100; i++)
-		both(S + i * MS, &(struct spec){ .head = 9000000 + i, .body = 1, .ip_id = 60001 + i });
+		both(S + i * MS,
+		     &(struct spec){ .head = 9000000 + i, .body = 1, .ip_id = 60001 + i });
 	ran(0, 20 * S);
 	d = end(0);
 	assert_int_equal(d->lost, 0);
