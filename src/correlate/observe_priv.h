@@ -69,9 +69,9 @@ static inline uint64_t observe_head(const struct correlate *c, uint32_t l4_len, 
 				    uint32_t flow_label, uint8_t protocol, uint8_t version,
 				    uint64_t l4_hash)
 {
-	return hash_keyed((uint64_t)l4_len << 32 | id,
-			  l4_hash ^ ((uint64_t)flow_label << 16 | (uint32_t)version << 8 | protocol),
-			  c->seed, 4);
+	const uint64_t rest = (uint64_t)flow_label << 16 | (uint32_t)version << 8 | protocol;
+
+	return hash_keyed((uint64_t)l4_len << 32 | id, l4_hash ^ rest, c->seed, 4);
 }
 
 /*

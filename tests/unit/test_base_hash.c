@@ -14,7 +14,8 @@
 
 #define INPUTS 65536u
 #define BUCKETS 65536u
-#define LOAD_MAX 64u /* of a random function 8; a product keeps some of its inputs' order. Unkeyed: all */
+/* Of a random function 8; a product keeps some of its inputs' order. Without a key: all. */
+#define LOAD_MAX 64u
 
 /* hash_mix()'s constants: what an adversary knows. */
 #define A_ZERO(what) ((what) * 0x9e3779b97f4a7c15ull)
@@ -67,8 +68,8 @@ static uint64_t tuple(uint64_t n, uint64_t key)
 
 static void test_crafted(void **state)
 {
-	static uint64_t (*const craft[])(uint64_t, uint64_t) = { b_zero, a_zero, shifted, counted_up,
-								 tuple };
+	static uint64_t (*const craft[])(uint64_t, uint64_t) = { b_zero, a_zero, shifted,
+								 counted_up, tuple };
 
 	(void)state;
 	/* That it is worth the trouble: without a key all are one. */
