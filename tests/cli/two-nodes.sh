@@ -252,6 +252,35 @@ alike = both("alike", *[[f for f in x if f[2][18:20] == b"\0\0"] for x in story(
 check("nothing but heartbeats", run(alike), 4, "inconclusive", dict(sent=20, unknown=20),
       dict(sent=20, unknown=20), "only look like each other")
 check("the same, told the offset", run(["--clock-offset", "0"] + alike), 0, "delivered", all_of(20), all_of(20))
+
+# A third node: each pair has its directions and its clock, and nothing is said of pairs that are silent.
+C, names = "10.244.3.2", {A: "a", B: "b", "10.244.3.2": "c"}
+for silent in (), (B, C):
+    frames = {A: [], B: [], C: []}
+    for i in range(400):
+        for n, (src, dst) in enumerate([(A, B), (B, A), (B, C), (C, B), (C, A), (A, C)]):
+            if silent and src != A and dst != A:
+                continue
+            payload = b"%s to %s %08d" % (names[src].encode(), names[dst].encode(), i)
+            time, ahead = T0 + i * 50 * MS + n * MS, {A: 0, B: 3 * S, C: -2 * S}
+            frames[src].append((time + ahead[src], "veth", datagram(src, dst, payload, 1 + i, 64, False), True))
+            if (src, dst, i) not in {(C, A, 100), (C, A, 101), (A, B, 200)}:
+                frames[dst].append((time + ahead[dst] + 200000, "veth",
+                                    datagram(src, dst, payload, 1 + i, 62, True), False))
+    code, j = run([file("three-%s.pcapng" % names[p], pcapng(names[p], p, f, ("veth",)))
+                   for p, f in frames.items()])
+    got = {(d["from"], d["to"]): (d["sent"], d["delivered"], d["lost"]) for d in j["directions"]}
+    lost = {("c", "a"): 2, ("a", "b"): 1}
+    want = {p: (400, 400 - lost.get(p, 0), lost.get(p, 0)) for p in [(x, y) for x in "abc" for y in "abc" if x != y]
+            if not silent or "a" in p}
+    clocks = {(c["reference"], c["node"]): round(c["offset_ns"] / S, 3) for c in j["clocks"]}
+    number += 1
+    if (code, j["verdict"], got, clocks) == (3, "lost", want, {p: o for p, o in {
+            ("a", "b"): 3, ("a", "c"): -2, ("b", "c"): -5}.items() if not silent or "a" in p}):
+        print("ok %d - three nodes%s" % (number, ", two of which are silent" if silent else ""))
+    else:
+        failed += 1
+        print("not ok %d - three nodes\n# %s %s %s" % (number, code, got, clocks))
 print("1..%d" % number)
 sys.exit(failed != 0)
 PY

@@ -39,6 +39,7 @@ udpgen() { # COUNT [options]
 	on $WEB "$TOOLS/udpgen" -n "$n" "$@" -p 5001 "$POD_API_IP" >"$dir/udpgen.out" 2>&1 ||
 		bail "udpgen: $(cat "$dir/udpgen.out")"
 }
+rate() { echo "# $1: $(jq .per_second "$dir/udpgen.out") datagrams a second"; }
 # The numbers in the payloads of the packets that verify lists as lost.
 lost_numbers() {
 	jq -r '.directions[].lost_packets[] | "\(.file) \(.frame)"' "$dir/v.json" |
@@ -159,7 +160,8 @@ table ip t {
 }
 END
 both_start -s 256 -B 65536
-udpgen $OF -r 40000
+udpgen $OF # as fast as it can
+rate "137 of 50,000"
 both_end
 verify "$dir/a.pcapng" "$dir/b.pcapng"
 is "137 of 50,000: exit status" $status 3
@@ -207,7 +209,8 @@ jobs_started+=("$!")
 wait_for "$dir/node1.err" 'capturing on' "${capture_pid[node1]}"
 wait_for "$dir/node2.err" 'capturing on' "${capture_pid[node2]}"
 on $WEB ping -q -c 5 -i 0.05 "$POD_API_IP" >/dev/null
-udpgen $OF -r 40000
+udpgen $OF
+rate live
 # A window later all is decided, while the captures go on.
 for _ in {1..100}; do
 	# shellcheck disable=SC2154  # start sets it

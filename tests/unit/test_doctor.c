@@ -205,7 +205,7 @@ struct node {
 	struct doctor_ifaddr addrs[8];
 	struct doctor_route routes[16];
 	struct doctor_neigh neighs[16], fdb[16];
-	struct doctor_lease leases[4];
+	struct doctor_lease leases[256];
 	struct doctor_base_chain chains[2];
 	struct doctor_rule rules[2];
 	struct chain chain;
@@ -804,6 +804,43 @@ static void policy(struct node *n)
 		.table = "filter", .chain = "FORWARD", .family = 2, .hook = 2, .drop = true
 	};
 }
+static void other_backend(struct node *n)
+{
+	conf_port(n);
+	strcpy(n->v.conf.backend, "host-gw");
+}
+static void legacy(struct node *n)
+{
+	put(n, "proc/self/net/ip_tables_names", "nat\nfilter\n");
+}
+static void filtering(struct node *n)
+{
+	n->links[2].vlan_filtering = true;
+}
+static void no_lease(struct node *n)
+{
+	n->leases[0].ip = n->leases[1].ip;
+	n->leases[0].id = n->leases[1].id;
+}
+/* So many addresses of the 253 that are not the network's, the bridge's or everybody's. */
+static void given(struct node *n, unsigned addresses)
+{
+	for (unsigned i = 0; i < addresses; i++)
+		n->leases[i] = n->leases[i % 2];
+	n->v.n_leases = addresses;
+}
+static void subnet_full(struct node *n)
+{
+	given(n, 253);
+}
+static void subnet_nearly_full(struct node *n)
+{
+	given(n, 228);
+}
+static void subnet_has_room(struct node *n)
+{
+	given(n, 227);
+}
 static void stp(struct node *n)
 {
 	blocked(n);
@@ -937,6 +974,14 @@ static const struct change changes[] = {
 	{ dropping, DOCTOR_WARN, "netfilter.drops", "ip t c handle 5", "nft -a list chain ip t c",
 	  "" },
 	{ drop_unused, DOCTOR_OK, "", "", "", "" },
+	{ legacy, DOCTOR_SKIP, "netfilter.legacy", "iptables-legacy", "iptables-legacy -nvL", "" },
+	{ filtering, DOCTOR_WARN, "bridge.vlan", "cni0",
+	  "ip link set dev cni0 type bridge vlan_filtering 0", "" },
+	{ other_backend, DOCTOR_WARN, "flannel.backend", "/c", "", "" },
+	{ no_lease, DOCTOR_WARN, "pod.lease", "default/web", "# ", "" },
+	{ subnet_full, DOCTOR_FAIL, "ipam.free", "10.244.1.1/24", "# the node has", "" },
+	{ subnet_nearly_full, DOCTOR_WARN, "ipam.free", "10.244.1.1/24", "# the node has", "" },
+	{ subnet_has_room, DOCTOR_OK, "", "", "", "" },
 	{ policy, DOCTOR_WARN, "netfilter.policy", "ip filter FORWARD",
 	  "iptables -P FORWARD ACCEPT", "" },
 };

@@ -230,6 +230,11 @@ static void test_counters(void **state)
 		{ "udp", "", "NoPorts", IN, MODEL_ROLE_UNDERLAY, MODEL_ROLE_VTEP, 1 },
 		{ "udp", "", "NoPorts", IN, MODEL_ROLE_VTEP, MODEL_ROLE_BRIDGE, 0 },
 		{ "tcpext", "", "IPReversePathFilter", OUT, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, 1 },
+		{ "softnet", "cpu0", "dropped", IN, MODEL_ROLE_UNDERLAY, MODEL_ROLE_VTEP, 1 },
+		{ "softnet", "cpu0", "dropped", IN, MODEL_ROLE_NONE, MODEL_ROLE_UNDERLAY, 1 },
+		{ "softnet", "cpu0", "dropped", OUT, MODEL_ROLE_VTEP, MODEL_ROLE_UNDERLAY, 0 },
+		{ "conntrack", "", "drop", OUT, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, 1 },
+		{ "conntrack", "", "early_drop", OUT, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, 1 },
 		{ "conntrack", "", "insert_failed", OUT, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, 1 },
 		{ "tcp", "", "InErrs", OUT, MODEL_ROLE_BRIDGE, MODEL_ROLE_VTEP, 0 },
 	};

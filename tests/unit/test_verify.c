@@ -143,6 +143,51 @@ static void test_outer(void **unused)
 	done();
 }
 
+/* What is wrong of the outer UDP header: no checksum over IPv6, one source port for all flows. */
+static void test_outer_udp(void **unused)
+{
+	static const struct {
+		const char *to;
+		unsigned flows, ports, unsummed;
+		const char *reason; /* NULL: none about it */
+	} cases[] = {
+		{ "fd77::12", 4, 4, 3, "outer UDP checksum is 0 over IPv6: 3 packets from a to b" },
+		{ "192.168.77.12", 4, 4, 3, NULL },
+		assert_int_equal(has_reason("UDP checksum") || has_reason("source port"),
+		{ "192.168.77.12", 40, 2, 0, NULL },
+		{ "192.168.77.12", 8, 1, 0, NULL }, /* by chance */
+	};
+
+	(void)unused;
+	for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		begin(2, false, 0);
+		for (unsigned i = 0; i < cases[k].flows; i++) {
+			struct spec s = { .head = 50 + i, .body = 50 + i, .ip_id = 50 + i };
+			struct result_packet a = packet(A, (int64_t)(10 + i) * MS, &s);
+			struct result_packet b = packet(B, (int64_t)(10 + i) * MS, &s);
+
+			a.tuple.sport = b.tuple.sport = (uint16_t)(4000 + i);
+			a.outer_sport = (uint16_t)(40000 + i % cases[k].ports);
+			a.outer_unsummed = i < cases[k].unsummed;
+			assert_int_equal(addr_parse(cases[k].to, &a.outer_dst), 0);
+			b.outer_dst = a.outer_dst;
+			verify_packet(v, A, &a);
+			verify_packet(v, B, &b);
+		}
+		ran(0, 5 * S);
+		const struct verify_outer *o = &end(0)->outer;
+
+		assert_int_equal(o->flows, cases[k].flows);
+		assert_int_equal(o->source_ports, cases[k].ports);
+		assert_int_equal(o->checksum_zero, cases[k].unsummed);
+		assert_int_equal(o->checksum_zero6, k ? 0 : 3);
+		assert_int_equal(has_reason("outer UDP checksum") || has_reason("source port"),
+				 cases[k].reason != NULL);
+		assert_true(!cases[k].reason || has_reason(cases[k].reason));
+		done();
+	}
+}
+
 /* Where the sender's FDB leads, as its file tells it; else where most packets go. */
 static void test_outer_destination(void **unused)
 {
@@ -1054,6 +1099,7 @@ int main(void)
 		cmocka_unit_test(test_outage_inside),
 		cmocka_unit_test(test_full_of_delivered),
 		cmocka_unit_test(test_outer),
+		cmocka_unit_test(test_outer_udp),
 		cmocka_unit_test(test_outer_destination),
 		cmocka_unit_test(test_outer_ttl),
 		cmocka_unit_test(test_closed_out_of_order),
