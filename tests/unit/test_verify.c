@@ -153,7 +153,7 @@ static void test_outer_udp(void **unused)
 	} cases[] = {
 		{ "fd77::12", 4, 4, 3, "outer UDP checksum is 0 over IPv6: 3 packets from a to b" },
 		{ "192.168.77.12", 4, 4, 3, NULL },
-		assert_int_equal(has_reason("UDP checksum") || has_reason("source port"),
+		{ "192.168.77.12", 40, 1, 0, "all 40 flows from a to b have one outer source" },
 		{ "192.168.77.12", 40, 2, 0, NULL },
 		{ "192.168.77.12", 8, 1, 0, NULL }, /* by chance */
 	};
