@@ -400,9 +400,7 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 	q->parent = parent;
 	q->flags |= PACKET_CLOSED;
 	p->held++;
-	if (q->flags & PACKET_TIED) {
-		choice_tie(c, parent, child);
-		close_tied(c, child);
-	}
+	if (q->flags & PACKET_TIED)
+		choice_replace(c, parent, child);
 	packet_release(c, child);
 }

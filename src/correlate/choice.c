@@ -174,6 +174,51 @@ void choice_tie(struct correlate *c, uint32_t a, uint32_t b)
 	}
 }
 
+/* The member of the tie before i; NONE: i is the first. */
+static uint32_t tie_before(const struct correlate *c, const struct tie *t, uint32_t i)
+{
+	uint32_t before = NONE;
+
+	for (uint32_t k = t->first; k != i; k = c->more[k].tie_next)
+		before = k;
+	return before;
+}
+
+static void tie_leave(struct correlate *c, uint32_t i)
+{
+	struct tie *t = &c->tie[c->more[i].tie];
+	const uint32_t before = tie_before(c, t, i), next = c->more[i].tie_next;
+
+	if (before == NONE)
+		t->first = next;
+	else
+		c->more[before].tie_next = next;
+	if (t->last == i)
+		t->last = before;
+	t->members--;
+	c->more[i].tie = NONE;
+	c->packet[i].flags &= (uint16_t)~PACKET_TIED;
+	c->packet[i].held--;
+}
+
+void choice_replace(struct correlate *c, uint32_t whole, uint32_t part)
+{
+	const uint32_t tie = c->more[part].tie, other = more_of(c, &c->packet[whole])->tie;
+	struct tie *t = &c->tie[tie];
+
+	if (other == NONE) {
+		t->members--; /* the place of part, should the tie be full */
+		tie_join(c, tie, whole);
+		t->members++;
+	} else if (other != tie) {
+		tie_merge(c, other, tie);
+	}
+	if (c->more[whole].tie == c->more[part].tie)
+		tie_leave(c, part);
+	else
+		close_tied(c, part); /* too many for one tie: those of its own are judged without */
+}
+
 bool choice_is_of_one_flow(const struct correlate *c, uint32_t i)
 {
 	const uint32_t flow = c->packet[i].flow;

@@ -541,6 +541,8 @@ bool choice_was_sent_on(const struct correlate *c, const struct packet *p,
 			const struct correlate_obs *o, uint16_t place);
 /* An observation could have been of either: they are judged together. */
 void choice_tie(struct correlate *c, uint32_t a, uint32_t b);
+/* Tied packet `part` became a part of `whole`: this is the look-alike from here on. */
+void choice_replace(struct correlate *c, uint32_t whole, uint32_t part);
 /* No look-alike of packet i is of another flow: whichever it was, its flow is certain. */
 bool choice_is_of_one_flow(const struct correlate *c, uint32_t i);
 

@@ -401,6 +401,35 @@ static void test_merge_before_parts(void **state)
 	merged(*state, true);
 }
 
+/*
+ * The VTEP has shown one of two equal segments, and then the bridge one of them together with the
+ * next: what they became is the look-alike, and is judged with the other.
+ */
+static void test_merge_of_a_look_alike(void **state)
+{
+	struct bench *b = *state;
+	struct wire two = tcp_out(1000, 2600);
+
+	two.src = REMOTE6;
+	two.dst = POD6;
+	bench_start(b);
+	unsigned a = b->n;
+	on_the_wire(b, MODEL_WAY_IN, 0, piece(two, 0, 1300), 0);
+	unsigned k = b->n;
+	on_the_wire(b, MODEL_WAY_IN, 10 * US, two, 0);
+	see(b, VTEP, MODEL_WAY_IN, 20 * US, piece(two, 0, 1300));
+	see(b, VTEP, MODEL_WAY_IN, 21 * US, piece(two, 1300, 1300));
+	see(b, BRIDGE, MODEL_WAY_OUT, 22 * US, piece(two, 0, 1300));
+	see(b, VETH, MODEL_WAY_OUT, 23 * US, piece(two, 0, 1300));
+	unsigned m = see(b, BRIDGE, MODEL_WAY_OUT, 24 * US, two);
+	see(b, VETH, MODEL_WAY_OUT, 25 * US, two);
+	bench_end(b);
+	assert_same(b, k, m);
+	assert_apart(b, a, k);
+	assert_int_equal(b->result.packets.total, 2);
+	assert_int_equal(b->result.packets.ambiguous, 2);
+}
+
 static void test_udp_super(void **state)
 {
 	struct bench *b = *state;
@@ -1241,7 +1270,7 @@ int main(void)
 		T(test_segment_retransmitted), T(test_segment_of_the_resent),
 		T(test_segment_missed_and_resent), T(test_segment_of_what_never_came_so_far),
 		T(test_segment_not_of_what_was_sent_on),
-		T(test_merge),
+		T(test_merge), T(test_merge_of_a_look_alike),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
