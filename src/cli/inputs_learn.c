@@ -15,13 +15,15 @@
 /* dumpcap writes a ring's block at a time: thousands of frames of one hop before the next. */
 #define SAMPLE_LEAST 500u	/* of each interface ... */
 #define SAMPLE_MOST 200000u	/* ... that has as many in so many frames; 4 ms */
-#define OWN_SAMPLE_FRAMES 2000u	/* whose roles and pods are known: for the devices' MAC addresses */
+#define MAC_SAMPLE_FRAMES 4000u	/* for the devices' MAC addresses: they are few */
+#define OWN_SAMPLE_FRAMES 2000u	/* the same, of files whose roles and pods are known */
 #define PIPE_SAMPLE_FRAMES 2000u
 #define INTERFACES_SAMPLED 64u	/* of one input that are waited for */
 
 /* How much of a file's sample has been read. */
 struct extent {
 	uint64_t n;
+	uint64_t wanted;	/* frames, whatever their interfaces */
 	unsigned enough;	/* interfaces that have shown SAMPLE_LEAST frames */
 	uint32_t shown[INTERFACES_SAMPLED];
 };
@@ -29,7 +31,7 @@ struct extent {
 /* One more frame, of that interface of the file. Is it one that the learner wants? */
 static bool extent_add(struct extent *e, unsigned interface)
 {
-	const bool first = e->n++ < SAMPLE_FRAMES;
+	const bool first = e->n++ < e->wanted;
 
 	if (interface >= INTERFACES_SAMPLED)
 		return first;
@@ -43,7 +45,7 @@ static bool extent_is_full(const struct extent *e, const struct input *one)
 
 	if (interfaces > INTERFACES_SAMPLED)
 		interfaces = INTERFACES_SAMPLED;
-	return e->n >= SAMPLE_FRAMES && (e->enough >= interfaces || e->n >= SAMPLE_MOST);
+	return e->n >= e->wanted && (e->enough >= interfaces || e->n >= SAMPLE_MOST);
 }
 
 /*
@@ -53,7 +55,7 @@ static bool extent_is_full(const struct extent *e, const struct input *one)
 static int sample(struct inputs *in, struct input *one, struct pipeline_learner *l,
 		  struct err *err)
 {
-	struct extent extent = { .n = 0 };
+	struct extent extent = { .wanted = SAMPLE_FRAMES };
 	int rc;
 
 	while (one->is_pipe ? one->n_kept < PIPE_SAMPLE_FRAMES : !extent_is_full(&extent, one)) {
@@ -111,7 +113,7 @@ static int sample_macs(struct inputs *in, struct input *one, struct pipeline_lea
 {
 	if (one->is_pipe)
 		return sample_kept(in, one, l, true, err);
-	struct extent extent = { .n = 0 };
+	struct extent extent = { .wanted = MAC_SAMPLE_FRAMES };
 
 	while (in->all_own ? extent.n < OWN_SAMPLE_FRAMES : !extent_is_full(&extent, one)) {
 		int rc = input_fetch(in, one, err);

@@ -38,13 +38,20 @@
 #define NAMES_MAX 2048u
 #define PAIR_AGE_NS 1000000000LL	/* sightings further apart are another packet */
 
-struct sample {
-	uint64_t hash;
-	struct addr src, dst;
+#define SAMPLED_HOPS 4u
+
+struct sampled {
 	int64_t time_ns;
 	uint16_t hop;
 	uint8_t ttl;
-	bool used;
+};
+
+/* A packet, and its first sightings in time order, once a hop. */
+struct sample {
+	uint64_t hash;
+	struct addr src, dst;
+	unsigned n;
+	struct sampled seen[SAMPLED_HOPS];
 };
 
 struct addr_count {
@@ -78,7 +85,7 @@ struct interface {
 struct pipeline_learner {
 	struct model_net *net;
 	struct dissect_config dissect;
-	struct sample (*table)[4];	/* the last four sightings under one hash */
+	struct sample *table;	/* by the hash; one packet each */
 	struct interface interface[MODEL_HOPS_MAX];
 	bool pods_given;
 };
@@ -168,8 +175,9 @@ static uint64_t identity(const struct model_view *v)
 	return XXH3_64bits(&k, sizeof(k)) | 1;
 }
 
-/* Two sightings of one packet, the earlier one first. */
-static void vote(struct pipeline_learner *l, const struct sample *a, const struct sample *b)
+/* Two sightings of packet s, the earlier one first. */
+static void vote(struct pipeline_learner *l, const struct sample *s, const struct sampled *a,
+		 const struct sampled *b)
 {
 	struct interface *x = &l->interface[a->hop], *y = &l->interface[b->hop];
 
@@ -177,14 +185,14 @@ static void vote(struct pipeline_learner *l, const struct sample *a, const struc
 		x->same_ttl[b->hop]++;
 		y->same_ttl[a->hop]++;
 		/* Whose pods are known needs no third hop: leaving, the veth comes first. */
-		if (a->time_ns < b->time_ns && is_pod(l->net, &a->src))
+		if (a->time_ns < b->time_ns && is_pod(l->net, &s->src))
 			x->first_when_leaving[b->hop]++;
-		if (a->time_ns < b->time_ns && is_pod(l->net, &a->dst))
+		if (a->time_ns < b->time_ns && is_pod(l->net, &s->dst))
 			x->first_when_coming[b->hop]++;
 	} else {
 		struct interface *high = a->ttl > b->ttl ? x : y, *low = high == x ? y : x;
-		struct addr_count *sender = addr_entry(high, &a->src);
-		struct addr_count *receiver = addr_entry(low, &a->dst);
+		struct addr_count *sender = addr_entry(high, &s->src);
+		struct addr_count *receiver = addr_entry(low, &s->dst);
 
 		high->ttl_higher[high == x ? b->hop : a->hop]++;
 		low->ttl_lower[low == x ? b->hop : a->hop]++;
@@ -200,12 +208,13 @@ static void vote(struct pipeline_learner *l, const struct sample *a, const struc
  * Three sightings: a and b with equal TTL, c with another. c lower: the packet leaves,
  * and of a and b the veth was first; c higher: it comes in, and the veth was last.
  */
-static void vote_three(struct pipeline_learner *l, const struct sample *s, unsigned n)
+static void vote_three(struct pipeline_learner *l, const struct sample *s)
 {
-	for (unsigned i = 0; i < n; i++)
-		for (unsigned j = 0; j < n; j++)
-			for (unsigned k = 0; k < n; k++) {
-				const struct sample *a = &s[i], *b = &s[j], *c = &s[k];
+	for (unsigned i = 0; i < s->n; i++)
+		for (unsigned j = 0; j < s->n; j++)
+			for (unsigned k = 0; k < s->n; k++) {
+				const struct sampled *a = &s->seen[i], *b = &s->seen[j],
+						     *c = &s->seen[k];
 				if (i == j || i == k || j == k || a->ttl != b->ttl ||
 				    a->time_ns >= b->time_ns || c->ttl == a->ttl)
 					continue;
@@ -214,6 +223,32 @@ static void vote_three(struct pipeline_learner *l, const struct sample *s, unsig
 				else
 					l->interface[a->hop].first_when_coming[b->hop]++;
 			}
+}
+
+static bool is_of(const struct sample *s, uint64_t hash, int64_t time_ns)
+{
+	return s->n && s->hash == hash && time_ns - s->seen[0].time_ns <= PAIR_AGE_NS &&
+	       s->seen[0].time_ns - time_ns <= PAIR_AGE_NS;
+}
+
+/* One sighting more of packet s: it votes with each of the others. */
+static void sight(struct pipeline_learner *l, struct sample *s, const struct sampled *now)
+{
+	unsigned at = s->n++;
+
+	while (at && s->seen[at - 1].time_ns > now->time_ns) {
+		s->seen[at] = s->seen[at - 1];
+		at--;
+	}
+	s->seen[at] = *now;
+	for (unsigned i = 0; i < s->n; i++) {
+		if (i < at)
+			vote(l, s, &s->seen[i], now);
+		else if (i > at)
+			vote(l, s, now, &s->seen[i]);
+	}
+	if (s->n >= 3)
+		vote_three(l, s);
 }
 
 void pipeline_learner_frame(struct pipeline_learner *l, const struct model_frame *frame)
@@ -234,37 +269,22 @@ void pipeline_learner_frame(struct pipeline_learner *l, const struct model_frame
 		count_addr(f, &v.ip.dst);
 	}
 
-	struct sample s = { .hash = identity(&v), .time_ns = frame->time_ns, .hop = frame->hop,
-			    .src = v.ip.src, .dst = v.ip.dst, .ttl = v.ip.ttl, .used = true };
-	struct sample *slot = l->table[s.hash & (TABLE_SIZE - 1)];
-	unsigned n = 0;
+	const struct sampled now = { .time_ns = frame->time_ns, .hop = frame->hop,
+				     .ttl = v.ip.ttl };
+	const uint64_t hash = identity(&v);
+	struct sample *s = &l->table[hash & (TABLE_SIZE - 1)];
 
-	if (slot[0].used && (slot[0].hash != s.hash ||
-			     s.time_ns - slot[0].time_ns > PAIR_AGE_NS ||
-			     slot[0].time_ns - s.time_ns > PAIR_AGE_NS))
-		memset(slot, 0, sizeof(l->table[0]));
-	while (n < 4 && slot[n].used) {
-		if (slot[n].hop == s.hop)
-			return; /* once a hop: a retransmission or a duplicate says nothing new */
-		n++;
+	if (!is_of(s, hash, now.time_ns)) {
+		s->hash = hash;
+		s->src = v.ip.src;
+		s->dst = v.ip.dst;
+		s->n = 0;
 	}
-	if (n == 4)
-		return;
-	/* In time order. */
-	unsigned at = n;
-	while (at && slot[at - 1].time_ns > s.time_ns) {
-		slot[at] = slot[at - 1];
-		at--;
-	}
-	slot[at] = s;
-	for (unsigned i = 0; i <= n; i++) {
-		if (i < at)
-			vote(l, &slot[i], &slot[at]);
-		else if (i > at)
-			vote(l, &slot[at], &slot[i]);
-	}
-	if (n + 1 >= 3)
-		vote_three(l, slot, n + 1);
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->seen[i].hop == now.hop)
+			return; /* a retransmission or a duplicate says nothing new */
+	if (s->n < SAMPLED_HOPS)
+		sight(l, s, &now);
 }
 
 /* --------------------------------------------------------------- decisions */
