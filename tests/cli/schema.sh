@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # schema.sh - validates podhop's JSON against the project's own schemas (TAP).
 #
-#   tests/cli/schema.sh [FILE...]      *.jsonl: a document a line; without FILE the golden files
+#   tests/cli/schema.sh [FILE...]      *.jsonl: a document a line
+#
+# Without FILE: the golden files, and what podhop makes of each sample and of this machine.
 #
 # A document says by its first key which schema it is for: "podhop.report/1" is
 # src/report/schema/podhop.report-1.schema.json. The test is stricter than the
@@ -14,7 +16,30 @@ if ! "$PYTHON" -c 'import jsonschema' 2>/dev/null; then
 	echo '1..0 # skip python3-jsonschema is not installed'
 	exit 0
 fi
+# made NAME COMMAND...: podhop's output, whatever its verdict
+made() {
+	name=$made/$1
+	shift
+	"$podhop" "$@" >"$name" 2>"$made/err" || [ $? -ge 3 ] || {
+		echo "Bail out! podhop $*: $(cat "$made/err")"
+		exit 1
+	}
+}
+
 if [ $# -eq 0 ]; then
+	podhop=${PODHOP:-${BUILD:-$root/build}/podhop}
+	made=$(mktemp -d)
+	trap 'rm -rf "$made"' EXIT
+	cd "$root"
+	for f in samples/*.pcapng; do
+		s=${f##*/}
+		made "report-${s%.pcapng}.jsonl" report -q -T jsonl "$f"
+		made "verify-${s%.pcapng}.json" verify -q --json "$f"
+	done
+	made verify-two.json verify -q --json "a=samples/loss.pcapng" "b=samples/remote.pcapng"
+	made list.json list --json
+	made doctor.json doctor --json
+	set -- "$made"/*.json "$made"/*.jsonl
 	for f in "$root"/tests/data/*/*.json "$root"/tests/data/*/*.jsonl; do
 		# Other data of tests is JSON as well, but not ours.
 		if head -c 100 "$f" | grep -q '"schema":'; then
@@ -22,7 +47,7 @@ if [ $# -eq 0 ]; then
 		fi
 	done
 fi
-exec "$PYTHON" - "$root" "$@" <<'PY'
+"$PYTHON" - "$root" "$@" <<'PY'
 import json, os, sys
 import jsonschema
 
