@@ -869,7 +869,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
-		T(test_nodeport), T(test_nodeport_is_not_final_at_the_wire), T(test_hairpin), T(test_hairpin_leg_missed),
+		T(test_nodeport), T(test_nodeport_is_not_final_at_the_wire),
+		T(test_hairpin), T(test_hairpin_leg_missed),
 		T(test_hairpin_by_the_node), T(test_hairpin_ends_at_the_bridge),
 		T(test_hairpin_fragment_missed),
 		T(test_nodeport_seen_late),
