@@ -161,8 +161,8 @@ bool correlate_make_room(struct correlate *c)
 
 /*
  * The oldest can wait for a part of itself that look-alikes hold (where they are too many for one
- * tie: choice_replace()), and they for one that is open further back. Whoever has released all marks
- * would wait for it in vain: it goes.
+ * tie: choice_replace()), and they for one that is open further back. Whoever has released all
+ * marks would wait for it in vain: it goes.
  */
 static bool make_room_behind(struct correlate *c)
 {
