@@ -154,7 +154,8 @@ int limit_to_reading(struct err *err);
 int fail(const struct err *err);
 /*
  * A report's own file: opened before rights are given up, for the user alone and through no
- * symbolic link. What an earlier run left in it goes only when this one has come so far.
+ * symbolic link, and never over what is no report of podhop. What an earlier run left in it goes
+ * only when this one has come so far.
  */
 FILE *report_file_open(const char *path, struct err *err);	/* caller closes; NULL */
 int report_file_cut(FILE *f, const char *path, struct err *err);	/* NULL is accepted */

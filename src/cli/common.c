@@ -26,6 +26,8 @@ static void put_safe(FILE *out, const char *s)
 	}
 }
 
+#define REPORT_HEAD_BYTES 1024 /* the page has its title there */
+
 int fail(const struct err *err)
 {
 	fputs("podhop: ", stderr);
@@ -42,11 +44,57 @@ int64_t clock_ns(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+/* Does it begin as report_result_json(), its siblings and report_result_html() do? */
+static bool is_report(const char *head, size_t n)
+{
+	static const char json[] = "{\n  \"schema\": \"podhop.", page[] = "<!DOCTYPE html>",
+			  title[] = "<title>podhop report</title>";
+
+	if (n >= sizeof(json) - 1 && memcmp(head, json, sizeof(json) - 1) == 0)
+		return true;
+	return n >= sizeof(page) - 1 && memcmp(head, page, sizeof(page) - 1) == 0 &&
+	       memmem(head, n, title, sizeof(title) - 1);
+}
+
+/* fd is open for writing, and a FIFO must not be opened for both; so it is looked at apart. */
+static bool may_overwrite(int fd, const char *path)
+{
+	char head[REPORT_HEAD_BYTES];
+	struct stat st, again;
+	bool may = false;
+	int in;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return true;
+	in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (in < 0)
+		return false;
+	if (fstat(in, &again) == 0 && again.st_dev == st.st_dev && again.st_ino == st.st_ino) {
+		ssize_t n = read(in, head, sizeof(head));
+
+		may = n > 0 && is_report(head, (size_t)n);
+	}
+	close(in);
+	return may;
+}
+
 FILE *report_file_open(const char *path, struct err *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *f = NULL;
 
+	if (fd < 0 && errno == ELOOP) {
+		err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
+		return NULL;
+	}
+	if (fd >= 0 && !may_overwrite(fd, path)) {
+		err_set(err, EEXIST, "%s exists and is no report of podhop: it is not overwritten; "
+			"name another file, or remove this one", path);
+		close(fd);
+		return NULL;
+	}
+	if (fd >= 0)
+		f = fdopen(fd, "w");
 	if (!f) {
 		err_sys(err, errno, "open %s", path);
 		if (fd >= 0)
