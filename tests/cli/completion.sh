@@ -7,7 +7,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
+# shellcheck source=tests/lib/tap.sh
+. "$root/tests/lib/tap.sh"
 
 # The pods of a made-up node; everything else is podhop's own.
 cat >"$tmp/podhop" <<STUB
@@ -58,16 +59,6 @@ ask() { timeout 30 python3 "$tmp/ask.py" "$made" "$tmp/offers" "$1"; }
 # offers LINE: what completing its last word offers (a trailing space: a new word)
 offers() { ask "$1" && sort "$tmp/offers" | tr '\n' ' '; }
 completed() { ask "$1" && cat "$tmp/offers.line"; }
-
-is() { # NAME FOUND WANTED
-	n=$((n + 1))
-	if [[ $2 == "$3" ]]; then
-		echo "ok $n - $1"
-	else
-		printf 'not ok %d - %s\n# found: %s\n# wanted: %s\n' "$n" "$1" "$2" "$3"
-		failed=1
-	fi
-}
 
 has() { # NAME FOUND WORD...
 	local name=$1 found=" $2" word missing=''

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # names.sh - --pods: names in lines, report, page and file (TAP).
 set -eu
@@ -8,21 +8,8 @@ sample=$root/tests/data/wireshark/hops.pcapng
 cluster=$root/tests/data/names/cluster.json
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0
-failed=0
-
-ok() {
-	what=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/out" 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' "$tmp/out"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$root/tests/lib/tap.sh"
 
 podhop() { timeout 30 "$PODHOP" "$@"; }
 

@@ -8,20 +8,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 PODHOP=${PODHOP:-$root/build/podhop}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-n=0 failed=0
-
-ok() { # NAME COMMAND...
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/why" 2>&1; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$tmp/why" | head -n 20
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$root/tests/lib/tap.sh"
 same() { [[ $1 == "$2" ]] || { printf 'found  %s\nwanted %s\n' "$1" "$2"; return 1; }; }
 # status WANTED COMMAND...
 status() { local s=0 w=$1; shift; "$@" >"$tmp/out" 2>"$tmp/err" || s=$?; same "$s" "$w"; }

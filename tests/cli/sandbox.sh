@@ -16,17 +16,8 @@ sample=$PWD/samples/remote.pcapng
 tmp=$(mktemp -d /tmp/podhop-sandbox.XXXXXX)
 pid=''
 trap '[[ -z $pid ]] || kill -KILL $pid 2>/dev/null; rm -rf -- "$tmp"' EXIT
-n=0 failed=0
-
-# is NAME FOUND WANTED
-is() {
-	if [[ $2 == "$3" ]]; then
-		printf 'ok %d - %s\n' $((++n)) "$1"
-	else
-		printf 'not ok %d - %s\n# found:  %s\n# wanted: %s\n' $((++n)) "$1" "$2" "$3"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 [[ -x $podhop && -e $shim ]] || { echo "Bail out! make and make tools first"; exit 1; }
 

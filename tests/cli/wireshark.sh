@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # wireshark.sh - the plugin and the profile of samples/wireshark in tshark (TAP).
 #
@@ -26,21 +26,8 @@ cp -r "$root/samples/wireshark/profile" "$tmp/conf/profiles/podhop"
 WIRESHARK_CONFIG_DIR=$tmp/conf
 export WIRESHARK_CONFIG_DIR
 
-n=0
-failed=0
-# ok DESCRIPTION COMMAND...: COMMAND's output is what to say when it fails
-ok() {
-	what=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$tmp/out" 2>&1; then
-		echo "ok $n - $what"
-	else
-		echo "not ok $n - $what"
-		sed 's/^/# /' "$tmp/out"
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$root/tests/lib/tap.sh"
 
 # shellcheck disable=SC2317  # called through ok
 same() {

@@ -22,3 +22,15 @@ is() { # NAME FOUND WANTED
 like() { # NAME FOUND REGEX
 	if [[ $2 =~ $3 ]]; then is "$1" "" ""; else is "$1" "$2" "something like $3"; fi
 }
+
+ok() { # NAME COMMAND...: it succeeds; else what it said is told. COMMAND may be a function
+	local tap_name=$1 said
+	shift
+	n=$((n + 1))
+	if said=$("$@" 2>&1); then
+		echo "ok $n - $tap_name"
+	else
+		printf 'not ok %d - %s\n# %s\n' "$n" "$tap_name" "$(tap_lines "$(head -n 20 <<<"$said")")"
+		failed=1
+	fi
+}
