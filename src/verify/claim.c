@@ -63,18 +63,21 @@ static void delay_sample(struct verify *v, struct direction *d, const struct sen
 	d->delay[at] = (struct delay_sample){ s->time_ns, delta };
 }
 
-static void watch_order(struct direction *d, struct sent *s)
+static void watch_order(struct direction *d, const struct sent *s, const struct received *r)
 {
 	if (!d->order)
 		return;
 	struct flow_order *o = &d->order[s->tuple_hash % FLOWS];
 
 	if (o->tuple_hash != s->tuple_hash)
-		*o = (struct flow_order){ s->tuple_hash, INT64_MIN };
-	if (s->time_ns < o->newest_ns)
-		d->d.reordered++;
-	else
+		*o = (struct flow_order){ s->tuple_hash, INT64_MIN, INT64_MIN };
+	if (s->time_ns >= o->newest_ns) {
 		o->newest_ns = s->time_ns;
+		o->came_ns = r->time_ns;
+	} else if (r->time_ns >= o->came_ns) {
+		/* One that is found late (verify_find_unclaimed()) may have come in time. */
+		d->d.reordered++;
+	}
 }
 
 /* Both captures ran. */
@@ -142,7 +145,7 @@ uint32_t verify_claim(struct verify *v, struct sent *s, struct received *r, uint
 			if (!(s->flags & SENT_ALTERED)) {
 				verify_step_fits(v, s, r);
 				verify_usual_note(v, s, r);
-				watch_order(d, s);
+				watch_order(d, s, r);
 			}
 		}
 	}

@@ -191,7 +191,7 @@ struct usual {
 
 struct flow_order {
 	uint64_t tuple_hash;
-	int64_t newest_ns;
+	int64_t newest_ns, came_ns; /* when it left, when it came: each by its node's clock */
 };
 
 struct loss {
