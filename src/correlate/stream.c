@@ -171,25 +171,37 @@ void stream_tie_again(struct correlate *c, const struct correlate_obs *o, uint32
 
 /* -------------------------------------------------------------------- merge */
 
+/* Packet i is the segment of o that begins at seq, and place has not shown it. */
+static bool is_part(const struct correlate *c, uint32_t i, const struct correlate_obs *o,
+		    uint64_t key, uint32_t seq, uint16_t place)
+{
+	const struct packet *p = &c->packet[i];
+	const uint32_t offset = seq - o->seq, left = o->size - offset;
+
+	if (p->key != key || !packet_is_open(p) || p->kind != KIND_TCP_DATA ||
+	    p->size > left || p->size >= o->size || p->sig != o->sig ||
+	    packet_has_place(c, p, place) || choice_was_sent_on(c, p, o, place))
+		return false;
+	return stream_id_fits(p->ip_id, o->ip_id, offset, p->size, o->flags & OBS_IPV4);
+}
+
+/* Where the same bytes were sent again, either may be what was merged: they are tied. */
 static uint32_t part_at(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
 			uint32_t seq, uint16_t place)
 {
-	uint64_t key = key_stream(flow_key, seq);
-	uint32_t offset = seq - o->seq, left = o->size - offset;
+	const uint64_t key = key_stream(flow_key, seq);
+	const uint32_t first = c->bucket[key & c->bucket_mask];
 	struct choice ch = { .best = NONE };
 	unsigned n = 0;
 
-	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE && n < CHAIN_MAX;
-	     i = c->packet[i].next, n++) {
-		const struct packet *p = &c->packet[i];
-		if (p->key != key || !packet_is_open(p) || p->kind != KIND_TCP_DATA ||
-		    p->size > left || p->size >= o->size || p->sig != o->sig ||
-		    packet_has_place(c, p, place) || choice_was_sent_on(c, p, o, place))
-			continue;
-		if (!stream_id_fits(p->ip_id, o->ip_id, offset, p->size, o->flags & OBS_IPV4))
-			continue;
-		choice_offer(c, &ch, i, o->time_ns);
-	}
+	for (uint32_t i = first; i != NONE && n < LOOKALIKES_MAX; i = c->packet[i].next, n++)
+		if (is_part(c, i, o, key, seq, place))
+			choice_offer(c, &ch, i, o->time_ns);
+	n = 0;
+	for (uint32_t i = first; ch.n > 1 && i != NONE && n < LOOKALIKES_MAX;
+	     i = c->packet[i].next, n++)
+		if (i != ch.best && is_part(c, i, o, key, seq, place))
+			choice_tie(c, ch.best, i);
 	return ch.best;
 }
 

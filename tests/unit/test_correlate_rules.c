@@ -430,6 +430,28 @@ static void test_merge_of_a_look_alike(void **state)
 	assert_int_equal(b->result.packets.ambiguous, 2);
 }
 
+/*
+ * The VTEP missed a merged packet, which was then lost, and shows the one that its sender sent
+ * again: over IPv6 its segments may be those of either.
+ */
+static void test_merge_of_the_resent(void **state)
+{
+	struct bench *b = *state;
+	struct wire two = tcp_out(1000, 2600);
+
+	two.src = REMOTE6;
+	two.dst = POD6;
+	bench_start(b);
+	on_the_wire(b, MODEL_WAY_IN, 0, two, 0);
+	on_the_wire(b, MODEL_WAY_IN, 100 * US, two, 0);
+	see(b, VTEP, MODEL_WAY_IN, 110 * US, two);
+	see(b, BRIDGE, MODEL_WAY_OUT, 111 * US, two);
+	see(b, VETH, MODEL_WAY_OUT, 112 * US, two);
+	bench_end(b);
+	assert_int_equal(b->result.packets.complete, 0);
+	assert_int_equal(b->result.packets.ambiguous, b->result.packets.total);
+}
+
 static void test_udp_super(void **state)
 {
 	struct bench *b = *state;
@@ -1270,7 +1292,7 @@ int main(void)
 		T(test_segment_retransmitted), T(test_segment_of_the_resent),
 		T(test_segment_missed_and_resent), T(test_segment_of_what_never_came_so_far),
 		T(test_segment_not_of_what_was_sent_on),
-		T(test_merge), T(test_merge_of_a_look_alike),
+		T(test_merge), T(test_merge_of_a_look_alike), T(test_merge_of_the_resent),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
