@@ -255,7 +255,9 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 			note_routes(net, notes);
 	}
 	buf_init(&d, TEXT_MAX);
-	buf_addf(&d, "podhop role=%s node=%s", model_role_name(h->role), net->node);
+	buf_addf(&d, "podhop role=%s", model_role_name(h->role));
+	if (net->node[0])
+		buf_addf(&d, " node=%s", net->node);
 	if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
 		buf_addf(&d, " vni=%u port=%u", h->vni, h->vxlan_port);
 	if (h->role == MODEL_ROLE_VETH && (net->n_pods > 1 || came_later) && h->pod >= 0)
