@@ -154,7 +154,7 @@ void note_parse(struct model_net *net, const char *note)
 	for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
 		char *eq = strchr(p, '=');
 
-		if (routes && strcmp(p, ROUTES_END + 1) == 0)
+		if (routes && strcmp(p, &ROUTES_END[1]) == 0)
 			net->routes_known = net->n_routes != 0;
 		if (!eq)
 			continue;
