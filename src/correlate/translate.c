@@ -141,6 +141,18 @@ static void follow_group(struct correlate *c, uint32_t i)
 						    : hash_mix(flow_key, p->head, KEY_WHOLE));
 }
 
+/* What goes by the name of `flow` goes the way of what goes by the other name. */
+static void take_route(const struct correlate *c, uint32_t flow, uint32_t other)
+{
+	struct flow *f = flow_root(c, flow);
+	uint8_t route = flow_root(c, other)->route;
+
+	if (f->route != MODEL_ROUTE_UNKNOWN || f->route == route)
+		return;
+	f->route = route;
+	flow_forget_track(f);
+}
+
 void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs *o,
 		     uint32_t flow)
 {
@@ -156,8 +168,10 @@ void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs
 	 * packets; each is matched for itself, and named as the pod sees it.
 	 */
 	if (!o->tuple.has_ports && (o->flags & OBS_ERROR)) {
-		if (now_nearer)
+		if (now_nearer) {
+			take_route(c, flow, before);
 			packet_set_flow(c, i, flow);
+		}
 		return;
 	}
 	unsigned pod_role = now_nearer ? role : role_before,

@@ -804,6 +804,40 @@ static void test_icmp_error(void **state)
 }
 
 /*
+ * Errors from behind a Service bear its address at the bridge, to which no route leads: their way
+ * is that of the errors before them.
+ */
+static void test_icmp_error_missed_at_the_wire(void **state)
+{
+	struct bench *b = *state;
+	unsigned seen[2];
+
+	b->net.n_routes = 0; /* and routes_known: the node has none */
+	bench_start(b);
+	for (int i = 0; i < 2; i++) {
+		int64_t at = i * 300 * MS;
+		struct wire far = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP,
+				    .sport = 40000, .dport = 8080, .id = 7, .len = 100 };
+		struct wire near = with(far, POD, 40000, VIP, 80);
+		struct wire e = { .src = REMOTE, .dst = POD, .proto = MODEL_PROTO_ICMP, .icmp_type = 3,
+				  .id = (uint16_t)(i + 1), .icmp_code = 3, .quote = &far }, ev = e;
+
+		ev.src = VIP;
+		ev.quote = &near;
+		if (!i)
+			see(b, UNDERLAY, MODEL_WAY_IN, at, e);
+		seen[i] = see(b, BRIDGE, MODEL_WAY_OUT, at + US, ev);
+		see(b, VETH, MODEL_WAY_OUT, at + 2 * US, ev);
+	}
+	bench_end(b);
+	assert_path(b, seen[0], "underlay>bridge>veth");
+	assert_int_equal(packet_of(b, seen[0])->status, RESULT_COMPLETE);
+	assert_path(b, seen[1], "bridge>veth");
+	assert_int_equal(packet_of(b, seen[1])->status, RESULT_INCOMPLETE);
+	assert_int_equal(packet_of(b, seen[1])->next_expected, MODEL_ROLE_UNDERLAY);
+}
+
+/*
  * Errors about two datagrams of one flow and one length, which have no id: what is quoted of the
  * payload tells them apart, also where a hop did not show the first, and behind a translation.
  */
@@ -883,7 +917,8 @@ int main(void)
 		T(test_not_learned), T(test_look_alikes),
 		T(test_look_alikes_learned), T(test_look_alikes_not_learned),
 		T(test_look_alikes_of_one_flow),
-		T(test_icmp_error), T(test_no_translation), T(test_echo), T(test_same_words),
+		T(test_icmp_error), T(test_icmp_error_missed_at_the_wire),
+		T(test_no_translation), T(test_echo), T(test_same_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
