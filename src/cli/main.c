@@ -35,7 +35,7 @@ static int end_stdout(int status)
 {
 	struct err err = ERR_INIT;
 
-	if (fflush(stdout) == 0 || status != EXIT_DONE || errno == EPIPE)
+	if (fflush(stdout) == 0 || status == EXIT_FAILED || status == EXIT_USAGE || errno == EPIPE)
 		return status;
 	err_sys(&err, errno, "write to standard output");
 	return fail(&err);
