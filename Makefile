@@ -286,7 +286,7 @@ truth: ## every way of a packet against ground truth, as a table (root, a quarte
 	@BUILD=$(BUILD) tests/lab/truth.sh -t
 
 .PHONY: replay
-replay: ## the same with frames shuffled, and with frames removed, as a table (root, three quarters of an hour)
+replay: ## the same with frames shuffled, and with frames removed, as a table (root, half an hour)
 	@tests/lib/deps.sh build demo
 	@$(MAKE) --no-print-directory all tools
 	@BUILD=$(BUILD) tests/lab/replay.sh -t

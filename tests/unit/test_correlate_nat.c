@@ -819,8 +819,10 @@ static void test_icmp_error_missed_at_the_wire(void **state)
 		struct wire far = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_UDP,
 				    .sport = 40000, .dport = 8080, .id = 7, .len = 100 };
 		struct wire near = with(far, POD, 40000, VIP, 80);
-		struct wire e = { .src = REMOTE, .dst = POD, .proto = MODEL_PROTO_ICMP, .icmp_type = 3,
-				  .id = (uint16_t)(i + 1), .icmp_code = 3, .quote = &far }, ev = e;
+		struct wire e = { .src = REMOTE, .dst = POD, .proto = MODEL_PROTO_ICMP,
+				  .id = (uint16_t)(i + 1), .icmp_type = 3, .icmp_code = 3,
+				  .quote = &far };
+		struct wire ev = e;
 
 		ev.src = VIP;
 		ev.quote = &near;
