@@ -572,6 +572,8 @@ bool track_was_kept(const struct correlate *c, const struct packet *p, const str
 void track_leave(const struct correlate *c, const struct packet *p, struct flow *f, uint16_t row);
 
 /* ---- stream.c: segments and merges of TCP bytes */
+/* o, TCP data of flow group f, is a super-frame: to be indexed as such when it is a new packet. */
+bool stream_is_super(const struct flow *f, const struct correlate_obs *o);
 void stream_index(struct correlate *c, uint32_t p, uint64_t flow_key);
 uint32_t stream_segment(struct correlate *c, const struct correlate_obs *o, uint64_t flow_key,
 			struct flow *f, uint16_t place);

@@ -176,7 +176,7 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 			f->sent_again = true;
 			f->again_ns = o->time_ns;
 		}
-		if (o->flags & OBS_LARGE)
+		if (stream_is_super(f, o))
 			stream_index(c, i, c->flow[flow].key);
 		break;
 	case KIND_FRAGMENT:

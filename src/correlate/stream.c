@@ -46,6 +46,16 @@ static uint64_t key_super(uint64_t flow_key, uint32_t seq)
 
 /* ------------------------------------------------------------------ segment */
 
+/*
+ * Longer than a segment of its flow may be, by the MSS of its sender's own SYN, or than those that
+ * were seen: it is cut also where its device could carry it, or nobody says what it can.
+ */
+bool stream_is_super(const struct flow *f, const struct correlate_obs *o)
+{
+	return (o->flags & OBS_LARGE) || (f->mss && o->size > f->mss) ||
+	       (f->segment && o->size > f->segment);
+}
+
 /* Keys under which any of its segments finds a super-frame. */
 void stream_index(struct correlate *c, uint32_t i, uint64_t flow_key)
 {

@@ -325,6 +325,44 @@ static void test_segment_of_what_never_came_so_far(void **state)
 	assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
 }
 
+/*
+ * Of a super-frame that its devices could carry the wire shows the second segment first: the MSS of
+ * its sender's SYN, or the segments before it, tell that it is cut.
+ */
+static void test_segment_of_a_small_super_frame(void **state)
+{
+	(void)state;
+	for (unsigned by_syn = 0; by_syn < 2; by_syn++) {
+		struct bench *b = bench_new();
+		struct wire super = tcp_out(10000, 1400), tail = piece(super, 1300, 100);
+
+		tail.id++;
+		bench_start(b);
+		if (by_syn) {
+			struct wire syn = tcp_out(9999, 0);
+
+			syn.flags = MODEL_TCP_SYN;
+			syn.mss = 1300;
+			out(b, 0, syn);
+		} else {
+			struct wire before = tcp_out(10000 - 2600, 2600);
+
+			to_the_vtep(b, 0, before);
+			on_the_wire(b, MODEL_WAY_OUT, 3 * US, before, 0);
+		}
+		unsigned a = to_the_vtep(b, MS, super);
+		unsigned k = see_vxlan(b, MODEL_WAY_OUT, MS + 3 * US, tail,
+				       (struct outer){ .id = 1001 });
+		unsigned l = see_vxlan(b, MODEL_WAY_OUT, MS + 3 * US, piece(super, 0, 1300),
+				       (struct outer){ .id = 1000 });
+		bench_end(b);
+		assert_same(b, a, k);
+		assert_same(b, a, l);
+		assert_int_equal(b->result.packets.complete, 2);
+		bench_free(b);
+	}
+}
+
 /* Of a packet that the bridge has shown the VTEP shows nothing any more. */
 static void test_segment_not_of_what_was_sent_on(void **state)
 {
@@ -1292,6 +1330,7 @@ int main(void)
 		T(test_segment_retransmitted), T(test_segment_of_the_resent),
 		T(test_segment_missed_and_resent), T(test_segment_of_what_never_came_so_far),
 		T(test_segment_not_of_what_was_sent_on),
+		T(test_segment_of_a_small_super_frame),
 		T(test_merge), T(test_merge_of_a_look_alike), T(test_merge_of_the_resent),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
