@@ -290,6 +290,8 @@ struct flow {
 	uint16_t tunnel;	/* the row its packets used last; NO_TUNNEL: none yet */
 	int64_t used_ns;	/* when it was put at the front of the use order */
 	int64_t again_ns;
+	/* root: as long after bytes of it came behind later ones as they may be taken for others */
+	int64_t behind_until_ns;
 
 	struct result_tuple tuple;
 	uint32_t ring;		/* next flow of the group, a circle */
@@ -506,6 +508,8 @@ void flow_unlink(struct correlate *c, uint32_t flow);	/* alone again, without it
 bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b);
 /* Notes a TCP range; true when all of it was seen before (a retransmission). */
 bool flow_note_range(struct flow *f, uint32_t start, uint32_t len);
+/* Bytes from start on come behind later ones: sent again or overtaken, which gaps may hide. */
+bool flow_is_behind(const struct flow *f, uint32_t start);
 /* Payload bytes of one wire segment of this flow, 0 when not known. */
 uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
 			   uint32_t ip_header_len);
@@ -585,6 +589,12 @@ uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32
  */
 void stream_tie_again(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 		      uint16_t place, uint32_t i);
+/*
+ * Packet i begins at place with o, which has no IP id. Which of its bytes nobody saw before may be
+ * those that were taken for an equal segment's, which place has shown already. These are tied.
+ */
+void stream_tie_passed(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		       uint16_t place, uint32_t i);
 /* IP ids of a part and its whole agree; offset: of the part in the whole. */
 bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32_t part_size,
 		    bool is_v4);

@@ -135,6 +135,7 @@ uint32_t flow_get(struct correlate *c, const struct result_tuple *t, uint64_t ha
 	f->tuple = *t;
 	f->hash = f->key = hash;
 	f->last_ns = f->used_ns = now_ns;
+	f->behind_until_ns = INT64_MIN;
 	f->root = f->pod_view = f->ring = i;
 	f->far_view = NONE;
 	f->pod_role = UINT8_MAX;
@@ -251,6 +252,8 @@ void flow_link(struct correlate *c, uint32_t a, uint32_t b)
 	keep->sent_again |= join->sent_again;
 	if (keep->again_ns < join->again_ns)
 		keep->again_ns = join->again_ns;
+	if (keep->behind_until_ns < join->behind_until_ns)
+		keep->behind_until_ns = join->behind_until_ns;
 	if (!keep->mss)
 		keep->mss = join->mss;
 	if (keep->segment < join->segment)
@@ -285,6 +288,11 @@ uint32_t flow_back(const struct correlate *c, const struct result_tuple *t)
 static bool seq_before(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) < 0;
+}
+
+bool flow_is_behind(const struct flow *f, uint32_t start)
+{
+	return f->has_seq && seq_before(start, f->max_end);
 }
 
 bool flow_note_range(struct flow *f, uint32_t start, uint32_t len)

@@ -171,6 +171,8 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 
 	switch (o->kind) {
 	case KIND_TCP_DATA:
+		if (flow_is_behind(f, o->seq))
+			f->behind_until_ns = o->time_ns + LOOKALIKE_AGE_NS;
 		if (flow_note_range(f, o->seq, o->size)) {
 			p->flags |= PACKET_RETRANSMISSION;
 			f->sent_again = true;
@@ -372,6 +374,8 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 		last->packet = i = match_new(c, o, flow);
 		if (i != NONE)
 			tie_entered(c, o, key, place, i);
+		if (i != NONE && o->kind == KIND_TCP_DATA)
+			stream_tie_passed(c, o, flow, place, i);
 	} else if (o->kind == KIND_TCP_DATA) {
 		stream_tie_again(c, o, flow, place, i);
 	}

@@ -267,5 +267,70 @@ uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32
 	packet_index(c, i, match_key(o, flow_key));
 	/* A frame that GRO merged bears the time of its first segment: the others come later. */
 	stream_index(c, i, flow_key);
+	stream_tie_passed(c, o, flow, place, i);
 	return i;
+}
+
+/* ------------------------------------------------------------------- passed */
+
+/* Packet k has o's byte at seq, was seen elsewhere before, and then at place. */
+static bool has_passed(const struct correlate *c, uint32_t k, const struct correlate_obs *o,
+		       uint64_t flow_key, uint16_t place, uint32_t seq)
+{
+	const struct packet *p = &c->packet[k];
+
+	return packet_is_open(p) && p->kind == KIND_TCP_DATA && p->sig == o->sig &&
+	       c->flow[p->flow].key == flow_key && seq - p->start < p->size &&
+	       packet_has_place(c, p, place) && p->s[0].place != place &&
+	       o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS;
+}
+
+/* A packet other than i that begins at seq, or a super-frame with these bytes. */
+static uint32_t passed_at(const struct correlate *c, const struct correlate_obs *o,
+			  uint64_t flow_key, uint16_t place, uint32_t seq, uint32_t i)
+{
+	const uint64_t key = key_stream(flow_key, seq);
+	unsigned n = 0;
+
+	for (uint32_t k = c->bucket[key & c->bucket_mask]; k != NONE && n < LOOKALIKES_MAX;
+	     k = c->packet[k].next, n++)
+		if (k != i && has_passed(c, k, o, flow_key, place, seq))
+			return k;
+	n = 0;
+	for (uint32_t a = alias_first(c, key_super(flow_key, seq)); a != NONE && n < LOOKALIKES_MAX;
+	     a = alias_next(c, a), n++)
+		if (c->alias[a].packet != i &&
+		    has_passed(c, c->alias[a].packet, o, flow_key, place, seq))
+			return c->alias[a].packet;
+	return NONE;
+}
+
+/* Any place has shown p's byte at offset. */
+static bool was_shown(const struct correlate *c, const struct packet *p, uint32_t offset)
+{
+	for (unsigned k = 0; k < p->n_sightings; k++)
+		if (range_overlaps(c, p, sighting(c, p, k)->place, offset, offset + 1))
+			return true;
+	return false;
+}
+
+void stream_tie_passed(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+		       uint16_t place, uint32_t i)
+{
+	const struct packet *p = &c->packet[i];
+	const struct flow *f = flow_root(c, flow);
+	const uint32_t segment = more_of(c, p)->segment; /* of those that were merged */
+	const uint32_t step = segment ? segment : f->segment ? f->segment : o->size;
+	unsigned n = 0;
+
+	if (o->ip_id || o->time_ns > f->behind_until_ns)
+		return;
+	for (uint32_t pos = 0; pos < o->size && n < RANGES_OF_PACKET_MAX; pos += step, n++) {
+		if (was_shown(c, p, pos))
+			continue;
+
+		uint32_t k = passed_at(c, o, c->flow[flow].key, place, o->seq + pos, i);
+		if (k != NONE)
+			choice_tie(c, i, k);
+	}
 }

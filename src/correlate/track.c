@@ -31,10 +31,12 @@ static inline bool has_track(const struct correlate *c, const struct flow *f)
 static inline void is_through(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
 {
 	/*
-	 * What has neither an id nor payload, as an RST, is often followed by its equal: that one's
-	 * entrance may be missed, and its like has to be found then (match.c).
+	 * What has neither an id nor payload, as an RST, is often followed by its equal, and so are
+	 * bytes that come behind later ones: that one's entrance may be missed, and its like has to
+	 * be found then (match.c, stream.c).
 	 */
-	const bool is_alike = !c->packet[i].ip_id && !c->packet[i].payload_len;
+	const bool is_alike = !c->packet[i].ip_id &&
+			      (!c->packet[i].payload_len || now_ns <= f->behind_until_ns);
 
 	if (f->track_ends && !is_alike) {
 		/* Behind the wire, or in the pod, no hop is left that could show it once more. */

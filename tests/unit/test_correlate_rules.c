@@ -490,6 +490,112 @@ static void test_merge_of_the_resent(void **state)
 	assert_int_equal(b->result.packets.ambiguous, b->result.packets.total);
 }
 
+/* What the VTEP, and all behind it, show of w. */
+static unsigned from_the_vtep(struct bench *b, int64_t at, struct wire w)
+{
+	unsigned first = see(b, VTEP, MODEL_WAY_IN, at, w);
+
+	see(b, BRIDGE, MODEL_WAY_OUT, at + US, w);
+	see(b, VETH, MODEL_WAY_OUT, at + 2 * US, w);
+	return first;
+}
+
+/*
+ * A segment comes once more, behind later ones, before the VTEP shows the first, by itself or
+ * behind another; then the second, merged with the later ones. Over IPv6 which of the two the
+ * wire's hop missed cannot be told, by the ids of IPv4 it can.
+ */
+static void test_merge_of_what_was_taken_for_its_equal(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 8; kind++) {
+		const bool v4 = kind & 1, missed = kind & 2, alone = kind & 4;
+		struct bench *b = bench_new();
+		struct wire two = tcp_out(10000, 2600), again;
+
+		two.src = v4 ? REMOTE : REMOTE6;
+		two.dst = v4 ? POD : POD6;
+		two.id = v4 ? 100 : 0;
+		again = piece(two, 1300, 3900);
+		again.id = v4 ? 500 : 0;
+		bench_start(b);
+		for (int i = 0; i < 3; i++) { /* the way of the flow's packets is known */
+			struct wire before = piece(two, (uint32_t)(i - 3) * 100, 100);
+
+			on_the_wire(b, MODEL_WAY_IN, i * 300 * MS, before, 0);
+			from_the_vtep(b, i * 300 * MS + 5 * US, before);
+		}
+		on_the_wire(b, MODEL_WAY_IN, 900 * MS, two, missed ? 1u << 1 : 0);
+		on_the_wire(b, MODEL_WAY_IN, 900 * MS + 2 * US, again, 1u << 0);
+		on_the_wire(b, MODEL_WAY_IN, 900 * MS + 9 * US, again, 1u << 1 | 1u << 2);
+		if (alone)
+			from_the_vtep(b, 900 * MS + 10 * US, piece(two, 0, 1300));
+		struct wire first = alone ? piece(two, 1300, 1300) : two;
+
+		first.id = (uint16_t)(two.id + (v4 && alone));
+		unsigned a = from_the_vtep(b, 900 * MS + 20 * US, first);
+		unsigned k = from_the_vtep(b, 900 * MS + 30 * US, again);
+		bench_end(b);
+		assert_apart(b, a, k);
+		if (!missed) {
+			assert_int_equal(b->result.packets.complete, b->result.packets.total);
+		} else if (v4) {
+			assert_int_equal(packet_of(b, a)->next_expected, MODEL_ROLE_UNDERLAY);
+			assert_int_equal(packet_of(b, k)->status, RESULT_COMPLETE);
+		} else {
+			assert_int_equal(packet_of(b, a)->status, RESULT_AMBIGUOUS);
+			assert_int_equal(packet_of(b, k)->status, RESULT_AMBIGUOUS);
+			assert_int_equal(b->result.packets.ambiguous, 2);
+		}
+		bench_free(b);
+	}
+}
+
+/* The same where the second is merged with those before it, which came late. */
+static void test_merge_of_what_was_taken_for_its_equal_behind(void **state)
+{
+	struct bench *b = *state;
+	struct wire all = tcp_out(10000, 3900), before;
+
+	all.src = REMOTE6;
+	all.dst = POD6;
+	before = piece(all, -2600u, 2600);
+	bench_start(b);
+	on_the_wire(b, MODEL_WAY_IN, 0, before, 0);
+	from_the_vtep(b, 5 * US, before);
+	on_the_wire(b, MODEL_WAY_IN, 10 * US, all, 1u << 0 | 1u << 1);
+	on_the_wire(b, MODEL_WAY_IN, 20 * US, all, 1u << 2);
+	unsigned a = from_the_vtep(b, 30 * US, piece(all, 1300, 1300));
+	unsigned k = from_the_vtep(b, 40 * US, all);
+	bench_end(b);
+	assert_apart(b, a, k);
+	assert_int_equal(packet_of(b, a)->status, RESULT_AMBIGUOUS);
+	assert_int_equal(packet_of(b, k)->status, RESULT_AMBIGUOUS);
+	assert_int_equal(b->result.packets.total, 3);
+}
+
+/* Where the wire's hop missed neither, the second is not in doubt when another hop misses it. */
+static void test_merge_of_what_was_seen_twice(void **state)
+{
+	struct bench *b = *state;
+	struct wire two = tcp_out(10000, 2600), again;
+
+	two.src = REMOTE6;
+	two.dst = POD6;
+	again = piece(two, 1300, 3900);
+	bench_start(b);
+	on_the_wire(b, MODEL_WAY_IN, 0, two, 0);
+	unsigned a = from_the_vtep(b, 5 * US, two);
+	on_the_wire(b, MODEL_WAY_IN, 10 * US, again, 1u << 0);
+	on_the_wire(b, MODEL_WAY_IN, 20 * US, again, 1u << 1 | 1u << 2);
+	unsigned k = see(b, VTEP, MODEL_WAY_IN, 30 * US, again);
+	see(b, VETH, MODEL_WAY_OUT, 32 * US, again);
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, k)->next_expected, MODEL_ROLE_BRIDGE);
+	assert_int_equal(b->result.packets.ambiguous, 0);
+}
+
 static void test_udp_super(void **state)
 {
 	struct bench *b = *state;
@@ -1332,6 +1438,9 @@ int main(void)
 		T(test_segment_not_of_what_was_sent_on),
 		T(test_segment_of_a_small_super_frame),
 		T(test_merge), T(test_merge_of_a_look_alike), T(test_merge_of_the_resent),
+		T(test_merge_of_what_was_taken_for_its_equal),
+		T(test_merge_of_what_was_taken_for_its_equal_behind),
+		T(test_merge_of_what_was_seen_twice),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
