@@ -294,7 +294,8 @@ static uint32_t passed_at(const struct correlate *c, const struct correlate_obs 
 
 	for (uint32_t k = c->bucket[key & c->bucket_mask]; k != NONE && n < LOOKALIKES_MAX;
 	     k = c->packet[k].next, n++)
-		if (k != i && has_passed(c, k, o, flow_key, place, seq))
+		if (c->packet[k].key == key && k != i &&
+		    has_passed(c, k, o, flow_key, place, seq))
 			return k;
 	n = 0;
 	for (uint32_t a = alias_first(c, key_super(flow_key, seq)); a != NONE && n < LOOKALIKES_MAX;
