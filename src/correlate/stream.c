@@ -273,15 +273,21 @@ uint32_t stream_merge(struct correlate *c, const struct correlate_obs *o, uint32
 
 /* ------------------------------------------------------------------- passed */
 
-/* Packet k has o's byte at seq, was seen elsewhere before, and then at place. */
+/*
+ * Packet k has o's byte at seq, was seen elsewhere before, and then at place. What was seen first,
+ * all of k or segments, may have been a piece of o.
+ */
 static bool has_passed(const struct correlate *c, uint32_t k, const struct correlate_obs *o,
 		       uint64_t flow_key, uint16_t place, uint32_t seq)
 {
 	const struct packet *p = &c->packet[k];
+	const uint32_t offset = p->start - o->seq;
+	const bool is_piece = offset < o->size && p->size <= o->size - offset;
 
 	return packet_is_open(p) && p->kind == KIND_TCP_DATA && p->sig == o->sig &&
 	       c->flow[p->flow].key == flow_key && seq - p->start < p->size &&
 	       packet_has_place(c, p, place) && p->s[0].place != place &&
+	       (is_piece || !p->s[0].whole) &&
 	       o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS;
 }
 

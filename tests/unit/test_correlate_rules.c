@@ -596,6 +596,30 @@ static void test_merge_of_what_was_seen_twice(void **state)
 	assert_int_equal(b->result.packets.ambiguous, 0);
 }
 
+/* A super-frame has passed, and the first hop misses a part of it that is sent again: of neither. */
+static void test_segment_resent_with_entrance_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(10000, 5200), later, again;
+
+	super.src = POD6;
+	super.dst = REMOTE6;
+	later = piece(super, 5200, 100);
+	again = piece(super, 1300, 2600);
+	bench_start(b);
+	unsigned a = to_the_vtep(b, 0, super);
+	on_the_wire(b, MODEL_WAY_OUT, 3 * US, super, 0);
+	to_the_vtep(b, 10 * US, later);
+	on_the_wire(b, MODEL_WAY_OUT, 13 * US, later, 0);
+	unsigned k = see(b, BRIDGE, MODEL_WAY_IN, 20 * US, again);
+	see(b, VTEP, MODEL_WAY_OUT, 21 * US, again);
+	on_the_wire(b, MODEL_WAY_OUT, 22 * US, again, 0);
+	bench_end(b);
+	assert_int_equal(packet_of(b, a)->status, RESULT_COMPLETE);
+	assert_int_equal(packet_of(b, k)->next_expected, MODEL_ROLE_VETH);
+	assert_int_equal(b->result.packets.ambiguous, 0);
+}
+
 static void test_udp_super(void **state)
 {
 	struct bench *b = *state;
@@ -1440,7 +1464,7 @@ int main(void)
 		T(test_merge), T(test_merge_of_a_look_alike), T(test_merge_of_the_resent),
 		T(test_merge_of_what_was_taken_for_its_equal),
 		T(test_merge_of_what_was_taken_for_its_equal_behind),
-		T(test_merge_of_what_was_seen_twice),
+		T(test_merge_of_what_was_seen_twice), T(test_segment_resent_with_entrance_missing),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
