@@ -596,7 +596,7 @@ static void test_merge_of_what_was_seen_twice(void **state)
 	assert_int_equal(b->result.packets.ambiguous, 0);
 }
 
-/* A super-frame has passed, and the first hop misses a part of it that is sent again: of neither. */
+/* A super-frame has passed; a part of it is sent again, and the first hop misses that. */
 static void test_segment_resent_with_entrance_missing(void **state)
 {
 	struct bench *b = *state;
