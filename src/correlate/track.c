@@ -114,7 +114,9 @@ bool track_note(struct correlate *c, uint32_t i, struct flow *f, const struct si
 bool track_was_kept(const struct correlate *c, const struct packet *p, const struct flow *f)
 {
 	if ((p->flags & (PACKET_TRACK | PACKET_DONE)) != (PACKET_TRACK | PACKET_DONE) ||
-	    p->n_sightings != f->n_track || f->tracks != c->tracks)
+	    p->n_sightings != f->n_track || f->tracks != c->tracks ||
+	    /* A row is of one direction, which the veth may have told after the first packet. */
+	    c->path_row[f->track_row].row.direction != p->direction)
 		return false;
 	for (unsigned i = 0; i < f->n_track; i++)
 		if (p->s[i].place != f->track[i])
