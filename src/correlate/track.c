@@ -115,7 +115,7 @@ bool track_was_kept(const struct correlate *c, const struct packet *p, const str
 {
 	if ((p->flags & (PACKET_TRACK | PACKET_DONE)) != (PACKET_TRACK | PACKET_DONE) ||
 	    p->n_sightings != f->n_track || f->tracks != c->tracks ||
-	    /* A row is of one direction, which the veth may have told after the first packet. */
+	    /* A row of the report is of one direction; packets of a track need not be. */
 	    c->path_row[f->track_row].row.direction != p->direction)
 		return false;
 	for (unsigned i = 0; i < f->n_track; i++)
