@@ -164,6 +164,16 @@ static inline void frame_of(int64_t from, int64_t to)
 	both(to + MS, &(struct spec){ .head = 4, .body = 4, .ip_id = 9004, .back = true });
 }
 
+/* The first pair's clocks differ by so much, and that is known to less than a millisecond. */
+static inline void assert_clock(int64_t offset_ns)
+{
+	const struct verify_clock_line *l = &result.clocks[0].line;
+
+	assert_true(l->known);
+	assert_true(llabs(l->offset_ns - offset_ns) <= l->uncertainty_ns);
+	assert_true(l->uncertainty_ns < MS);
+}
+
 static inline bool has_reason(const char *part)
 {
 	for (unsigned i = 0; i < result.n_reasons; i++)

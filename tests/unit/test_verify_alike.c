@@ -83,15 +83,6 @@ static const struct verify_direction *run(const struct story *y)
 	return end(0);
 }
 
-static void assert_clock(int64_t offset_ns)
-{
-	const struct verify_clock_line *l = &result.clocks[0].line;
-
-	assert_true(l->known);
-	assert_true(llabs(l->offset_ns - offset_ns) <= l->uncertainty_ns);
-	assert_true(l->uncertainty_ns < MS);
-}
-
 /* One capture begins between two heartbeats: each is still itself, whichever is read first. */
 static void test_late_start(void **unused)
 {
