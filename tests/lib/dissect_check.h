@@ -137,6 +137,12 @@ static inline const char *check_cut(const struct model_view *cut, const struct m
 	if (cut->status == MODEL_VIEW_OK || cut->status == MODEL_VIEW_NOT_IP) {
 		same.payload_cap = cut->payload_cap;
 		CHECK_RULE(cut->payload_cap <= full->payload_cap);
+		/* What was captured of a quote ends earlier, or its header does. */
+		CHECK_RULE(cut->quote.rest_len <= full->quote.rest_len);
+		CHECK_RULE(!cut->quote.rest_len ||
+			   cut->quote.rest_offset == full->quote.rest_offset);
+		same.quote.rest_len = cut->quote.rest_len;
+		same.quote.rest_offset = cut->quote.rest_offset;
 		CHECK_RULE(memcmp(cut, &same, sizeof(same)) == 0);
 		return NULL;
 	}
