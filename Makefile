@@ -384,14 +384,20 @@ bench-run: all tools $(BUILD)/bench/gen $(BUILD)/bench/stages
 bench-cluster: all $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging their reports costs
 	@tests/bench/cluster.py $(BENCH)
 
+# Quick ones that read what strangers send, whole and broken, and compare what was written.
+COVERAGE_CLI := golden html kubectl malformed names options schema terminal two-nodes
 .PHONY: coverage
-coverage: ## lines and branches that unit tests and seeds reach; fails below its marks
+coverage: ## lines and branches that unit tests, seeds and CLI tests reach; fails below its marks
 	@tests/lib/deps.sh build check
 	@rm -f $$(find $(BUILD)/coverage -name '*.gcda' 2>/dev/null)
 	@# In the sandbox nothing can be written, counts neither.
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" \
-		UNIT_SKIP=test_sandbox unit-run
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" LTO=0 \
+		UNIT_SKIP=test_sandbox unit-run coverage-run
 	@tests/lib/coverage $(BUILD)/coverage
+.PHONY: coverage-run
+coverage-run: all tools
+	@BUILD=$(abspath $(BUILD)) PODHOP=$(abspath $(BUILD)/podhop) \
+		$(RUN_TESTS) $(foreach t,$(COVERAGE_CLI),cli_$(t)="env LD_PRELOAD=$(abspath $(BUILD)/preload/unsealed.so) tests/cli/$(t).sh")
 
 .PHONY: update-golden
 update-golden: all ## rewrite expectations of tests/cli, options of the manual; review the diff
