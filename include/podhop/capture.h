@@ -99,6 +99,12 @@ uint16_t capture_linktype(const struct capture *c, unsigned hop);
 void capture_get_counters(struct capture *c, unsigned hop, struct capture_counters *ret_counters);
 
 /*
+ * The hops' packet sockets, which are only ever read; at most MODEL_HOPS_MAX. Still the
+ * capture's own. Returns how many.
+ */
+unsigned capture_sockets(const struct capture *c, int *ret_fds);
+
+/*
  * A time (CLOCK_REALTIME) up to which every frame of every hop has been handed
  * to the sink, given the rings were found empty: what the merge may release. Goes
  * back when the clock does. INT64_MAX: nothing more comes (no hop is left, or all

@@ -25,25 +25,24 @@
 
 /* What a run does behind the door, beside using descriptors, memory and time. */
 enum sandbox_need {
-	/* libpcap's rings that are open: read, counted, stopped, filtered anew, taken down */
+	/*
+	 * libpcap's rings that are open: read, counted, stopped, filtered anew, taken down; and
+	 * netlink sockets that are open: answers and event groups are read
+	 */
 	SANDBOX_RINGS = 1u << 0,
-	/* netlink sockets that are open: asked, answered, event groups heard */
-	SANDBOX_NETLINK = 1u << 1,
-	/* device counters through an open socket (SIOCETHTOOL, reading needs no right) */
-	SANDBOX_ETHTOOL = 1u << 2,
 	/* a screen: the terminal's modes are set and set back */
-	SANDBOX_SCREEN = 1u << 3,
+	SANDBOX_SCREEN = 1u << 1,
 	/* files are opened for reading, links and directories read */
-	SANDBOX_LOOK_UP = 1u << 4,
+	SANDBOX_LOOK_UP = 1u << 2,
 	/* netlink sockets and, for device names and counters, IPv4 datagram sockets are opened */
-	SANDBOX_ASK_KERNEL = 1u << 5,
+	SANDBOX_ASK_KERNEL = 1u << 3,
 	/* packet sockets are opened, by libpcap: --follow */
-	SANDBOX_OPEN_RINGS = 1u << 6,
+	SANDBOX_OPEN_RINGS = 1u << 4,
 	/*
 	 * The names of services and protocols are looked up, in the C library's files and nowhere
 	 * else, until sandbox_tighten(): a filter that a capture was made with says "port http".
 	 */
-	SANDBOX_NAMES = 1u << 7,
+	SANDBOX_NAMES = 1u << 5,
 };
 
 /* Capabilities that may be kept; see capabilities(7). */
@@ -67,6 +66,12 @@ struct sandbox_config {
 	const char *write_dir;
 	unsigned needs;		/* enum sandbox_need, or-ed */
 	unsigned rights;	/* enum sandbox_right, or-ed: kept as far as they are there */
+	/*
+	 * Descriptors that are read and never written to, copied: a packet socket that was opened
+	 * to capture would send what is written to it, past every filter of the node.
+	 */
+	const int *only_read;
+	unsigned n_only_read;
 };
 
 struct sandbox_state {

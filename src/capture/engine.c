@@ -747,6 +747,13 @@ int64_t capture_watermark_ns(const struct capture *c)
 	return min;
 }
 
+unsigned capture_sockets(const struct capture *c, int *ret_fds)
+{
+	for (unsigned i = 0; i < c->n_hops; i++)
+		ret_fds[i] = c->hops[i].fd;
+	return c->n_hops;
+}
+
 void capture_stop(struct capture *c)
 {
 	/*

@@ -20,6 +20,7 @@
 #include "podhop/pipeline.h"
 #include "podhop/privacy.h"
 #include "podhop/report.h"
+#include "podhop/sandbox.h"
 
 #ifndef PODHOP_VERSION
 #define PODHOP_VERSION "unknown"
@@ -384,11 +385,11 @@ void session_add_pod_names(struct session *s, unsigned pod);
 /* Opens what the run writes to, as far as that is known: before the door is closed. */
 int session_open(struct session *s, struct err *err);
 /*
- * The door: every right but those for needs (enum sandbox_need) and rights (enum
- * sandbox_right, mostly none) is given up. Everything is open
- * by now, and no byte of a packet was looked at. live: hops, and so --split's files, are known.
+ * The door: every right but what door names (needs, rights and only_read; mostly nothing) is given
+ * up. Everything is open by now, and no byte of a packet was looked at. live: hops, and so
+ * --split's files, are known.
  */
-int session_close_door(const struct options *o, bool live, unsigned needs, unsigned rights,
+int session_close_door(const struct options *o, bool live, struct sandbox_config door,
 		       struct err *err);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 /*

@@ -490,6 +490,24 @@ static int loop(struct run *run, struct err *err)
 	return rc;
 }
 
+/* Devices may send nothing from here on, but with --follow, which can open packet sockets. */
+static int close_door(const struct run *run, struct err *err)
+{
+	int sockets[MODEL_HOPS_MAX];
+	struct sandbox_config door = { .needs = SANDBOX_RINGS };
+
+	if (run->screen)
+		door.needs |= SANDBOX_SCREEN;
+	if (run->opt->follow) {
+		door.needs |= FOLLOW_NEEDS;
+		door.rights = FOLLOW_RIGHTS;
+	} else {
+		door.only_read = sockets;
+		door.n_only_read = capture_sockets(run->capture, sockets);
+	}
+	return session_close_door(run->opt, true, door, err);
+}
+
 int command_capture(const struct options *o)
 {
 	struct run run = { .opt = o };
@@ -532,9 +550,7 @@ int command_capture(const struct options *o)
 	/* From here on rings are read, files are written, and nothing else is needed. */
 	if (o->follow && begin_follow(&run, &err) < 0)
 		goto out;
-	if (session_close_door(o, true, SANDBOX_RINGS | (o->follow ? FOLLOW_NEEDS : 0) |
-			       (run.screen ? SANDBOX_SCREEN : 0),
-			       o->follow ? FOLLOW_RIGHTS : 0, &err) < 0)
+	if (close_door(&run, &err) < 0)
 		goto out;
 	say_start(&run);
 	if (run.screen && screen_begin(run.screen, run.session, &err) < 0)

@@ -207,6 +207,7 @@ int command_report(const struct options *o)
 {
 	struct inputs *in = NULL;
 	struct session *s;
+	struct sandbox_config nothing = { 0 };
 	struct err err = ERR_INIT;
 	struct result *result = calloc(1, sizeof(*result));
 	int status, rc = 0;
@@ -235,7 +236,7 @@ int command_report(const struct options *o)
 		inputs_add_pod(s->net, "", "", &a);
 	}
 	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 ||
-	    session_open(s, &err) < 0 || session_close_door(o, false, 0, 0, &err) < 0)
+	    session_open(s, &err) < 0 || session_close_door(o, false, nothing, &err) < 0)
 		goto out;
 	/* Only now are bytes of the captures looked at. */
 	if (inputs_learn(&in, 1, &err) < 0)

@@ -644,6 +644,7 @@ int command_verify(const struct options *o)
 	progress_begin(o);
 	signals_init();
 
+	struct sandbox_config door = { .needs = SANDBOX_NAMES };
 	struct inputs *all[VERIFY_NODES_MAX];
 	run->names = names_load(o, &err);
 	if (!run->names)
@@ -651,7 +652,7 @@ int command_verify(const struct options *o)
 	style_init(&run->style, o, run->names, stdout);
 	/* No packet was looked at. Behind the door the captures' filters may name services. */
 	if (open_inputs(run, &err) < 0 || open_report(run, &err) < 0 ||
-	    session_close_door(o, false, SANDBOX_NAMES, 0, &err) < 0 ||
+	    session_close_door(o, false, door, &err) < 0 ||
 	    inputs_headers(run->input, run->n_input, &err) < 0)
 		goto out;
 	if (assign_inputs(run, &err) < 0 || give_pods(run, &err) < 0)

@@ -247,10 +247,9 @@ int session_open(struct session *s, struct err *err)
 	return o->write ? output_reserve(o, &s->write_fd, err) : 0;
 }
 
-int session_close_door(const struct options *o, bool live, unsigned needs, unsigned rights,
+int session_close_door(const struct options *o, bool live, struct sandbox_config door,
 		       struct err *err)
 {
-	struct sandbox_config sc = { .user = o->user, .needs = needs, .rights = rights };
 	struct sandbox_state state;
 	char *dir = NULL;
 	int rc;
@@ -261,14 +260,15 @@ int session_close_door(const struct options *o, bool live, unsigned needs, unsig
 		dir = output_directory(o);
 		if (!dir)
 			return err_sys(err, ENOMEM, "-w %s", o->write);
-		sc.write_dir = dir;
+		door.write_dir = dir;
 	}
-	rc = sandbox_enter(&sc, &state, err);
+	door.user = o->user;
+	rc = sandbox_enter(&door, &state, err);
 	free(dir);
 	if (rc < 0)
 		return err_prefix(err, "giving up rights");
 	log_info("sandbox", "%s%s%s",
-		 rights ? "CAP_NET_RAW and CAP_NET_ADMIN are kept (--follow)"
+		 door.rights ? "CAP_NET_RAW and CAP_NET_ADMIN are kept (--follow)"
 			: "no capabilities, no new ones",
 		 state.seccomp ? ", system calls limited" : "",
 		 state.landlock ? ", files closed" : "; this kernel has no Landlock");

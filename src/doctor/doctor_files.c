@@ -18,15 +18,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "podhop/inroot.h"
 #include "podhop/log.h"
 
 #define FILES_CHUNK 16384
@@ -58,25 +57,14 @@ int doctor_files_open(struct doctor_view *v, const char *host_root, struct err *
 
 static int files_open(const struct doctor_view *v, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (unsigned)(flags | O_CLOEXEC | O_NONBLOCK),
-		.resolve = RESOLVE_IN_ROOT,
-	};
-	long fd;
+	int fd;
 
 	if (v->sealed)
 		return -EACCES;
-	if (v->root < 0) {
-		fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
-		return fd < 0 ? -errno : (int)fd;
-	}
-	while (*path == '/')
-		path++;
-	fd = syscall(SYS_openat2, v->root, path, &how, sizeof(how));
-	/* before Linux 5.6: a link is then followed as the caller sees it */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = openat(v->root, path, flags | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : (int)fd;
+	if (v->root >= 0)
+		return inroot_open(v->root, path, flags | O_NONBLOCK);
+	fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
 }
 
 /* From its beginning, which has /proc make it anew. */

@@ -4,8 +4,7 @@
  *
  * A container that looks at its node has / mounted somewhere (--host-root).
  * There /var/run is an absolute link to /run, which must mean the node's /run.
- * openat2(RESOLVE_IN_ROOT) does that from Linux 5.6 on; flannel runs on older
- * kernels, so the links are followed here by hand.
+ * inroot.h does that.
  *
  * A root without a /proc of its own (a lab's state directory) gets the real one,
  * and paths of network namespaces that it does not hold are then the real ones too.
@@ -14,14 +13,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FS_LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
+#include "podhop/inroot.h"
+
 #define FS_CHUNK 16384
 
 static int fs_looks_like_proc(int dirfd)
@@ -76,78 +75,6 @@ void resolve_fs_done(struct resolve_fs *fs)
 	fs->root = fs->proc = -1;
 }
 
-/* Puts `target` in front of what is left to walk. */
-static int fs_prepend(char rest[static PATH_MAX], const char *target)
-{
-	char joined[PATH_MAX];
-	int n = snprintf(joined, sizeof(joined), "%s/%s", target, rest);
-
-	if (n < 0 || (size_t)n >= sizeof(joined))
-		return -ENAMETOOLONG;
-	memcpy(rest, joined, (size_t)n + 1);
-	return 0;
-}
-
-int resolve_fs_walk(int base, const char *path, int flags)
-{
-	char done[PATH_MAX] = "", rest[PATH_MAX], target[PATH_MAX];
-	size_t done_len = 0;
-	unsigned links = 0;
-	int fd;
-
-	if (strlen(path) >= sizeof(rest))
-		return -ENAMETOOLONG;
-	strcpy(rest, path);
-	for (;;) {
-		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
-		const char *part = rest + skip;
-		size_t before = done_len;
-		ssize_t n;
-		int rc;
-
-		if (len == 0)
-			break;
-		if (len == 2 && memcmp(part, "..", 2) == 0) {
-			/* above the root is the root */
-			while (done_len > 0 && done[--done_len] != '/')
-				;
-			done[done_len] = 0;
-			memmove(rest, part + len, strlen(part + len) + 1);
-			continue;
-		}
-		if (len != 1 || *part != '.') {
-			if (len + 2 > sizeof(done) - done_len)
-				return -ENAMETOOLONG;
-			if (done_len)
-				done[done_len++] = '/';
-			memcpy(done + done_len, part, len);
-			done_len += len;
-			done[done_len] = 0;
-		}
-		memmove(rest, part + len, strlen(part + len) + 1);
-		if (!done_len)
-			continue;
-		n = readlinkat(base, done, target, sizeof(target) - 1);
-		if (n < 0) {
-			if (errno == EINVAL)
-				continue; /* not a link */
-			return -errno;
-		}
-		target[n] = 0;
-		/* A link to itself (what only means something outside) needs no 40 rounds. */
-		if (++links > FS_LINKS_MAX ||
-		    (target[0] == '/' && strcmp(target + strspn(target, "/"), done) == 0))
-			return -ELOOP;
-		done_len = target[0] == '/' ? 0 : before;
-		done[done_len] = 0;
-		rc = fs_prepend(rest, target);
-		if (rc)
-			return rc;
-	}
-	fd = openat(base, done_len ? done : ".", flags | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
-
 int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags)
 {
 	int fd;
@@ -158,7 +85,7 @@ int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags)
 		return fd < 0 ? -errno : fd;
 	}
 	if (fs->root >= 0)
-		return resolve_fs_walk(fs->root, path, flags);
+		return inroot_open(fs->root, path, flags);
 	fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

@@ -18,6 +18,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "podhop/inroot.h"
+
 /* Takes fd: returns it when it is a namespace, else closes it. */
 static int netns_check(int fd, struct resolve_netns *ret)
 {
@@ -60,7 +62,7 @@ int resolve_netns_open(const struct resolve_fs *fs, const char *path, struct res
 		int root = openat(fs->proc, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		if (root >= 0) {
-			int other = resolve_fs_walk(root, path, O_RDONLY | O_NONBLOCK);
+			int other = inroot_open(root, path, O_RDONLY | O_NONBLOCK);
 
 			if (other >= 0)
 				other = netns_check(other, ret);

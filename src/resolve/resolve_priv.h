@@ -71,8 +71,6 @@ int resolve_fs_init(struct resolve_fs *fs, const char *host_root, struct err *er
 void resolve_fs_done(struct resolve_fs *fs);
 /* Opens an absolute path of the node, symlinks resolved inside the root. -errno. */
 int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags);
-/* The same inside base, an open directory, without the special case of /proc. */
-int resolve_fs_walk(int base, const char *path, int flags);
 DIR *resolve_fs_opendir(const struct resolve_fs *fs, const char *path, int *ret_errno);
 /* Reads a file below an open directory, or an absolute path. 0 or -errno. */
 int resolve_fs_read_at(int dirfd, const char *name, struct buf *b);

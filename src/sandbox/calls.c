@@ -3,9 +3,9 @@
  * calls.c - the system calls that are left, need by need.
  *
  * Each line says for which need a call is let through and, where that matters, with which
- * arguments. seccomp sees registers only: what a pointer leads to (a path, openat2's flags) it
- * cannot judge, so what must not be reached is kept out by the missing capabilities and by
- * Landlock as well.
+ * arguments. seccomp sees registers only: what a pointer leads to (a path) it cannot judge, so
+ * what must not be reached is kept out by the missing capabilities and by Landlock as well, and
+ * openat2(), whose flags are behind one, is not let through at all.
  */
 #include "sandbox_priv.h"
 
@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "podhop/sandbox.h"
 
@@ -39,6 +40,9 @@ struct call {
 #define REFUSED(needs, call, error) { needs, SCMP_SYS(call), 0, { { 0, 0, 0, 0 } }, error }
 
 #define ARG0_IS(value) { 0, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
+/* This process, and no other of the same user: stands for its id in the table */
+#define OURSELVES UINT64_MAX
+#define ARG0_IS_OURSELVES { 0, SCMP_CMP_EQ, OURSELVES, 0 }
 #define ARG1_IS(value) { 1, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
 #define ARG2_IS(value) { 2, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
 /* openat(2): nothing is written, made or cut */
@@ -56,7 +60,6 @@ struct call {
 #define SIOCGIFINDEX_ 0x8933
 #define SIOCETHTOOL_ 0x8946
 #define SIOCGSTAMP_ 0x8906
-#define FIONREAD_ 0x541b
 #define TCGETS_ 0x5401
 #define TCSETS_ 0x5402
 #define TCSETSW_ 0x5403
@@ -66,44 +69,45 @@ struct call {
 
 static const struct call calls[] = {
 	/* descriptors: wait, read, write, cut off a partial block, look at what one is */
-	ALWAYS(poll), ALWAYS(ppoll), ALWAYS(read), ALWAYS(readv), ALWAYS(pread64),
-	ALWAYS(recvfrom), ALWAYS(recvmsg), ALWAYS(lseek), ALWAYS(close),
-	ALWAYS(write), ALWAYS(writev), ALWAYS(pwrite64), ALWAYS(ftruncate),
-	ALWAYS(fdatasync), ALWAYS(fsync), ALWAYS(fstat), ALWAYS(fstatfs), ALWAYS(fcntl),
-	ALWAYS(newfstatat) /* glibc's fstat() */,
-	FOR_ARG(0, ioctl, ARG1_IS(FIONREAD_)), FOR_ARG(0, ioctl, ARG1_IS(TCGETS_)),
-	FOR_ARG(0, ioctl, ARG1_IS(TIOCGWINSZ_)),
+	ALWAYS(poll), ALWAYS(ppoll) /* where there is no poll */, ALWAYS(read), ALWAYS(pread64),
+	ALWAYS(lseek), ALWAYS(close), ALWAYS(write), ALWAYS(writev) /* last words of glibc's */,
+	ALWAYS(ftruncate), ALWAYS(fstat), ALWAYS(newfstatat) /* glibc's fstat() */,
+	ALWAYS(fstatfs) /* --min-free */,
+	/* not F_SETOWN, by which the kernel sends signals; not F_DUPFD: see only_read */
+	FOR_ARG(0, fcntl, ARG1_IS(F_GETFL)), FOR_ARG(0, fcntl, ARG1_IS(F_SETFL)),
+	FOR_ARG(0, fcntl, ARG1_IS(F_GETFD)), FOR_ARG(0, fcntl, ARG1_IS(F_SETFD)),
+	FOR_ARG(0, ioctl, ARG1_IS(TCGETS_)), FOR_ARG(0, ioctl, ARG1_IS(TIOCGWINSZ_)),
 	/* memory; qsort() of a long list asks how much there is */
 	ALWAYS(brk), FOR_ARG(0, mmap, NOT_RUN), ALWAYS(munmap), ALWAYS(mremap),
 	ALWAYS(madvise), ALWAYS(sysinfo),
-	/* time, signals, figures about ourselves, the end */
-	ALWAYS(clock_gettime), ALWAYS(clock_nanosleep), ALWAYS(nanosleep), ALWAYS(gettimeofday),
+	/* time (where the vDSO cannot tell it), figures about ourselves, what glibc's locks need */
+	ALWAYS(clock_gettime), ALWAYS(gettimeofday), ALWAYS(getrusage), ALWAYS(uname),
+	ALWAYS(futex), ALWAYS(getrandom),
+	/* signals; behind a stop the kernel itself goes on with a wait */
 	ALWAYS(rt_sigreturn), ALWAYS(rt_sigaction), ALWAYS(rt_sigprocmask),
-	ALWAYS(restart_syscall), ALWAYS(futex), ALWAYS(getrusage), ALWAYS(getrandom),
-	ALWAYS(getpid), ALWAYS(gettid), ALWAYS(uname), ALWAYS(tgkill), ALWAYS(exit),
+	ALWAYS(restart_syscall),
+	/* the end; abort() asks who we are and signals that one */
+	ALWAYS(getpid), ALWAYS(gettid), FOR_ARG(0, tgkill, ARG0_IS_OURSELVES), ALWAYS(exit),
 	ALWAYS(exit_group),
 
-	/* SO_ATTACH_FILTER stops a ring or filters it anew; statistics; the device's state */
-	FOR(SANDBOX_RINGS, getsockopt), FOR(SANDBOX_RINGS, getsockname),
-	FOR(SANDBOX_RINGS, getpeername),
-	FOR_ARG(SANDBOX_RINGS, setsockopt, ARG1_IS(SOL_SOCKET)),
+	/* a filter of its own stops a ring or filters it anew; statistics; the device's state */
+	FOR(SANDBOX_RINGS, recvfrom), FOR(SANDBOX_RINGS, recvmsg), FOR(SANDBOX_RINGS, getsockopt),
+	FOR(SANDBOX_RINGS, getsockname) /* libpcap, whether a device is gone */,
+	FOR_ARGS(SANDBOX_RINGS, setsockopt, ARG1_IS(SOL_SOCKET), ARG2_IS(SO_ATTACH_FILTER)),
 	/* pcap_close() takes its ring down this way, and dies of a refusal */
 	FOR_ARGS(SANDBOX_RINGS, setsockopt, ARG1_IS(SOL_PACKET), ARG2_IS(PACKET_RX_RING)),
 	FOR_ARG(SANDBOX_RINGS, ioctl, ARG1_IS(SIOCGIFFLAGS_)),
 
-	FOR(SANDBOX_NETLINK, sendto), FOR(SANDBOX_NETLINK, sendmsg),
-	FOR(SANDBOX_NETLINK, getsockname),
-
-	FOR_ARG(SANDBOX_ETHTOOL, ioctl, ARG1_IS(SIOCETHTOOL_)),
-
+	FOR(SANDBOX_SCREEN, recvfrom), FOR(SANDBOX_SCREEN, nanosleep),
+	FOR(SANDBOX_SCREEN, clock_nanosleep),
 	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETS_)),
 	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETSW_)),
 	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCSETSF_)),
 	FOR_ARG(SANDBOX_SCREEN, ioctl, ARG1_IS(TCFLSH_)),
 	FOR(SANDBOX_SCREEN, select), FOR(SANDBOX_SCREEN, pselect6),
 
-	FOR_ARG(SANDBOX_LOOK_UP, openat, READ_ONLY), FOR(SANDBOX_LOOK_UP, openat2),
-	FOR(SANDBOX_LOOK_UP, getdents64), FOR(SANDBOX_LOOK_UP, readlink),
+	FOR_ARG(SANDBOX_LOOK_UP, openat, READ_ONLY), FOR(SANDBOX_LOOK_UP, getdents64),
+	 FOR(SANDBOX_LOOK_UP, readlink),
 	FOR(SANDBOX_LOOK_UP, readlinkat), FOR(SANDBOX_LOOK_UP, statx),
 	FOR(SANDBOX_LOOK_UP, stat), FOR(SANDBOX_LOOK_UP, lstat), FOR(SANDBOX_LOOK_UP, statfs),
 	FOR(SANDBOX_LOOK_UP, access), FOR(SANDBOX_LOOK_UP, faccessat),
@@ -114,6 +118,7 @@ static const struct call calls[] = {
 	FOR_ARG(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_NETLINK)),
 	FOR_ARGS(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_INET), TYPE_IS(SOCK_DGRAM)),
 	FOR(SANDBOX_ASK_KERNEL, bind), FOR(SANDBOX_ASK_KERNEL, getsockname),
+	FOR(SANDBOX_ASK_KERNEL, recvfrom), FOR(SANDBOX_ASK_KERNEL, recvmsg),
 	FOR(SANDBOX_ASK_KERNEL, getsockopt), FOR(SANDBOX_ASK_KERNEL, sendto),
 	FOR(SANDBOX_ASK_KERNEL, sendmsg),
 	FOR_ARG(SANDBOX_ASK_KERNEL, setsockopt, ARG1_IS(SOL_SOCKET)),
@@ -132,6 +137,7 @@ static const struct call calls[] = {
 
 	FOR_ARG(SANDBOX_OPEN_RINGS, socket, ARG0_IS(AF_PACKET)),
 	FOR(SANDBOX_OPEN_RINGS, bind), FOR(SANDBOX_OPEN_RINGS, eventfd2),
+	FOR_ARG(SANDBOX_OPEN_RINGS, setsockopt, ARG1_IS(SOL_SOCKET)),
 	FOR_ARG(SANDBOX_OPEN_RINGS, setsockopt, ARG1_IS(SOL_PACKET)),
 	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGIFINDEX_)),
 	FOR_ARG(SANDBOX_OPEN_RINGS, ioctl, ARG1_IS(SIOCGIFHWADDR_)),
@@ -141,6 +147,37 @@ static const struct call calls[] = {
 
 	FOR(NEW_FILES, openat), FOR(NEW_FILES, unlink), FOR(NEW_FILES, unlinkat),
 };
+
+static int load(scmp_filter_ctx ctx, int rc, struct err *err)
+{
+	if (!rc)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc < 0 ? err_sys(err, -rc, "seccomp") : 0;
+}
+
+/* Filters add up, and of their answers the hardest counts: this one forbids, the other allows. */
+int sandbox_only_read(const int *fds, unsigned n, struct err *err)
+{
+	static const int ways[] = {
+		SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
+	};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int rc = 0;
+
+	if (!ctx)
+		return err_set(err, ENOMEM, "seccomp");
+	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++)
+		for (unsigned i = 0; i < n && !rc; i++) {
+			/* The kernel takes the register's lower half for a descriptor. */
+			const struct scmp_arg_cmp arg = {
+				0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)fds[i],
+			};
+
+			rc = seccomp_rule_add_array(ctx, SCMP_ACT_KILL_PROCESS, ways[w], 1, &arg);
+		}
+	return load(ctx, rc, err);
+}
 
 int sandbox_limit_calls(unsigned needs, bool new_files, struct err *err)
 {
@@ -153,17 +190,17 @@ int sandbox_limit_calls(unsigned needs, bool new_files, struct err *err)
 		needs |= NEW_FILES;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !rc; i++) {
 		const struct call *c = &calls[i];
+		struct scmp_arg_cmp args[2] = { c->args[0], c->args[1] };
 
 		if (c->needs && !(c->needs & needs))
 			continue;
+		if (args[0].datum_a == OURSELVES)
+			args[0].datum_a = (scmp_datum_t)getpid();
 		rc = seccomp_rule_add_array(ctx, c->error ? SCMP_ACT_ERRNO((uint16_t)c->error)
 							  : SCMP_ACT_ALLOW,
-					    c->number, c->n_args, c->args);
+					    c->number, c->n_args, args);
 		if (rc == -EEXIST) /* two needs have it in common */
 			rc = 0;
 	}
-	if (!rc)
-		rc = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return rc < 0 ? err_sys(err, -rc, "seccomp") : 0;
+	return load(ctx, rc, err);
 }

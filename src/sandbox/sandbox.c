@@ -215,6 +215,8 @@ int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret
 		rc = drop_capabilities(config->rights, err);
 	if (!rc && !(config->rights & SANDBOX_RIGHT_PTRACE))
 		rc = close_file_system(config, &ret_state->landlock, err);
+	if (!rc && !WITH_SANITIZER && config->n_only_read)
+		rc = sandbox_only_read(config->only_read, config->n_only_read, err);
 	if (!rc && !WITH_SANITIZER) {
 		rc = sandbox_limit_calls(config->needs, config->write_dir != NULL, err);
 		ret_state->seccomp = rc == 0;

@@ -54,13 +54,13 @@ deliberate() {
 }
 killed=$((128 + 31)) # SIGSYS
 for command in report verify; do
-	for what in socket packet open write exec fork ptrace; do
+	for what in socket packet open openat2 write exec fork ptrace signal; do
 		is "$command: $what is its end" "$(deliberate $what "$podhop" $command "$sample" 2>&1)" $killed
 	done
 	is "$command: without it all is well" "$(deliberate nothing "$podhop" $command "$sample")" 0
 done
 for command in 'list' 'doctor'; do
-	for what in socket packet write exec fork ptrace; do
+	for what in socket packet openat2 write exec fork ptrace signal; do
 		is "$command: $what is its end" "$(deliberate $what "$podhop" $command 2>&1)" $killed
 	done
 	is "$command: it reads files" "$(deliberate open "$podhop" $command | grep -o 'let.*')" 'let through'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# rights.sh - podhop with file capabilities and no root, and with less (TAP, root).
+# rights.sh - podhop with file capabilities and no root, with less, and what it can do no more once
+# it captures (TAP, root).
 # Time limit: 200 s
 #
 # shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
@@ -65,4 +66,29 @@ as "$dir/podhop" doctor --host-root "$NODE1_ROOT" >"$dir/out" 2>&1
 status=$?
 is "doctor does what it can" "$((status == 0 || status == 3)) $(grep -c 'skipped$' "$dir/out")" '1 1'
 like "... and says what the rest needs" "$(as "$dir/podhop" doctor --host-root "$NODE1_ROOT" -v 2>&1)" 'CAP_NET_ADMIN|root|permission|Permission'
+
+# ---- what a capture may not do, once it captures (as root, without -Z) ----
+
+shim=$BUILD/preload/deliberate.so
+if [[ ! -e $shim ]] || ldd "$PODHOP" | grep -q 'libasan\|libtsan\|libubsan'; then
+	skip "a capture is killed for what it must not do" "no tests/preload/deliberate.c, or a sanitizer's build"
+else
+	# deliberate WHAT CAPTURE-OPTIONS...: exit status, and whether it was let through
+	deliberate() {
+		local what=$1
+		shift
+		on node1 env DELIBERATE="$what" LD_PRELOAD="$shim" "$PODHOP" capture default/web \
+			--host-root "$NODE1_ROOT" -a duration:1 "$@" >"$dir/out" 2>"$dir/err" </dev/null
+		printf '%s%s' $? "$(grep -o 'let through' "$dir/err")"
+	}
+	killed=$((128 + 31)) # SIGSYS
+	is "capture: without it all is well" "$(deliberate nothing)" 0
+	for what in socket packet open openat2 write exec fork ptrace signal send; do
+		is "capture: $what is its end" "$(deliberate "$what")" "$killed"
+	done
+	# With --follow packet sockets can be opened, so that sending is no news.
+	for what in socket openat2 write exec fork ptrace signal; do
+		is "capture --follow: $what is its end" "$(deliberate "$what" --follow)" "$killed"
+	done
+fi
 done_testing

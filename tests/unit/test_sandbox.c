@@ -18,6 +18,8 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,6 +169,30 @@ static void other_setsockopt(int out)
 	setsockopt(out, 6, 1, &one, sizeof(one)); /* not SOL_SOCKET */
 }
 
+/* Of the same user, root's other processes too: no capability is asked for. */
+static void signal_another(int out)
+{
+	(void)out;
+	(void)syscall(SYS_tgkill, test_pid, test_pid, 0);
+}
+
+static void end_by_abort(int out)
+{
+	(void)out;
+	abort();
+}
+
+/* With F_SETSIG the kernel sends any signal, in the name of whoever owns the descriptor. */
+static void let_kernel_signal(int out)
+{
+	(void)fcntl(out, F_SETOWN, (int)test_pid);
+}
+
+static void copy_descriptor(int out)
+{
+	(void)fcntl(out, F_DUPFD, 100);
+}
+
 static void test_work_goes_on(void **state)
 {
 	struct sandbox_config c = { 0 };
@@ -220,11 +246,17 @@ static void test_forbidden_calls_kill(void **state)
 		{ "socket", open_socket }, { "open", open_file },
 		{ "exec", run_program },   { "ptrace", trace },
 		{ "fork", start_process }, { "setsockopt", other_setsockopt },
+		{ "a signal to another", signal_another },
+		{ "a signal by the kernel", let_kernel_signal },
+		{ "another number for a descriptor", copy_descriptor },
 	};
 	struct sandbox_config c = { 0 };
 
 	(void)state;
+	test_pid = getpid();
 	assert_int_equal(in_sandbox(&c, work, NULL, 0), 0);
+	int aborted = in_sandbox(&c, end_by_abort, NULL, 0);
+	assert_true(WIFSIGNALED(aborted) && WTERMSIG(aborted) == SIGABRT);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		int status = in_sandbox(&c, calls[i].fn, NULL, 0);
 
@@ -291,6 +323,19 @@ static void code_in_memory(int out)
 	(void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+static void set_option(int out)
+{
+	int one = 1;
+
+	(void)setsockopt(out, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
+}
+
+static void set_filter(int out)
+{
+	(void)setsockopt(out, SOL_SOCKET, SO_ATTACH_FILTER, NULL, 0); /* no socket: said so */
+	_exit(errno == ENOTSOCK && write(out, "x", 1) == 1 ? 0 : 1);
+}
+
 /* What a need lets through, and what it lets through no more than any other. */
 static void test_needs(void **state)
 {
@@ -302,8 +347,9 @@ static void test_needs(void **state)
 		unsigned rights;
 	} calls[] = {
 		{ "netlink", SANDBOX_ASK_KERNEL, ask_kernel, false, 0 },
-		{ "netlink without the need", SANDBOX_RINGS | SANDBOX_NETLINK,
-		  ask_kernel, true, 0 },
+		{ "netlink without the need", SANDBOX_RINGS, ask_kernel, true, 0 },
+		{ "a socket's options", SANDBOX_RINGS, set_option, true, 0 },
+		{ "a socket's filter", SANDBOX_RINGS, set_filter, false, 0 },
 		{ "reading", SANDBOX_LOOK_UP, look_up, false, 0 },
 		{ "reading without the need", SANDBOX_RINGS | SANDBOX_SCREEN, look_up, true, 0 },
 		{ "another process", SANDBOX_LOOK_UP, look_into_another, false,
@@ -328,6 +374,80 @@ static void test_needs(void **state)
 				    : status != 0)
 			fail_msg("%s: status %#x", calls[i].what, (unsigned)status);
 	}
+}
+
+/* What is read only: written to in each way that there is. */
+static int only_read = -1, other_end = -1;
+
+static void read_it(int out)
+{
+	char byte;
+
+	if (read(only_read, &byte, 1) != 1 || write(out, "x", 1) != 1)
+		_exit(1);
+}
+
+static void write_it(int out)
+{
+	(void)out;
+	(void)!write(only_read, "x", 1);
+}
+
+/* The kernel looks at the lower half of the register, so both halves are as good as one. */
+static void write_wide(int out)
+{
+	(void)out;
+	(void)syscall(SYS_write, (uint64_t)only_read | UINT64_C(1) << 32, "x", 1);
+}
+
+static void write_vector(int out)
+{
+	struct iovec v = { .iov_base = (char[]){ "x" }, .iov_len = 1 };
+
+	(void)out;
+	(void)!writev(only_read, &v, 1);
+}
+
+static void send_it(int out)
+{
+	(void)out;
+	(void)send(only_read, "x", 1, 0);
+}
+
+static void send_message(int out)
+{
+	struct msghdr m = { 0 };
+
+	(void)out;
+	(void)sendmsg(only_read, &m, 0);
+}
+
+/* A packet socket puts on the wire what is written to it, and asks for no right then. */
+static void test_read_only_sockets(void **state)
+{
+	static void (*const ways[])(int out) = {
+		write_it, write_wide, write_vector, send_it, send_message,
+	};
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	only_read = pair[0];
+	other_end = pair[1];
+	/* Not the only one, nor the first. */
+	int list[] = { 1000, only_read };
+	struct sandbox_config c = { .needs = SANDBOX_RINGS | SANDBOX_ASK_KERNEL,
+				    .only_read = list, .n_only_read = 2 };
+	assert_int_equal(write(other_end, "x", 1), 1);
+	assert_int_equal(in_sandbox(&c, read_it, NULL, 0), 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int status = in_sandbox(&c, ways[i], NULL, 0);
+
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+			fail_msg("way %zu: status %#x", i, (unsigned)status);
+	}
+	close(only_read);
+	close(other_end);
 }
 
 static void look_up_names(int out)
@@ -414,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_rights_are_gone),
 		cmocka_unit_test(test_forbidden_calls_kill),
 		cmocka_unit_test(test_needs),
+		cmocka_unit_test(test_read_only_sockets),
 		cmocka_unit_test(test_names_until_tightened),
 	};
 	const size_t all = sizeof(tests) / sizeof(tests[0]), unlimited = 3;
