@@ -19,6 +19,7 @@
 #include "podhop/buf.h"
 #include "podhop/err.h"
 #include "podhop/model.h"
+#include "podhop/result.h"
 
 /* ring block retire time; immediate mode loses frames at full rate */
 #define CAPTURE_BLOCK_TIMEOUT_MS 10
@@ -141,5 +142,11 @@ int capture_filter_match(const struct capture_filter *f, const uint8_t *data, ui
 
 /* It has nothing but addresses, ports and protocols: all frames of a packet get the same answer. */
 bool capture_filter_is_flow_only(const struct capture_filter *f);
+/*
+ * Does it pass frames of which no more than this is known? Where f is of flows only; else, and
+ * where it passes some of what they may be, that is not known.
+ */
+enum result_shown capture_filter_shows(const struct capture_filter *f,
+				       const struct result_frames *frames);
 
 #endif

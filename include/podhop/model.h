@@ -89,6 +89,7 @@ struct model_hop {
 	uint32_t vni;
 	uint16_t vxlan_port;		/* 0 when not known */
 	bool has_vni;
+	bool filtered;			/* its capture left out frames that other hops may show */
 	int pod;			/* veth: index into model_net.pods; else -1 */
 };
 
@@ -141,6 +142,7 @@ struct model_net {
 	struct model_route *routes;	/* any order; the longest prefix decides */
 	unsigned n_routes;
 	bool routes_known;		/* routes holds the node's whole table */
+	bool filtered;			/* only a part of its packets was kept: nobody says which */
 	bool routes_differ;		/* files of it tell different ones: they are not known */
 	struct model_remote remotes[MODEL_REMOTES_MAX];	/* as the capture began; any order */
 	unsigned n_remotes;

@@ -58,7 +58,8 @@ struct pcapng_interface {
 	uint32_t snaplen;		/* 0: no limit */
 	char name[MODEL_NAME_MAX];	/* "" when absent; valid UTF-8 */
 	char description[PCAPNG_STRING_MAX];
-	char filter[PCAPNG_STRING_MAX];
+	char filter[PCAPNG_STRING_MAX];	/* libpcap's; "" when absent, or given as a program */
+	bool has_filter;		/* of whichever kind */
 	struct mac mac;			/* all zero when absent */
 	struct prefix addrs[MODEL_HOP_ADDRS_MAX];
 	unsigned n_addrs;

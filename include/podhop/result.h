@@ -46,6 +46,25 @@ struct result_tuple {
 	bool has_ports;		/* ICMP echo: sport = id, no dport */
 };
 
+/* The frames in which a packet would have come by a hop, as far as that is known. */
+struct result_frames {
+	/* Their own headers': inside VXLAN the outer ones; addresses may be none, not known. */
+	struct result_tuple tuple;
+	bool vxlan;
+	bool in_fragments;	/* some of them may be; later ones have no ports */
+};
+
+/* Did a hop's capture, which was told by a filter to leave frames out (model_hop), take these? */
+enum result_shown {
+	RESULT_SHOWN = 0,
+	RESULT_SHOWN_UNKNOWN,
+	RESULT_HIDDEN,
+};
+
+/* Asked of a hop that is filtered. node: verify's index of it, else 0. */
+typedef enum result_shown result_shows_fn(void *arg, unsigned node, unsigned hop,
+					  const struct result_frames *frames);
+
 /* The roles of a path, in time order. */
 struct result_path {
 	uint8_t n;

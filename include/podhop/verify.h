@@ -176,6 +176,9 @@ struct verify_config {
 	uint32_t packets_max; /* sent and received, each; 0: default */
 	bool has_offset; /* of the other nodes' clocks, less the first one's */
 	int64_t offset_ns;
+	/* Asked what hops that are filtered (model_hop) would have shown; NULL: nobody knows. */
+	result_shows_fn *shows;
+	void *shows_arg;
 	uint64_t hash_seed; /* secret: strangers must not know what falls into one bucket */
 };
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "podhop/figure.h"
+#include "podhop/sandbox.h"
 
 #define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
 #define IANA_PORT 4789
@@ -207,8 +208,9 @@ int command_report(const struct options *o)
 {
 	struct inputs *in = NULL;
 	struct session *s;
-	struct sandbox_config nothing = { 0 };
+	struct sandbox_config door = { .needs = SANDBOX_NAMES };
 	struct err err = ERR_INIT;
+	const char *filters[MODEL_HOPS_MAX];
 	struct result *result = calloc(1, sizeof(*result));
 	int status, rc = 0;
 
@@ -236,10 +238,13 @@ int command_report(const struct options *o)
 		inputs_add_pod(s->net, "", "", &a);
 	}
 	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 ||
-	    session_open(s, &err) < 0 || session_close_door(o, false, nothing, &err) < 0)
+	    session_open(s, &err) < 0 || session_close_door(o, false, door, &err) < 0)
 		goto out;
 	/* Only now are bytes of the captures looked at. */
 	if (inputs_learn(&in, 1, &err) < 0)
+		goto out;
+	inputs_filters(&in, 1);
+	if (sandbox_tighten(0, output_makes_files(o, false), &err) < 0)
 		goto out;
 	inputs_kept(in, &s->inputs);
 	if (!s->net->node[0])
@@ -247,7 +252,9 @@ int command_report(const struct options *o)
 	if (inputs_names(in, session_add_name, s, &err) < 0)
 		goto out;
 	int64_t sort_ns = disorder_of(in, s);
-	if (session_start(s, false, sort_ns, NULL, &err) < 0)
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		filters[i] = in->filter[i].text; /* also of hops that are yet to come */
+	if (session_start(s, false, sort_ns, filters, &err) < 0)
 		goto out;
 	inputs_start(in, s->pipeline);
 	progress_begin(o);

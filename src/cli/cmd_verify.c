@@ -266,6 +266,14 @@ static void on_drops(void *arg, unsigned hop, int64_t from_ns, int64_t to_ns, ui
 	verify_drops(m->run->verify, m->index, hop, from_ns, to_ns, count);
 }
 
+static enum result_shown on_shows(void *arg, unsigned node, unsigned hop,
+				  const struct result_frames *frames)
+{
+	const struct run *run = arg;
+
+	return inputs_shows(run->node[node].inputs, node, hop, frames);
+}
+
 /* The user's FILTER and those of all captures, joined; each once. */
 static int make_filter(struct run *run, struct err *err)
 {
@@ -296,7 +304,10 @@ static int start(struct run *run, struct err *err)
 		.window_ns = run->opt->window_ns,
 		.has_offset = run->opt->has_clock_offset,
 		.offset_ns = run->opt->clock_offset_ns,
+		.shows = on_shows,
+		.shows_arg = run,
 	};
+	struct inputs *all[VERIFY_NODES_MAX];
 	uint64_t seed = 0;
 	uint32_t depth = UINT32_MAX;
 
@@ -304,6 +315,9 @@ static int start(struct run *run, struct err *err)
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
 		seed = (uint64_t)getpid();
 	vc.hash_seed = seed;
+	for (unsigned k = 0; k < run->n_nodes; k++)
+		all[k] = run->node[k].inputs;
+	inputs_filters(all, run->n_nodes);
 	if (make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0)
 		return -EINVAL;
 	/* Nodes are compared by what all of them captured. */

@@ -296,6 +296,7 @@ void inputs_free(struct inputs *in)
 		return;
 	for (unsigned i = 0; i < in->n_input; i++)
 		input_free(in->input[i]);
+	inputs_filters_free(in);
 	free(in->input);
 	free(in);
 }

@@ -30,6 +30,14 @@ int64_t input_first_ns(const struct input *in);	/* of its frames taken; INT64_MA
 /* Waits until all inputs have said what they are, or are over. */
 int inputs_headers(struct input *const *all, unsigned n, struct err *err);
 
+/* The filter that a hop's capture was made with, as its interface says (if_filter). */
+struct hop_filter {
+	char text[PCAPNG_STRING_MAX];	/* "": none, or (model_hop.filtered) not known */
+	struct capture_filter *program;	/* NULL: as text, or none that libpcap knows; owned */
+	bool as_all;			/* all hops of all nodes had this one */
+	const char *path;		/* of the first file that showed the hop; borrowed */
+};
+
 /* The inputs of one node. */
 struct inputs {
 	const struct options *opt;
@@ -40,6 +48,7 @@ struct inputs {
 	struct input *next;		/* inputs_fetch(): whose frame is the oldest */
 	bool own[MODEL_HOPS_MAX];	/* hop was described by podhop itself */
 	bool all_own;
+	struct hop_filter filter[MODEL_HOPS_MAX];
 	int64_t disorder_ns;		/* how far behind a newer one frames of the sample came */
 	bool hops_used[LIST_MAX];	/* --hops that were found here */
 	bool cuts;			/* frames to their hop's snapshot length (-s) */
@@ -107,6 +116,14 @@ int inputs_rewind(struct inputs *in, struct err *err);
 
 /* Totals that files give only at their end: statistics blocks. Tells of drops not told yet. */
 void inputs_totals(struct inputs *in);
+/*
+ * Looks at the filters of all nodes' hops, once roles are known, and warns of those that may have
+ * left out what others show. May ask the C library for names of services and protocols.
+ */
+void inputs_filters(struct inputs *const *nodes, unsigned n);
+/* A result_shows_fn: inputs is a struct inputs, node is not looked at. */
+enum result_shown inputs_shows(void *inputs, unsigned node, unsigned hop,
+			       const struct result_frames *frames);
 /* What the captures found on the node, as far as they were read. */
 void inputs_findings(const struct inputs *in, struct doctor_findings *f);
 /* Completes a result: inputs, and the drops of its interfaces. */

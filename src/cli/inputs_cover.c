@@ -97,6 +97,7 @@ static void read_tail(struct inputs *in, struct input *one)
 void inputs_start(struct inputs *in, struct pipeline *p)
 {
 	in->pipeline = p;
+	correlate_shows(pipeline_correlator(p), inputs_shows, in);
 	for (unsigned i = 0; i < in->n_input; i++)
 		read_tail(in, in->input[i]);
 }

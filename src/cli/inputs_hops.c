@@ -75,6 +75,7 @@ static void read_section_comment(struct inputs *in, const char *comment)
 
 	if (!net->node[0])
 		input_told(comment, "node", net->node, sizeof(net->node));
+	net->filtered |= input_told(comment, "filtered", pods, sizeof(pods));
 	if (in->opt->n_pods || !input_told(comment, "pods", pods, sizeof(pods)))
 		return;
 	for (char *p = strtok_r(pods, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
@@ -206,8 +207,10 @@ int input_hop_new(struct inputs *in, struct input *one, unsigned i, struct err *
 	}
 	note_take(net, one);
 	for (unsigned k = 0; pi->name[0] && k < net->n_hops; k++)
-		if (strcmp(net->hops[k].name, name) == 0 && net->hops[k].linktype == pi->linktype)
+		if (strcmp(net->hops[k].name, name) == 0 && net->hops[k].linktype == pi->linktype) {
+			input_note_filter(in, one, k, pi, false);
 			return one->hop[i] = (int)k;
+		}
 	if (net->n_hops == MODEL_HOPS_MAX)
 		return err_usage(err, E2BIG, "%s: more than %u interfaces", one->path,
 				 MODEL_HOPS_MAX);
@@ -225,6 +228,7 @@ int input_hop_new(struct inputs *in, struct input *one, unsigned i, struct err *
 	h->n_addrs = pi->n_addrs;
 	read_section_comment(in, pcapng_reader_section_comment(one->reader));
 	describe_hop(in, h, pi, index);
+	input_note_filter(in, one, index, pi, true);
 	given = given_role(in, one->path, name);
 	if (given != MODEL_ROLE_NONE)
 		h->role = given;

@@ -93,6 +93,12 @@ static inline int input_map_described(struct inputs *in, struct input *one, stru
 	return one->looked_at == n ? 0 : input_map_new(in, one, n, err);
 }
 
+/* ---- inputs_filter.c */
+/* What an interface of the hop says; is_new: the first one that was seen. */
+void input_note_filter(struct inputs *in, struct input *one, unsigned hop,
+		       const struct pcapng_interface *pi, bool is_new);
+void inputs_filters_free(struct inputs *in);
+
 /* ---- inputs_cover.c */
 /* No frame was taken of it yet. */
 void input_unsee(struct input *one);

@@ -203,23 +203,27 @@ static int write_names(struct output *o, struct file *f, struct err *err)
 	return rc;
 }
 
-/* What is kept of the pods' packets. False: a pseudonymous file cannot tell it. */
+/*
+ * What is kept of the pods' packets. False: a pseudonymous file cannot tell it, and says that it
+ * cannot, for what it does not show may have been left out.
+ */
 static bool add_filter(const struct output *o, struct buf *text)
 {
 	struct kept kept = *o->inputs;
-	struct buf direction, filter;
-	bool told = true;
+	struct buf direction, filter, hidden;
+	bool told;
 
 	buf_init(&direction, FILTER_MAX);
 	buf_init(&filter, FILTER_MAX);
+	buf_init(&hidden, FILTER_MAX);
 	kept_direction(o->opt->direction, o->real, &direction);
 	kept_add(&kept, o->opt->filter);
 	kept_add(&kept, buf_str(&direction));
 	kept_text(&kept, &filter);
-	if (!o->privacy)
-		buf_adds(text, buf_str(&filter));
-	else
-		told = privacy_filter(o->privacy, buf_str(&filter), text);
+	told = !o->privacy || privacy_filter(o->privacy, buf_str(&filter), &hidden);
+	buf_addf(text, "%s filter=%s", told && !o->net->filtered ? "" : " filtered=yes",
+		 o->privacy ? buf_str(&hidden) : buf_str(&filter));
+	buf_done(&hidden);
 	buf_done(&filter);
 	buf_done(&direction);
 	return told;
@@ -235,14 +239,29 @@ static void add_pod_addresses(const struct model_pod *p, struct buf *d)
 		buf_addf(d, "%s%s", k ? "," : "", addr_str(&p->addrs[k], a));
 }
 
+/*
+ * The filter that the hop was captured with. The kernel's own speaks of nothing that the packets do
+ * not show, so under pseudonyms it is left out; another's that cannot be told leaves `filtered`.
+ */
+static const char *interface_filter(const struct output *o, unsigned i, struct buf *text)
+{
+	const char *filter = o->filters && o->filters[i] ? o->filters[i] : "";
+
+	if (o->pseudonyms) {
+		if (o->net->hops[i].filtered)
+			(void)privacy_filter(o->privacy, filter, text);
+		filter = buf_str(text);
+	}
+	return filter[0] ? filter : NULL;
+}
+
 static int write_interface(struct output *o, struct file *f, unsigned i, struct err *err)
 {
 	const struct model_net *net = o->net;
 	const struct model_hop *h = &net->hops[i];
-	const char *filter = o->filters && !o->pseudonyms ? o->filters[i] : NULL;
 	bool came_later = i >= o->first_hops;
 	struct note_lines *notes = NULL;
-	struct buf d;
+	struct buf d, filter;
 	int rc;
 
 	if (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_BRIDGE) {
@@ -264,10 +283,13 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 		buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_, net->pods[h->pod].name);
 	if (h->role == MODEL_ROLE_VETH && came_later && h->pod >= 0)
 		add_pod_addresses(&net->pods[h->pod], &d);
+	if (h->filtered)
+		buf_adds(&d, " filtered=yes");
+	buf_init(&filter, FILTER_MAX);
 	struct pcapng_writer_interface wi = {
 		.name = h->name,
 		.description = buf_str(&d),
-		.filter = filter && filter[0] ? filter : NULL,
+		.filter = interface_filter(o, i, &filter),
 		.linktype = h->linktype,
 		.mac = h->mac,
 		.addrs = h->addrs,
@@ -277,6 +299,7 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 	};
 	rc = pcapng_writer_interface(f->writer, &wi, err);
 	free(notes);
+	buf_done(&filter);
 	buf_done(&d);
 	return rc;
 }
@@ -297,7 +320,6 @@ static int write_header(struct output *o, struct file *f, struct err *err)
 				 p->namespace_[0] ? "/" : "", p->name, addr_str(&p->addrs[k], a));
 		}
 	}
-	buf_adds(&comment, " filter=");
 	(void)add_filter(o, &comment);
 	struct pcapng_writer_config wc = {
 		.os = o->os,
@@ -649,7 +671,7 @@ static int privacy_begin(struct output *o, const struct privacy_key *key, struct
 	buf_init(&b, FILTER_MAX);
 	if (!add_filter(o, &b))
 		log_warn("privacy", "the file does not tell the filter, which could "
-			 "give addresses away");
+			 "give addresses away, only that there was one");
 	buf_done(&b);
 	return 0;
 }

@@ -133,6 +133,69 @@ static const char *drops_excuse(const struct correlate *c, const struct packet *
 	return NULL;
 }
 
+/* The frames in which p would have come by a hop, under one of the names that its flow has. */
+static struct result_frames frames_at(const struct correlate *c, const struct packet *p,
+				      enum model_role role, uint32_t view)
+{
+	const struct flow *f = &c->flow[p->flow];
+	struct result_frames frames = { .in_fragments = p->kind == KIND_FRAGMENT };
+
+	frames.vxlan = role == MODEL_ROLE_UNDERLAY && path_is_tunnelled(c, p);
+	if (!frames.vxlan) {
+		frames.tuple = c->flow[view].tuple;
+		return frames;
+	}
+	frames.tuple = (struct result_tuple){ .protocol = MODEL_PROTO_UDP, .has_ports = true };
+	frames.in_fragments = more_of(c, p)->outer_fragmented;
+	if (f->tunnel == NO_TUNNEL)
+		return frames;
+	frames.tuple.src = c->tunnel[f->tunnel].outer_src;
+	frames.tuple.dst = c->tunnel[f->tunnel].outer_dst;
+	frames.tuple.dport = c->tunnel[f->tunnel].port;
+	return frames;
+}
+
+/* Would the hop's capture have shown it, whichever of its names it had there? */
+static enum result_shown shown_at(const struct correlate *c, const struct packet *p, unsigned hop)
+{
+	const struct flow *f = flow_root(c, p->flow);
+	const uint32_t view[2] = { f->far_view != NONE ? f->pod_view : p->flow,
+				   f->far_view != NONE ? f->far_view : p->flow };
+	enum result_shown shown[2];
+
+	if (!c->shows)
+		return RESULT_SHOWN_UNKNOWN;
+	for (unsigned i = 0; i < 2; i++) {
+		struct result_frames frames = frames_at(c, p, c->hop[hop].role, view[i]);
+
+		shown[i] = c->shows(c->shows_arg, 0, hop, &frames);
+	}
+	return shown[0] == shown[1] ? shown[0] : RESULT_SHOWN_UNKNOWN;
+}
+
+/* Was a hop that should have shown the packet told to leave such out? NULL: no. */
+static const char *filter_excuse(const struct correlate *c, const struct packet *p, uint32_t roles)
+{
+	const char *excuse = NULL;
+
+	for (unsigned i = 0; i < c->n_hops; i++) {
+		const struct model_hop *h = &c->net->hops[i];
+
+		if (!h->filtered || !(roles & (1u << c->hop[i].role)))
+			continue;
+		switch (shown_at(c, p, i)) {
+		case RESULT_SHOWN:
+			break;
+		case RESULT_SHOWN_UNKNOWN:
+			excuse = "its capture there had a filter, which may have left it out";
+			break;
+		case RESULT_HIDDEN:
+			return "its capture there had a filter, which left it out";
+		}
+	}
+	return excuse;
+}
+
 /* -------------------------------------------------------------- one packet */
 
 static int by_time(const void *a, const void *b)
@@ -276,7 +339,7 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 					   bool tie_incomplete, struct path_verdict *v,
 					   bool *ret_lost)
 {
-	const char *drops;
+	const char *excuse;
 
 	*ret_lost = false;
 	v->cut = was_cut(c, p);
@@ -293,8 +356,9 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 	else if (v->cut)
 		v->reason = "the snap length cut headers at that time: which packet it was cannot "
 			    "be told";
-	else if ((drops = drops_excuse(c, p, v->missing_mask)) != NULL)
-		v->reason = drops;
+	else if ((excuse = filter_excuse(c, p, v->missing_mask)) != NULL ||
+		 (excuse = drops_excuse(c, p, v->missing_mask)) != NULL)
+		v->reason = excuse;
 	else
 		*ret_lost = v->may_be_lost;
 	tally_loss(c, p, v, *ret_lost);

@@ -153,6 +153,12 @@ void correlate_advance(struct correlate *c, int64_t now_ns)
 		close_due(c);
 }
 
+void correlate_shows(struct correlate *c, result_shows_fn *fn, void *arg)
+{
+	c->shows = fn;
+	c->shows_arg = arg;
+}
+
 void correlate_drops_untold(struct correlate *c, unsigned hop)
 {
 	c->hop[hop].drops_untold = true;

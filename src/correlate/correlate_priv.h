@@ -379,6 +379,8 @@ struct last_push {
 struct correlate {
 	struct correlate_config cfg;
 	const struct model_net *net;
+	result_shows_fn *shows;	/* NULL: nobody knows */
+	void *shows_arg;
 	uint64_t seed;
 	bool refuses;		/* some observations are not kept */
 	uint32_t depth;		/* bytes of an inner IP packet that every hop captures */
@@ -655,6 +657,8 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
  */
 bool path_may_go_on(const struct correlate *c, const struct packet *p);
 /* Where the packet goes, or where it came from, as on the wire. */
+/* Does it go, or come, inside VXLAN, as far as its flow and the routes tell? */
+bool path_is_tunnelled(const struct correlate *c, const struct packet *p);
 const struct addr *path_far_end(const struct correlate *c, const struct packet *p);
 
 /* ---- wire.c */

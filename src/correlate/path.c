@@ -148,6 +148,11 @@ static enum model_route_kind far_route(const struct correlate *c, const struct p
 	return f->route != MODEL_ROUTE_UNKNOWN ? f->route : path_route(c, path_far_end(c, p));
 }
 
+bool path_is_tunnelled(const struct correlate *c, const struct packet *p)
+{
+	return seen_inside_vxlan(c, p) || far_route(c, p) == MODEL_ROUTE_VTEP;
+}
+
 /* Sent to where the node has no route. What is for a link alone needs none. */
 static bool goes_nowhere(const struct correlate *c, const struct packet *p)
 {

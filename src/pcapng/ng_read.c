@@ -278,6 +278,7 @@ static void read_if_option(struct pcapng_if *i, bool swapped, const struct pcapn
 		pcapng_option_string(pub->description, sizeof(pub->description), o->value, o->len);
 		break;
 	case NG_IF_FILTER:
+		pub->has_filter = o->len > 1;
 		/* The first byte tells the kind; 0, the only one with text, is libpcap's. */
 		if (o->len > 1 && o->value[0] == 0)
 			pcapng_option_string(pub->filter, sizeof(pub->filter), o->value + 1,

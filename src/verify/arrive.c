@@ -197,6 +197,9 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 	} else if (s->kind == RESULT_KIND_FRAGMENTS || size > MAY_FRAGMENT) {
 		verify_link_add(v, i, fragments);
 	}
+	if (p->encapsulated)
+		d->outer[addr_is_v4(&wire->src)] =
+			(struct outer_addrs){ p->outer_src, p->outer_dst };
 	verify_outer_sent(v, d, s, wire);
 	if (!verify_heap_push(v, &d->sent, i, verify_sent_before)) {
 		d->d.unknown++;

@@ -111,6 +111,12 @@ bool verify_is_undecided(const struct verify *v, unsigned node, unsigned role, i
 			 int64_t time_ns);
 /* Mask of the roles that were captured then. */
 uint32_t verify_roles_at(struct verify *v, unsigned node, int pod, int64_t time_ns);
+/*
+ * Did the captures of that role, for that pod, take a packet that would have come by in these
+ * frames? What they were told to leave out is not missing.
+ */
+enum result_shown verify_role_shows(const struct verify *v, unsigned node, unsigned role, int pod,
+				    const struct result_frames *frames);
 /* A packet that was found at both nodes was seen at the hop at time_ns. */
 void verify_prove(struct verify *v, unsigned node, unsigned hop, int64_t time_ns);
 void verify_cover_all(struct verify *v, unsigned node, int64_t from_ns, int64_t to_ns);

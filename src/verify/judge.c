@@ -50,6 +50,45 @@ struct captured {
 	uint32_t from, to;
 };
 
+/*
+ * As it would have come by an underlay: inside VXLAN, unless the sender's showed it plain, and
+ * between the nodes between which others went. Ports and the rest are not known.
+ */
+static struct result_frames frames_at_underlay(struct verify *v, const struct sent *s)
+{
+	const struct direction *d = verify_direction_of(v, s->from, s->to);
+	struct result_frames frames = { .tuple = s->tuple };
+
+	if (!(s->flags & SENT_ENCAP) && s->wire_role == MODEL_ROLE_UNDERLAY)
+		return frames;
+	frames.vxlan = true;
+	frames.in_fragments = s->flags & SENT_OUTER_FRAGMENTED;
+	frames.tuple = (struct result_tuple){ .src = d->outer[(s->flags & SENT_V4) != 0].src,
+					      .dst = d->outer[(s->flags & SENT_V4) != 0].dst,
+					      .sport = s->outer_sport,
+					      .protocol = MODEL_PROTO_UDP,
+					      .has_ports = true };
+	return frames;
+}
+
+/* Did the node's capture at that role take it, or was it told to leave such out? */
+static enum result_shown shown_at(struct verify *v, const struct sent *s, unsigned node,
+				  unsigned role)
+{
+	const bool at_sender = node == s->from && role == MODEL_ROLE_VETH;
+	struct result_frames frames = { .tuple = s->tuple };
+
+	if (role == MODEL_ROLE_UNDERLAY)
+		frames = frames_at_underlay(v, s);
+	if (!frames.vxlan) {
+		frames.in_fragments = s->kind != RESULT_KIND_STREAM && s->size > MAY_FRAGMENT;
+		/* To none of the receiver's pods: it was translated, nobody knows to which. */
+		if (!at_sender && verify_pod_of(&v->node[s->to], &s->tuple.dst) < 0)
+			frames.tuple.src = frames.tuple.dst = (struct addr){ 0 };
+	}
+	return verify_role_shows(v, node, role, node == s->from ? s->from_pod : s->to_pod, &frames);
+}
+
 static struct captured captured_at(struct verify *v, const struct sent *s)
 {
 	struct captured c = {
@@ -60,6 +99,13 @@ static struct captured captured_at(struct verify *v, const struct sent *s)
 	if (verify_has_offset(v, s->from, s->to))
 		c.to = verify_roles_at(v, s->to, s->to_pod,
 				       verify_convert(v, s->from, s->to, s->time_ns));
+	/* What a hop was told to leave out is not missing there. */
+	for (unsigned role = 1; role < MODEL_ROLE_COUNT; role++) {
+		if (c.from & ROLE_BIT(role) && shown_at(v, s, s->from, role) != RESULT_SHOWN)
+			c.from &= ~ROLE_BIT(role);
+		if (c.to & ROLE_BIT(role) && shown_at(v, s, s->to, role) != RESULT_SHOWN)
+			c.to &= ~ROLE_BIT(role);
+	}
 	return c;
 }
 
@@ -170,14 +216,17 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 {
 	struct direction *d = verify_direction_of(v, s->from, s->to);
 	enum verify_scope scope = scope_of(v, s, evicted);
+	enum result_shown shown;
 
 	if (!evicted && verify_step_hid(v, s)) {
 		count_unknown(d, &d->stepped);
 		return;
 	}
-	if (scope < VERIFY_SCOPE_UNSEEN) {
+	shown = shown_at(v, s, s->to, v->node[s->to].last);
+	if (scope < VERIFY_SCOPE_UNSEEN || shown == RESULT_HIDDEN) {
 		d->d.out_of_scope++;
 		d->hole += scope == VERIFY_SCOPE_HOLE;
+		d->left_out += scope >= VERIFY_SCOPE_UNSEEN;
 		return;
 	}
 	locate(s, captured_at(v, s), l);
@@ -189,6 +238,8 @@ static void judge_missing(struct verify *v, const struct sent *s, struct verify_
 		count_unknown(d, &d->unmet);
 	} else if (scope == VERIFY_SCOPE_UNSEEN) {
 		count_unknown(d, &d->unseen);
+	} else if (shown != RESULT_SHOWN) {
+		count_unknown(d, &d->filtered);
 	} else if (is_excused(v, s, l)) {
 		count_unknown(d, NULL);
 	} else if (is_cut(v, s)) {

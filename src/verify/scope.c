@@ -121,6 +121,24 @@ static bool concerns(const struct node *n, unsigned hop, unsigned role, int pod)
 	return h->role == role && (h->pod < 0 || pod < 0 || h->pod == pod);
 }
 
+enum result_shown verify_role_shows(const struct verify *v, unsigned node, unsigned role, int pod,
+				    const struct result_frames *frames)
+{
+	const struct node *n = &v->node[node];
+	enum result_shown worst = n->net->filtered ? RESULT_SHOWN_UNKNOWN : RESULT_SHOWN;
+
+	for (unsigned i = 0; i < n->net->n_hops; i++) {
+		enum result_shown shown = RESULT_SHOWN_UNKNOWN;
+
+		if (!n->net->hops[i].filtered || !concerns(n, i, role, pod))
+			continue;
+		if (v->cfg.shows)
+			shown = v->cfg.shows(v->cfg.shows_arg, node, i, frames);
+		worst = shown > worst ? shown : worst;
+	}
+	return worst;
+}
+
 static struct span *role_span(struct node *n, unsigned role, int pod, int64_t time_ns)
 {
 	struct span *s = NULL;

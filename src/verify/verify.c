@@ -541,6 +541,8 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ d->evicted, "the table was full" },
 		{ d->alike, "others look like them, and which of these arrived cannot be told" },
 		{ d->unseen, "the last hop was not captured when they were due" },
+		{ d->filtered,
+		  "the last hop was captured with a filter that may have left them out" },
 		{ d->unsure, "merged with others, and among these some were altered" },
 		{ d->unmet,
 		  "the clocks were told by packets without an id, and none with one fits" },
@@ -548,7 +550,7 @@ static void reasons_of_unknown(const struct verify *v, const struct direction *d
 		{ hidden, "a clock was set back, and packets do not show when" },
 		{ d->stepped, "a clock was stepped, and nothing fits between then and now" },
 		{ f->unknown - d->evicted - d->alike - d->unseen - d->unsure - d->unmet - d->cut -
-			  d->stepped - hidden,
+			  d->stepped - d->filtered - hidden,
 		  v->solo ? "an answer was due and is not in the capture"
 			  : "a capture lost frames that would tell" },
 	};
@@ -599,6 +601,12 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 			      " from %s to %s out of scope: due in a hole of the capture, "
 			      "between two files of %s",
 			      d->hole, from, to, to);
+	if (d->left_out)
+		verify_reason(r,
+			      "%" PRIu64
+			      " from %s to %s out of scope: left out by the filter that %s was "
+			      "captured with",
+			      d->left_out, from, to, to);
 	verify_outer_reasons(v, f, r);
 }
 

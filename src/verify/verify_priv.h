@@ -260,10 +260,16 @@ struct direction {
 	struct usual usual;
 	struct flow_order *order;
 	struct tunnelled tunnelled;
+	/* Of what left inside VXLAN, the last, by the inner family: v6, v4; none: not known. */
+	struct outer_addrs {
+		struct addr src, dst;
+	} outer[2];
 	struct loss
 		lost_at[MODEL_ROLE_COUNT]; /* by the receiver's role that was first to miss it */
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
-	uint64_t evicted, alike, unseen, unsure, unmet, cut, stepped; /* why packets are unknown */
+	/* why packets are unknown */
+	uint64_t evicted, alike, unseen, unsure, unmet, cut, stepped, filtered;
+	uint64_t left_out; /* of those out of scope: by the receiver's filter */
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;

@@ -761,6 +761,59 @@ static void test_cut_frames(void **state)
 	}
 }
 
+/* Frames that nobody has captured: what is not known of them must not decide. */
+static void test_filter_shows(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *filter, *src, *dst;
+		uint8_t protocol;
+		uint16_t sport, dport;
+		bool fragments;
+		enum result_shown want;
+	} cases[] = {
+		{ "tcp port 80", POD, REMOTE, MODEL_PROTO_TCP, 40000, 80, false, RESULT_SHOWN },
+		{ "tcp port 80", POD, REMOTE, MODEL_PROTO_TCP, 40000, 81, false, RESULT_HIDDEN },
+		{ "tcp port 80", POD_6, REMOTE_6, MODEL_PROTO_TCP, 80, 9, false, RESULT_SHOWN },
+		{ "not tcp", POD, REMOTE, MODEL_PROTO_UDP, 1, 2, true, RESULT_SHOWN },
+		{ "udp port 53", POD, REMOTE, MODEL_PROTO_UDP, 1, 53, false, RESULT_SHOWN },
+		{ "udp port 53", POD, REMOTE, MODEL_PROTO_UDP, 1, 53, true, RESULT_SHOWN_UNKNOWN },
+		{ "udp port 53", POD_6, REMOTE_6, MODEL_PROTO_UDP, 1, 53, true,
+		  RESULT_SHOWN_UNKNOWN },
+		{ "udp", POD_6, REMOTE_6, MODEL_PROTO_UDP, 1, 53, true, RESULT_SHOWN },
+		{ "src host " POD, POD, REMOTE, MODEL_PROTO_ICMP, 7, 0, false, RESULT_SHOWN },
+		{ "src host " POD, REMOTE, POD, MODEL_PROTO_ICMP, 7, 0, false, RESULT_HIDDEN },
+		{ "greater 100", POD, REMOTE, MODEL_PROTO_TCP, 1, 2, false, RESULT_SHOWN_UNKNOWN },
+		{ "udp port 8472", NULL, NULL, MODEL_PROTO_UDP, 0, 8472, false, RESULT_SHOWN },
+		{ "udp port 4789", NULL, NULL, MODEL_PROTO_UDP, 0, 8472, false,
+		  RESULT_SHOWN_UNKNOWN },
+		{ "host " NODE, NULL, NULL, MODEL_PROTO_UDP, 0, 8472, false, RESULT_SHOWN_UNKNOWN },
+		{ "ip", NULL, NULL, MODEL_PROTO_UDP, 0, 8472, false, RESULT_SHOWN_UNKNOWN },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_INIT;
+		struct capture_filter *f = capture_filter_new(cases[i].filter, &err);
+		struct result_frames frames = {
+			.tuple = { .sport = cases[i].sport,
+				   .dport = cases[i].dport,
+				   .protocol = cases[i].protocol,
+				   .has_ports = true },
+			.in_fragments = cases[i].fragments,
+		};
+
+		assert_non_null(f);
+		if (cases[i].src) {
+			frames.tuple.src = addr_of(cases[i].src);
+			frames.tuple.dst = addr_of(cases[i].dst);
+		}
+		if (capture_filter_shows(f, &frames) != cases[i].want)
+			fail_msg("%zu: \"%s\" says %d", i, cases[i].filter,
+				 capture_filter_shows(f, &frames));
+		capture_filter_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -775,6 +828,7 @@ int main(void)
 		cmocka_unit_test(test_good_filters),
 		cmocka_unit_test(test_blank_filter),
 		cmocka_unit_test(test_cut_frames),
+		cmocka_unit_test(test_filter_shows),
 	};
 
 	return cmocka_run_group_tests_name("capture_filter", tests, NULL, NULL);
