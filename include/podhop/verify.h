@@ -178,6 +178,11 @@ struct verify_config {
 	int64_t offset_ns;
 	/* Asked what hops that are filtered (model_hop) would have shown; NULL: nobody knows. */
 	result_shows_fn *shows;
+	/*
+	 * The same of a packet as its pod knows it, at all hops together: FILTER, and what podhop's
+	 * captures were told to keep (hop is not looked at). NULL: they kept all.
+	 */
+	result_shows_fn *keeps;
 	void *shows_arg;
 	uint64_t hash_seed; /* secret: strangers must not know what falls into one bucket */
 };

@@ -274,6 +274,17 @@ static enum result_shown on_shows(void *arg, unsigned node, unsigned hop,
 	return inputs_shows(run->node[node].inputs, node, hop, frames);
 }
 
+/* FILTER and what podhop's captures kept, joined: make_filter(). */
+static enum result_shown on_keeps(void *arg, unsigned node, unsigned hop,
+				  const struct result_frames *frames)
+{
+	const struct run *run = arg;
+
+	(void)node;
+	(void)hop;
+	return run->filter ? capture_filter_shows(run->filter, frames) : RESULT_SHOWN;
+}
+
 /* The user's FILTER and those of all captures, joined; each once. */
 static int make_filter(struct run *run, struct err *err)
 {
@@ -305,6 +316,7 @@ static int start(struct run *run, struct err *err)
 		.has_offset = run->opt->has_clock_offset,
 		.offset_ns = run->opt->clock_offset_ns,
 		.shows = on_shows,
+		.keeps = on_keeps,
 		.shows_arg = run,
 	};
 	struct inputs *all[VERIFY_NODES_MAX];

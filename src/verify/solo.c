@@ -20,7 +20,8 @@
  *                        before it. What follows may be more of the same answer, or be sent of
  *                        the peer's own accord
  *
- * Nothing else can be proved: pure acknowledgements, resets, answers, one-way UDP. Data and
+ * Nothing else can be proved: pure acknowledgements, resets, answers, one-way UDP, and of a capture
+ * that was told to keep one direction (-Q, src host, ...) nothing at all. Data and
  * echo requests that should have been answered and were not are unknown: the answer may have
  * been lost as well. What the capture itself shows to end on its node, between two of its hops, is
  * lost whatever comes of it.
@@ -169,17 +170,36 @@ static void cannot_be_proved(struct verify *v, uint32_t i)
 	wait_end(v, i);
 }
 
+/* Would the capture have left an answer out? */
+static bool hides_answers(const struct verify *v, const struct sent *s)
+{
+	const struct result_frames answer = { .tuple = reversed(&s->tuple) };
+	const struct model_net *net = v->node[0].net;
+	bool hides = v->cfg.shows && net->n_hops;
+
+	if (v->cfg.keeps && v->cfg.keeps(v->cfg.shows_arg, 0, 0, &answer) == RESULT_HIDDEN)
+		return true;
+	for (unsigned i = 0; i < net->n_hops && hides; i++)
+		hides = net->hops[i].filtered &&
+			v->cfg.shows(v->cfg.shows_arg, 0, i, &answer) == RESULT_HIDDEN;
+	return hides;
+}
+
 /* Nothing has proved it in its time. end: the capture is over. */
 static void expire(struct verify *v, uint32_t i, bool end)
 {
 	const struct sent *s = &v->sent[i];
-	struct verify_direction *d = &v->direction[s->from].d;
+	struct direction *way = &v->direction[s->from];
+	struct verify_direction *d = &way->d;
 	bool owed = s->kind == RESULT_KIND_STREAM || s->tuple.protocol == MODEL_PROTO_ICMP ||
 		    s->tuple.protocol == MODEL_PROTO_ICMPV6 ||
 		    (s->tuple.protocol == MODEL_PROTO_TCP && s->l4_flags & MODEL_TCP_SYN);
 
 	if (!owed || s->flags & SENT_REPEATED) {
 		d->unprovable++;
+	} else if (hides_answers(v, s)) {
+		d->unprovable++;
+		way->left_out++;
 	} else if (end && v->node[0].last_ns - s->time_ns < v->cfg.window_ns) {
 		d->out_of_scope++;
 	} else {

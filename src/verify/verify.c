@@ -601,7 +601,13 @@ static void reason_of_direction(const struct verify *v, const struct direction *
 			      " from %s to %s out of scope: due in a hole of the capture, "
 			      "between two files of %s",
 			      d->hole, from, to, to);
-	if (d->left_out)
+	if (d->left_out && v->solo)
+		verify_reason(r,
+			      "%" PRIu64
+			      " from %s to %s unprovable: a filter left their answers out of the "
+			      "capture",
+			      d->left_out, from, to);
+	else if (d->left_out)
 		verify_reason(r,
 			      "%" PRIu64
 			      " from %s to %s out of scope: left out by the filter that %s was "

@@ -269,7 +269,8 @@ struct direction {
 	struct loss lost_inside[MODEL_ROLE_COUNT]; /* the same, of the sender */
 	/* why packets are unknown */
 	uint64_t evicted, alike, unseen, unsure, unmet, cut, stepped, filtered;
-	uint64_t left_out; /* of those out of scope: by the receiver's filter */
+	/* Of those out of scope: by the receiver's filter; solo.c, unprovable: their answers. */
+	uint64_t left_out;
 	uint64_t hole; /* of those out of scope: between two files */
 	struct verify_place ends[VERIFY_PLACES_MAX]; /* of those out of scope: where they ended */
 	unsigned n_ends;

@@ -13,7 +13,7 @@ import json, os, subprocess, sys, tempfile
 podhop = sys.argv[1]
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[2])
-from made import A, B, MS, T0, US, datagram, dumpcap, in_vxlan, pcapng
+from made import A, B, MS, T0, US, datagram, echo, dumpcap, in_vxlan, pcapng
 
 tmp = tempfile.TemporaryDirectory()
 EVERY = "veth", "bridge", "vtep", "underlay"
@@ -127,7 +127,7 @@ for name, args in ("plain", []), ("pseudonymous", ["--anonymize", "--no-payload"
     check("%s: the copy tells the filters" % name, (has, "filtered=yes" in shown), (2, True))
     check("%s: its report says the same" % name, losses(run("report", out, "--json")[1]), want)
 
-COUNTS = "sent", "delivered", "lost", "unknown", "out_of_scope"
+COUNTS = "sent", "delivered", "lost", "unknown", "unprovable", "out_of_scope"
 
 
 def verify(name, files, status, there, *reasons):
@@ -182,6 +182,25 @@ verify("a filter that pseudonyms cannot tell leaves nothing lost", copies, 4, di
 again = copies[1] + "2"
 subprocess.run([podhop, "report", copies[1], "-q", "-w", again], capture_output=True)
 verify("nor in a copy of the copy", [copies[0], again], 4, dict(sent=N - 1, delivered=199, unknown=200, out_of_scope=1))
+# One node's capture alone: an answer that was left out proves nothing, and does not fail to come.
+asked = [(T0 + i * 100 * MS, "veth", echo(A, B, i, 1 + i, 64, False), True) for i in range(200)]
+answers = [(time + MS, "veth", echo(B, A, i, 1 + i, 62, True, 0), False) for i, (time, *_) in enumerate(asked)]
+
+
+def alone(kept, frames):
+    return [file("alone.pcapng", pcapng("a", A, frames, ("veth",), kept))]
+
+
+left_out = "200 from a to peers unprovable: a filter left their answers out"
+verify("alone: answers prove", alone("", asked + answers), 0, dict(sent=200, delivered=200))
+verify("alone: answers that are missing", alone("", asked + answers[:150]), 4,
+       dict(sent=180, delivered=150, unknown=30, out_of_scope=20))
+verify("alone: captured with -Q out", alone("src host " + A, asked), 4, dict(unprovable=200), left_out)
+verify("alone: captured with a filter of what it sends", alone("(icmp) and (src host %s)" % A, asked), 4,
+       dict(unprovable=200), left_out)
+verify("alone: dumpcap's filter", ["--pod", A, "--hops", "veth=veth0", file("alone.pcapng", dumpcap(
+    asked, 0, ("veth",), {"veth": "icmp and src host " + A}))], 4, dict(unprovable=200))
+verify("alone: a filter that keeps answers", alone("host " + A, asked), 4, dict(sent=180, unknown=180, out_of_scope=20))
 print("1..%d" % number)
 sys.exit(failed != 0)
 PY

@@ -25,6 +25,15 @@ def datagram(src, dst, payload, ip_id, ttl, into_pod, port=7001):
     return (pod + gateway if into_pod else gateway + pod) + b"\x08\0" + ip + udp
 
 
+def echo(src, dst, seq, ip_id, ttl, into_pod, kind=8):
+    """An ICMP echo request (0: its answer) as a veth shows it."""
+    frame = datagram(src, dst, b"", ip_id, ttl, into_pod)[:34]
+    icmp = struct.pack(">BBHHH", kind, 0, 0, 7, seq) + b"0123456789abcdef"
+    icmp = icmp[:2] + struct.pack(">H", checksum(icmp)) + icmp[4:]
+    ip = frame[14:16] + struct.pack(">H", 20 + len(icmp)) + frame[18:23] + b"\x01\0\0" + frame[26:]
+    return frame[:14] + ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:] + icmp
+
+
 def in_vxlan(src, dst, inner):
     """The datagram that carries a frame between two nodes, as flannel sends it."""
     src, dst = (bytes(map(int, a.split("."))) for a in (src, dst))
