@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "podhop/chain.h"
@@ -78,11 +79,20 @@ struct limits {
 	int64_t interval_ns;
 };
 
+/* Which file a path names, whichever way it is spelt. ino 0: none. */
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+struct file_id file_id_of(const char *path);
+bool file_id_is_same(const struct file_id *a, const struct file_id *b);
+
 /* --hops ROLE=NAME: a device, an interface of a file, or a file. */
 struct hop_option {
 	const char *text;	/* as given, for messages */
 	enum model_role role;
 	const char *name;	/* never empty */
+	struct file_id file;	/* of that name */
 };
 
 struct options {

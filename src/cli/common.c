@@ -112,12 +112,29 @@ int report_file_cut(FILE *f, const char *path, struct err *err)
 	return ftruncate(fileno(f), 0) < 0 ? err_sys(err, errno, "truncate %s", path) : 0;
 }
 
+struct file_id file_id_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? (struct file_id){ .ino = 0 }
+				   : (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
+}
+
+bool file_id_is_same(const struct file_id *a, const struct file_id *b)
+{
+	return a->ino && a->ino == b->ino && a->dev == b->dev;
+}
+
 int check_not_input(const char *output, const char *input, struct err *err)
 {
-	struct stat in, out;
+	const struct file_id in = file_id_of(input);
+	struct file_id out;
+	struct stat st;
 
-	if (stat(output, &out) < 0 || !S_ISREG(out.st_mode) || stat(input, &in) < 0 ||
-	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+	if (stat(output, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	out = (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
+	if (!file_id_is_same(&in, &out))
 		return 0;
 	return err_usage(err, EEXIST, "%s is an input as well: name another file", output);
 }

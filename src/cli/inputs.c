@@ -41,6 +41,7 @@ struct input *input_open(const char *path, struct err *err)
 		return NULL;
 	}
 	one->path = path;
+	one->file = file_id_of(path);
 	one->last_ns = INT64_MIN;
 	one->first_ns = INT64_MAX;
 	input_unsee(one);

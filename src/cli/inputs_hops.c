@@ -166,18 +166,19 @@ static const char *interface_name(const struct input *one, const struct pcapng_i
 }
 
 /*
- * --hops ROLE=NAME: NAME is an interface's name, a file, or a file's base name. The role that
- * was said last; MODEL_ROLE_NONE: nothing was said of this one.
+ * --hops ROLE=NAME: NAME is an interface's name, a file, in whichever spelling, or a file's base
+ * name. The role that was said last; MODEL_ROLE_NONE: nothing was said of this one.
  */
-static enum model_role given_role(struct inputs *in, const char *path, const char *name)
+static enum model_role given_role(struct inputs *in, const struct input *one, const char *name)
 {
 	enum model_role role = MODEL_ROLE_NONE;
 
 	for (unsigned i = 0; i < in->opt->n_hops; i++) {
 		const struct hop_option *given = &in->opt->hops[i];
 
-		if (strcmp(given->name, name) == 0 || strcmp(given->name, path) == 0 ||
-		    strcmp(given->name, inputs_base_name(path)) == 0) {
+		if (strcmp(given->name, name) == 0 || strcmp(given->name, one->path) == 0 ||
+		    strcmp(given->name, inputs_base_name(one->path)) == 0 ||
+		    file_id_is_same(&given->file, &one->file)) {
 			role = given->role;
 			in->hops_used[i] = true;
 		}
@@ -229,7 +230,7 @@ int input_hop_new(struct inputs *in, struct input *one, unsigned i, struct err *
 	read_section_comment(in, pcapng_reader_section_comment(one->reader));
 	describe_hop(in, h, pi, index);
 	input_note_filter(in, one, index, pi, true);
-	given = given_role(in, one->path, name);
+	given = given_role(in, one, name);
 	if (given != MODEL_ROLE_NONE)
 		h->role = given;
 	in->drops_total[index] = -1;
@@ -251,7 +252,7 @@ int input_map_new(struct inputs *in, struct input *one, unsigned n, struct err *
 		const struct pcapng_interface *pi =
 			pcapng_reader_interface(one->reader, one->looked_at);
 		if (!input_told(pi->description, "role", role, sizeof(role)) &&
-		    given_role(in, one->path, interface_name(one, pi)) == MODEL_ROLE_NONE)
+		    given_role(in, one, interface_name(one, pi)) == MODEL_ROLE_NONE)
 			continue;
 		int rc = input_hop(in, one, one->looked_at, err);
 		if (rc < 0)

@@ -20,6 +20,7 @@ struct seen {
 
 struct input {
 	const char *path;
+	struct file_id file;	/* of that name, as it was opened */
 	struct pcapng_reader *reader;
 	int *hop;		/* of each interface of the file; -1: not seen yet */
 	unsigned n_hop;

@@ -118,8 +118,9 @@ static int add_hop(struct options *o, const char *text, struct err *err)
 		return err_usage(err, EINVAL, "--hops %s: a name is needed", text);
 	if (o->n_hops == LIST_MAX)
 		return err_usage(err, E2BIG, "--hops: more than %u", LIST_MAX);
-	o->hops[o->n_hops++] =
-		(struct hop_option){ .text = text, .role = roles[word], .name = name };
+	o->hops[o->n_hops++] = (struct hop_option){
+		.text = text, .role = roles[word], .name = name, .file = file_id_of(name)
+	};
 	return 0;
 }
 
