@@ -2,11 +2,9 @@
 /*
  * test_resolve_store.c - sources joined into pods, and POD forms picked from them.
  *
- * Theory of operation. Each test builds a host root in a temporary directory,
- * with a /proc of its own: proc/<pid>/cgroup is text, proc/<pid>/ns/net a plain
- * file, and a hard link to it is a second process in the same namespace. The
- * joins look at no more than (st_dev, st_ino) of it. No netlink socket is open:
- * whatever would need one is tested in tests/lab/resolve.sh.
+ * Each test builds a host root in a temporary directory (host_root.h). The joins look at
+ * no more than (st_dev, st_ino) of a namespace's file. No netlink socket is open: what needs
+ * one is in test_resolve_node.c, against a kernel that is made up, and in tests/lab/resolve.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +21,7 @@
 #include <unistd.h>
 
 #include "../../src/resolve/resolve_priv.h"
+#include "host_root.h"
 
 #define ID1 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ID2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
@@ -32,113 +29,10 @@
 #define UID1 "8f013a97-516b-4477-aa9d-018d88bb8b88"
 #define UID2 "494211a3-f155-4c52-97ee-acb0c488573c"
 
-struct root {
-	char dir[64];
-	struct resolve *r;
-};
-
-static void make_parents(char *path)
-{
-	for (char *p = path + 1; (p = strchr(p, '/')); p++) {
-		*p = 0;
-		mkdir(path, 0755);
-		*p = '/';
-	}
-}
-
-__attribute__((format(printf, 3, 4))) static void put(const struct root *t, const char *name,
-						      const char *fmt, ...)
-{
-	char path[PATH_MAX];
-	va_list ap;
-	FILE *f;
-
-	assert_true((size_t)snprintf(path, sizeof(path), "%s/%s", t->dir, name) < sizeof(path));
-	make_parents(path);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	va_start(ap, fmt);
-	vfprintf(f, fmt, ap);
-	va_end(ap);
-	assert_int_equal(fclose(f), 0);
-}
-
-/* A process; ns names its namespace. */
-static void put_proc(const struct root *t, int pid, const char *ns, const char *cgroup)
-{
-	char name[PATH_MAX], ns_path[PATH_MAX];
-
-	snprintf(name, sizeof(name), "proc/%d/cgroup", pid);
-	put(t, name, "0::%s\n", cgroup);
-	snprintf(name, sizeof(name), "%s/proc/%d/ns/net", t->dir, pid);
-	make_parents(name);
-	snprintf(ns_path, sizeof(ns_path), "%s/ns-%s", t->dir, ns);
-	close(open(ns_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-	assert_int_equal(link(ns_path, name), 0);
-}
-
-/* A process whose first thread has ended; with one thread it is a zombie. It shows no namespace. */
-static void put_zombie(const struct root *t, int pid, const char *cgroup, int threads)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "proc/%d/cgroup", pid);
-	put(t, name, "0::%s\n", cgroup);
-	snprintf(name, sizeof(name), "proc/%d/stat", pid);
-	put(t, name, "%d (a) S b) Z 1 %d %d 0 -1 4228108 77 0 0 0 0 0 0 0 20 0 %d 0 9 0 0\n", pid,
-	    pid, pid, threads);
-}
-
-static void put_cni(const struct root *t, const char *id, const char *namespace_, const char *name,
-		    const char *uid, const char *ip, const char *veth, const char *netns)
-{
-	char file[256];
-
-	snprintf(file, sizeof(file), "var/lib/cni/results/cbr0-%s-eth0", id);
-	put(t, file,
-	    "{\"kind\":\"cniCacheV1\",\"containerId\":\"%s\",\"ifName\":\"eth0\","
-	    "\"networkName\":\"cbr0\",\"cniArgs\":[[\"K8S_POD_NAMESPACE\",\"%s\"],[\"K8S_POD_"
-	    "NAME\","
-	    "\"%s\"],[\"K8S_POD_UID\",\"%s\"]],\"result\":{\"cniVersion\":\"1.0.0\",\"interfaces\":"
-	    "["
-	    "{\"name\":\"cni0\"},{\"name\":\"%s\"},{\"name\":\"eth0\",\"sandbox\":\"%s\"}],\"ips\":"
-	    "["
-	    "{\"interface\":2,\"address\":\"%s/24\"}]}}",
-	    id, namespace_, name, uid, veth, netns, ip);
-}
-
 static int setup(void **state)
 {
-	struct root *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return -1;
-	strcpy(t->dir, "/tmp/podhop-test-XXXXXX");
-	if (!mkdtemp(t->dir))
-		return -1;
-	put(t, "proc/1/cgroup", "0::/init.scope\n");
-	*state = t;
+	*state = root_make();
 	return 0;
-}
-
-static void remove_tree(int dirfd, const char *name)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct dirent *e;
-	DIR *d;
-
-	if (fd < 0 || !(d = fdopendir(fd))) {
-		if (fd >= 0)
-			close(fd);
-		unlinkat(dirfd, name, 0);
-		return;
-	}
-	while ((e = readdir(d))) {
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			remove_tree(fd, e->d_name);
-	}
-	closedir(d);
-	unlinkat(dirfd, name, AT_REMOVEDIR);
 }
 
 static int teardown(void **state)
@@ -151,8 +45,7 @@ static int teardown(void **state)
 		free(t->r->links);
 		free(t->r);
 	}
-	remove_tree(AT_FDCWD, t->dir);
-	free(t);
+	root_remove(t);
 	return 0;
 }
 
@@ -322,25 +215,6 @@ static void test_bundles(void **state)
 	assert_string_equal(resolve_rec_has(rec, ID2)->name, "app");
 	assert_int_equal(resolve_rec_has(rec, ID2)->pid, 401);
 	assert_true(resolve_rec_has(rec, ID1)->sandbox);
-}
-
-/* A bundle of containerd's; no container name: a sandbox. */
-static void put_bundle(const struct root *t, const char *id, const char *sandbox,
-		       const char *container, int pid)
-{
-	char name[256];
-
-	snprintf(name, sizeof(name),
-		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/config.json", id);
-	put(t, name,
-	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
-	    "\"io.kubernetes.cri.container-name\":\"%s\","
-	    "\"io.kubernetes.cri.sandbox-id\":\"%s\"},"
-	    "\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/gone\"}]}}",
-	    container ? "container" : "sandbox", container ? container : "", sandbox);
-	snprintf(name, sizeof(name),
-		 "run/containerd/io.containerd.runtime.v2.task/k8s.io/%s/init.pid", id);
-	put(t, name, "%d", pid);
 }
 
 /*
