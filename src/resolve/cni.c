@@ -10,9 +10,9 @@
  * The cache directory is /var/lib/cni, cri-dockerd's /var/lib/cni/cache.
  */
 #include "resolve_priv.h"
+#include "resolve_json.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,23 +23,13 @@ static const char *const cni_dirs[] = {
 	"/var/lib/cni/cache/results",
 };
 
-static char *cni_dup(const json_t *value)
-{
-	const char *s = json_string_value(value);
-
-	return s && *s ? strdup(s) : NULL;
-}
-
 static void cni_args(const json_t *args, struct resolve_cni *c)
 {
-	size_t i;
-	json_t *pair;
-
 	/* the order differs between runtimes, and containerd's is random */
-	json_array_foreach(args, i, pair)
-	{
+	for (size_t i = 0; i < json_array_size(args); i++) {
+		const json_t *pair = json_array_get(args, i);
 		const char *key = json_string_value(json_array_get(pair, 0));
-		const json_t *value = json_array_get(pair, 1);
+		const char *value = json_string_value(json_array_get(pair, 1));
 		char **to = NULL;
 
 		if (!key)
@@ -52,10 +42,13 @@ static void cni_args(const json_t *args, struct resolve_cni *c)
 			to = &c->uid;
 		else if (strcmp(key, "K8S_POD_INFRA_CONTAINER_ID") == 0 && !c->container_id)
 			to = &c->container_id;
-		if (to) {
-			free(*to);
-			*to = cni_dup(value);
-		}
+		if (!to)
+			continue;
+		/* of two of one name the later one counts */
+		free(*to);
+		*to = NULL;
+		if (value)
+			resolve_copy(to, value, strlen(value), &c->oom);
 	}
 }
 
@@ -87,17 +80,21 @@ static size_t cni_base64(const char *in, char *out, size_t size)
 static void cni_config(const char *text, struct resolve_cni *c)
 {
 	size_t len = text ? strlen(text) : 0, n;
-	char *raw = len ? malloc(len) : NULL;
+	char *raw;
 	json_t *root;
 
-	if (!raw)
+	if (!len)
 		return;
+	raw = malloc(len);
+	if (!raw) {
+		c->oom = true; /* ENOMEM */
+		return;
+	}
 	n = cni_base64(text, raw, len);
-	root = json_loadb(raw, n, 0, NULL);
-	c->plugin = cni_dup(
-		json_object_get(json_array_get(json_object_get(root, "plugins"), 0), "type"));
-	if (!c->plugin)
-		c->plugin = cni_dup(json_object_get(root, "type"));
+	root = resolve_json_object(raw, n, &c->oom);
+	resolve_json_fill(&c->plugin, json_array_get(json_object_get(root, "plugins"), 0), "type",
+			  &c->oom);
+	resolve_json_fill(&c->plugin, root, "type", &c->oom);
 	json_decref(root);
 	free(raw);
 }
@@ -126,18 +123,16 @@ static void cni_add_host(struct resolve_cni *c, const char *name, const char *ma
 	c->n_hosts++; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
-static void cni_result(const json_t *result, struct resolve_cni *c)
+/* The container's end: its place in the list, SIZE_MAX when none has a sandbox. */
+static size_t cni_interfaces(const json_t *interfaces, struct resolve_cni *c)
 {
-	const json_t *interfaces = json_object_get(result, "interfaces");
-	const json_t *ips = json_object_get(result, "ips");
-	size_t i, own = SIZE_MAX;
-	json_t *e;
+	size_t own = SIZE_MAX;
 
-	json_array_foreach(interfaces, i, e)
-	{
-		const char *name = json_string_value(json_object_get(e, "name"));
-		const char *mac = json_string_value(json_object_get(e, "mac"));
-		const char *sandbox = json_string_value(json_object_get(e, "sandbox"));
+	for (size_t i = 0; i < json_array_size(interfaces); i++) {
+		const json_t *e = json_array_get(interfaces, i);
+		const char *name = resolve_json_text(e, "name");
+		const char *mac = resolve_json_text(e, "mac");
+		const char *sandbox = resolve_json_text(e, "sandbox");
 
 		if (!name)
 			continue;
@@ -150,23 +145,29 @@ static void cni_result(const json_t *result, struct resolve_cni *c)
 			own = i;
 			if (mac)
 				(void)mac_parse(mac, &c->mac);
-			if (!c->netns)
-				c->netns = strdup(sandbox);
-			if (!c->ifname)
-				c->ifname = strdup(name);
+			resolve_copy(&c->netns, sandbox, strlen(sandbox), &c->oom);
+			resolve_copy(&c->ifname, name, strlen(name), &c->oom);
 		}
 	}
-	json_array_foreach(ips, i, e)
-	{
+	return own;
+}
+
+static void cni_result(const json_t *result, struct resolve_cni *c)
+{
+	size_t own = cni_interfaces(json_object_get(result, "interfaces"), c);
+	const json_t *ips = json_object_get(result, "ips");
+
+	for (size_t i = 0; i < json_array_size(ips); i++) {
+		const json_t *e = json_array_get(ips, i);
 		const json_t *index = json_object_get(e, "interface");
 
 		if (json_is_integer(index) && own != SIZE_MAX &&
 		    json_integer_value(index) != (json_int_t)own)
 			continue;
-		cni_add_ip(c, json_string_value(json_object_get(e, "address")));
+		cni_add_ip(c, resolve_json_text(e, "address"));
 	}
-	cni_add_ip(c, json_string_value(json_object_get(json_object_get(result, "ip4"), "ip")));
-	cni_add_ip(c, json_string_value(json_object_get(json_object_get(result, "ip6"), "ip")));
+	cni_add_ip(c, resolve_json_text(json_object_get(result, "ip4"), "ip"));
+	cni_add_ip(c, resolve_json_text(json_object_get(result, "ip6"), "ip"));
 }
 
 /*
@@ -175,55 +176,64 @@ static void cni_result(const json_t *result, struct resolve_cni *c)
  */
 static void cni_file_name(const char *name, struct resolve_cni *c)
 {
+	const char *dash = strrchr(name, '-');
 	size_t len = strlen(name);
 
 	for (size_t i = 0; len > RESOLVE_HEX_ID + 2 && i < len - RESOLVE_HEX_ID - 1; i++) {
-		if (name[i] != '-' || name[i + 1 + RESOLVE_HEX_ID] != '-')
+		const char *id = name + i + 1;
+
+		if (name[i] != '-' || id[RESOLVE_HEX_ID] != '-' ||
+		    strspn(id, "0123456789abcdef") != RESOLVE_HEX_ID)
 			continue;
-		if (strspn(name + i + 1, "0123456789abcdef") != RESOLVE_HEX_ID)
-			continue;
-		if (!c->network)
-			c->network = strndup(name, i);
-		if (!c->container_id)
-			c->container_id = strndup(name + i + 1, RESOLVE_HEX_ID);
-		if (!c->ifname)
-			c->ifname = strdup(name + i + 2 + RESOLVE_HEX_ID);
-		return;
+		resolve_copy(&c->network, name, i, &c->oom);
+		resolve_copy(&c->container_id, id, RESOLVE_HEX_ID, &c->oom);
+		dash = id + RESOLVE_HEX_ID;
+		break;
 	}
-	if (!c->ifname && strrchr(name, '-'))
-		c->ifname = strdup(strrchr(name, '-') + 1);
+	if (dash)
+		resolve_copy(&c->ifname, dash + 1, strlen(dash + 1), &c->oom);
+}
+
+/* libcni 0.7 wrote results alone: what any version's has. */
+static bool cni_is_result(const json_t *root)
+{
+	static const char *const keys[] = { "cniVersion", "interfaces", "ips", "ip4", "ip6" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (json_object_get(root, keys[i]))
+			return true;
+	}
+	return false;
 }
 
 int resolve_cni_parse(const char *json, size_t len, const char *file_name, struct resolve_cni *ret)
 {
 	struct resolve_cni c = { .file = NULL };
-	json_t *root = json_loadb(json, len, 0, NULL);
-	const char *kind;
+	json_t *root = resolve_json_object(json, len, &c.oom);
+	const char *kind = resolve_json_text(root, "kind");
+	const json_t *result = NULL;
 
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return -EBADMSG;
-	}
-	kind = json_string_value(json_object_get(root, "kind"));
 	if (kind && strcmp(kind, "cniCacheV1") == 0) {
-		c.container_id = cni_dup(json_object_get(root, "containerId"));
-		c.ifname = cni_dup(json_object_get(root, "ifName"));
-		c.network = cni_dup(json_object_get(root, "networkName"));
-		c.netns = cni_dup(json_object_get(root, "netns"));
+		resolve_json_fill(&c.container_id, root, "containerId", &c.oom);
+		resolve_json_fill(&c.ifname, root, "ifName", &c.oom);
+		resolve_json_fill(&c.network, root, "networkName", &c.oom);
+		resolve_json_fill(&c.netns, root, "netns", &c.oom);
 		cni_args(json_object_get(root, "cniArgs"), &c);
-		cni_config(json_string_value(json_object_get(root, "config")), &c);
-		cni_file_name(file_name, &c);
-		cni_result(json_object_get(root, "result"), &c);
-	} else if (!kind && (json_object_get(root, "interfaces") || json_object_get(root, "ips") ||
-			     json_object_get(root, "ip4") || json_object_get(root, "ip6") ||
-			     json_object_get(root, "cniVersion"))) {
-		cni_file_name(file_name, &c);
-		cni_result(root, &c);
+		cni_config(resolve_json_text(root, "config"), &c);
+		result = json_object_get(root, "result");
+	} else if (!kind && cni_is_result(root)) {
+		result = root;
 	} else {
 		json_decref(root);
-		return -EBADMSG;
+		return c.oom ? -ENOMEM : -EBADMSG;
 	}
+	cni_file_name(file_name, &c);
+	cni_result(result, &c);
 	json_decref(root);
+	if (c.oom) { /* ENOMEM */
+		resolve_cni_done(&c);
+		return -ENOMEM;
+	}
 	*ret = c;
 	return 0;
 }
@@ -245,43 +255,55 @@ void resolve_cni_done(struct resolve_cni *c)
 /* Takes c into the record of its sandbox. */
 static void cni_join(struct resolve *r, struct resolve_cni *c)
 {
-	struct resolve_rec *rec = NULL;
-	struct resolve_cni *slot;
+	struct resolve_rec *rec = resolve_rec_by_id(r, resolve_s(c->container_id));
+	struct resolve_cni *slot = NULL;
 
-	if (c->container_id)
-		rec = resolve_rec_by_id(r, c->container_id);
-	if (!rec) {
+	if (!rec)
 		rec = resolve_rec_new(r);
-		if (!rec)
-			goto drop;
-		if (c->container_id) {
-			resolve_fill(r, &rec->sandbox_id, c->container_id);
-			if (rec->sandbox_id && !resolve_index_add(&r->by_id, rec->sandbox_id,
-								  (uint32_t)(rec - r->recs)))
-				r->oom = true;
-		}
+	if (rec)
+		slot = grow(&rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+	if (!slot) {
+		r->oom = true; /* ENOMEM */
+		resolve_cni_done(c); /* ENOMEM */
+		return;
 	}
 	rec->is_pod = true;
+	if (c->container_id)
+		resolve_rec_set_sandbox(r, rec, c->container_id);
 	if (c->name && !rec->name)
 		resolve_fill(r, &rec->source, c->file);
 	resolve_fill(r, &rec->namespace_, c->namespace_);
 	resolve_fill(r, &rec->name, c->name);
-	if (c->uid)
-		resolve_rec_set_uid(r, rec, c->uid);
+	resolve_rec_set_uid(r, rec, resolve_s(c->uid));
 	if (c->netns && !rec->netns_path) {
 		resolve_fill(r, &rec->netns_path, c->netns);
 		resolve_fill(r, &rec->netns_source, c->file);
 	}
 	if (c->mtime > rec->mtime)
 		rec->mtime = c->mtime;
-	slot = grow(&rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
-	if (slot) {
-		*slot = *c;
+	*slot = *c;
+}
+
+static void cni_file(struct resolve *r, DIR *d, const char *dir, const char *name, struct buf *b)
+{
+	struct resolve_cni c;
+	struct stat st;
+	int rc = resolve_fs_read_at(dirfd(d), name, b);
+
+	if (rc) {
+		resolve_deny(r, dir, -rc);
 		return;
 	}
-drop:
-	r->oom = true;
-	resolve_cni_done(c);
+	if (resolve_noted(r, resolve_cni_parse(buf_str(b), b->len, name, &c)))
+		return;
+	if (strcmp(resolve_s(c.ifname), "lo") == 0) {
+		resolve_cni_done(&c);
+		return;
+	}
+	c.file = resolve_fmt(r, "%s/%s", dir, name);
+	if (fstatat(dirfd(d), name, &st, 0) == 0)
+		c.mtime = st.st_mtim.tv_sec;
+	cni_join(r, &c);
 }
 
 void resolve_cni_scan(struct resolve *r)
@@ -290,37 +312,17 @@ void resolve_cni_scan(struct resolve *r)
 
 	buf_init(&b, RESOLVE_FILE_MAX);
 	for (size_t i = 0; i < sizeof(cni_dirs) / sizeof(cni_dirs[0]); i++) {
+		const char *name;
+		unsigned n = 0;
 		int error = 0;
 		DIR *d = resolve_fs_opendir(&r->fs, cni_dirs[i], &error);
-		struct dirent *e;
 
 		if (!d) {
 			resolve_deny(r, cni_dirs[i], error);
 			continue;
 		}
-		for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-			struct resolve_cni c;
-			struct stat st;
-			int rc;
-
-			if (e->d_name[0] == '.')
-				continue;
-			rc = resolve_fs_read_at(dirfd(d), e->d_name, &b);
-			if (rc) {
-				resolve_deny(r, cni_dirs[i], -rc);
-				continue;
-			}
-			if (resolve_cni_parse(buf_str(&b), b.len, e->d_name, &c))
-				continue;
-			if (c.ifname && strcmp(c.ifname, "lo") == 0) {
-				resolve_cni_done(&c);
-				continue;
-			}
-			c.file = resolve_fmt(r, "%s/%s", cni_dirs[i], e->d_name);
-			if (fstatat(dirfd(d), e->d_name, &st, 0) == 0)
-				c.mtime = st.st_mtim.tv_sec;
-			cni_join(r, &c);
-		}
+		while ((name = resolve_fs_next(d, &n)))
+			cni_file(r, d, cni_dirs[i], name, &b);
 		closedir(d);
 	}
 	buf_done(&b);

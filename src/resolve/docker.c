@@ -8,202 +8,152 @@
  * (cri-dockerd:core/naming.go), and labels them io.kubernetes.*.
  */
 #include "resolve_priv.h"
+#include "resolve_json.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DOCKER_DIR "/var/lib/docker/containers"
 #define DOCKER_NAME_PARTS 7 /* the seventh is a random suffix after a name clash */
+#define DOCKER_PATH_MAX (NAME_MAX + sizeof("/hostconfig.json")) /* of the longer file's */
 
-static const char *docker_get(const json_t *object, const char *key)
+bool resolve_docker_name(const char *name, struct resolve_said *ret)
 {
-	return json_string_value(json_object_get(object, key));
-}
-
-static void docker_set(char **dst, const char *value)
-{
-	if (!*dst && value && *value)
-		*dst = strdup(value);
-}
-
-bool resolve_docker_name(const char *name, struct resolve_docker *ret)
-{
-	const char *part[DOCKER_NAME_PARTS + 1];
-	size_t len[DOCKER_NAME_PARTS + 1];
+	const char *part[DOCKER_NAME_PARTS];
+	size_t len[DOCKER_NAME_PARTS];
 	unsigned n = 0;
 
 	if (*name == '/')
 		name++;
-	while (n <= DOCKER_NAME_PARTS) {
+	for (;;) {
 		part[n] = name;
 		len[n] = strcspn(name, "_");
-		name += len[n];
-		n++;
+		name += len[n++];
 		if (!*name)
 			break;
+		if (n == DOCKER_NAME_PARTS)
+			return false;
 		name++;
 	}
-	if ((n != 6 && n != 7) || len[0] != 3 || memcmp(part[0], "k8s", 3) != 0)
+	if (n < DOCKER_NAME_PARTS - 1 || len[0] != 3 || memcmp(part[0], "k8s", 3) != 0)
 		return false;
 	for (unsigned i = 1; i < 5; i++) {
 		if (!len[i])
 			return false;
 	}
-	if (!ret->container)
-		ret->container = strndup(part[1], len[1]);
-	if (!ret->name)
-		ret->name = strndup(part[2], len[2]);
-	if (!ret->namespace_)
-		ret->namespace_ = strndup(part[3], len[3]);
-	if (!ret->uid)
-		ret->uid = strndup(part[4], len[4]);
-	if (ret->container && strcmp(ret->container, "POD") == 0)
+	if (len[1] == 3 && memcmp(part[1], "POD", 3) == 0)
 		ret->is_sandbox = true;
+	else
+		resolve_copy(&ret->container, part[1], len[1], &ret->oom);
+	resolve_copy(&ret->name, part[2], len[2], &ret->oom);
+	resolve_copy(&ret->namespace_, part[3], len[3], &ret->oom);
+	resolve_copy(&ret->uid, part[4], len[4], &ret->oom);
 	ret->is_pod = true;
 	return true;
 }
 
-int resolve_docker_parse(const char *json, size_t len, struct resolve_docker *ret)
+int resolve_docker_parse(const char *json, size_t len, struct resolve_said *ret)
 {
-	json_t *root = json_loadb(json, len, 0, NULL);
-	struct resolve_docker d = { .pid = 0 };
+	struct resolve_said d = { .runtime = "docker" };
+	json_t *root = resolve_json_object(json, len, &d.oom);
 	const json_t *labels, *state, *net;
 	const char *type, *name;
 	json_int_t pid;
 
-	if (!json_is_object(root) || !docker_get(root, "ID")) {
+	resolve_json_fill(&d.id, root, "ID", &d.oom);
+	if (!d.id) {
 		json_decref(root);
-		return -EBADMSG;
+		return d.oom ? -ENOMEM : -EBADMSG;
 	}
 	labels = json_object_get(json_object_get(root, "Config"), "Labels");
 	state = json_object_get(root, "State");
 	net = json_object_get(root, "NetworkSettings");
-	docker_set(&d.id, docker_get(root, "ID"));
-	docker_set(&d.name, docker_get(labels, "io.kubernetes.pod.name"));
-	docker_set(&d.namespace_, docker_get(labels, "io.kubernetes.pod.namespace"));
-	docker_set(&d.uid, docker_get(labels, "io.kubernetes.pod.uid"));
-	docker_set(&d.container, docker_get(labels, "io.kubernetes.container.name"));
-	docker_set(&d.sandbox_id, docker_get(labels, "io.kubernetes.sandbox.id"));
-	type = docker_get(labels, "io.kubernetes.docker.type");
-	d.is_pod = type || d.name;
+	type = resolve_json_text(labels, "io.kubernetes.docker.type");
 	d.is_sandbox = type && strcmp(type, "podsandbox") == 0;
-	name = docker_get(root, "Name");
+	resolve_json_fill(&d.name, labels, "io.kubernetes.pod.name", &d.oom);
+	d.is_pod = type || d.name;
+	resolve_json_fill(&d.namespace_, labels, "io.kubernetes.pod.namespace", &d.oom);
+	resolve_json_fill(&d.uid, labels, "io.kubernetes.pod.uid", &d.oom);
+	resolve_json_fill(&d.sandbox_id, labels, "io.kubernetes.sandbox.id", &d.oom);
+	resolve_json_fill(&d.container, labels, "io.kubernetes.container.name", &d.oom);
+	name = resolve_json_text(root, "Name");
 	if (name && !resolve_docker_name(name, &d) && !d.is_pod)
 		d.is_sandbox = true;
 	pid = json_integer_value(json_object_get(state, "Pid"));
 	if (pid > 0 && pid < (1 << 30))
 		d.pid = (pid_t)pid;
 	d.running = json_is_true(json_object_get(state, "Running")) || d.pid;
-	docker_set(&d.netns, docker_get(net, "SandboxKey"));
-	if (json_object_get(json_object_get(net, "Networks"), "host"))
-		d.host_network = true;
+	if (d.is_sandbox) {
+		free(d.container);
+		free(d.sandbox_id);
+		d.container = d.sandbox_id = NULL;
+		resolve_copy(&d.sandbox_id, d.id, strlen(d.id), &d.oom);
+		d.host_network = json_object_get(json_object_get(net, "Networks"), "host");
+		resolve_json_fill(&d.netns, net, "SandboxKey", &d.oom);
+	}
 	json_decref(root);
-	if (!d.id) {
-		resolve_docker_done(&d);
+	if (d.oom) { /* ENOMEM */
+		resolve_container_done(&d);
 		return -ENOMEM;
 	}
 	*ret = d;
 	return 0;
 }
 
-void resolve_docker_done(struct resolve_docker *d)
-{
-	free(d->id);
-	free(d->name);
-	free(d->namespace_);
-	free(d->uid);
-	free(d->container);
-	free(d->sandbox_id);
-	free(d->netns);
-	*d = (struct resolve_docker){ .pid = 0 };
-}
-
 /* NetworkMode of hostconfig.json: "host", "container:<id>", "none", ... */
-static void docker_hostconfig(int dir, const char *id, struct resolve_docker *d, struct buf *b)
+static void docker_hostconfig(struct resolve *r, int dir, const char *id, struct resolve_said *d,
+			      struct buf *b)
 {
-	char name[300];
+	static const char shares[] = "container:";
+	char name[DOCKER_PATH_MAX];
 	const char *mode;
 	json_t *root;
 
-	if ((size_t)snprintf(name, sizeof(name), "%s/hostconfig.json", id) >= sizeof(name) ||
-	    resolve_fs_read_at(dir, name, b))
+	snprintf(name, sizeof(name), "%s/hostconfig.json", id);
+	if (resolve_noted(r, resolve_fs_read_at(dir, name, b)))
 		return;
-	root = json_loadb(buf_str(b), b->len, 0, NULL);
-	mode = docker_get(root, "NetworkMode");
-	if (mode && strcmp(mode, "host") == 0)
+	root = resolve_json_object(buf_str(b), b->len, &r->oom);
+	mode = resolve_json_text(root, "NetworkMode");
+	if (!mode)
+		mode = "";
+	if (strcmp(mode, "host") == 0 && d->is_sandbox)
 		d->host_network = true;
-	else if (mode && strncmp(mode, "container:", 10) == 0)
-		docker_set(&d->sandbox_id, mode + 10);
+	else if (strncmp(mode, shares, strlen(shares)) == 0)
+		resolve_fill(r, &d->sandbox_id, mode + strlen(shares));
 	json_decref(root);
 }
 
-static void docker_join(struct resolve *r, const struct resolve_docker *d, const char *file)
+/* One container's directory; the pause containers alone, or all others. */
+static void docker_container(struct resolve *r, int dir, const char *id, bool sandboxes,
+			     struct buf *b)
 {
-	const char *sandbox = d->is_sandbox || !d->sandbox_id ? d->id : d->sandbox_id;
-	struct resolve_rec *rec = resolve_rec_by_id(r, sandbox);
-	const struct resolve_proc *p = d->pid ? resolve_proc_find(r, d->pid) : NULL;
-	struct resolve_container *c;
-	uint32_t at;
+	char name[DOCKER_PATH_MAX];
+	struct resolve_said d;
+	bool may_add;
+	char *file;
 
-	if (!rec)
-		rec = resolve_rec_by_id(r, d->id);
-	if (!rec && d->uid && resolve_index_find(&r->by_uid, d->uid, &at) &&
-	    !r->recs[at].sandbox_id)
-		rec = &r->recs[at];
-	/* what no longer runs adds to a known pod, and makes none */
-	if (!rec && (!d->running || !p))
+	snprintf(name, sizeof(name), "%s/config.v2.json", id);
+	if (resolve_noted(r, resolve_fs_read_at(dir, name, b)) ||
+	    resolve_noted(r, resolve_docker_parse(buf_str(b), b->len, &d)))
 		return;
-	if (!rec)
-		rec = resolve_rec_new(r);
-	if (!rec)
-		return;
-	if (!rec->sandbox_id) {
-		resolve_fill(r, &rec->sandbox_id, sandbox);
-		if (rec->sandbox_id &&
-		    !resolve_index_add(&r->by_id, rec->sandbox_id, (uint32_t)(rec - r->recs)))
-			r->oom = true;
-		c = rec->sandbox_id ? resolve_rec_has(rec, rec->sandbox_id) : NULL;
-		if (c)
-			c->sandbox = true;
+	if (d.is_sandbox == sandboxes) {
+		docker_hostconfig(r, dir, id, &d, b);
+		/* what a file says outlives a crash: a process has to be there */
+		may_add = d.running && resolve_proc_find(r, d.pid);
+		file = resolve_fmt(r, "%s/%s", DOCKER_DIR, name);
+		if (file)
+			resolve_container_join(r, &d, file, may_add);
+		free(file);
 	}
-	if (d->is_pod)
-		rec->is_pod = true;
-	if (d->name && !rec->name) {
-		free(rec->source);
-		rec->source = NULL;
-		resolve_fill(r, &rec->source, file);
-	}
-	resolve_fill(r, &rec->namespace_, d->namespace_);
-	resolve_fill(r, &rec->name, d->name);
-	if (d->uid)
-		resolve_rec_set_uid(r, rec, d->uid);
-	resolve_fill(r, &rec->runtime, "docker");
-	if (d->is_sandbox && d->host_network)
-		rec->host_network_said = true;
-	if (d->is_sandbox && d->netns && !rec->netns_path && !d->host_network) {
-		resolve_fill(r, &rec->netns_path, d->netns);
-		resolve_fill(r, &rec->netns_source, file);
-	}
-	if (!d->running && !d->is_sandbox)
-		return;
-	c = resolve_rec_container(r, rec, d->id);
-	if (!c)
-		return;
-	c->sandbox = d->is_sandbox;
-	if (!d->is_sandbox)
-		resolve_fill(r, &c->name, d->container);
-	if (!c->source)
-		resolve_fill(r, &c->source, file);
-	if (p && (!p->cg.id[0] || strcmp(p->cg.id, d->id) == 0))
-		c->pid = d->pid;
+	resolve_container_done(&d);
 }
 
 void resolve_docker_scan(struct resolve *r)
 {
-	struct dirent *e;
+	const char *name;
 	struct buf b;
 	int error = 0;
 	DIR *d = resolve_fs_opendir(&r->fs, DOCKER_DIR, &error);
@@ -215,28 +165,11 @@ void resolve_docker_scan(struct resolve *r)
 	buf_init(&b, RESOLVE_FILE_MAX);
 	/* pause containers first, so that app containers find their sandbox's record */
 	for (int pass = 0; pass < 2; pass++) {
-		rewinddir(d);
-		for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-			struct resolve_docker one;
-			char name[300];
-			char *file;
+		unsigned n = 0;
 
-			if (e->d_name[0] == '.' ||
-			    (size_t)snprintf(name, sizeof(name), "%s/config.v2.json", e->d_name) >=
-				    sizeof(name))
-				continue;
-			if (resolve_fs_read_at(dirfd(d), name, &b) ||
-			    resolve_docker_parse(buf_str(&b), b.len, &one))
-				continue;
-			if (one.is_sandbox == (pass == 0)) {
-				docker_hostconfig(dirfd(d), e->d_name, &one, &b);
-				file = resolve_fmt(r, "%s/%s", DOCKER_DIR, name);
-				if (file)
-					docker_join(r, &one, file);
-				free(file);
-			}
-			resolve_docker_done(&one);
-		}
+		rewinddir(d);
+		while ((name = resolve_fs_next(d, &n)))
+			docker_container(r, dirfd(d), name, pass == 0, &b);
 	}
 	closedir(d);
 	buf_done(&b);

@@ -90,21 +90,41 @@ int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Takes fd, or a negative errno. */
+static DIR *fs_dir(int fd, int *ret_errno)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		return d;
+	*ret_errno = fd < 0 ? -fd : ENOMEM; /* a directory it is */
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 DIR *resolve_fs_opendir(const struct resolve_fs *fs, const char *path, int *ret_errno)
 {
-	int fd = resolve_fs_open(fs, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-	DIR *d;
+	return fs_dir(resolve_fs_open(fs, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), ret_errno);
+}
 
-	if (fd < 0) {
-		*ret_errno = -fd;
-		return NULL;
+DIR *resolve_fs_opendir_at(int dirfd, const char *name, int *ret_errno)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+
+	return fs_dir(fd < 0 ? -errno : fd, ret_errno);
+}
+
+const char *resolve_fs_next(DIR *d, unsigned *n)
+{
+	const struct dirent *e;
+
+	while (*n < RESOLVE_ENTRIES_MAX && (e = readdir(d))) {
+		++*n;
+		if (e->d_name[0] != '.')
+			return e->d_name;
 	}
-	d = fdopendir(fd);
-	if (!d) {
-		*ret_errno = errno;
-		close(fd);
-	}
-	return d;
+	return NULL;
 }
 
 /* Reads to the end; refuses what is no regular file and what is too large. */

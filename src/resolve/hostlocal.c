@@ -9,79 +9,86 @@
 #include "resolve_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HOSTLOCAL_DIR "/var/lib/cni/networks"
 #define HOSTLOCAL_FILE_MAX 4096 /* an id and an interface name */
 
-bool resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret)
+/* Where the line at p ends: a NUL byte ends the text. */
+static const char *lease_line(const char *p, const char *end)
 {
-	const char *end = text + len;
-	const char *p = text, *q;
-
-	while (p < end && *p != '\r' && *p != '\n' && *p != 0)
+	while (p < end && *p && *p != '\r' && *p != '\n')
 		p++;
-	if (p == text)
-		return false;
-	ret->id = strndup(text, (size_t)(p - text));
-	ret->ifname = NULL;
+	return p;
+}
+
+int resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret)
+{
+	const char *end = text + len, *stop = lease_line(text, end), *p = stop;
+	struct resolve_lease l = { .id = NULL };
+	bool oom = false;
+
+	if (stop == text)
+		return -EBADMSG;
+	resolve_copy(&l.id, text, (size_t)(stop - text), &oom);
 	while (p < end && (*p == '\r' || *p == '\n'))
 		p++;
-	for (q = p; q < end && *q != '\r' && *q != '\n' && *q != 0; q++)
-		;
-	if (q > p)
-		ret->ifname = strndup(p, (size_t)(q - p));
-	if (ret->id)
-		return true;
-	free(ret->ifname); /* out of memory: the caller frees nothing */
-	ret->ifname = NULL;
-	return false;
+	resolve_copy(&l.ifname, p, (size_t)(lease_line(p, end) - p), &oom);
+	if (oom) { /* ENOMEM */
+		resolve_lease_done(&l);
+		return -ENOMEM;
+	}
+	*ret = l;
+	return 0;
+}
+
+void resolve_lease_done(struct resolve_lease *l)
+{
+	free(l->id);
+	free(l->ifname);
+	free(l->file);
+	*l = (struct resolve_lease){ .id = NULL };
 }
 
 static void hostlocal_network(struct resolve *r, int parent, const char *network, struct buf *b)
 {
-	int fd = openat(parent, network, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-	struct dirent *e;
-	DIR *d;
+	const char *name;
+	unsigned n = 0;
+	int error = 0;
+	DIR *d = resolve_fs_opendir_at(parent, network, &error);
 
-	if (fd < 0) {
-		resolve_deny(r, HOSTLOCAL_DIR, errno);
-		return;
-	}
-	d = fdopendir(fd);
 	if (!d) {
-		close(fd);
+		resolve_deny(r, HOSTLOCAL_DIR, error);
 		return;
 	}
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
+	while ((name = resolve_fs_next(d, &n))) {
 		struct resolve_lease one = { .id = NULL }, *slot;
+		struct addr ip;
 
 		/* "lock" and "last_reserved_ip.0" are no addresses */
-		if (addr_parse(e->d_name, &one.ip) || resolve_fs_read_at(fd, e->d_name, b))
+		if (addr_parse(name, &ip) ||
+		    resolve_noted(r, resolve_fs_read_at(dirfd(d), name, b)) ||
+		    resolve_noted(r, resolve_lease_parse(buf_str(b), b->len, &one)))
 			continue;
-		if (!resolve_lease_parse(buf_str(b), b->len, &one))
-			continue;
-		one.file = resolve_fmt(r, "%s/%s/%s", HOSTLOCAL_DIR, network, e->d_name);
+		one.ip = ip;
+		one.file = resolve_fmt(r, "%s/%s/%s", HOSTLOCAL_DIR, network, name);
 		slot = grow(&r->leases, &r->n_leases, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 		if (slot) {
 			*slot = one;
-		} else {
-			free(one.id);
-			free(one.ifname);
-			free(one.file);
-			r->oom = true;
+			continue;
 		}
+		resolve_lease_done(&one); /* ENOMEM */
+		r->oom = true; /* ENOMEM */
 	}
 	closedir(d);
 }
 
 void resolve_hostlocal_scan(struct resolve *r)
 {
-	struct dirent *e;
+	const char *name;
 	struct buf b;
+	unsigned n = 0;
 	int error = 0;
 	DIR *d = resolve_fs_opendir(&r->fs, HOSTLOCAL_DIR, &error);
 
@@ -90,10 +97,8 @@ void resolve_hostlocal_scan(struct resolve *r)
 		return;
 	}
 	buf_init(&b, HOSTLOCAL_FILE_MAX);
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-		if (e->d_name[0] != '.')
-			hostlocal_network(r, dirfd(d), e->d_name, &b);
-	}
+	while ((name = resolve_fs_next(d, &n)))
+		hostlocal_network(r, dirfd(d), name, &b);
 	buf_done(&b);
 	closedir(d);
 }

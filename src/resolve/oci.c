@@ -13,14 +13,15 @@
  * bundles of containers that are known by then are left unread.
  */
 #include "resolve_priv.h"
+#include "resolve_json.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#define OCI_PATH_MAX (NAME_MAX + 100) /* a root below, and one name */
 
 /* Directories whose entries are containers; "%" stands for one level of any name. */
 static const struct oci_root {
@@ -38,188 +39,108 @@ static const struct oci_root {
 	{ "/var/run/containers/storage/overlay-containers", false, "userdata/", "pidfile" },
 };
 
-static char *oci_dup(const char *s)
+static void oci_containerd(const json_t *a, struct resolve_said *o)
 {
-	return s && *s ? strdup(s) : NULL;
-}
-
-static const char *oci_get(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static void oci_set(char **dst, const char *value)
-{
-	if (!*dst)
-		*dst = oci_dup(value);
-}
-
-static void oci_containerd(const json_t *a, struct resolve_oci *o)
-{
-	const char *type = oci_get(a, "io.kubernetes.cri.container-type");
-
 	o->runtime = "containerd";
-	o->is_sandbox = type && strcmp(type, "sandbox") == 0;
-	oci_set(&o->sandbox_id, oci_get(a, "io.kubernetes.cri.sandbox-id"));
-	oci_set(&o->name, oci_get(a, "io.kubernetes.cri.sandbox-name"));
-	oci_set(&o->namespace_, oci_get(a, "io.kubernetes.cri.sandbox-namespace"));
-	oci_set(&o->uid, oci_get(a, "io.kubernetes.cri.sandbox-uid"));
-	oci_set(&o->container, oci_get(a, "io.kubernetes.cri.container-name"));
+	resolve_json_fill(&o->sandbox_id, a, "io.kubernetes.cri.sandbox-id", &o->oom);
+	resolve_json_fill(&o->name, a, "io.kubernetes.cri.sandbox-name", &o->oom);
+	resolve_json_fill(&o->namespace_, a, "io.kubernetes.cri.sandbox-namespace", &o->oom);
+	resolve_json_fill(&o->uid, a, "io.kubernetes.cri.sandbox-uid", &o->oom);
+	resolve_json_fill(&o->container, a, "io.kubernetes.cri.container-name", &o->oom);
 }
 
-static void oci_crio(const json_t *a, struct resolve_oci *o)
+/* An annotation that is a JSON document itself; NULL. */
+static json_t *oci_inner(const json_t *a, const char *key, bool *oom)
 {
-	const char *type = oci_get(a, "io.kubernetes.cri-o.ContainerType");
-	const char *host = oci_get(a, "io.kubernetes.cri-o.HostNetwork");
-	const char *labels_text = oci_get(a, "io.kubernetes.cri-o.Labels");
-	const char *meta_text = oci_get(a, "io.kubernetes.cri-o.Metadata");
-	json_t *labels = labels_text ? json_loads(labels_text, 0, NULL) : NULL;
-	json_t *meta = meta_text ? json_loads(meta_text, 0, NULL) : NULL;
+	const char *text = resolve_json_text(a, key);
+
+	return text ? resolve_json_object(text, strlen(text), oom) : NULL;
+}
+
+static void oci_crio(const json_t *a, struct resolve_said *o)
+{
+	const char *host = resolve_json_text(a, "io.kubernetes.cri-o.HostNetwork");
+	json_t *labels = oci_inner(a, "io.kubernetes.cri-o.Labels", &o->oom);
+	json_t *meta = oci_inner(a, "io.kubernetes.cri-o.Metadata", &o->oom);
 
 	o->runtime = "cri-o";
-	o->is_sandbox = type && strcmp(type, "sandbox") == 0;
 	o->host_network = host && strcmp(host, "true") == 0;
-	oci_set(&o->sandbox_id, oci_get(a, "io.kubernetes.cri-o.SandboxID"));
-	oci_set(&o->name, oci_get(a, "io.kubernetes.cri-o.KubeName"));
-	oci_set(&o->namespace_, oci_get(a, "io.kubernetes.cri-o.Namespace"));
-	oci_set(&o->name, oci_get(labels, "io.kubernetes.pod.name"));
-	oci_set(&o->namespace_, oci_get(labels, "io.kubernetes.pod.namespace"));
-	oci_set(&o->uid, oci_get(labels, "io.kubernetes.pod.uid"));
+	resolve_json_fill(&o->sandbox_id, a, "io.kubernetes.cri-o.SandboxID", &o->oom);
+	resolve_json_fill(&o->name, a, "io.kubernetes.cri-o.KubeName", &o->oom);
+	resolve_json_fill(&o->namespace_, a, "io.kubernetes.cri-o.Namespace", &o->oom);
+	resolve_json_fill(&o->name, labels, "io.kubernetes.pod.name", &o->oom);
+	resolve_json_fill(&o->namespace_, labels, "io.kubernetes.pod.namespace", &o->oom);
+	resolve_json_fill(&o->uid, labels, "io.kubernetes.pod.uid", &o->oom);
 	if (o->is_sandbox) {
-		oci_set(&o->name, oci_get(meta, "name"));
-		oci_set(&o->namespace_, oci_get(meta, "namespace"));
-		oci_set(&o->uid, oci_get(meta, "uid"));
+		resolve_json_fill(&o->name, meta, "name", &o->oom);
+		resolve_json_fill(&o->namespace_, meta, "namespace", &o->oom);
+		resolve_json_fill(&o->uid, meta, "uid", &o->oom);
 	} else {
-		oci_set(&o->container, oci_get(labels, "io.kubernetes.container.name"));
-		oci_set(&o->container, oci_get(meta, "name"));
+		resolve_json_fill(&o->container, labels, "io.kubernetes.container.name", &o->oom);
+		resolve_json_fill(&o->container, meta, "name", &o->oom);
 	}
 	json_decref(labels);
 	json_decref(meta);
 }
 
-int resolve_oci_parse(const char *json, size_t len, const char *id, struct resolve_oci *ret)
+/* The network namespace: its path. Without an entry the container stays where the runtime is. */
+static void oci_network(const json_t *spaces, struct resolve_said *o)
 {
-	json_t *root = json_loadb(json, len, 0, NULL), *ns;
-	struct resolve_oci o = { .runtime = "" };
-	const json_t *a, *spaces;
-	bool own_network = false;
-	size_t i;
+	bool own = false;
 
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return -EBADMSG;
+	for (size_t i = 0; i < json_array_size(spaces); i++) {
+		const json_t *ns = json_array_get(spaces, i);
+		const char *type = resolve_json_text(ns, "type");
+
+		if (!type || strcmp(type, "network") != 0)
+			continue;
+		own = true;
+		resolve_json_fill(&o->netns, ns, "path", &o->oom);
 	}
-	a = json_object_get(root, "annotations");
-	if (oci_get(a, "io.kubernetes.cri.container-type")) {
+	if (json_is_array(spaces) && !own)
+		o->host_network = true;
+}
+
+int resolve_oci_parse(const char *json, size_t len, const char *id, struct resolve_said *ret)
+{
+	struct resolve_said o = { .running = true, .is_pod = true, .runtime = "" };
+	json_t *root = resolve_json_object(json, len, &o.oom);
+	const json_t *a = json_object_get(root, "annotations");
+	const char *cri = resolve_json_text(a, "io.kubernetes.cri.container-type");
+	const char *type = cri ? cri : resolve_json_text(a, "io.kubernetes.cri-o.ContainerType");
+
+	if (!type) {
+		json_decref(root);
+		return o.oom ? -ENOMEM : root ? -ENOMSG : -EBADMSG;
+	}
+	o.is_sandbox = strcmp(type, "sandbox") == 0;
+	if (cri)
 		oci_containerd(a, &o);
-	} else if (oci_get(a, "io.kubernetes.cri-o.ContainerType")) {
+	else
 		oci_crio(a, &o);
-	} else {
-		json_decref(root);
-		return -ENOMSG;
-	}
-	spaces = json_object_get(json_object_get(root, "linux"), "namespaces");
-	json_array_foreach(spaces, i, ns)
-	{
-		const char *type = oci_get(ns, "type");
-
-		if (type && strcmp(type, "network") == 0) {
-			own_network = true;
-			oci_set(&o.netns, oci_get(ns, "path"));
-		}
-	}
-	/* without an entry the container stays where the runtime is: on the host */
-	if (json_is_array(spaces) && !own_network)
-		o.host_network = true;
+	oci_network(json_object_get(json_object_get(root, "linux"), "namespaces"), &o);
+	resolve_copy(&o.id, id, strlen(id), &o.oom);
 	if (o.is_sandbox)
-		oci_set(&o.sandbox_id, id);
+		resolve_copy(&o.sandbox_id, id, strlen(id), &o.oom);
 	json_decref(root);
+	if (o.oom) { /* ENOMEM */
+		resolve_container_done(&o);
+		return -ENOMEM;
+	}
 	*ret = o;
 	return 0;
 }
 
-void resolve_oci_done(struct resolve_oci *o)
-{
-	free(o->sandbox_id);
-	free(o->namespace_);
-	free(o->name);
-	free(o->uid);
-	free(o->container);
-	free(o->netns);
-	*o = (struct resolve_oci){ .runtime = "" };
-}
-
-static pid_t oci_read_pid(int dir, const char *name)
+static pid_t oci_read_pid(struct resolve *r, int dir, const char *name)
 {
 	struct buf b;
 	long pid = 0;
 
 	buf_init(&b, 64);
-	if (resolve_fs_read_at(dir, name, &b) == 0)
+	if (resolve_noted(r, resolve_fs_read_at(dir, name, &b)) == 0)
 		pid = strtol(buf_str(&b), NULL, 10);
 	buf_done(&b);
 	return pid > 0 && pid < (1L << 30) ? (pid_t)pid : 0;
-}
-
-static void oci_join(struct resolve *r, const char *id, const struct resolve_oci *o, pid_t pid,
-		     const char *file)
-{
-	const char *sandbox = resolve_s(o->sandbox_id);
-	struct resolve_rec *rec = resolve_rec_by_id(r, sandbox);
-	struct resolve_container *c;
-	const struct resolve_proc *p;
-	uint32_t at;
-
-	if (!rec)
-		rec = resolve_rec_by_id(r, id);
-	/* a record that only a process's cgroup made knows its uid, not its sandbox */
-	if (!rec && o->uid && resolve_index_find(&r->by_uid, o->uid, &at) &&
-	    !r->recs[at].sandbox_id)
-		rec = &r->recs[at];
-	if (!rec)
-		rec = resolve_rec_new(r);
-	if (!rec)
-		return;
-	rec->is_pod = true;
-	if (!rec->sandbox_id && *sandbox) {
-		resolve_fill(r, &rec->sandbox_id, sandbox);
-		if (rec->sandbox_id &&
-		    !resolve_index_add(&r->by_id, rec->sandbox_id, (uint32_t)(rec - r->recs)))
-			r->oom = true;
-		c = rec->sandbox_id ? resolve_rec_has(rec, rec->sandbox_id) : NULL;
-		if (c)
-			c->sandbox = true;
-	}
-	if (o->name && !rec->name) {
-		free(rec->source);
-		rec->source = NULL;
-		resolve_fill(r, &rec->source, file);
-	}
-	resolve_fill(r, &rec->namespace_, o->namespace_);
-	resolve_fill(r, &rec->name, o->name);
-	if (o->uid)
-		resolve_rec_set_uid(r, rec, o->uid);
-	if (!rec->runtime)
-		resolve_fill(r, &rec->runtime, o->runtime);
-	if (o->host_network)
-		rec->host_network_said = true;
-	if (o->netns && !rec->netns_path) {
-		resolve_fill(r, &rec->netns_path, o->netns);
-		resolve_fill(r, &rec->netns_source, file);
-	}
-	c = resolve_rec_container(r, rec, id);
-	if (!c)
-		return;
-	c->sandbox = o->is_sandbox;
-	resolve_fill(r, &c->name, o->container);
-	if (!c->source)
-		resolve_fill(r, &c->source, file);
-	p = pid ? resolve_proc_find(r, pid) : NULL;
-	if (p && (!p->cg.id[0] || strcmp(p->cg.id, id) == 0)) {
-		c->pid = pid;
-	} else if (!c->pid && resolve_index_find(&r->proc_by_id, id, &at)) {
-		c->pid = r->procs[at].pid;
-	}
 }
 
 /*
@@ -229,28 +150,50 @@ static void oci_join(struct resolve *r, const char *id, const struct resolve_oci
 static void oci_bundle(struct resolve *r, const struct oci_root *root, int dir, const char *path,
 		       const char *id, const char *needle, struct buf *b)
 {
-	struct resolve_oci o;
+	struct resolve_said o;
 	char name[512];
 	char *file;
-	pid_t pid;
 
+	/* ids that files name may have any length */
 	if ((size_t)snprintf(name, sizeof(name), "%s/%sconfig.json", id, root->sub) >= sizeof(name))
 		return;
-	if (resolve_fs_read_at(dir, name, b) ||
-	    (needle && (!b->len || !memmem(b->data, b->len, needle, strlen(needle)))) ||
-	    resolve_oci_parse(buf_str(b), b->len, id, &o))
+	if (resolve_noted(r, resolve_fs_read_at(dir, name, b)) ||
+	    (needle && !strstr(buf_str(b), needle)) ||
+	    resolve_noted(r, resolve_oci_parse(buf_str(b), b->len, id, &o)))
 		return;
 	file = resolve_fmt(r, "%s/%s", path, name);
 	snprintf(name, sizeof(name), "%s/%s%s", id, root->sub, root->pid_file);
-	pid = oci_read_pid(dir, name);
+	o.pid = oci_read_pid(r, dir, name);
 	if (file)
-		oci_join(r, id, &o, pid, file);
+		resolve_container_join(r, &o, file, true);
 	free(file);
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 }
 
 typedef void oci_visit(struct resolve *r, const struct oci_root *root, DIR *d, const char *path,
 		       void *arg, struct buf *b);
+
+/* containerd's namespaces: each holds containers. */
+static void oci_namespaces(struct resolve *r, const struct oci_root *root, DIR *d, oci_visit *visit,
+			   void *arg, struct buf *b)
+{
+	char path[OCI_PATH_MAX];
+	const char *name;
+	unsigned n = 0;
+
+	while ((name = resolve_fs_next(d, &n))) {
+		int error = 0;
+		DIR *sub = resolve_fs_opendir_at(dirfd(d), name, &error);
+
+		snprintf(path, sizeof(path), "%s/%s", root->dir, name);
+		if (sub) {
+			visit(r, root, sub, path, arg, b);
+			closedir(sub);
+		} else {
+			resolve_deny(r, path, error);
+		}
+	}
+}
 
 /* Calls visit for each directory that holds containers. */
 static void oci_each_dir(struct resolve *r, oci_visit *visit, void *arg)
@@ -262,38 +205,15 @@ static void oci_each_dir(struct resolve *r, oci_visit *visit, void *arg)
 		const struct oci_root *root = &oci_roots[i];
 		int error = 0;
 		DIR *d = resolve_fs_opendir(&r->fs, root->dir, &error);
-		struct dirent *e;
 
 		if (!d) {
 			resolve_deny(r, root->dir, error);
 			continue;
 		}
-		if (!root->namespaces)
+		if (root->namespaces)
+			oci_namespaces(r, root, d, visit, arg, &b);
+		else
 			visit(r, root, d, root->dir, arg, &b);
-		for (unsigned n = 0;
-		     root->namespaces && n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-			char path[512];
-			int fd;
-			DIR *sub;
-
-			if (e->d_name[0] == '.' ||
-			    (size_t)snprintf(path, sizeof(path), "%s/%s", root->dir, e->d_name) >=
-				    sizeof(path))
-				continue;
-			fd = openat(dirfd(d), e->d_name,
-				    O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-			if (fd < 0) {
-				resolve_deny(r, path, errno);
-				continue;
-			}
-			sub = fdopendir(fd);
-			if (!sub) {
-				close(fd);
-				continue;
-			}
-			visit(r, root, sub, path, arg, &b);
-			closedir(sub);
-		}
 		closedir(d);
 	}
 	buf_done(&b);
@@ -302,17 +222,16 @@ static void oci_each_dir(struct resolve *r, oci_visit *visit, void *arg)
 static void oci_visit_all(struct resolve *r, const struct oci_root *root, DIR *d, const char *path,
 			  void *arg, struct buf *b)
 {
-	struct dirent *e;
+	const char *name;
+	unsigned n = 0;
 
 	(void)arg;
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-		const struct resolve_rec *rec = resolve_rec_by_id(r, e->d_name);
+	while ((name = resolve_fs_next(d, &n))) {
+		const struct resolve_rec *rec = resolve_rec_by_id(r, name);
 
 		/* only the container's name would be new: resolve_oci_scan_rec() gets it */
-		if (rec && rec->name && rec->ns.ino)
-			continue;
-		if (e->d_name[0] != '.')
-			oci_bundle(r, root, dirfd(d), path, e->d_name, NULL, b);
+		if (!rec || !rec->name || !rec->ns.ino)
+			oci_bundle(r, root, dirfd(d), path, name, NULL, b);
 	}
 }
 
@@ -330,8 +249,9 @@ static void oci_visit_rec(struct resolve *r, const struct oci_root *root, DIR *d
 		oci_bundle(r, root, dirfd(d), path, r->recs[at].sandbox_id, NULL, b);
 	/* the bundles found may add containers, which are then known already */
 	for (unsigned i = 0, n = r->recs[at].n_containers; i < n; i++) {
-		char *id = strdup(r->recs[at].containers[i].id);
+		char *id = NULL;
 
+		resolve_fill(r, &id, r->recs[at].containers[i].id);
 		if (id && strcmp(id, resolve_s(r->recs[at].sandbox_id)) != 0)
 			oci_bundle(r, root, dirfd(d), path, id, NULL, b);
 		free(id);
@@ -345,23 +265,24 @@ static void oci_visit_rec(struct resolve *r, const struct oci_root *root, DIR *d
 static void oci_visit_unknown(struct resolve *r, const struct oci_root *root, DIR *d,
 			      const char *path, void *arg, struct buf *b)
 {
-	struct dirent *e;
+	const char *name;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-		if (e->d_name[0] != '.' && !resolve_rec_by_id(r, e->d_name))
-			oci_bundle(r, root, dirfd(d), path, e->d_name, arg, b);
+	while ((name = resolve_fs_next(d, &n))) {
+		if (!resolve_rec_by_id(r, name))
+			oci_bundle(r, root, dirfd(d), path, name, arg, b);
 	}
 }
 
 static void oci_visit_prefix(struct resolve *r, const struct oci_root *root, DIR *d,
 			     const char *path, void *arg, struct buf *b)
 {
-	const char *prefix = arg;
-	struct dirent *e;
+	const char *prefix = arg, *name;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
-		if (e->d_name[0] != '.' && strncmp(e->d_name, prefix, strlen(prefix)) == 0)
-			oci_bundle(r, root, dirfd(d), path, e->d_name, NULL, b);
+	while ((name = resolve_fs_next(d, &n))) {
+		if (strncmp(name, prefix, strlen(prefix)) == 0)
+			oci_bundle(r, root, dirfd(d), path, name, NULL, b);
 	}
 }
 
@@ -373,7 +294,7 @@ void resolve_oci_scan_prefix(struct resolve *r, char *prefix)
 void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec)
 {
 	size_t at = (size_t)(rec - r->recs);
-	char *needle;
+	char *needle = NULL;
 
 	if (rec->bundles_read)
 		return;
@@ -382,8 +303,8 @@ void resolve_oci_scan_rec(struct resolve *r, struct resolve_rec *rec)
 	if (r->have_bundles)
 		return;
 	rec = &r->recs[at];
-	needle = rec->sandbox_id ? rec->sandbox_id : rec->uid;
-	needle = needle ? strdup(needle) : NULL;
+	resolve_fill(r, &needle, rec->sandbox_id);
+	resolve_fill(r, &needle, rec->uid);
 	if (needle)
 		oci_each_dir(r, oci_visit_unknown, needle);
 	free(needle);

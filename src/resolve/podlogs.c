@@ -8,33 +8,44 @@
  */
 #include "resolve_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PODLOGS_DIR "/var/log/pods"
 
-bool resolve_podlog_parse(const char *dir, struct resolve_log *ret)
+int resolve_podlog_parse(const char *dir, struct resolve_log *ret)
 {
 	const char *a = strchr(dir, '_');
 	const char *b = a ? strchr(a + 1, '_') : NULL;
+	struct resolve_log l = { .uid = NULL };
+	bool oom = false;
 
 	if (!b || strchr(b + 1, '_') || a == dir || b == a + 1 || !b[1])
-		return false;
-	ret->namespace_ = strndup(dir, (size_t)(a - dir));
-	ret->name = strndup(a + 1, (size_t)(b - a - 1));
-	ret->uid = strdup(b + 1);
-	if (ret->namespace_ && ret->name && ret->uid)
-		return true;
-	free(ret->namespace_);
-	free(ret->name);
-	free(ret->uid);
-	*ret = (struct resolve_log){ .uid = NULL };
-	return false;
+		return -EBADMSG;
+	resolve_copy(&l.namespace_, dir, (size_t)(a - dir), &oom);
+	resolve_copy(&l.name, a + 1, (size_t)(b - a - 1), &oom);
+	resolve_copy(&l.uid, b + 1, strlen(b + 1), &oom);
+	if (oom) { /* ENOMEM */
+		resolve_log_done(&l);
+		return -ENOMEM;
+	}
+	*ret = l;
+	return 0;
+}
+
+void resolve_log_done(struct resolve_log *l)
+{
+	free(l->namespace_);
+	free(l->name);
+	free(l->uid);
+	*l = (struct resolve_log){ .uid = NULL };
 }
 
 void resolve_podlogs_scan(struct resolve *r)
 {
-	struct dirent *e;
+	const char *name;
+	unsigned n = 0;
 	int error = 0;
 	DIR *d = resolve_fs_opendir(&r->fs, PODLOGS_DIR, &error);
 
@@ -42,20 +53,18 @@ void resolve_podlogs_scan(struct resolve *r)
 		resolve_deny(r, PODLOGS_DIR, error);
 		return;
 	}
-	for (unsigned n = 0; n < RESOLVE_ENTRIES_MAX && (e = readdir(d)); n++) {
+	while ((name = resolve_fs_next(d, &n))) {
 		struct resolve_log one, *slot;
 
-		if (!resolve_podlog_parse(e->d_name, &one))
+		if (resolve_noted(r, resolve_podlog_parse(name, &one)))
 			continue;
 		slot = grow(&r->logs, &r->n_logs, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 		if (slot) {
 			*slot = one;
-		} else {
-			free(one.namespace_);
-			free(one.name);
-			free(one.uid);
-			r->oom = true;
+			continue;
 		}
+		resolve_log_done(&one); /* ENOMEM */
+		r->oom = true; /* ENOMEM */
 	}
 	closedir(d);
 }

@@ -110,14 +110,13 @@ static bool proc_read(int dir, const char *pid, struct resolve_proc *p)
 
 void resolve_proc_scan(struct resolve *r)
 {
-	int fd = openat(r->fs.proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool sorted = true;
 	struct dirent *e;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int error = 0;
+	DIR *d = resolve_fs_opendir_at(r->fs.proc, ".", &error);
 
 	if (!d) {
-		if (fd >= 0)
-			close(fd);
+		resolve_deny(r, "/proc", error);
 		return;
 	}
 	while ((e = readdir(d))) {

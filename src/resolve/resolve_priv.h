@@ -5,7 +5,7 @@
  * Three layers, each below the next:
  *   readers   fs, rtnl, rtnl_parse, netns, cni, hostlocal, proc, cgroup, oci, docker, podlogs
  *             turn one source into plain structs and believe nothing;
- *   store     joins them into one record a sandbox (resolve_rec);
+ *   store     joins them into one record a sandbox (resolve_rec); container.c does a runtime's;
  *   resolve   picks records by POD form (pick.c), asks netlink and builds chains.
  *
  * Strings in records are heap or NULL ("not known"); resolve_s() makes them
@@ -72,6 +72,13 @@ void resolve_fs_done(struct resolve_fs *fs);
 /* Opens an absolute path of the node, symlinks resolved inside the root. -errno. */
 int resolve_fs_open(const struct resolve_fs *fs, const char *path, int flags);
 DIR *resolve_fs_opendir(const struct resolve_fs *fs, const char *path, int *ret_errno);
+/* The same below an open directory, as the system sees it. */
+DIR *resolve_fs_opendir_at(int dirfd, const char *name, int *ret_errno);
+/*
+ * The next name that does not begin with a dot; NULL at the end. *n counts what was looked at
+ * and begins at 0: a directory is read up to RESOLVE_ENTRIES_MAX names.
+ */
+const char *resolve_fs_next(DIR *d, unsigned *n);
 /* Reads a file below an open directory, or an absolute path. 0 or -errno. */
 int resolve_fs_read_at(int dirfd, const char *name, struct buf *b);
 int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b);
@@ -200,46 +207,45 @@ struct resolve_cni {
 	unsigned n_ips;
 	char *file; /* where it was read; set by the reader */
 	int64_t mtime;
+	bool oom; /* while it is read */
 };
 
 /*
  * One file of the result cache: "cniCacheV1" of libcni 0.8 and later, or the
- * bare result of 0.7 (file_name then says network, id and interface).
+ * bare result of 0.7 (file_name then says network, id and interface). -EBADMSG, -ENOMEM.
  */
 int resolve_cni_parse(const char *json, size_t len, const char *file_name, struct resolve_cni *ret);
 void resolve_cni_done(struct resolve_cni *c);
 
-/* ---------------------------------------------------------------------- oci */
+/* --------------------------------------------------------------- containers */
 
-struct resolve_oci {
-	char *sandbox_id; /* equal to the bundle's id for a sandbox */
+/* What a runtime's file says of one container. Strings are heap or NULL. */
+struct resolve_said {
+	char *id;
+	char *sandbox_id; /* equal to the id for a sandbox */
 	char *namespace_, *name, *uid, *container;
 	char *netns; /* path; NULL: none named */
 	const char *runtime;
-	bool is_sandbox;
-	bool host_network; /* no network namespace in the spec, or CRI-O says so */
-};
-
-/* config.json of an OCI bundle. -ENOMSG: not a Kubernetes container. */
-int resolve_oci_parse(const char *json, size_t len, const char *id, struct resolve_oci *ret);
-void resolve_oci_done(struct resolve_oci *o);
-
-/* ------------------------------------------------------------------- docker */
-
-struct resolve_docker {
-	char *id, *name, *namespace_, *uid, *container, *sandbox_id, *netns;
-	pid_t pid;
+	pid_t pid; /* 0: not said */
 	bool is_sandbox; /* the pause container, or a container of no pod */
 	bool is_pod;
 	bool running;
-	bool host_network;
+	bool host_network; /* said, or no network namespace is named */
+	bool oom; /* while it is read */
 };
 
-/* config.v2.json. */
-int resolve_docker_parse(const char *json, size_t len, struct resolve_docker *ret);
+void resolve_container_done(struct resolve_said *c);
+/* Takes it into the record of its sandbox, or, with may_add, a new one. file: where it was read. */
+void resolve_container_join(struct resolve *r, const struct resolve_said *c, const char *file,
+			    bool may_add);
+
+/* config.json of an OCI bundle. -EBADMSG; -ENOMSG: not a Kubernetes container; -ENOMEM. */
+int resolve_oci_parse(const char *json, size_t len, const char *id, struct resolve_said *ret);
+
+/* docker's config.v2.json. -EBADMSG, -ENOMEM. */
+int resolve_docker_parse(const char *json, size_t len, struct resolve_said *ret);
 /* "k8s_<container>_<pod>_<namespace>_<uid>_<attempt>", with or without the slash in front. */
-bool resolve_docker_name(const char *name, struct resolve_docker *ret);
-void resolve_docker_done(struct resolve_docker *d);
+bool resolve_docker_name(const char *name, struct resolve_said *ret);
 
 /* ------------------------------------------------------------------ podlogs */
 
@@ -247,8 +253,9 @@ struct resolve_log {
 	char *namespace_, *name, *uid;
 };
 
-/* "<namespace>_<name>_<uid>"; false when it is not that. */
-bool resolve_podlog_parse(const char *dir, struct resolve_log *ret);
+/* "<namespace>_<name>_<uid>"; -EBADMSG when it is not that, -ENOMEM. */
+int resolve_podlog_parse(const char *dir, struct resolve_log *ret);
+void resolve_log_done(struct resolve_log *l);
 
 /* ---------------------------------------------------------------- hostlocal */
 
@@ -257,8 +264,9 @@ struct resolve_lease {
 	char *id, *ifname, *file;
 };
 
-/* Content of a host-local address file: id, CRLF, interface. */
-bool resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret);
+/* Content of a host-local address file: id, CRLF, interface. -EBADMSG: no id; -ENOMEM. */
+int resolve_lease_parse(const char *text, size_t len, struct resolve_lease *ret);
+void resolve_lease_done(struct resolve_lease *l);
 
 /* -------------------------------------------------------------------- store */
 
@@ -323,14 +331,20 @@ struct resolve {
 	char denied[256]; /* the first source that a missing right kept shut */
 };
 
-/* Replaces *dst by a copy of src when src says something and *dst does not. */
+/* Replaces *dst by a copy of n bytes when there are some and *dst says nothing yet. */
+void resolve_copy(char **dst, const char *s, size_t n, bool *oom);
+/* The same with a string, or NULL. */
 void resolve_fill(struct resolve *r, char **dst, const char *src);
 __attribute__((format(printf, 2, 3))) char *resolve_fmt(struct resolve *r, const char *fmt, ...);
+/* A source could not be read; what that was for want of is noted: a right, or memory. */
 void resolve_deny(struct resolve *r, const char *path, int error);
+/* Notes -ENOMEM, and passes rc on: other failures are those of one file, which is left out. */
+int resolve_noted(struct resolve *r, int rc);
 
 struct resolve_rec *resolve_rec_new(struct resolve *r);
 struct resolve_rec *resolve_rec_by_id(struct resolve *r, const char *id);
 void resolve_rec_set_uid(struct resolve *r, struct resolve_rec *rec, const char *uid);
+void resolve_rec_set_sandbox(struct resolve *r, struct resolve_rec *rec, const char *id);
 struct resolve_container *resolve_rec_container(struct resolve *r, struct resolve_rec *rec,
 						const char *id);
 struct resolve_container *resolve_rec_has(struct resolve_rec *rec, const char *id);

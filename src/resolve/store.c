@@ -24,13 +24,19 @@
 #include <string.h>
 #include <unistd.h>
 
+void resolve_copy(char **dst, const char *s, size_t n, bool *oom)
+{
+	if (*dst || !n)
+		return;
+	*dst = strndup(s, n);
+	if (!*dst)
+		*oom = true; /* ENOMEM */
+}
+
 void resolve_fill(struct resolve *r, char **dst, const char *src)
 {
-	if (*dst || !src || !*src)
-		return;
-	*dst = strdup(src);
-	if (!*dst)
-		r->oom = true;
+	if (src)
+		resolve_copy(dst, src, strlen(src), &r->oom);
 }
 
 char *resolve_fmt(struct resolve *r, const char *fmt, ...)
@@ -51,8 +57,16 @@ char *resolve_fmt(struct resolve *r, const char *fmt, ...)
 
 void resolve_deny(struct resolve *r, const char *path, int error)
 {
+	(void)resolve_noted(r, -error);
 	if ((error == EACCES || error == EPERM) && !r->denied[0])
 		snprintf(r->denied, sizeof(r->denied), "%.200s", path);
+}
+
+int resolve_noted(struct resolve *r, int rc)
+{
+	if (rc == -ENOMEM)
+		r->oom = true;
+	return rc;
 }
 
 struct resolve_rec *resolve_rec_new(struct resolve *r)
@@ -90,6 +104,22 @@ void resolve_rec_set_uid(struct resolve *r, struct resolve_rec *rec, const char 
 		r->uid_twice = true;
 	else if (!resolve_index_add(&r->by_uid, rec->uid, (uint32_t)(rec - r->recs)))
 		r->oom = true;
+}
+
+void resolve_rec_set_sandbox(struct resolve *r, struct resolve_rec *rec, const char *id)
+{
+	struct resolve_container *c;
+
+	if (rec->sandbox_id)
+		return;
+	resolve_fill(r, &rec->sandbox_id, id);
+	if (!rec->sandbox_id)
+		return; /* ENOMEM, noted */
+	if (!resolve_index_add(&r->by_id, rec->sandbox_id, (uint32_t)(rec - r->recs)))
+		r->oom = true; /* ENOMEM */
+	c = resolve_rec_has(rec, rec->sandbox_id);
+	if (c)
+		c->sandbox = true;
 }
 
 struct resolve_container *resolve_rec_has(struct resolve_rec *rec, const char *id)
@@ -429,17 +459,11 @@ void resolve_store_done(struct resolve *r)
 	resolve_index_done(&r->proc_by_id);
 	free(r->procs);
 	free(r->procs_by_ns);
-	for (unsigned i = 0; i < r->n_logs; i++) {
-		free(r->logs[i].namespace_);
-		free(r->logs[i].name);
-		free(r->logs[i].uid);
-	}
+	for (unsigned i = 0; i < r->n_logs; i++)
+		resolve_log_done(&r->logs[i]);
 	free(r->logs);
-	for (unsigned i = 0; i < r->n_leases; i++) {
-		free(r->leases[i].id);
-		free(r->leases[i].ifname);
-		free(r->leases[i].file);
-	}
+	for (unsigned i = 0; i < r->n_leases; i++)
+		resolve_lease_done(&r->leases[i]);
 	free(r->leases);
 	free(r->subnet_env);
 	r->recs = NULL;

@@ -7,7 +7,7 @@
 # and all from it on do. Whatever n: no signal; exit status 0 only with the output that there is
 # when nothing fails, or with a word on stderr about what is missing; else a sentence there.
 # Left out is what aborts in the C library itself (nss_database.c's assertions). PODHOP_LONG (make check-full): every n; else every
-# 13th, beginning with another one for each command, and all of doctor's.
+# 13th, beginning with another one for each command, and all of doctor's and of the pods' files.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -37,6 +37,44 @@ node_files() { # DIR: what flannel, CNI and host-local leave on a node
 	echo '{"name":"cbr0","plugins":[{"type":"flannel","delegate":{"hairpinMode":true}}]}' \
 		>"$1/etc/cni/net.d/10-flannel.conflist"
 	printf '0123abcd\r\neth0' >"$1/var/lib/cni/networks/cbr0/10.244.1.7"
+}
+
+id1=$(printf '1%.0s' {1..64}) id2=$(printf '2%.0s' {1..64}) id3=$(printf '3%.0s' {1..64})
+pod_files() { # DIR: a pod of containerd, one of CRI-O and one of docker, whose cgroups say nothing
+	local task=$1/run/containerd/io.containerd.runtime.v2.task/k8s.io/$id1
+	local crio=$1/run/containers/storage/overlay-containers/$id2/userdata
+	local docker=$1/var/lib/docker/containers/$id3 pid
+	mkdir -p "$1/var/lib/cni/results" "$1/var/log/pods/shop_cart_55555555-0000-0000-0000-000000000000" \
+		"$task" "$crio" "$docker" "$1/var/lib/cni/networks/cbr0"
+	printf '%s\r\neth0' "$id2" >"$1/var/lib/cni/networks/cbr0/10.244.1.8"
+	cat >"$1/var/lib/cni/results/cbr0-$id1-eth0" <<-END
+		{"kind": "cniCacheV1", "containerId": "$id1", "ifName": "eth0", "networkName": "cbr0",
+		 "config": "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiYnJpZGdlIn1dfQ==",
+		 "cniArgs": [["K8S_POD_NAMESPACE", "default"], ["K8S_POD_NAME", "web"]], "result": {
+		 "cniVersion": "1.0.0", "interfaces": [{"name": "veth1"}, {"name": "eth0", "sandbox": "/x"}],
+		 "ips": [{"interface": 1, "address": "10.244.1.7/24"}]}}
+	END
+	cat >"$task/config.json" <<-END
+		{"annotations": {"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-name": "web",
+		 "io.kubernetes.cri.sandbox-namespace": "default", "io.kubernetes.cri.sandbox-uid": "44444444-0000"}}
+	END
+	cat >"$crio/config.json" <<-END
+		{"annotations": {"io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Metadata":
+		 "{\\"name\\": \\"cart\\", \\"namespace\\": \\"shop\\"}", "io.kubernetes.cri-o.Labels":
+		 "{\\"io.kubernetes.pod.uid\\": \\"55555555-0000-0000-0000-000000000000\\"}"},
+		 "linux": {"namespaces": [{"type": "network", "path": "/y"}]}}
+	END
+	cat >"$docker/config.v2.json" <<-END
+		{"ID": "$id3", "Name": "/k8s_POD_till_shop_66666666-0000_0", "State": {"Running": true, "Pid": 303},
+		 "NetworkSettings": {"SandboxKey": "/z"}}
+	END
+	echo '{"NetworkMode": "none"}' >"$docker/hostconfig.json"
+	echo 101 >"$task/init.pid" && echo 202 >"$crio/pidfile"
+	for pid in 1 101 202 303; do
+		mkdir -p "$1/proc/$pid/ns"
+		echo 0::/ >"$1/proc/$pid/cgroup"
+		: >"$1/proc/$pid/ns/net"
+	done
 }
 
 sweep() { # NAME COMMAND...
@@ -89,8 +127,10 @@ sweep 'report -b packets' "$podhop" report samples/service.pcapng -q --split -b 
 	-w "$tmp/ring.pcapng.gz"
 sweep 'verify' "$podhop" verify samples/loss.pcapng
 sweep 'list' "$podhop" list
-# Few allocations, and each is between a check and its verdict: all of them, always.
+# Few allocations, and each is between a fact and what is said of it: all of them, always.
 step=1
+pod_files "$tmp/pods"
+sweep 'list, pods of three runtimes' "$podhop" list --json --host-root "$tmp/pods"
 sweep 'doctor' "$podhop" doctor
 node_files "$tmp/root"
 sweep 'doctor, a node with all its files' "$podhop" doctor --host-root "$tmp/root"

@@ -54,7 +54,7 @@ static void one_cni(const char *json, size_t len, const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data, *nl;
-	struct resolve_docker d;
+	struct resolve_said d;
 	struct resolve_lease l;
 	struct resolve_log log;
 	char name[256];
@@ -73,20 +73,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		text = nl + 1;
 	}
 	one_cni(text, size, name);
-	if (resolve_lease_parse(text, size, &l)) {
+	if (resolve_lease_parse(text, size, &l) == 0) {
 		demand(l.id[0] != 0, "a lease has an id");
-		free(l.id);
-		free(l.ifname);
+		resolve_lease_done(&l);
 	}
 	if (resolve_docker_parse(text, size, &d) == 0) {
 		demand(d.id != NULL && d.pid >= 0, "a container has an id");
-		resolve_docker_done(&d);
+		resolve_container_done(&d);
 	}
-	if (resolve_podlog_parse(name, &log)) {
+	if (resolve_podlog_parse(name, &log) == 0) {
 		demand(log.namespace_[0] && log.name[0] && log.uid[0], "three parts");
-		free(log.namespace_);
-		free(log.name);
-		free(log.uid);
+		resolve_log_done(&log);
 	}
 	return 0;
 }

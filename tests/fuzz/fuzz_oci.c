@@ -23,13 +23,13 @@ static void demand(bool ok, const char *what)
 
 static void one_bundle(const char *text, size_t size)
 {
-	struct resolve_oci o;
+	struct resolve_said o;
 
 	if (resolve_oci_parse(text, size, "id", &o))
 		return;
 	demand(o.runtime && o.runtime[0], "has a runtime");
 	demand(!o.is_sandbox || o.sandbox_id, "a sandbox has an id");
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 }
 
 static void one_message(const uint8_t *data, size_t size)

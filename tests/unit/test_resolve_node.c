@@ -246,8 +246,8 @@ static void test_list(void **state)
 	assert_string_equal(c->pods[0].name, "db");
 	assert_string_equal(c->pods[0].interfaces[0].host_veth.name, "veth02");
 	assert_string_equal(c->pods[1].name, "gone");
-	assert_problem(&c->pods[1], "gone: /var/lib/cni/results/cbr0-" ID3 "-eth0 is left over, but "
-				    "its network namespace, its host veth veth99 and its processes "
+	assert_problem(&c->pods[1], "gone: /var/lib/cni/results/cbr0-" ID3 "-eth0 is left over, "
+				    "but its network namespace, its host veth veth99 and its processes "
 				    "do not exist any more");
 	assert_ips(&c->pods[1], "10.244.1.9", NULL);
 	assert_string_equal(c->pods[2].name, "web");
@@ -610,8 +610,8 @@ static void test_gone(void **state)
 	put_cni(t, ID3, "default", "gone", UID2, "10.244.1.9", "cni0", "/run/netns/gone");
 	assert_int_equal(resolve(t, "gone"), -ENOENT);
 	assert_int_equal(err.class, ERR_USAGE);
-	assert_says("pod default/gone is gone: /var/lib/cni/results/cbr0-" ID3 "-eth0 is left over, "
-		    "but its network namespace and its processes do not exist any more");
+	assert_says("pod default/gone is gone: /var/lib/cni/results/cbr0-" ID3 "-eth0 is left "
+		    "over, but its network namespace and its processes do not exist any more");
 	assert_ips(&c->pods[0], "10.244.1.9", NULL);
 }
 
@@ -727,8 +727,8 @@ static void test_elsewhere(void **state)
 		  "have no veth; capture on the node's devices, e.g. tcpdump -i eth0",
 		  EADDRNOTAVAIL },
 		{ "10.244.1.200",
-		  "no pod of this node has address 10.244.1.200, although it is in 10.244.1.0/24 of "
-		  "cni0: the pod is gone", ENOENT },
+		  "no pod of this node has address 10.244.1.200, although it is in 10.244.1.0/24 "
+		  "of cni0: the pod is gone", ENOENT },
 		{ "10.244.200.1", "10.244.200.1 is in the cluster's pod network", EREMOTE },
 		{ "8.8.8.8", "no pod of this node has address 8.8.8.8", ENOENT },
 		{ "veth:eth0", "eth0 is no veth: `podhop list`", EINVAL },

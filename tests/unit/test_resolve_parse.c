@@ -308,18 +308,17 @@ static void test_lease(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct resolve_lease l = { .id = NULL };
-		bool got = resolve_lease_parse(rows[i].text, strlen(rows[i].text), &l);
+		int rc = resolve_lease_parse(rows[i].text, strlen(rows[i].text), &l);
 
-		assert_int_equal(got, rows[i].id != NULL);
-		if (!got)
+		assert_int_equal(rc, rows[i].id ? 0 : -EBADMSG);
+		if (rc)
 			continue;
 		assert_string_equal(l.id, rows[i].id);
 		if (rows[i].ifname)
 			assert_string_equal(l.ifname, rows[i].ifname);
 		else
 			assert_null(l.ifname);
-		free(l.id);
-		free(l.ifname);
+		resolve_lease_done(&l);
 	}
 }
 
@@ -330,15 +329,13 @@ static void test_podlog(void **state)
 	struct resolve_log l;
 
 	(void)state;
-	assert_true(resolve_podlog_parse("kube-system_coredns-5d78c9869d-abcde_" UID1, &l));
+	assert_int_equal(resolve_podlog_parse("kube-system_coredns-5d78c9869d-abcde_" UID1, &l), 0);
 	assert_string_equal(l.namespace_, "kube-system");
 	assert_string_equal(l.name, "coredns-5d78c9869d-abcde");
 	assert_string_equal(l.uid, UID1);
-	free(l.namespace_);
-	free(l.name);
-	free(l.uid);
+	resolve_log_done(&l);
 	for (size_t i = 0; i < COUNT(bad); i++)
-		assert_false(resolve_podlog_parse(bad[i], &l));
+		assert_int_equal(resolve_podlog_parse(bad[i], &l), -EBADMSG);
 }
 
 /* -------------------------------------------------------------- oci, docker */
@@ -376,7 +373,7 @@ static void test_oci(void **state)
 	static const char *const none[] = {
 		"", "{", "[]", "{}", "{\"annotations\":{\"a\":\"b\"}}", "{\"annotations\":7}"
 	};
-	struct resolve_oci o;
+	struct resolve_said o;
 
 	(void)state;
 	assert_int_equal(resolve_oci_parse(sandbox, sizeof(sandbox) - 1, ID1, &o), 0);
@@ -388,14 +385,14 @@ static void test_oci(void **state)
 	assert_string_equal(o.uid, UID1);
 	assert_string_equal(o.netns, "/var/run/netns/cni-1");
 	assert_string_equal(o.runtime, "containerd");
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 
 	assert_int_equal(resolve_oci_parse(app, sizeof(app) - 1, ID2, &o), 0);
 	assert_false(o.is_sandbox);
 	assert_true(o.host_network);
 	assert_string_equal(o.container, "app");
 	assert_string_equal(o.sandbox_id, ID1);
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 
 	assert_int_equal(resolve_oci_parse(crio, sizeof(crio) - 1, ID2, &o), 0);
 	assert_string_equal(o.runtime, "cri-o");
@@ -403,7 +400,7 @@ static void test_oci(void **state)
 	assert_string_equal(o.name, "web");
 	assert_string_equal(o.uid, UID1);
 	assert_false(o.host_network);
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 
 	assert_int_equal(resolve_oci_parse(crio_sandbox, sizeof(crio_sandbox) - 1, ID2, &o), 0);
 	assert_true(o.is_sandbox && o.host_network);
@@ -411,7 +408,7 @@ static void test_oci(void **state)
 	assert_string_equal(o.name, "proxy");
 	assert_string_equal(o.namespace_, "kube-system");
 	assert_string_equal(o.uid, UID2);
-	resolve_oci_done(&o);
+	resolve_container_done(&o);
 
 	for (size_t i = 0; i < COUNT(none); i++)
 		assert_true(resolve_oci_parse(none[i], strlen(none[i]), ID1, &o) < 0);
@@ -444,7 +441,7 @@ static void test_docker(void **state)
 						 "x8s_a_b_c_d_0",
 						 "k8s__b_c_d_0",
 						 "registry" };
-	struct resolve_docker d;
+	struct resolve_said d;
 
 	(void)state;
 	assert_int_equal(resolve_docker_parse(pause, sizeof(pause) - 1, &d), 0);
@@ -454,7 +451,7 @@ static void test_docker(void **state)
 	assert_string_equal(d.namespace_, "default");
 	assert_string_equal(d.uid, UID1);
 	assert_string_equal(d.netns, "/var/run/docker/netns/0123456789ab");
-	resolve_docker_done(&d);
+	resolve_container_done(&d);
 
 	assert_int_equal(resolve_docker_parse(app, sizeof(app) - 1, &d), 0);
 	assert_true(!d.is_sandbox && d.is_pod && d.running);
@@ -462,16 +459,16 @@ static void test_docker(void **state)
 	assert_string_equal(d.name, "web");
 	assert_string_equal(d.uid, UID1);
 	assert_string_equal(d.sandbox_id, ID1);
-	resolve_docker_done(&d);
+	resolve_container_done(&d);
 
 	assert_int_equal(resolve_docker_parse(plain, sizeof(plain) - 1, &d), 0);
 	assert_true(d.is_sandbox && !d.is_pod && !d.running && d.host_network);
-	resolve_docker_done(&d);
+	resolve_container_done(&d);
 
 	for (size_t i = 0; i < COUNT(none); i++)
 		assert_int_equal(resolve_docker_parse(none[i], strlen(none[i]), &d), -EBADMSG);
 	for (size_t i = 0; i < COUNT(bad_names); i++) {
-		d = (struct resolve_docker){ .pid = 0 };
+		d = (struct resolve_said){ .pid = 0 };
 		assert_false(resolve_docker_name(bad_names[i], &d));
 	}
 }
