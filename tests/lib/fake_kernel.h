@@ -75,7 +75,8 @@ static inline void reply_fault(int error)
 static inline void reply_put(const void *bytes, size_t n)
 {
 	assert_true(n + 3 <= sizeof(reply.b) - reply.n);
-	memcpy(reply.b + reply.n, bytes, n);
+	if (n)
+		memcpy(reply.b + reply.n, bytes, n);
 	reply.n += n;
 	while (reply.n & 3)
 		reply.b[reply.n++] = 0;
@@ -98,8 +99,7 @@ static inline void reply_attr(int type, const void *value, size_t n)
 	struct nlattr a = { .nla_type = (uint16_t)type, .nla_len = (uint16_t)(sizeof(a) + n) };
 
 	reply_put(&a, sizeof(a));
-	if (n)
-		reply_put(value, n);
+	reply_put(value, n);
 }
 
 static inline void reply_u32(int type, uint32_t v)

@@ -247,8 +247,8 @@ static void test_list(void **state)
 	assert_string_equal(c->pods[0].interfaces[0].host_veth.name, "veth02");
 	assert_string_equal(c->pods[1].name, "gone");
 	assert_problem(&c->pods[1], "gone: /var/lib/cni/results/cbr0-" ID3 "-eth0 is left over, "
-				    "but its network namespace, its host veth veth99 and its processes "
-				    "do not exist any more");
+				    "but its network namespace, its host veth veth99 and its "
+				    "processes do not exist any more");
 	assert_ips(&c->pods[1], "10.244.1.9", NULL);
 	assert_string_equal(c->pods[2].name, "web");
 	assert_int_equal(c->n_evidence, 0);
