@@ -224,7 +224,7 @@ static void test_chain(void **state)
 static void test_forms(void **state)
 {
 	static const char *const forms[] = {
-		"web", "10.244.1.2", "fd00:1::2", "container:" ID1, "0123456789ab",
+		"web", "10.244.1.2", "fd00:1::2", ("container:" ID1), "0123456789ab",
 		"pid:100", "netns:/run/netns/web", "netns:/proc/100/ns/net", "veth:veth01",
 	};
 	struct root *t = *state;
