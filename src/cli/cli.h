@@ -120,7 +120,9 @@ struct options {
 	const char *and_pods[LIST_MAX];
 	unsigned n_and_pods;
 	const char *node, *host_root;
-	const char *user;		/* -Z */
+	const char *user;		/* -Z, and its numbers */
+	uid_t uid;
+	gid_t gid;
 	int64_t window_ns;
 	bool has_clock_offset;		/* --clock-offset */
 	int64_t clock_offset_ns;
@@ -163,12 +165,8 @@ int limit_to_reading(struct err *err);
 
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
-/*
- * A report's own file: opened before rights are given up, for the user alone and through no
- * symbolic link, and never over what is no report of podhop. What an earlier run left in it goes
- * only when this one has come so far.
- */
-FILE *report_file_open(const char *path, struct err *err);	/* caller closes; NULL */
+/* A report's own file. What an earlier run left in it goes only when this one has come so far. */
+FILE *report_file_open(const struct options *o, const char *path, struct err *err); /* or NULL */
 int report_file_cut(FILE *f, const char *path, struct err *err);	/* NULL is accepted */
 /* Writing over a file that is still to be read would lose what it holds: -EEXIST. */
 int check_not_input(const char *output, const char *input, struct err *err);
@@ -189,6 +187,21 @@ bool signals_stdin_ended(void);
 void signals_watch_stdin(void);
 #define SIGNALS_EOF_GRACE_S 20
 bool signals_take_status(void);		/* SIGUSR1 came since the last call */
+
+/* ---- outfile.c: the files that are written */
+/* Whether the n bytes at head, the file's first, begin what may be written over. */
+typedef bool outfile_is_ours(const uint8_t *head, size_t n);
+/*
+ * Opens path, made if need be, as it is, not cut: for reading too, but for a FIFO, whose reader
+ * is waited for. Mode 0600, the owner is the user of -Z if it is ours to give. Refused with a
+ * sentence, -errno: a symbolic link; what has bytes and is not ours (kind: "capture"); where
+ * everybody may make files, another user's. Caller closes.
+ */
+int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
+		 const char *kind, int *ret_fd, struct err *err);
+int outfile_cut(int fd, const char *path, struct err *err);	/* to nothing, if it is a file */
+/* Where the file of that name is, or would be; caller frees. NULL: no memory. */
+char *outfile_directory(const char *path);
 
 /* ---- disk.c: the floor of free space */
 struct disk {
@@ -248,8 +261,6 @@ bool output_may_end(const struct output *out);
 bool output_has_room(const struct output *out, int64_t time_ns, uint32_t waiting,
 		     size_t waiting_bytes);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
-/* where further files are made; caller frees */
-char *output_directory(const struct options *o);
 int output_frame(struct output *out, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err);
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */

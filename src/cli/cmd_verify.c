@@ -176,7 +176,7 @@ static int open_report(struct run *run, struct err *err)
 	for (unsigned i = 0; i < run->n_input; i++)
 		if (check_not_input(path, input_path(run->input[i]), err) < 0)
 			return -EEXIST;
-	run->json = report_file_open(path, err);
+	run->json = report_file_open(run->opt, path, err);
 	return run->json ? 0 : -EIO;
 }
 

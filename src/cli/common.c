@@ -26,8 +26,6 @@ static void put_safe(FILE *out, const char *s)
 	}
 }
 
-#define REPORT_HEAD_BYTES 1024 /* the page has its title there */
-
 int fail(const struct err *err)
 {
 	fputs("podhop: ", stderr);
@@ -45,7 +43,7 @@ int64_t clock_ns(clockid_t clock)
 }
 
 /* Does it begin as report_result_json(), its siblings and report_result_html() do? */
-static bool is_report(const char *head, size_t n)
+static bool is_report(const uint8_t *head, size_t n)
 {
 	static const char json[] = "{\n  \"schema\": \"podhop.", page[] = "<!DOCTYPE html>",
 			  title[] = "<title>podhop report</title>";
@@ -56,60 +54,24 @@ static bool is_report(const char *head, size_t n)
 	       memmem(head, n, title, sizeof(title) - 1);
 }
 
-/* fd is open for writing, and a FIFO must not be opened for both; so it is looked at apart. */
-static bool may_overwrite(int fd, const char *path)
+FILE *report_file_open(const struct options *o, const char *path, struct err *err)
 {
-	char head[REPORT_HEAD_BYTES];
-	struct stat st, again;
-	bool may = false;
-	int in;
+	FILE *f;
+	int fd;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-		return true;
-	in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (in < 0)
-		return false;
-	if (fstat(in, &again) == 0 && again.st_dev == st.st_dev && again.st_ino == st.st_ino) {
-		ssize_t n = read(in, head, sizeof(head));
-
-		may = n > 0 && is_report(head, (size_t)n);
-	}
-	close(in);
-	return may;
-}
-
-FILE *report_file_open(const char *path, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	FILE *f = NULL;
-
-	if (fd < 0 && errno == ELOOP) {
-		err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
+	if (outfile_open(o, path, is_report, "report of podhop", &fd, err) < 0)
 		return NULL;
-	}
-	if (fd >= 0 && !may_overwrite(fd, path)) {
-		err_set(err, EEXIST, "%s exists and is no report of podhop: it is not overwritten; "
-			"name another file, or remove this one", path);
-		close(fd);
-		return NULL;
-	}
-	if (fd >= 0)
-		f = fdopen(fd, "w");
+	f = fdopen(fd, "w");
 	if (!f) {
 		err_sys(err, errno, "open %s", path);
-		if (fd >= 0)
-			close(fd);
+		close(fd);
 	}
 	return f;
 }
 
 int report_file_cut(FILE *f, const char *path, struct err *err)
 {
-	struct stat st;
-
-	if (!f || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode))
-		return 0;
-	return ftruncate(fileno(f), 0) < 0 ? err_sys(err, errno, "truncate %s", path) : 0;
+	return f ? outfile_cut(fileno(f), path, err) : 0;
 }
 
 struct file_id file_id_of(const char *path)

@@ -167,7 +167,7 @@ static const struct option_row options[] = {
 	{ OPT_NO_PROMISC, "no-promiscuous-mode", NULL, 0, FOR(CAPTURE),
 	  "accepted: capture is never promiscuous" },
 	{ OPT_USER, "relinquish-privileges", "USER", 0, FOR(CAPTURE),
-	  "become USER once everything is open" },
+	  "become USER once everything is open; the files are USER's" },
 	{ OPT_QUIET, "quiet", NULL, 0, FOR_ALL, "no progress, no notices" },
 	{ OPT_VERBOSE, "verbose", NULL, 0, FOR_ALL & ~(FOR(VERIFY) | FOR(DOCTOR)),
 	  "say more; twice: debug" },

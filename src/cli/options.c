@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,21 @@ static int add_hop(struct options *o, const char *text, struct err *err)
 	o->hops[o->n_hops++] = (struct hop_option){
 		.text = text, .role = roles[word], .name = name, .file = file_id_of(name)
 	};
+	return 0;
+}
+
+/* Looked up at once: files of the run are to be that user's. */
+static int parse_user(const char *name, struct options *o, struct err *err)
+{
+	errno = 0;
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw)
+		return errno ? err_sys(err, errno, "-Z %s", name)
+			     : err_usage(err, ENOENT, "-Z %s: there is no such user", name);
+	o->user = name;
+	o->uid = pw->pw_uid;
+	o->gid = pw->pw_gid;
 	return 0;
 }
 
@@ -305,7 +321,7 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 		o->until_eof = true;
 		break;
 	case OPT_USER:
-		o->user = v;
+		rc = parse_user(v, o, err);
 		break;
 	case OPT_TABLE:
 		o->table = true;

@@ -16,7 +16,7 @@
  * output_time() tells how far time has come, and files follow each other in a quiet network too.
  *
  * All sets but the first are opened inside the sandbox: the kernel's name is read at
- * output_open() for that reason, and output_directory() says which directory must stay
+ * output_open() for that reason, and outfile_directory() says which directory must stay
  * writable.
  *
  * Frames come a look-ahead after they were captured, the kernel's drop counters at once.
@@ -47,7 +47,6 @@
 #define TEXT_MAX 16384u
 #define FILTER_MAX 49000u	/* with TEXT_MAX what one option's 65535 bytes hold */
 #define OS_MAX 160u
-#define HEAD_BYTES 512u		/* of a packed file: holds its first block's first bytes */
 #define PATH_MAX_BYTES 4096u
 #define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
 #define NS_PER_S 1000000000LL
@@ -101,47 +100,9 @@ struct output {
 	bool is_pipe;			/* or a terminal, or a device: no regular file */
 };
 
-/* Does the file start like a capture, or is it empty? Only such a file is overwritten. */
-static bool may_overwrite(int fd)
+static int open_path(const struct options *o, const char *path, int *ret_fd, struct err *err)
 {
-	uint8_t head[HEAD_BYTES];
-	ssize_t n = pread(fd, head, sizeof(head), 0);
-
-	return n == 0 || (n > 0 && pcapng_is_capture(head, (size_t)n));
-}
-
-static int open_path(const char *path, int *ret_fd, struct err *err)
-{
-	struct stat st;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
-
-	if (fd < 0 && errno == ENXIO) /* a FIFO without reader, or a socket */
-		return err_sys(err, ENXIO, "open %s", path);
-	if (fd < 0 && errno == ELOOP)
-		return err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
-	if (fd < 0)
-		return err_sys(err, errno, "open %s", path);
-	if (fstat(fd, &st) < 0) {
-		int rc = err_sys(err, errno, "%s", path);
-		close(fd);
-		return rc;
-	}
-	if (S_ISREG(st.st_mode) && !may_overwrite(fd)) {
-		close(fd);
-		return err_set(err, EEXIST, "%s exists and is no capture: it is not overwritten; "
-			       "name another file, or remove this one", path);
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-static int cut_file(int fd, const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || ftruncate(fd, 0) == 0)
-		return 0;
-	return err_sys(err, errno, "truncate %s", path);
+	return outfile_open(o, path, pcapng_is_capture, "capture", ret_fd, err);
 }
 
 bool output_makes_files(const struct options *o, bool hops_are_known)
@@ -154,7 +115,7 @@ int output_reserve(const struct options *o, int *ret_fd, struct err *err)
 	*ret_fd = -1;
 	if (o->naming != NAMING_ONE || strcmp(o->write, "-") == 0)
 		return 0;
-	return open_path(o->write, ret_fd, err);
+	return open_path(o, o->write, ret_fd, err);
 }
 
 struct name_list {
@@ -354,9 +315,9 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 			return err_sys(err, ENOMEM, "%s", path);
 		f->fd = o->reserved_fd;
 		o->reserved_fd = -1;
-		rc = f->fd < 0 ? open_path(path, &f->fd, err) : 0;
+		rc = f->fd < 0 ? open_path(o->opt, path, &f->fd, err) : 0;
 		if (!rc)
-			rc = cut_file(f->fd, path, err);
+			rc = outfile_cut(f->fd, path, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -748,16 +709,6 @@ void output_set_counters(struct output *o, output_counters *fn, void *arg)
 bool output_is_over(const struct output *o)
 {
 	return o->over;
-}
-
-char *output_directory(const struct options *opt)
-{
-	const char *slash = strrchr(opt->write, '/');
-
-	if (!slash)
-		return strdup(".");
-	return slash == opt->write ? strdup("/")
-				   : strndup(opt->write, (size_t)(slash - opt->write));
 }
 
 /* Frames leave a look-ahead late: those in front of the gap must not bear it. */

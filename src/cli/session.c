@@ -232,12 +232,12 @@ int session_open(struct session *s, struct err *err)
 	const struct options *o = s->opt;
 
 	if (o->report) {
-		s->json = report_file_open(o->report, err);
+		s->json = report_file_open(o, o->report, err);
 		if (!s->json)
 			return -EIO;
 	}
 	if (o->html) {
-		s->html = report_file_open(o->html, err);
+		s->html = report_file_open(o, o->html, err);
 		if (!s->html)
 			return -EIO;
 	}
@@ -257,7 +257,7 @@ int session_close_door(const struct options *o, bool live, struct sandbox_config
 	tzset(); /* reads the time zone's file, now or never */
 	report_prepare();
 	if (output_makes_files(o, live)) {
-		dir = output_directory(o);
+		dir = outfile_directory(o->write);
 		if (!dir)
 			return err_sys(err, ENOMEM, "-w %s", o->write);
 		door.write_dir = dir;

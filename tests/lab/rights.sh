@@ -67,6 +67,36 @@ status=$?
 is "doctor does what it can" "$((status == 0 || status == 3)) $(grep -c 'skipped$' "$dir/out")" '1 1'
 like "... and says what the rest needs" "$(as "$dir/podhop" doctor --host-root "$NODE1_ROOT" -v 2>&1)" 'CAP_NET_ADMIN|root|permission|Permission'
 
+# ---- another user (-Z) ----
+
+mkdir "$dir/home"
+chown nobody "$dir/home"
+start_as() { # CAPTURE-OPTIONS...: sets $pid
+	: >"$dir/z.err"
+	on node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -Z nobody "$@" \
+		>"$dir/z.out" 2>"$dir/z.err" </dev/null &
+	pid=$!
+	jobs_started+=("$pid")
+	wait_for "$dir/z.err" 'capturing on' "$pid"
+}
+start_as -w "$dir/home/z.pcapng" --report "$dir/home/z.json" --html "$dir/home/z.html" --json
+is "-Z: the user is changed, no group and no capability is left" \
+	"$(awk '/^(Uid|Gid|Groups|CapPrm|CapEff|CapBnd|CapAmb):/ { $1 = $1; print }' "/proc/$(podhop_pid "$pid")/status" | xargs)" \
+	"Uid: 65534 65534 65534 65534 Gid: 65534 65534 65534 65534 Groups: 65534 CapPrm: 0000000000000000 CapEff: 0000000000000000 CapBnd: 0000000000000000 CapAmb: 0000000000000000"
+kill -TERM "$(podhop_pid "$pid")"
+wait "$pid"
+is "... and the files are that user's" "$? $(stat -c '%U:%a' "$dir"/home/z.* | xargs)" '0 nobody:600 nobody:600 nobody:600'
+# More than fits into the ring's two files: the first one's turn comes again.
+start_as -C 1 -W 2 -w "$dir/home/ring.pcapng" -T json
+on web "$TOOLS/udpgen" -n 2000 -s 600 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+kill -TERM "$(podhop_pid "$pid")"
+wait "$pid"
+is "... also those that come again in a ring" "$? $(stat -c '%U:%a' "$dir"/home/ring.* | xargs)" '0 nobody:600 nobody:600'
+"$lab" exec node1 "$PODHOP" capture default/web --host-root "$NODE1_ROOT" -Z no-such-user \
+	-w "$dir/home/none.pcapng" >"$dir/out" 2>"$dir/err" </dev/null
+is "an unknown user is said before a file is made" "$? $(<"$dir/err") $(ls "$dir/home/none.pcapng" 2>/dev/null)" \
+	'2 podhop: -Z no-such-user: there is no such user '
+
 # ---- what a capture may not do, once it captures (as root, without -Z) ----
 
 shim=$BUILD/preload/deliberate.so

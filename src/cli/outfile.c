@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * outfile.c - opens the files that a run writes: captures, reports, pages.
+ *
+ * They show what pods send, so each is its owner's alone, and none is what a stranger put in its
+ * place: no symbolic link is followed, and where everybody may make files nobody else's file or
+ * FIFO is taken. The kernel would refuse the latter itself, where fs.protected_regular and
+ * fs.protected_fifos are switched on (Documentation/admin-guide/sysctl/fs.rst). Nor is anything
+ * written over that is not what it is to become.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD_BYTES 1024		/* a packed capture's first block, a page's title are in it */
+#define MODE_ALONE 0600
+#define MODE_BITS 07777u
+
+char *outfile_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return strdup(".");
+	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+/* Everybody's, or a group's in which each has its own files. */
+static bool is_shared(const struct stat *dir)
+{
+	return (dir->st_mode & S_IWOTH) || ((dir->st_mode & S_ISVTX) && (dir->st_mode & S_IWGRP));
+}
+
+static int refuse_strangers(const char *path, const struct stat *st, struct err *err)
+{
+	char *name;
+	struct stat dir;
+	int rc = 0;
+
+	if ((!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode)) || st->st_uid == geteuid())
+		return 0;
+	name = outfile_directory(path);
+	if (!name)
+		return err_sys(err, ENOMEM, "%s", path);
+	if (stat(name, &dir) < 0)
+		rc = err_sys(err, errno, "%s", name);
+	else if (is_shared(&dir) && st->st_uid != dir.st_uid)
+		rc = err_set(err, EACCES, "%s is another user's, in a directory where everybody "
+			     "may make files: name another file", path);
+	free(name);
+	return rc;
+}
+
+/* Ours alone; behind the door we are the user of -Z, and so are the files from before it. */
+static int take(const struct options *o, int fd, const char *path, const struct stat *st,
+		struct err *err)
+{
+	if (!S_ISREG(st->st_mode) || st->st_uid != geteuid())
+		return 0;
+	if ((st->st_mode & MODE_BITS) != MODE_ALONE && fchmod(fd, MODE_ALONE) < 0)
+		return err_sys(err, errno, "%s", path);
+	/* Who may not give files away may not become another user either, which is told then. */
+	if (o->user && o->uid != st->st_uid && fchown(fd, o->uid, o->gid) < 0 && errno != EPERM)
+		return err_sys(err, errno, "%s", path);
+	return 0;
+}
+
+static int judge(const struct options *o, int fd, const char *path, outfile_is_ours *is_ours,
+		 const char *kind, struct err *err)
+{
+	uint8_t head[HEAD_BYTES];
+	struct stat st;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, errno, "%s", path);
+	if (refuse_strangers(path, &st, err) < 0)
+		return -EACCES;
+	if (S_ISREG(st.st_mode) && st.st_size)
+		n = pread(fd, head, sizeof(head), 0);
+	if (n < 0 || (n > 0 && !is_ours(head, (size_t)n)))
+		return err_set(err, EEXIST, "%s exists and is no %s: it is not overwritten; "
+			       "name another file, or remove this one", path, kind);
+	return take(o, fd, path, &st, err);
+}
+
+int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
+		 const char *kind, int *ret_fd, struct err *err)
+{
+	int fd, access = O_RDWR;
+	struct stat st;
+
+	if (lstat(path, &st) == 0) {
+		/* Before the open, which waits for a FIFO's reader. */
+		if (refuse_strangers(path, &st, err) < 0)
+			return -EACCES;
+		/* Who can read a FIFO himself never hears that its reader went. */
+		if (S_ISFIFO(st.st_mode))
+			access = O_WRONLY;
+	}
+	fd = open(path, access | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, MODE_ALONE);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
+	if (fd < 0)
+		return err_sys(err, errno, "open %s", path);
+	int rc = judge(o, fd, path, is_ours, kind, err);
+
+	if (rc < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return rc;
+}
+
+int outfile_cut(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || ftruncate(fd, 0) == 0)
+		return 0;
+	return err_sys(err, errno, "truncate %s", path);
+}

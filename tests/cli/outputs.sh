@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# outputs.sh - whose the files are that podhop writes, and over what it writes none (TAP).
+# shellcheck disable=SC2012  # names that are made here
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C TZ=UTC
+podhop=$PWD/$BUILD/podhop
+[[ $BUILD != /* ]] || podhop=$BUILD/podhop
+sample=$PWD/samples/remote.pcapng
+tmp=$(mktemp -d /tmp/podhop-outputs.XXXXXX)
+trap 'rm -rf -- "$tmp"' EXIT
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+[[ -x $podhop ]] || { echo "Bail out! make first"; exit 1; }
+cd "$tmp" || exit 1
+
+report() { "$podhop" report "$sample" -q "$@" >/dev/null 2>err; }
+all=(-w a.pcapng --report a.json --html a.html)
+
+umask 0
+report "${all[@]}"
+is "files are their owner's alone" "$? $(stat -c %a a.pcapng a.json a.html | xargs)" '0 600 600 600'
+chmod 644 a.pcapng a.html
+chmod 666 a.json
+report "${all[@]}"
+is "also when they are written over" "$? $(stat -c %a a.pcapng a.json a.html | xargs)" '0 600 600 600'
+report -b packets:50 -w r.pcapng
+is "and the later ones of a rotation" "$? $(stat -c %a r_*.pcapng | sort | uniq -c | xargs)" '0 3 600'
+report -C 1 -w c.pcapng && chmod 644 c.pcapng && report -C 1 -w c.pcapng
+is "... over older ones" "$? $(stat -c %a c.pcapng)" '0 600'
+
+# A FIFO whose reader goes: an end, as with -w -.
+mkfifo fifo
+timeout -s KILL 20 "$podhop" report "$sample" "$sample" "$sample" "$sample" -q -w fifo >/dev/null 2>err &
+pid=$!
+head -c 100 fifo >/dev/null
+wait "$pid"
+is "a FIFO whose reader goes is a normal end" "$? $(<err)" '0 '
+timeout -s KILL 20 "$podhop" report "$sample" -q -w fifo >/dev/null 2>err &
+pid=$!
+cat fifo >through.pcapng
+wait "$pid"
+is "one that is read has everything" "$? $("$podhop" report through.pcapng --json | grep -c '"observations": 117,')" '0 1'
+
+if ((EUID != 0)); then
+	echo "ok $((++n)) - other users' files # SKIP root is needed"
+	echo "1..$n"
+	exit $failed
+fi
+
+# ---- a directory in which everybody may make files ----
+
+mkdir shared
+chmod 1777 shared
+chmod 755 .
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+nobody sh -c 'umask 0; cd shared && : >planted.pcapng && : >planted.json && mkfifo planted'
+for option in '-w shared/planted.pcapng' '--report shared/planted.json' '--html shared/planted.json' '-w shared/planted'; do
+	# shellcheck disable=SC2086  # two words
+	timeout -s KILL 20 "$podhop" report "$sample" -q $option >/dev/null 2>err
+	is "shared directory: nobody's file is not written (${option%% *})" \
+		"$? $(grep -c "is another user's, in a directory" err) $(find shared -type f -size +0 | wc -l)" '1 1 0'
+done
+report -b packets:50 -w shared/ring.pcapng
+is "... but our own" "$? $(ls shared/ring_*.pcapng | wc -l)" '0 3'
+chown nobody shared
+nobody sh -c ': >shared/owners.pcapng'
+report -w shared/owners.pcapng
+is "... and the directory's owner's, who could put any file there" "$? $([[ -s shared/owners.pcapng ]] && echo written)" '0 written'
+mkdir home
+chown nobody home
+nobody sh -c ': >home/mine.pcapng'
+report -w home/mine.pcapng
+is "elsewhere a file stays its owner's" "$? $(stat -c '%U' home/mine.pcapng)" '0 nobody'
+echo "1..$n"
+exit $failed
