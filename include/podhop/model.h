@@ -110,7 +110,12 @@ enum model_route_kind {
 	MODEL_ROUTE_VTEP,	/* remote pods, inside VXLAN */
 	MODEL_ROUTE_DIRECT,	/* plain on the underlay: host-gw, DirectRouting, outside */
 	MODEL_ROUTE_BLACKHOLE,	/* blackhole, unreachable, prohibit */
+	MODEL_ROUTE_COUNT,
 };
+
+const char *model_route_name(enum model_route_kind kind);	/* "vtep" */
+/* False when it is no kind: *ret_kind stays as it is. */
+bool model_route_parse(const char *name, enum model_route_kind *ret_kind);
 
 struct model_route {
 	struct prefix dst;

@@ -48,6 +48,16 @@ static const char *const model_layers[] = {
 };
 static_assert(COUNT_OF(model_layers) == MODEL_LAYER_COUNT, "a name a layer");
 
+static const char *const model_routes[] = {
+	[MODEL_ROUTE_UNKNOWN] = "unknown",
+	[MODEL_ROUTE_NODE] = "node",
+	[MODEL_ROUTE_LOCAL] = "local",
+	[MODEL_ROUTE_VTEP] = "vtep",
+	[MODEL_ROUTE_DIRECT] = "direct",
+	[MODEL_ROUTE_BLACKHOLE] = "blackhole",
+};
+static_assert(COUNT_OF(model_routes) == MODEL_ROUTE_COUNT, "a name a kind of route");
+
 /* "?" is for a value that is none of ours: a bug, but no reason to crash in a report. */
 static const char *model_pick(const char *const *names, size_t n, unsigned i)
 {
@@ -59,12 +69,21 @@ const char *model_role_name(enum model_role role)
 	return model_pick(model_roles, COUNT_OF(model_roles), role);
 }
 
+/* Which of n names it is; n: none of them. */
+static unsigned model_find(const char *const *names, unsigned n, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < n && strcmp(name, names[i]) != 0)
+		i++;
+	return i;
+}
+
 enum model_role model_role_parse(const char *name)
 {
-	for (unsigned i = MODEL_ROLE_NONE + 1; i < MODEL_ROLE_COUNT; i++)
-		if (strcmp(name, model_roles[i]) == 0)
-			return (enum model_role)i;
-	return MODEL_ROLE_NONE;
+	unsigned i = model_find(model_roles, COUNT_OF(model_roles), name);
+
+	return i < MODEL_ROLE_COUNT ? (enum model_role)i : MODEL_ROLE_NONE;
 }
 
 const char *model_direction_name(enum model_direction d)
@@ -80,6 +99,21 @@ const char *model_way_name(enum model_way w)
 const char *model_layer_name(enum model_layer layer)
 {
 	return model_pick(model_layers, COUNT_OF(model_layers), layer);
+}
+
+const char *model_route_name(enum model_route_kind kind)
+{
+	return model_pick(model_routes, COUNT_OF(model_routes), kind);
+}
+
+bool model_route_parse(const char *name, enum model_route_kind *ret_kind)
+{
+	unsigned i = model_find(model_routes, COUNT_OF(model_routes), name);
+
+	if (i == MODEL_ROUTE_COUNT)
+		return false;
+	*ret_kind = (enum model_route_kind)i;
+	return true;
 }
 
 const char *model_protocol_name(uint8_t ip_protocol)

@@ -25,17 +25,6 @@
 #define ROUTES_END " end"
 #define ENTRY_MAX (PREFIX_STR_MAX + ADDR_STR_MAX + 2) /* blank, prefix, =, address or kind */
 
-static const char *const kind_names[] = {
-	[MODEL_ROUTE_UNKNOWN] = "unknown",
-	[MODEL_ROUTE_NODE] = "node",
-	[MODEL_ROUTE_LOCAL] = "local",
-	[MODEL_ROUTE_VTEP] = "vtep",
-	[MODEL_ROUTE_DIRECT] = "direct",
-	[MODEL_ROUTE_BLACKHOLE] = "blackhole",
-};
-#define N_KINDS (sizeof(kind_names) / sizeof(kind_names[0]))
-_Static_assert(N_KINDS == MODEL_ROUTE_BLACKHOLE + 1, "a name for each kind");
-
 /* ------------------------------------------------------------------------- out */
 
 /* Appends to the last line, or to a new one, which begins with start. False: no room. */
@@ -84,7 +73,8 @@ void note_routes(const struct model_net *net, struct note_lines *ret)
 
 	ret->n = 0;
 	for (unsigned i = 0; i < net->n_routes && all; i++)
-		all = add_entry(ret, ROUTES, &net->routes[i].dst, kind_names[net->routes[i].kind]);
+		all = add_entry(ret, ROUTES, &net->routes[i].dst,
+				model_route_name(net->routes[i].kind));
 	if (!all || !add_text(ret, ROUTES, ROUTES_END))
 		ret->n = 0; /* in part they would mislead */
 }
@@ -120,13 +110,9 @@ static void add_remote(struct model_net *net, const struct prefix *pods, const c
 static void add_route(struct model_net *net, const struct prefix *dst, const char *value)
 {
 	struct model_route r = { .dst = *dst };
-	unsigned kind = 0;
 
-	while (kind < N_KINDS && strcmp(kind_names[kind], value) != 0)
-		kind++;
-	if (kind == N_KINDS)
+	if (!model_route_parse(value, &r.kind))
 		return;
-	r.kind = (enum model_route_kind)kind;
 	for (unsigned i = 0; i < net->n_routes; i++) {
 		if (!is_same(&net->routes[i].dst, dst))
 			continue;

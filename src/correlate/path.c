@@ -204,6 +204,7 @@ uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
 				need |= BIT(MODEL_ROLE_BRIDGE);
 			break;
 		case MODEL_ROUTE_UNKNOWN:
+		case MODEL_ROUTE_COUNT:
 			if (passes_node(c, p))
 				need |= BIT(MODEL_ROLE_BRIDGE);
 			/* Without a route as with a blackhole; where one may lead is not known. */

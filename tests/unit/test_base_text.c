@@ -112,6 +112,15 @@ static void test_names(void **state)
 	assert_int_equal(model_role_parse("none"), MODEL_ROLE_NONE);
 	assert_int_equal(model_role_parse("Veth"), MODEL_ROLE_NONE);
 	assert_int_equal(model_role_parse(""), MODEL_ROLE_NONE);
+	for (unsigned i = 0; i < MODEL_ROUTE_COUNT; i++) {
+		enum model_route_kind kind = MODEL_ROUTE_COUNT;
+
+		assert_true(model_route_parse(model_route_name((enum model_route_kind)i), &kind));
+		assert_int_equal(kind, i);
+		assert_false(model_route_parse("VTEP", &kind));
+		assert_int_equal(kind, i);
+	}
+	assert_string_equal(model_route_name(MODEL_ROUTE_VTEP), "vtep");
 	assert_string_equal(model_role_name(MODEL_ROLE_NONE), "none");
 	assert_string_equal(model_role_name(MODEL_ROLE_UNDERLAY), "underlay");
 	assert_string_equal(model_direction_name(MODEL_DIRECTION_INGRESS), "ingress");
