@@ -798,6 +798,17 @@ static inline bool packet_has_place(const struct correlate *c, const struct pack
 	return false;
 }
 
+/*
+ * p is open, was seen elsewhere and then at place, not long before o came there: what o shows first
+ * may be p's, and the other way.
+ */
+static inline bool packet_has_come_by(const struct correlate *c, const struct packet *p,
+				      const struct correlate_obs *o, uint16_t place)
+{
+	return packet_is_open(p) && packet_has_place(c, p, place) && p->s[0].place != place &&
+	       o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS;
+}
+
 /* Payloads agree as far as both hops captured them. */
 static inline bool packet_same_content(const struct packet *p, const struct correlate_obs *o)
 {

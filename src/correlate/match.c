@@ -124,9 +124,8 @@ static void tie_entered(struct correlate *c, const struct correlate_obs *o, uint
 	     k = c->packet[k].next, n++) {
 		const struct packet *p = &c->packet[k];
 
-		if (k != i && p->key == key && packet_is_open(p) && packet_same_content(p, o) &&
-		    packet_has_place(c, p, place) && p->s[0].place != place &&
-		    o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS)
+		if (k != i && p->key == key && packet_has_come_by(c, p, o, place) &&
+		    packet_same_content(p, o))
 			choice_tie(c, i, k);
 	}
 }

@@ -284,11 +284,10 @@ static bool has_passed(const struct correlate *c, uint32_t k, const struct corre
 	const uint32_t offset = p->start - o->seq;
 	const bool is_piece = offset < o->size && p->size <= o->size - offset;
 
-	return packet_is_open(p) && p->kind == KIND_TCP_DATA && p->sig == o->sig &&
+	return p->kind == KIND_TCP_DATA && p->sig == o->sig &&
 	       c->flow[p->flow].key == flow_key && seq - p->start < p->size &&
-	       packet_has_place(c, p, place) && p->s[0].place != place &&
 	       (is_piece || !p->s[0].whole) &&
-	       o->time_ns - p->s[0].first_ns <= LOOKALIKE_AGE_NS;
+	       packet_has_come_by(c, p, o, place);
 }
 
 /* A packet other than i that begins at seq, or a super-frame with these bytes. */
