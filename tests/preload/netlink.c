@@ -24,6 +24,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 #define FDS 1024
 #define SCRAP 65536
 
@@ -140,13 +142,7 @@ ssize_t recv(int fd, void *bytes, size_t size, int flags)
 	return n;
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void end(void)
 {
-	char text[32];
-	int n;
-
-	if (out_fd < 0)
-		return;
-	n = snprintf(text, sizeof(text), "%lu\n", count);
-	(void)!write(out_fd, text, (size_t)n);
+	tell(out_fd, count);
 }

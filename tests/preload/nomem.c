@@ -21,6 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 #define EARLY_BYTES 65536	/* dlsym() itself allocates before the real functions are known */
 
 static void *(*real_malloc)(size_t);
@@ -188,14 +190,8 @@ char *setlocale(int category, const char *locale)
 	return real(category, locale);
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void end(void)
 {
-	char text[32];
-	int n;
-
 	counting = 0;
-	if (out_fd < 0)
-		return;
-	n = snprintf(text, sizeof(text), "%lu\n", count);
-	(void)!write(out_fd, text, (size_t)n);
+	tell(out_fd, count);
 }

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 #define EVERY_US 500
 
 static volatile unsigned long count;
@@ -49,14 +51,7 @@ __attribute__((constructor)) static void begin(void)
 		abort();
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void end(void)
 {
-	char text[32];
-	int n;
-
-	if (out_fd < 0)
-		return;
-	n = snprintf(text, sizeof(text), "%lu\n", count);
-	while (write(out_fd, text, (size_t)n) < 0 && errno == EINTR)
-		;
+	tell(out_fd, count);
 }
