@@ -20,17 +20,10 @@ build=${BUILD:-build}
 [[ $build == /* ]] || build=$here/$build
 replay=$here/tests/tools/replay.py
 
-table=0 keep=''
-while getopts tk: opt; do
-	case $opt in
-	t) table=1 ;;
-	k) keep=$OPTARG ;;
-	*) exit 2 ;;
-	esac
-done
-shift $((OPTIND - 1))
-wanted=("$@")
-if ((!$# && !table)) && [[ -z $keep && -z ${PODHOP_LONG:-} ]]; then
+# shellcheck source=tests/lib/rows.sh
+source "$here/tests/lib/rows.sh"
+rows_options "$@"
+if ((!${#wanted[@]} && !table)) && [[ -z $keep && -z ${PODHOP_LONG:-} ]]; then
 	wanted=(on/{service-udp,node-pod-udp,service-local-udp,nodeport-udp,too-big}/v4
 		on/{pod-pod-udp,hairpin-udp,equal-udp}/v6 off/{service-tcp,hairpin-udp}/v4
 		direct/nodeport-far-udp/v4)
@@ -39,15 +32,6 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
-
-is_wanted() { # VARIANT/CASE/FAMILY
-	local w
-	((${#wanted[@]})) || return 0
-	for w in "${wanted[@]}"; do
-		[[ "$1/" == "$w/"* ]] && return 0
-	done
-	return 1
-}
 
 if [[ -z $keep ]]; then
 	[[ $EUID == 0 ]] || { echo "1..0 # SKIP needs root"; exit 0; }
@@ -78,7 +62,7 @@ for file in "$keep"/*.pcapng; do
 	case=${row#"$variant"-}
 	case=${case%-*}
 	[[ $row != *.again && $case != *-between-* ]] || continue # no pod: nothing is ever missing
-	is_wanted "$variant/$case/$family" || continue
+	rows_wanted "$variant" "$case" "$family" || continue
 	"$replay" "$build/podhop" "$file" "$work" >"$work/$row.out" 2>&1
 	status=$?
 	((++count))

@@ -25,17 +25,10 @@ tools=$build/tools
 podhop=$build/podhop
 lab=$here/samples/lab/lab
 
-table=0 keep=''
-while getopts tk: opt; do
-	case $opt in
-	t) table=1 ;;
-	k) keep=$OPTARG ;;
-	*) exit 2 ;;
-	esac
-done
-shift $((OPTIND - 1))
-wanted=("$@")
-if ((!$# && !table)) && [[ -z ${PODHOP_LONG:-} ]]; then
+# shellcheck source=tests/lib/rows.sh
+source "$here/tests/lib/rows.sh"
+rows_options "$@"
+if ((!${#wanted[@]} && !table)) && [[ -z ${PODHOP_LONG:-} ]]; then
 	wanted=(on/{pod-pod-udp,service-tcp,service-udp,outside-udp,too-big}/v6
 		on/{service-local-udp,hairpin-udp,outside-tcp,lb-udp,hostport-tcp,nodeport-far-udp}/v4
 		on/{node-local-dns,loss-tcp,one-way-direct,host-bound-tcp,udp-gso}/v4
@@ -63,15 +56,6 @@ mkdir -p "$out"
 count=0 failed=0
 
 say() { ((table)) || printf '%s\n' "$*"; }
-
-is_wanted() { # VARIANT CASE FAMILY
-	local w
-	((${#wanted[@]})) || return 0
-	for w in "${wanted[@]}"; do
-		[[ "$1/$2/$3/" == "$w/"* ]] && return 0
-	done
-	return 1
-}
 
 # wait_for FILE TEXT: at most 5 s
 wait_for() {
@@ -171,7 +155,7 @@ run() {
 	local name precision=- recall=- agrees=0 ambiguous incomplete lost edge
 	local traffic=0 dropped=0 verdict='' note='' in_cell='' window=''
 	shift 6
-	is_wanted "$variant" "$case" "$family" || return 0
+	rows_wanted "$variant" "$case" "$family" || return 0
 	make_lab
 	name=$out/$variant-$case-$family
 	[[ $options != --window* ]] || window=$options
