@@ -127,17 +127,15 @@ static bool pod_addrs(const struct model_net *net, struct addrs *ret)
 }
 
 /*
- * The node's addresses on the hops, to which masquerading rewrites. role NONE:
- * of all hops. Link-local ones are left out: what is routed does not get them.
+ * The node's addresses on all hops, to which masquerading rewrites. Link-local
+ * ones are left out: what is routed does not get them.
  */
-static void own_addrs(const struct model_net *net, enum model_role role, struct addrs *ret)
+static void own_addrs(const struct model_net *net, struct addrs *ret)
 {
 	*ret = (struct addrs){ .n = 0 };
 	for (unsigned i = 0; i < net->n_hops; i++) {
 		const struct model_hop *hop = &net->hops[i];
 
-		if (role && hop->role != role)
-			continue;
 		for (unsigned j = 0; j < hop->n_addrs; j++) {
 			if (!addr_is_link_local(&hop->addrs[j].addr))
 				addrs_add(ret, &hop->addrs[j].addr);
@@ -315,7 +313,7 @@ static void vtep_filter(const struct model_net *net, bool nat, struct buf *b)
 
 	if (!pod_addrs(net, &pods))
 		return;
-	own_addrs(net, MODEL_ROLE_NONE, &own);
+	own_addrs(net, &own);
 	if (nat && (!own.n || own.full))
 		return;
 	add_hosts(b, &pods);
@@ -383,7 +381,7 @@ static void underlay_filter(const struct model_net *net, const struct model_hop 
 
 	if (!pod_addrs(net, &pods))
 		return;
-	own_addrs(net, MODEL_ROLE_NONE, &own);
+	own_addrs(net, &own);
 	inner = pods;
 	if (nat) {
 		for (unsigned i = 0; i < own.n; i++)

@@ -12,6 +12,12 @@
  * first load between captured and wire length and says "not known". A load
  * behind the wire length is a true "no": on the whole frame the kernel would
  * answer the same. A "yes" needs no second look: no load has failed.
+ *
+ * Programs of `protochain` walk a packet's headers in a loop, and libpcap's
+ * own interpreter goes on for as long as the packet says: behind an
+ * authentication header its code (1.10) takes the header's length for its
+ * place, so that one of 20 bytes leads to itself for ever. Programs with a
+ * jump backwards are run here alone, and for no more than STEPS_MAX.
  */
 #include "capture_priv.h"
 #include "podhop/capture.h"
@@ -27,7 +33,20 @@
 struct capture_filter {
 	struct bpf_program program;
 	bool compiled, flow_only;
+	bool loops; /* it jumps backwards */
 };
+
+static bool jumps_back(const struct bpf_program *program)
+{
+	for (uint32_t i = 0; i < program->bf_len; i++) {
+		const struct bpf_insn *in = &program->bf_insns[i];
+
+		/* Only these jump so far that an offset can be negative. */
+		if (in->code == (BPF_JMP | BPF_JA) && in->k > INT32_MAX)
+			return true;
+	}
+	return false;
+}
 
 static struct capture_filter *new_filter(const char *expr, bool may_be_empty, struct err *err)
 {
@@ -70,6 +89,7 @@ static struct capture_filter *new_filter(const char *expr, bool may_be_empty, st
 		goto out;
 	}
 	f->compiled = true;
+	f->loops = jumps_back(&f->program);
 	f->flow_only = words.flow_only;
 	ok = true;
 out:
@@ -123,38 +143,45 @@ static bool load(struct packet *p, uint32_t base, uint32_t k, uint32_t size, uin
 	return true;
 }
 
-static uint32_t alu(uint16_t code, uint32_t a, uint32_t b, bool *ret_bad)
+/* False: a division by 0, which ends the program with "no". */
+static bool alu(uint16_t code, uint32_t *a, uint32_t b)
 {
 	switch (BPF_OP(code)) {
 	case BPF_ADD:
-		return a + b;
+		*a += b;
+		break;
 	case BPF_SUB:
-		return a - b;
+		*a -= b;
+		break;
 	case BPF_MUL:
-		return a * b;
+		*a *= b;
+		break;
 	case BPF_DIV:
 	case BPF_MOD:
-		if (!b) {
-			*ret_bad = true;
-			return 0;
-		}
-		return BPF_OP(code) == BPF_DIV ? a / b : a % b;
+		if (!b)
+			return false;
+		*a = BPF_OP(code) == BPF_DIV ? *a / b : *a % b;
+		break;
 	case BPF_OR:
-		return a | b;
+		*a |= b;
+		break;
 	case BPF_AND:
-		return a & b;
+		*a &= b;
+		break;
 	case BPF_XOR:
-		return a ^ b;
+		*a ^= b;
+		break;
 	case BPF_LSH:
-		return b < 32 ? a << b : 0;
+		*a = b < 32 ? *a << b : 0;
+		break;
 	case BPF_RSH:
-		return b < 32 ? a >> b : 0;
-	case BPF_NEG:
-		return 0u - a;
-	default:
-		*ret_bad = true;
-		return 0;
+		*a = b < 32 ? *a >> b : 0;
+		break;
+	default: /* BPF_NEG */
+		*a = 0u - *a;
+		break;
 	}
+	return true;
 }
 
 static bool jump_taken(uint16_t code, uint32_t a, uint32_t b)
@@ -172,11 +199,10 @@ static bool jump_taken(uint16_t code, uint32_t a, uint32_t b)
 }
 
 /*
- * Runs a program that libpcap compiled and returns what it returns. Jumps go
- * forwards, but for `protochain`, which walks the headers of the packet in a
- * loop: STEPS_MAX ends that one whatever the packet says.
+ * Runs a program that libpcap compiled: 1 yes, 0 no, -1 not known, because it wanted a byte that
+ * was on the wire and not captured, or did not come to its end in STEPS_MAX.
  */
-static uint32_t run(const struct bpf_program *program, struct packet *p)
+static int run(const struct bpf_program *program, struct packet *p)
 {
 	uint32_t a = 0, x = 0, mem[BPF_MEMWORDS] = { 0 };
 
@@ -186,7 +212,6 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 		uint32_t size = BPF_SIZE(in->code) == BPF_W   ? 4
 				: BPF_SIZE(in->code) == BPF_H ? 2
 							      : 1;
-		bool bad = false;
 
 		switch (BPF_CLASS(in->code)) {
 		case BPF_LD:
@@ -203,19 +228,17 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 				break;
 			case BPF_ABS:
 				if (!load(p, 0, in->k, size, reg))
-					return 0;
+					return p->cut ? -1 : 0;
 				break;
 			case BPF_IND:
 				if (!load(p, x, in->k, size, reg))
-					return 0;
+					return p->cut ? -1 : 0;
 				break;
-			case BPF_MSH: /* length of an IPv4 header */
+			default: /* BPF_MSH: length of an IPv4 header */
 				if (!load(p, 0, in->k, 1, &x))
-					return 0;
+					return p->cut ? -1 : 0;
 				x = (x & 0x0f) << 2;
 				break;
-			default:
-				return 0;
 			}
 			break;
 		case BPF_ST:
@@ -225,8 +248,7 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 			mem[in->k % BPF_MEMWORDS] = x;
 			break;
 		case BPF_ALU:
-			a = alu(in->code, a, BPF_SRC(in->code) == BPF_X ? x : in->k, &bad);
-			if (bad)
+			if (!alu(in->code, &a, BPF_SRC(in->code) == BPF_X ? x : in->k))
 				return 0;
 			break;
 		case BPF_JMP:
@@ -238,7 +260,7 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 				pc += in->jf;
 			break;
 		case BPF_RET:
-			return BPF_RVAL(in->code) == BPF_A ? a : in->k;
+			return in->k != 0;
 		default: /* BPF_MISC */
 			if (BPF_MISCOP(in->code) == BPF_TAX)
 				x = a;
@@ -247,7 +269,7 @@ static uint32_t run(const struct bpf_program *program, struct packet *p)
 			break;
 		}
 	}
-	return 0;
+	return -1;
 }
 
 int capture_filter_match(const struct capture_filter *f, const uint8_t *data, uint32_t caplen,
@@ -256,13 +278,13 @@ int capture_filter_match(const struct capture_filter *f, const uint8_t *data, ui
 	const struct pcap_pkthdr header = { .caplen = caplen, .len = len };
 	struct packet p = { .data = data, .caplen = caplen, .len = len };
 
-	if (pcap_offline_filter(&f->program, &header, data))
-		return 1;
-	if (caplen >= len)
-		return 0;
-	if (run(&f->program, &p))
-		return 1;
-	return p.cut ? -1 : 0;
+	if (!f->loops) {
+		if (pcap_offline_filter(&f->program, &header, data))
+			return 1;
+		if (caplen >= len)
+			return 0;
+	}
+	return run(&f->program, &p);
 }
 
 bool capture_filter_is_flow_only(const struct capture_filter *f)
