@@ -112,13 +112,25 @@ static void check_conntrack(struct doctor *d)
 	buf_done(&b);
 }
 
-const char *doctor_hook_name(uint32_t hook)
+const char *doctor_hook_name(uint8_t family, uint32_t hook)
 {
-	static const char *const names[] = {
-		"prerouting", "input", "forward", "output", "postrouting",
+	/* linux/netfilter.h, linux/netfilter_arp.h: each family counts its own, from 0 */
+	static const char *const ip[] = {
+		"prerouting", "input", "forward", "output", "postrouting", "ingress",
 	};
+	static const char *const arp[] = { "input", "output", "forward" };
+	static const char *const netdev[] = { "ingress", "egress" };
+	const char *const *names = ip;
+	size_t n = sizeof(ip) / sizeof(ip[0]);
 
-	return hook < sizeof(names) / sizeof(names[0]) ? names[hook] : "ingress";
+	if (family == NFPROTO_ARP) {
+		names = arp;
+		n = sizeof(arp) / sizeof(arp[0]);
+	} else if (family == NFPROTO_NETDEV) {
+		names = netdev;
+		n = sizeof(netdev) / sizeof(netdev[0]);
+	}
+	return hook < n ? names[hook] : "?";
 }
 
 const char *doctor_family_name(uint8_t family)
@@ -166,7 +178,8 @@ static void check_netfilter(struct doctor *d)
 			d, DOCTOR_WARN, "netfilter.policy",
 			doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table,
 				    c->chain),
-			doctor_text(d, "%s accepts what no rule names", doctor_hook_name(c->hook)),
+			doctor_text(d, "%s accepts what no rule names",
+				    doctor_hook_name(c->family, c->hook)),
 			"policy drop: each kind of packet needs a rule (docker sets FORWARD so)",
 			c->hook == NF_INET_FORWARD && strcmp(c->chain, "FORWARD") == 0
 				? doctor_text(d,

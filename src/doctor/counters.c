@@ -8,7 +8,7 @@
  * (/proc/net/snmp, netstat, snmp6), the receive backlog (softnet_stat),
  * connection tracking (/proc/net/stat/nf_conntrack), nftables rules that drop. All
  * are of the caller's network namespace but softnet, which is the machine's. Where they
- * are read: counters_read.c.
+ * are read: counters_parse.c.
  *
  * Counters are sorted by name, so that two readings are compared in one pass.
  */

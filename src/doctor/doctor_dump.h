@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * doctor_dump.h - netlink dumps, for the two files that make them.
+ * doctor_dump.h - netlink dumps, for the files that make and read them.
  *
  * Apart from doctor_priv.h, so that checks do not see libnl.
  */
@@ -22,7 +22,10 @@
 int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
 		int (*parse)(struct nlmsghdr *h, void *to), size_t size, void *ret_array,
 		unsigned *ret_n);
+/* What a message may lack, NULL then: the string, cut to size; out is left as it is. */
 void doctor_attr_str(struct nlattr *a, char *out, size_t size);
+/* The attributes up to max inside one, each NULL where it is not there or not whole. */
+void doctor_attr_nested(struct nlattr *a[], int max, struct nlattr *nest);
 
 /* A dump as a question, to be asked at once or ahead of time. */
 struct doctor_question {
@@ -50,9 +53,18 @@ struct doctor_slot {
 };
 struct doctor_slot doctor_table_slot(struct doctor_view *v, unsigned i);
 
-struct doctor_rule;
-/* Into a doctor_rule, when it is one that drops. */
+/*
+ * One message, whole (nlmsg_ok()), into a zeroed row of its kind: doctor_link, doctor_ifaddr,
+ * doctor_route, doctor_neigh, doctor_base_chain (when it is one), doctor_rule (when it drops).
+ * 0, or -EBADMSG: it does not count, and what the row holds means nothing. Host byte order.
+ */
+int doctor_nl_parse_link(struct nlmsghdr *h, void *to);
+int doctor_nl_parse_addr(struct nlmsghdr *h, void *to);
+int doctor_nl_parse_route(struct nlmsghdr *h, void *to);
+int doctor_nl_parse_neigh(struct nlmsghdr *h, void *to);
+int doctor_nl_parse_chain(struct nlmsghdr *h, void *to);
 int doctor_nl_parse_rule(struct nlmsghdr *h, void *to);
+struct doctor_rule;
 struct doctor_base_chain;
 /* Rules that drop, and base chains. -EPERM without CAP_NET_ADMIN. */
 int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,

@@ -3,7 +3,8 @@
  * doctor_priv.h - what the files of this module share.
  *
  * Three layers, each below the next:
- *   readers   doctor_nl (netlink), doctor_files (files, sysctls) fill a view;
+ *   readers   doctor_nl (netlink; messages: doctor_nl_parse), doctor_files (files, sysctls) fill
+ *             a view;
  *   checks    check_*.c look at a view only, so that a test can make one up;
  *   doctor    doctor.c runs readers, then checks.
  *
@@ -239,7 +240,8 @@ void doctor_judge(struct doctor *d, bool good, enum doctor_status otherwise, con
 		  const char *object, const char *expected, const char *found, const char *advice);
 
 const char *doctor_family_name(uint8_t family); /* NFPROTO_*: as nft writes it */
-const char *doctor_hook_name(uint32_t hook); /* NF_INET_* */
+/* NF_INET_* and the like, whose numbers each family has its own of: as nft writes it, "?" */
+const char *doctor_hook_name(uint8_t family, uint32_t hook);
 
 /* doctor_run() in two steps: a view is read, and checked. */
 int doctor_view_read(struct doctor_view *v, const struct doctor_config *config, struct err *err);

@@ -226,7 +226,7 @@ static void rule_words(const struct doctor_view *v, const struct doctor_rule *r,
 
 	snprintf(out, size, "rule %llu of nft chain %s %s %s%s%s%s", (unsigned long long)r->handle,
 		 doctor_family_name(r->family), r->table, r->chain, c ? " (" : "",
-		 c ? doctor_hook_name(c->hook) : "", c ? ")" : "");
+		 c ? doctor_hook_name(c->family, c->hook) : "", c ? ")" : "");
 }
 
 static int add_silent_rules(struct doctor_findings *to, const struct doctor_view *v)
@@ -264,7 +264,7 @@ static int add_silent_rules(struct doctor_findings *to, const struct doctor_view
 			continue;
 		snprintf(words, sizeof(words), "the policy of nft chain %s %s %s (%s)",
 			 doctor_family_name(c->family), c->table, c->chain,
-			 doctor_hook_name(c->hook));
+			 doctor_hook_name(c->family, c->hook));
 		snprintf(reason, sizeof(reason), "perhaps %s, which is drop", words);
 		snprintf(evidence, sizeof(evidence), "%s is drop: what no rule accepts ends there",
 			 words);
