@@ -469,6 +469,38 @@ static void test_merge_of_a_look_alike(void **state)
 }
 
 /*
+ * What is merged has parts among more look-alikes than one tie holds, so it waits for those that
+ * are still open, and is itself the oldest: a full table closes one that is younger.
+ */
+static void test_merge_of_too_many_look_alikes(void **state)
+{
+	enum { COPIES = 600, OTHERS = 20 };
+	struct bench *b = *state;
+	struct wire two = tcp_out(1000, 200), other = tcp_out(1000, 100);
+	int64_t at = 0;
+
+	two.src = REMOTE6;
+	two.dst = POD6;
+	b->cfg.packets_max = 2 * COPIES + OTHERS / 2;
+	bench_start(b);
+	for (unsigned i = 0; i < COPIES; i++)
+		for (unsigned k = 0; k < 2; k++)
+			see(b, VTEP, MODEL_WAY_IN, at += US, piece(two, 100 * k, 100));
+	for (unsigned k = 0; k < 2; k++)
+		see(b, BRIDGE, MODEL_WAY_OUT, at += US, piece(two, 100 * k, 100));
+	unsigned merged = see(b, VETH, MODEL_WAY_OUT, at += US, two), first_other = b->n;
+	for (unsigned i = 0; i < OTHERS; i++) {
+		other.sport = (uint16_t)(1024 + i);
+		see(b, VETH, MODEL_WAY_IN, at += US, other);
+	}
+	bench_end(b);
+	assert_int_not_equal(id_of(b, merged), 0);
+	for (unsigned i = first_other; i < b->n; i++)
+		assert_int_not_equal(id_of(b, i), 0);
+	assert_true(b->result.capture.closed_early > 0);
+}
+
+/*
  * The VTEP missed a merged packet, which was then lost, and shows the one that its sender sent
  * again: over IPv6 its segments may be those of either.
  */
@@ -1462,6 +1494,7 @@ int main(void)
 		T(test_segment_not_of_what_was_sent_on),
 		T(test_segment_of_a_small_super_frame),
 		T(test_merge), T(test_merge_of_a_look_alike), T(test_merge_of_the_resent),
+		T(test_merge_of_too_many_look_alikes),
 		T(test_merge_of_what_was_taken_for_its_equal),
 		T(test_merge_of_what_was_taken_for_its_equal_behind),
 		T(test_merge_of_what_was_seen_twice), T(test_segment_resent_with_entrance_missing),
