@@ -170,6 +170,8 @@ FILE *report_file_open(const struct options *o, const char *path, struct err *er
 int report_file_cut(FILE *f, const char *path, struct err *err);	/* NULL is accepted */
 /* Writing over a file that is still to be read would lose what it holds: -EEXIST. */
 int check_not_input(const char *output, const char *input, struct err *err);
+/* Another one each run, so that nobody can choose packets that all fall into one bucket. */
+int hash_seed(uint64_t *ret_seed, struct err *err);
 int64_t clock_ns(clockid_t clock);	/* of clocks that cannot fail: CLOCK_MONOTONIC, _REALTIME */
 /* Names are printed when they were asked for (--pods): a line is then wider than its addresses. */
 void style_init(struct report_style *style, const struct options *o, struct names *names,

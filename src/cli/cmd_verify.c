@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -320,12 +319,11 @@ static int start(struct run *run, struct err *err)
 		.shows_arg = run,
 	};
 	struct inputs *all[VERIFY_NODES_MAX];
-	uint64_t seed = 0;
 	uint32_t depth = UINT32_MAX;
+	uint64_t seed;
 
-	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)getpid();
+	if (hash_seed(&seed, err) < 0)
+		return -ENOSYS;
 	vc.hash_seed = seed;
 	for (unsigned k = 0; k < run->n_nodes; k++)
 		all[k] = run->node[k].inputs;

@@ -7,14 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "podhop/extcap.h"
+#include "podhop/hash.h"
 #include "podhop/sandbox.h"
 
 /* Names in a sentence come from files and devices: they must not steer the terminal. */
@@ -32,6 +36,25 @@ int fail(const struct err *err)
 	put_safe(stderr, err->text);
 	fputc('\n', stderr);
 	return err->class == ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int hash_seed(uint64_t *ret_seed, struct err *err)
+{
+	const void *from_exec = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+	uint64_t half[2];
+
+	if (getrandom(ret_seed, sizeof(*ret_seed), GRND_NONBLOCK) == (ssize_t)sizeof(*ret_seed))
+		return 0;
+	/*
+	 * Old kernels have no such call, and some containers' lists lack it. 16 bytes come with
+	 * each exec(2) all the same, see getauxval(3); the C library's canary is made of them too,
+	 * so they are mixed.
+	 */
+	if (!from_exec)
+		return err_sys(err, ENOSYS, "a random key for the tables");
+	memcpy(half, from_exec, sizeof(half));
+	*ret_seed = hash_mix(half[0], half[1], 0);
+	return 0;
 }
 
 int64_t clock_ns(clockid_t clock)

@@ -27,7 +27,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -306,11 +305,10 @@ int session_pipeline(struct session *s, bool live, int64_t sort_ns, struct err *
 {
 	const struct options *o = s->opt;
 	bool pipe = live && s->output && output_is_pipe(s->output);
-	uint64_t seed = 0;
+	uint64_t seed;
 
-	/* Seeded tables: nobody can choose packets that all fall into one bucket. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-		seed = (uint64_t)getpid();
+	if (hash_seed(&seed, err) < 0)
+		return -ENOSYS;
 	struct pipeline_config pc = {
 		.net = s->net,
 		.window_ns = o->window_ns,
