@@ -165,6 +165,99 @@ static void test_drops(void **state)
 	(void)state;
 }
 
+struct asked {
+	enum result_shown answer;
+	unsigned n, hop;
+	struct result_frames frames;
+};
+
+static enum result_shown on_asked(void *arg, unsigned node, unsigned hop,
+				  const struct result_frames *frames)
+{
+	struct asked *a = arg;
+
+	(void)node;
+	a->n++;
+	a->hop = hop;
+	a->frames = *frames;
+	return a->answer;
+}
+
+/* What a hop's capture was told to leave out is not lost there; who may know is asked. */
+static void test_filtered(void **state)
+{
+	static const struct {
+		enum bench_hop hop;
+		bool answers;
+		enum result_shown answer;
+		bool lost;
+		const char *reason;
+	} cases[] = {
+		{ BRIDGE, true, RESULT_HIDDEN, true, NULL },
+		{ VTEP, true, RESULT_SHOWN, true, NULL },
+		{ VTEP, true, RESULT_HIDDEN, false,
+		  "its capture there had a filter, which left it out" },
+		{ VTEP, true, RESULT_SHOWN_UNKNOWN, false,
+		  "its capture there had a filter, which may have left it out" },
+		{ VTEP, false, RESULT_SHOWN, false,
+		  "its capture there had a filter, which may have left it out" },
+		{ UNDERLAY, true, RESULT_HIDDEN, false,
+		  "its capture there had a filter, which left it out" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bench *b = bench_new();
+		struct asked asked = { .answer = cases[i].answer };
+
+		b->net.hops[cases[i].hop].filtered = true;
+		bench_start(b);
+		if (cases[i].answers)
+			correlate_shows(b->c, on_asked, &asked);
+		see(b, VETH, MODEL_WAY_IN, 0, udp(1, REMOTE));
+		see(b, BRIDGE, MODEL_WAY_IN, US, udp(1, REMOTE));
+		bench_end(b);
+		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		if (cases[i].reason)
+			assert_string_equal(b->packet[0].reason, cases[i].reason);
+		assert_int_equal(asked.n != 0, cases[i].answers && cases[i].hop != BRIDGE);
+		if (asked.n) {
+			assert_int_equal(asked.hop, cases[i].hop);
+			assert_int_equal(asked.frames.vxlan, cases[i].hop == UNDERLAY);
+			assert_int_equal(addr_is_none(&asked.frames.tuple.dst),
+					 cases[i].hop == UNDERLAY);
+		}
+		bench_free(b);
+	}
+	(void)state;
+}
+
+/* At the underlay it would have had the outer headers of the flow's others. */
+static void test_filtered_underlay(void **state)
+{
+	struct bench *b = *state;
+	struct asked asked = { .answer = RESULT_SHOWN };
+	char text[ADDR_STR_MAX];
+
+	b->net.hops[UNDERLAY].filtered = true;
+	bench_start(b);
+	correlate_shows(b->c, on_asked, &asked);
+	for (uint16_t id = 1; id <= 2; id++) {
+		see(b, VETH, MODEL_WAY_IN, id * MS, udp(id, REMOTE));
+		see(b, BRIDGE, MODEL_WAY_IN, id * MS + US, udp(id, REMOTE));
+		see(b, VTEP, MODEL_WAY_OUT, id * MS + 2 * US, udp(id, REMOTE));
+		if (id == 1)
+			see_vxlan(b, MODEL_WAY_OUT, MS + 3 * US, udp(id, REMOTE),
+				  (struct outer){ .id = 1 });
+	}
+	bench_end(b);
+	assert_true(b->packet[1].lost);
+	assert_true(asked.n);
+	assert_string_equal(addr_str(&asked.frames.tuple.src, text), NODE);
+	assert_string_equal(addr_str(&asked.frames.tuple.dst, text), NODE_FAR);
+	assert_int_equal(asked.frames.tuple.protocol, MODEL_PROTO_UDP);
+	assert_int_equal(asked.frames.tuple.dport, 8472);
+}
+
 /* A VTEP of the other family cannot excuse. */
 static void test_drops_of_other_family(void **state)
 {
@@ -397,8 +490,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_stops), T(test_no_route), T(test_gap_is_not_lost), T(test_drops),
-		T(test_drops_of_other_family), T(test_edges), T(test_table_full),
-		T(test_table_full_of_look_alikes),
+		T(test_filtered), T(test_filtered_underlay), T(test_drops_of_other_family),
+		T(test_edges), T(test_table_full), T(test_table_full_of_look_alikes),
 		T(test_table_full_of_whole), T(test_count), T(test_foreign), T(test_too_big),
 		T(test_node_local_dns), T(test_asked_at_both_veths), T(test_late_frame),
 	};
