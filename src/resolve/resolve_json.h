@@ -7,6 +7,7 @@
 #ifndef RESOLVE_JSON_H
 #define RESOLVE_JSON_H
 
+#include <errno.h>
 #include <jansson.h>
 
 #include "resolve_priv.h"
@@ -14,12 +15,13 @@
 /* The document, when it is an object; NULL otherwise. The caller frees it with json_decref(). */
 static inline json_t *resolve_json_object(const char *text, size_t len, bool *oom)
 {
-	json_error_t e;
-	json_t *root = json_loadb(text, len, 0, &e);
+	json_t *root;
 
-	/* jansson says what is wrong with a text, but seldom that there was no memory for it */
-	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory)) /* ENOMEM */
-		*oom = true; /* ENOMEM */
+	/* jansson calls a string for which there is no memory an invalid token */
+	errno = 0;
+	root = json_loadb(text, len, 0, NULL);
+	if (!root && errno == ENOMEM) /* malloc() said so */
+		*oom = true;
 	if (json_is_object(root))
 		return root;
 	json_decref(root);

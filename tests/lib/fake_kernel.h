@@ -18,7 +18,6 @@
 #include <linux/magic.h>
 #include <linux/netlink.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,10 +28,10 @@
 #define KERNEL_FDS 256
 #define KERNEL_QUEUE 1024
 #define KERNEL_MESSAGE 16384
+#define KERNEL_BYTES (1u << 20) /* of all messages queued: a test's allocations may fail */
 
 struct kernel_message {
-	uint8_t *bytes;
-	size_t len;
+	size_t at, len; /* in kernel.bytes */
 	int error; /* of the call that would receive it; 0: none */
 };
 
@@ -44,6 +43,8 @@ static struct {
 	bool is_netlink[KERNEL_FDS];
 	struct kernel_message queue[KERNEL_QUEUE];
 	unsigned head, tail;
+	size_t used;
+	uint8_t bytes[KERNEL_BYTES];
 	uint32_t seq, port; /* of the question that is answered */
 } kernel;
 
@@ -55,15 +56,15 @@ static struct {
 
 static inline void kernel_queue(const void *bytes, size_t len, int error)
 {
-	struct kernel_message *m = &kernel.queue[kernel.tail++ % KERNEL_QUEUE];
-
-	assert_true(kernel.tail - kernel.head <= KERNEL_QUEUE);
-	m->bytes = malloc(len + 1);
-	assert_non_null(m->bytes);
+	if (kernel.head == kernel.tail)
+		kernel.used = 0;
+	assert_true(kernel.tail - kernel.head < KERNEL_QUEUE);
+	assert_true(len <= KERNEL_BYTES - kernel.used);
+	kernel.queue[kernel.tail++ % KERNEL_QUEUE] =
+		(struct kernel_message){ .at = kernel.used, .len = len, .error = error };
 	if (len)
-		memcpy(m->bytes, bytes, len);
-	m->len = len;
-	m->error = error;
+		memcpy(kernel.bytes + kernel.used, bytes, len);
+	kernel.used += len;
 }
 
 /* The receiving call fails once with that errno. */
@@ -151,8 +152,6 @@ static inline void reply_done(int flags, int error)
 
 static inline void kernel_reset(void)
 {
-	for (; kernel.head != kernel.tail; kernel.head++)
-		free(kernel.queue[kernel.head % KERNEL_QUEUE].bytes);
 	memset(&kernel, 0, sizeof(kernel));
 }
 
@@ -267,16 +266,14 @@ ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 		return kernel_fails(EAGAIN);
 	n = q->len < m->msg_iov[0].iov_len ? q->len : m->msg_iov[0].iov_len;
 	if (n)
-		memcpy(m->msg_iov[0].iov_base, q->bytes, n);
+		memcpy(m->msg_iov[0].iov_base, kernel.bytes + q->at, n);
 	memcpy(m->msg_name, &from, sizeof(from));
 	m->msg_namelen = sizeof(from);
 	m->msg_controllen = 0;
 	m->msg_flags = n < q->len ? MSG_TRUNC : 0;
 	errno = q->error;
-	if (!(flags & MSG_PEEK) || q->error) {
-		free(q->bytes);
+	if (!(flags & MSG_PEEK) || q->error)
 		kernel.head++;
-	}
 	if (errno)
 		return -1;
 	return (ssize_t)(flags & MSG_TRUNC ? q->len : n);
