@@ -36,13 +36,26 @@ static int add(struct names *n, const json_t *item, bool with_ns, const char *ad
 				text_of(meta, "name"), rank, err);
 }
 
+/* The same with each element of an array: its member of that key, or, with NULL, itself. */
+static int add_all(struct names *n, const json_t *item, bool with_ns, const json_t *array,
+		   const char *key, enum names_rank rank, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < json_array_size(array) && !rc; i++) {
+		const json_t *v = json_array_get(array, i);
+
+		rc = add(n, item, with_ns, key ? text_of(v, key) : json_string_value(v), rank, err);
+	}
+	return rc;
+}
+
 static int take_pod(struct names *n, const json_t *pod, struct err *err)
 {
 	const json_t *status = json_object_get(pod, "status");
-	const json_t *spec = json_object_get(pod, "spec"), *ip;
+	const json_t *spec = json_object_get(pod, "spec");
 	const char *phase = text_of(status, "phase");
 	enum names_rank rank = NAMES_RANK_POD;
-	size_t i;
 	int rc;
 
 	/* Its addresses are the node's. */
@@ -51,29 +64,27 @@ static int take_pod(struct names *n, const json_t *pod, struct err *err)
 	if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
 		rank = NAMES_RANK_FORMER;
 	rc = add(n, pod, true, text_of(status, "podIP"), rank, err);
-	json_array_foreach(json_object_get(status, "podIPs"), i, ip)
-		if (!rc)
-			rc = add(n, pod, true, text_of(ip, "ip"), rank, err);
-	return rc;
+	return rc ? rc : add_all(n, pod, true, json_object_get(status, "podIPs"), "ip", rank, err);
 }
 
 static int take_service(struct names *n, const json_t *service, struct err *err)
 {
-	const json_t *spec = json_object_get(service, "spec"), *v;
+	const json_t *spec = json_object_get(service, "spec");
 	const json_t *balancer =
 		json_object_get(json_object_get(service, "status"), "loadBalancer");
-	size_t i;
+	const struct {
+		const json_t *array;
+		const char *key;
+	} lists[] = {
+		{ json_object_get(spec, "clusterIPs"), NULL },
+		{ json_object_get(spec, "externalIPs"), NULL },
+		{ json_object_get(balancer, "ingress"), "ip" },
+	};
 	int rc = add(n, service, true, text_of(spec, "clusterIP"), NAMES_RANK_SERVICE, err);
 
-	json_array_foreach(json_object_get(spec, "clusterIPs"), i, v)
-		if (!rc)
-			rc = add(n, service, true, json_string_value(v), NAMES_RANK_SERVICE, err);
-	json_array_foreach(json_object_get(spec, "externalIPs"), i, v)
-		if (!rc)
-			rc = add(n, service, true, json_string_value(v), NAMES_RANK_SERVICE, err);
-	json_array_foreach(json_object_get(balancer, "ingress"), i, v)
-		if (!rc)
-			rc = add(n, service, true, text_of(v, "ip"), NAMES_RANK_SERVICE, err);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && !rc; i++)
+		rc = add_all(n, service, true, lists[i].array, lists[i].key, NAMES_RANK_SERVICE,
+			     err);
 	return rc;
 }
 
@@ -96,17 +107,16 @@ static int take_subnet(struct names *n, const json_t *node, const char *cidr, st
 
 static int take_node(struct names *n, const json_t *node, struct err *err)
 {
-	const json_t *spec = json_object_get(node, "spec"), *v;
-	size_t i;
+	const json_t *spec = json_object_get(node, "spec");
+	const json_t *subnets = json_object_get(spec, "podCIDRs");
 	int rc = take_subnet(n, node, text_of(spec, "podCIDR"), err);
 
-	json_array_foreach(json_object_get(spec, "podCIDRs"), i, v)
-		if (!rc)
-			rc = take_subnet(n, node, json_string_value(v), err);
-	json_array_foreach(json_object_get(json_object_get(node, "status"), "addresses"), i, v)
-		if (!rc)
-			rc = add(n, node, false, text_of(v, "address"), NAMES_RANK_NODE, err);
-	return rc;
+	for (size_t i = 0; i < json_array_size(subnets) && !rc; i++)
+		rc = take_subnet(n, node, json_string_value(json_array_get(subnets, i)), err);
+	return rc ? rc
+		  : add_all(n, node, false,
+			    json_object_get(json_object_get(node, "status"), "addresses"),
+			    "address", NAMES_RANK_NODE, err);
 }
 
 /*
@@ -117,9 +127,9 @@ static int take(struct names *n, const json_t *v, const char *kind, unsigned dep
 		struct err *err)
 {
 	const char *own = text_of(v, "kind");
-	const json_t *items = json_object_get(v, "items"), *item;
+	const json_t *items = json_object_get(v, "items");
 	char item_kind[32] = "";
-	size_t i, len;
+	size_t len;
 	int rc = 0;
 
 	if (*own)
@@ -130,12 +140,9 @@ static int take(struct names *n, const json_t *v, const char *kind, unsigned dep
 		len -= strlen("List");
 		if (len < sizeof(item_kind))
 			memcpy(item_kind, kind, len);
-		json_array_foreach(items, i, item) {
-			rc = take(n, item, item_kind, depth + 1, err);
-			if (rc < 0)
-				return rc;
-		}
-		return 1;
+		for (size_t i = 0; i < json_array_size(items) && rc >= 0; i++)
+			rc = take(n, json_array_get(items, i), item_kind, depth + 1, err);
+		return rc < 0 ? rc : 1;
 	}
 	if (strcmp(kind, "Pod") == 0)
 		rc = take_pod(n, v, err);
@@ -175,9 +182,7 @@ int names_parse(struct names *n, const char *text, size_t len, struct err *err)
 		if (rc < 0)
 			return rc;
 		any = any || rc > 0;
-		/* Position: bytes read, so far as a whole document needed. */
-		if (je.position <= 0)
-			break;
+		/* Position: bytes read, so far as a whole document needed; two at least. */
 		at += (size_t)je.position;
 	}
 	if (!any)

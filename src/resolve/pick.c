@@ -536,8 +536,10 @@ static int pick_netns(struct resolve *r, const char *pod, struct resolve_rec **r
 	char named[300];
 	int fd, rc;
 
+	if (!*path)
+		return err_usage(err, -EINVAL, "netns: takes a path, or a name of `ip netns`");
 	/* `ip netns` speaks of names */
-	if (*path && !strchr(path, '/')) {
+	if (!strchr(path, '/')) {
 		snprintf(named, sizeof(named), "/var/run/netns/%.255s", path);
 		path = named;
 	}

@@ -52,7 +52,7 @@ static struct {
 static struct {
 	_Alignas(struct nlmsghdr) uint8_t b[KERNEL_MESSAGE];
 	size_t n;
-} reply;
+} kernel_reply;
 
 static inline void kernel_queue(const void *bytes, size_t len, int error)
 {
@@ -75,12 +75,12 @@ static inline void reply_fault(int error)
 
 static inline void reply_put(const void *bytes, size_t n)
 {
-	assert_true(n + 3 <= sizeof(reply.b) - reply.n);
+	assert_true(n + 3 <= sizeof(kernel_reply.b) - kernel_reply.n);
 	if (n)
-		memcpy(reply.b + reply.n, bytes, n);
-	reply.n += n;
-	while (reply.n & 3)
-		reply.b[reply.n++] = 0;
+		memcpy(kernel_reply.b + kernel_reply.n, bytes, n);
+	kernel_reply.n += n;
+	while (kernel_reply.n & 3)
+		kernel_reply.b[kernel_reply.n++] = 0;
 }
 
 static inline void reply_begin(int type, int flags, const void *header, size_t n)
@@ -90,7 +90,7 @@ static inline void reply_begin(int type, int flags, const void *header, size_t n
 			      .nlmsg_seq = kernel.seq,
 			      .nlmsg_pid = kernel.port };
 
-	reply.n = 0;
+	kernel_reply.n = 0;
 	reply_put(&h, sizeof(h));
 	reply_put(header, n);
 }
@@ -111,7 +111,7 @@ static inline void reply_u32(int type, uint32_t v)
 /* An attribute that holds others: what is put until reply_close(). */
 static inline size_t reply_open(int type)
 {
-	size_t at = reply.n;
+	size_t at = kernel_reply.n;
 
 	reply_attr(type, NULL, 0);
 	return at;
@@ -119,17 +119,17 @@ static inline size_t reply_open(int type)
 
 static inline void reply_close(size_t at)
 {
-	uint16_t len = (uint16_t)(reply.n - at);
+	uint16_t len = (uint16_t)(kernel_reply.n - at);
 
-	memcpy(reply.b + at, &len, sizeof(len));
+	memcpy(kernel_reply.b + at, &len, sizeof(len));
 }
 
 static inline void reply_end(void)
 {
-	uint32_t len = (uint32_t)reply.n;
+	uint32_t len = (uint32_t)kernel_reply.n;
 
-	memcpy(reply.b, &len, sizeof(len));
-	kernel_queue(reply.b, reply.n, 0);
+	memcpy(kernel_reply.b, &len, sizeof(len));
+	kernel_queue(kernel_reply.b, kernel_reply.n, 0);
 }
 
 /* NLMSG_ERROR: error is an errno, 0 an acknowledgement. */

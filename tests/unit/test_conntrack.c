@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/filter.h>
+
+#include "fake_kernel.h"
 #include "podhop/conntrack.h"
 
 /* net/netfilter/nf_conntrack_netlink.c: ctnetlink_fill_info(), as far as it matters. */
@@ -184,25 +187,191 @@ static void test_cut(void **state)
 	}
 }
 
-/* Without the right to it there is a sentence, and no socket. */
-static void test_open(void **state)
+/* A tuple without one of its parts is no connection. */
+static void test_parts(void **state)
+{
+	enum { NO_SRC, NO_DST, NO_PORTS, NO_SPORT, NO_ID, WHOLE, PARTS };
+
+	(void)state;
+	for (int part = 0; part < PARTS; part++) {
+		struct message m = { .len = sizeof(struct nlmsghdr) };
+		const struct nfgenmsg g = { .nfgen_family = 2 };
+		struct nlmsghdr h = { .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW };
+		const uint8_t nat[4] = { 0, 0, 0, IPS_SRC_NAT };
+		struct result_tuple a, b;
+
+		memcpy(m.b + m.len, &g, sizeof(g));
+		m.len += sizeof(g);
+		for (int side = CTA_TUPLE_ORIG; side <= CTA_TUPLE_REPLY; side++) {
+			const uint8_t proto = part == NO_ID ? MODEL_PROTO_ICMP : MODEL_PROTO_SCTP;
+			size_t tuple_at = begin(&m, (uint16_t)side), at = begin(&m, CTA_TUPLE_IP);
+
+			if (part != NO_SRC)
+				put(&m, CTA_IP_V4_SRC, "\x0a\x00\x00\x01", 4);
+			if (part != NO_DST)
+				put(&m, CTA_IP_V4_DST, "\x0a\x00\x00\x02", 4);
+			end(&m, at);
+			at = begin(&m, CTA_TUPLE_PROTO);
+			put(&m, CTA_PROTO_NUM, &proto, 1);
+			if (part != NO_PORTS && part != NO_SPORT)
+				put_be16(&m, CTA_PROTO_SRC_PORT, 7);
+			if (part != NO_PORTS)
+				put_be16(&m, CTA_PROTO_DST_PORT, 8);
+			end(&m, at);
+			end(&m, tuple_at);
+		}
+		put(&m, CTA_STATUS, nat, sizeof(nat));
+		h.nlmsg_len = (uint32_t)m.len;
+		memcpy(m.b, &h, sizeof(h));
+		assert_int_equal(conntrack_parse(m.b, m.len, &a, &b), part == WHOLE);
+	}
+}
+
+/* ------------------------------------------------------------------ sockets */
+
+static int setup(void **state)
+{
+	(void)state;
+	kernel_reset();
+	return 0;
+}
+
+/* A connection, translated or not, whose original comes from that port. */
+static void say(uint16_t sport, uint32_t status, uint16_t flags)
+{
+	const struct result_tuple o = tuple(MODEL_PROTO_TCP, "10.244.1.2", sport, "10.96.0.10", 80);
+	const struct result_tuple r = tuple(MODEL_PROTO_TCP, "10.244.2.2", 8, "10.244.1.2", sport);
+	struct message m = message(&o, &r, CONFIRMED | status);
+	struct nlmsghdr h;
+
+	memcpy(&h, m.b, sizeof(h));
+	h.nlmsg_flags = flags;
+	h.nlmsg_seq = kernel.seq;
+	h.nlmsg_pid = kernel.port;
+	memcpy(m.b, &h, sizeof(h));
+	kernel_queue(m.b, m.len, 0);
+}
+
+static void say_three(const struct nlmsghdr *request)
+{
+	(void)request;
+	say(1, IPS_DST_NAT, NLM_F_MULTI);
+	say(2, 0, NLM_F_MULTI);
+	say(3, IPS_SRC_NAT, NLM_F_MULTI);
+	reply_done(0, 0);
+}
+
+static void say_refused(const struct nlmsghdr *request)
+{
+	(void)request;
+	say(1, IPS_DST_NAT, NLM_F_MULTI);
+	reply_done(0, EPERM);
+}
+
+static unsigned heard;
+
+static void hear(void *arg, const struct result_tuple *original, const struct result_tuple *reply)
+{
+	assert_int_equal(original->sport, reply->dport);
+	heard = heard * 10 + original->sport;
+	assert_ptr_equal(arg, &heard);
+}
+
+static void test_dump(void **state)
 {
 	struct err err = ERR_INIT;
 	struct conntrack *c = conntrack_open(&err);
 
 	(void)state;
-	if (!c) {
-		assert_int_not_equal(err.code, 0);
-		assert_non_null(strstr(err.text, "conntrack"));
-	}
+	assert_non_null(c);
+	heard = 0;
+	kernel.answer = say_three;
+	assert_int_equal(conntrack_dump(c, hear, &heard, &err), 0);
+	assert_int_equal(heard, 13);
+	kernel.answer = say_refused;
+	assert_int_equal(conntrack_dump(c, hear, &heard, &err), -EPERM);
+	assert_int_equal(heard, 131);
+	assert_string_equal(err.text, "conntrack: Operation not permitted");
+	err_clear(&err);
+	kernel.no_socket = EACCES;
+	assert_int_equal(conntrack_dump(c, hear, &heard, &err), -EACCES);
+	assert_non_null(strstr(err.text, "conntrack: netlink socket: "));
 	conntrack_free(c);
+}
+
+/* Events have no question: their numbers are of no account. */
+static void test_read(void **state)
+{
+	struct err err = ERR_INIT;
+	struct conntrack *c = conntrack_open(&err);
+
+	(void)state;
+	assert_non_null(c);
+	heard = 0;
+	assert_int_equal(conntrack_read(c, hear, &heard), 0);
+	kernel.seq = 99;
+	say(4, IPS_DST_NAT, 0);
+	say(5, 0, 0);
+	say(6, IPS_SRC_NAT, 0);
+	assert_int_equal(conntrack_read(c, hear, &heard), 2);
+	assert_int_equal(heard, 46);
+	/* more than the socket could hold: what came is told, and that some is missing */
+	say(7, IPS_DST_NAT, 0);
+	reply_fault(ENOBUFS);
+	say(8, IPS_DST_NAT, 0);
+	assert_int_equal(conntrack_read(c, hear, &heard), -ENOBUFS);
+	assert_int_equal(heard, 467);
+	assert_int_equal(conntrack_read(c, hear, &heard), 1);
+	assert_int_equal(heard, 4678);
+	reply_fault(ENOMEM);
+	assert_int_equal(conntrack_read(c, hear, &heard), -ENOMEM);
+	reply_fault(EACCES);
+	assert_int_equal(conntrack_read(c, hear, &heard), -EACCES);
+	conntrack_free(c);
+}
+
+static void test_open(void **state)
+{
+	static const struct {
+		int option;
+		const char *says;
+	} rows[] = {
+		{ SO_ATTACH_FILTER, "conntrack: filter: Operation not permitted" },
+		{ NETLINK_ADD_MEMBERSHIP, "conntrack: events: " },
+	};
+	struct err err = ERR_INIT;
+	struct conntrack *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		kernel.no_option = rows[i].option;
+		err_clear(&err);
+		assert_null(conntrack_open(&err));
+		assert_int_equal(err.code, -EPERM);
+		assert_non_null(strstr(err.text, rows[i].says));
+	}
+	kernel.no_option = 0;
+	kernel.no_socket = EPERM;
+	err_clear(&err);
+	assert_null(conntrack_open(&err));
+	assert_non_null(strstr(err.text, "conntrack: netlink socket: "));
+	/* a smaller buffer does */
+	kernel.no_socket = 0;
+	kernel.no_option = SO_RCVBUFFORCE;
+	c = conntrack_open(&err);
+	assert_non_null(c);
+	conntrack_free(c);
+	conntrack_free(NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parsed), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_cut), cmocka_unit_test(test_open),
+		cmocka_unit_test(test_cut), cmocka_unit_test(test_parts),
+		cmocka_unit_test_setup(test_dump, setup),
+		cmocka_unit_test_setup(test_read, setup),
+		cmocka_unit_test_setup(test_open, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,79 @@ static void long_names(void **state)
 	}
 }
 
+/* Lists that are none, subnets too small for a node, and addresses at a subnet's edge. */
+static void odd_shapes(void **state)
+{
+	static const struct {
+		const char *text, *address, *name;
+		size_t count;
+	} rows[] = {
+		{ "{\"kind\":\"List\",\"items\":{}}", "10.0.0.1", NULL, 0 },
+		{ "{\"kind\":\"Lis\",\"items\":[{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		  "\"status\":{\"podIP\":\"10.0.0.1\"}}]}", "10.0.0.1", NULL, 0 },
+		{ "{\"kind\":\"Listed\",\"items\":[{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		  "\"status\":{\"podIP\":\"10.0.0.1\"}}]}", "10.0.0.1", NULL, 0 },
+		/* a kind longer than any: its items say theirs themselves, or have none */
+		{ "{\"kind\":\"ThisIsAKindThatIsMuchLongerThanAnyOfThemList\",\"items\":["
+		  "{\"metadata\":{\"name\":\"b\"},\"status\":{\"podIP\":\"10.0.0.2\"}},"
+		  "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"namespace\":\"\"},"
+		  "\"status\":{\"podIP\":\"10.0.0.1\"}}]}", "10.0.0.1", "a", 1 },
+		{ "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"namespace\":\"b/c\"},"
+		  "\"status\":{\"podIP\":\"10.0.0.1\"}}", "10.0.0.1", NULL, 0 },
+		{ "\r\n\t {\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},"
+		  "\"status\":{\"podIP\":\"10.0.0.1\"}}\r\t", "10.0.0.1", "a", 1 },
+		/* no address behind .255 belongs to the same subnet */
+		{ "{\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"podCIDR\":"
+		  "\"10.0.0.255/24\",\"podCIDRs\":[7]}}", "10.0.1.0", NULL, 1 },
+		{ "{\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"podCIDR\":"
+		  "\"fd00::/127\"}}", "fd00::", NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct names *n = parse(rows[i].text);
+		const char *name = name_of(n, rows[i].address);
+
+		if (names_count(n) != rows[i].count || !name != !rows[i].name ||
+		    (name && strcmp(name, rows[i].name) != 0))
+			fail_msg("%s: %zu, %s", rows[i].text, names_count(n), name ? name : "none");
+		names_free(n);
+	}
+}
+
+static void tell(void *arg, const struct addr *a, const char *name)
+{
+	char text[ADDR_STR_MAX], *list = arg;
+
+	snprintf(list + strlen(list), 128 - strlen(list), "%s=%s ", addr_str(a, text), name);
+}
+
+/* In address order, each address once, however many there were. */
+static void each(void **state)
+{
+	struct err err = ERR_INIT;
+	struct names *n = names_new(&err);
+	struct addr a;
+	char list[128] = "", text[32];
+
+	(void)state;
+	names_each(NULL, tell, list);
+	assert_int_equal(names_count(NULL), 0);
+	names_each(n, tell, list);
+	assert_string_equal(list, "");
+	for (int i = 200; i > 0; i--) {
+		snprintf(text, sizeof(text), "10.0.0.%d", i % 2 + 1);
+		assert_int_equal(addr_parse(text, &a), 0);
+		assert_int_equal(names_add(n, &a, i % 2 ? "odd" : "even", NAMES_RANK_POD, &err), 0);
+	}
+	assert_int_equal(names_add(n, &a, "", NAMES_RANK_POD, &err), 0);
+	assert_int_equal(names_add(n, &a, "a b", NAMES_RANK_LOCAL, &err), 0);
+	names_each(n, tell, list);
+	assert_string_equal(list, "10.0.0.1=even 10.0.0.2=odd ");
+	assert_int_equal(names_count(n), 2);
+	names_free(n);
+}
+
 static void from_file(void **state)
 {
 	char path[] = "/tmp/podhop-names-XXXXXX";
@@ -224,6 +298,9 @@ static void from_file(void **state)
 	err_clear(&err);
 	assert_true(names_read(n, path, &err) < 0);
 	assert_non_null(strstr(err.text, "No such file"));
+	err_clear(&err);
+	assert_int_equal(names_read(n, "/tmp", &err), -EISDIR);
+	assert_string_equal(err.text, "read /tmp: Is a directory");
 	names_free(n);
 
 	/* A pipe, as <(kubectl ...) gives it. */
@@ -293,6 +370,8 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(hostile_objects),
 		cmocka_unit_test(long_names),
+		cmocka_unit_test(odd_shapes),
+		cmocka_unit_test(each),
 		cmocka_unit_test(from_file),
 		cmocka_unit_test(from_open_stdin),
 		cmocka_unit_test(ranks_and_order),

@@ -329,6 +329,217 @@ static void test_no_vxlan(void **state)
 	chain_free(c);
 }
 
+static void test_states(void **state)
+{
+	static const char *const names[] = { "disabled", "listening", "learning", "forwarding",
+					     "blocking", "" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_string_equal(resolve_state_name((int)i), names[i]);
+	assert_string_equal(resolve_state_name(-1), "");
+}
+
+/* A VXLAN device that names no lower one: its own address, then the way out of the node. */
+static void test_underlay_guess(void **state)
+{
+	struct resolve *r = *state;
+	struct resolve_link *flannel = &r->links[FLANNEL - 1];
+	const struct resolve_link *vtep;
+
+	for (unsigned i = 0; i < r->n_links; i++) {
+		if (&r->links[i] != flannel && strcmp(r->links[i].l.kind, "vxlan") == 0)
+			r->links[i].l.kind[0] = 0;
+	}
+	flannel->vxlan_link = 0;
+	vtep = resolve_host_vtep_over(r, ETH0);
+	assert_ptr_equal(vtep, flannel);
+	assert_null(resolve_host_vtep_over(r, ETH1));
+	assert_null(resolve_host_vtep_over(r, 99));
+	/* an address that no device has: the default route of the smaller metric */
+	flannel->vxlan_local = ip("192.168.99.99");
+	assert_ptr_equal(resolve_host_vtep_over(r, ETH0), flannel);
+	r->routes[0].metric = 50;
+	assert_ptr_equal(resolve_host_vtep_over(r, ETH1), flannel);
+	assert_null(resolve_host_vtep_over(r, ETH0));
+	/* IPv4's before IPv6's, whatever the metric; blackholes and other tables lead nowhere */
+	r->routes[0] = route("::/0", RT_TABLE_MAIN, RTN_UNICAST, ETH1);
+	flannel->vxlan_local = (struct addr){ { 0 } };
+	assert_ptr_equal(resolve_host_vtep_over(r, ETH0), flannel);
+	r->routes[1].oif = 0;
+	assert_ptr_equal(resolve_host_vtep_over(r, ETH1), flannel);
+	r->routes[0].type = RTN_BLACKHOLE;
+	assert_null(resolve_host_vtep_over(r, ETH1));
+	r->routes[0].type = RTN_UNICAST;
+	r->routes[0].table = 1000;
+	assert_null(resolve_host_vtep_over(r, ETH1));
+}
+
+/* Routes of every other kind, and those that another one hides. */
+static void test_route_kinds(void **state)
+{
+	static const struct {
+		const char *dst;
+		enum model_route_kind kind;
+	} want[] = {
+		{ "10.1.0.0/16", MODEL_ROUTE_UNKNOWN },
+		{ "10.2.0.0/16", MODEL_ROUTE_NODE },
+		{ "10.3.0.0/16", MODEL_ROUTE_BLACKHOLE },
+		{ "10.4.0.0/16", MODEL_ROUTE_BLACKHOLE },
+		{ "10.5.0.0/16", MODEL_ROUTE_DIRECT },
+		{ "10.6.0.0/16", MODEL_ROUTE_DIRECT },
+		{ "10.7.0.0/16", MODEL_ROUTE_LOCAL },
+		{ "10.8.0.0/16", MODEL_ROUTE_VTEP },
+	};
+	struct resolve_route routes[] = {
+		route("10.1.0.0/16", RT_TABLE_MAIN, RTN_THROW, 0),
+		route("10.2.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, LO),
+		route("10.3.0.0/16", RT_TABLE_MAIN, RTN_PROHIBIT, 0),
+		route("10.4.0.0/16", RT_TABLE_MAIN, RTN_UNREACHABLE, 0),
+		route("10.5.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
+		/* a bridge that no pod hangs on is like any other device */
+		route("10.6.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, DOCKER0),
+		/* a bridge of pods that are not asked for */
+		route("10.7.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, CNI0),
+		/* the first of two of equal metric; the local table's before both */
+		route("10.8.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, FLANNEL),
+		route("10.8.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
+		route("10.9.0.1/32", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
+		route("10.9.0.1/32", RT_TABLE_LOCAL, RTN_BROADCAST, ETH1),
+		route("10.9.0.2/32", RT_TABLE_LOCAL, RTN_UNICAST, ETH1),
+		route("10.9.0.3/32", RT_TABLE_MAIN, RTN_MULTICAST, ETH1),
+		route("10.9.0.4/32", RT_TABLE_MAIN, RTN_ANYCAST, ETH1),
+		route("10.9.0.5/32", 77, RTN_UNICAST, ETH1),
+	};
+	struct resolve *r = *state;
+	struct chain *c = calloc(1, sizeof(*c));
+	char text[PREFIX_STR_MAX];
+
+	assert_non_null(c);
+	/* underlays would make any route through them direct */
+	for (unsigned i = 0; i < r->n_links; i++) {
+		if (strcmp(r->links[i].l.kind, "vxlan") == 0)
+			r->links[i].vxlan_link = ETH0;
+	}
+	r->links[DOCKVETH - 1].l.link_netnsid = -1;
+	memcpy(r->links[CNI0 - 1].l.kind, "openvswitch", sizeof("openvswitch"));
+	free(r->routes);
+	r->routes = malloc(sizeof(routes));
+	assert_non_null(r->routes);
+	memcpy(r->routes, routes, sizeof(routes));
+	r->n_routes = COUNT(routes);
+	r->routes[9].metric = 1;
+	assert_int_equal(resolve_host_fill(r, c), 0);
+	assert_int_equal(c->host.n_routes, COUNT(want) + 1);
+	for (size_t i = 0; i < COUNT(want); i++) {
+		assert_string_equal(prefix_str(&c->host.routes[i].dst, text), want[i].dst);
+		assert_int_equal(c->host.routes[i].kind, want[i].kind);
+	}
+	assert_string_equal(prefix_str(&c->host.routes[COUNT(want)].dst, text), "10.9.0.1/32");
+	chain_free(c);
+}
+
+/* A local route hides the main table's of the same prefix, a smaller metric the larger. */
+static void test_shadowed(void **state)
+{
+	struct resolve *r = *state;
+	struct chain *c = calloc(1, sizeof(*c));
+	struct resolve_route routes[] = {
+		route("10.1.0.1/32", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
+		route("10.1.0.1/32", RT_TABLE_LOCAL, RTN_LOCAL, ETH0),
+		route("10.2.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, ETH1),
+		route("10.2.0.0/16", RT_TABLE_MAIN, RTN_UNICAST, ETH0),
+	};
+
+	assert_non_null(c);
+	free(r->routes);
+	r->routes = malloc(sizeof(routes));
+	assert_non_null(r->routes);
+	memcpy(r->routes, routes, sizeof(routes));
+	r->n_routes = COUNT(routes);
+	r->routes[2].metric = 7;
+	assert_int_equal(resolve_host_fill(r, c), 0);
+	assert_int_equal(c->host.n_routes, 2);
+	assert_int_equal(c->host.routes[0].kind, MODEL_ROUTE_NODE);
+	assert_int_equal(c->host.routes[1].ifindex, ETH0);
+	chain_free(c);
+}
+
+/* No route into it: a VXLAN device with an address matters more than one without. */
+static void test_net_weights(void **state)
+{
+	struct resolve *r = *state;
+	struct model_net *net = calloc(1, sizeof(*net));
+	struct chain *c;
+
+	assert_non_null(net);
+	r->n_routes = 1;
+	r->links[FLANNEL6 - 1].vxlan_port = 0;
+	c = chain_of(r, 1);
+	/* its veth twice, and an interface without one */
+	c->pods[0].interfaces = realloc(c->pods[0].interfaces, 3 * sizeof(*c->pods[0].interfaces));
+	assert_non_null(c->pods[0].interfaces);
+	c->pods[0].interfaces[1] = c->pods[0].interfaces[0];
+	c->pods[0].interfaces[1].host_veth.addrs = NULL;
+	c->pods[0].interfaces[1].host_veth.n_addrs = 0;
+	c->pods[0].interfaces[2] = (struct chain_interface){ .bridge_ifindex = 0 };
+	c->pods[0].n_interfaces = 3;
+	free(c->host.node);
+	c->host.node = NULL;
+	assert_int_equal(resolve_net(c, net, NULL), 0);
+	assert_string_equal(net->node, "");
+	assert_int_equal(net->n_hops, 4);
+	assert_string_equal(net->hops[2].name, "flannel.1");
+	assert_string_equal(net->hops[3].name, "ens3");
+	assert_int_equal(net->n_vxlan_ports, 1);
+	free(net->routes);
+	/* nothing known of routes; no device matters: all count; two have one underlay and port */
+	c->host.n_routes = 0;
+	for (unsigned i = 0; i < c->host.n_vteps; i++)
+		c->host.vteps[i].link.n_addrs = 0;
+	assert_int_equal(resolve_net(c, net, NULL), 0);
+	assert_null(net->routes);
+	assert_false(net->routes_known);
+	assert_int_equal(net->n_hops, 2 + 3 + 2);
+	assert_int_equal(net->n_vxlan_ports, 2);
+	chain_free(c);
+	free(net);
+}
+
+/* A hop more than one run can hold, whatever it is. */
+static void test_net_full(void **state)
+{
+	struct model_net *net = calloc(1, sizeof(*net));
+	struct err err = ERR_INIT;
+	struct resolve *r = *state;
+
+	assert_non_null(net);
+	/* so many veths that over - 1 of the host's four hops do not fit, at last a veth neither */
+	for (unsigned over = 1; over <= 6; over++) {
+		struct chain *c = chain_of(r, 1);
+		struct chain_pod *p = &c->pods[0];
+		unsigned n = MODEL_HOPS_MAX - 5 + over;
+
+		p->interfaces = realloc(p->interfaces, n * sizeof(*p->interfaces));
+		assert_non_null(p->interfaces);
+		for (unsigned i = 1; i < n; i++) {
+			p->interfaces[i] = p->interfaces[0];
+			p->interfaces[i].host_veth.addrs = NULL;
+			p->interfaces[i].host_veth.n_addrs = 0;
+			p->interfaces[i].host_veth.ifindex = 1000 + i;
+		}
+		p->n_interfaces = n;
+		err_clear(&err);
+		assert_int_equal(resolve_net(c, net, &err), over == 1 ? 0 : -E2BIG);
+		if (over == 1)
+			free(net->routes);
+		else
+			assert_non_null(strstr(err.text, "too many pods for one run"));
+		chain_free(c);
+	}
+	free(net);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -337,6 +548,12 @@ int main(void)
 		CASE(test_routes),
 		CASE(test_net),
 		CASE(test_no_vxlan),
+		CASE(test_states),
+		CASE(test_underlay_guess),
+		CASE(test_route_kinds),
+		CASE(test_shadowed),
+		CASE(test_net_weights),
+		CASE(test_net_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -708,6 +708,106 @@ static void test_underlay(void **state)
 	assert_says("eth0 is no pod's veth but the underlay of flannel.1");
 }
 
+/* A process that shows no namespace: the right is named; its number is asked for where it counts. */
+static void test_no_look(void **state)
+{
+	struct root *t = *state;
+	char self[16];
+
+	put_zombie(t, 720, "/docker/" ID3, 2);
+	assert_int_equal(resolve(t, "pid:720"), -EACCES);
+	assert_int_equal(err.class, ERR_FAILED);
+	assert_says("pod pid:720: no permission to look at its network namespace: needs "
+		    "CAP_SYS_PTRACE, run as root");
+	assert_non_null(c);
+	resolve_free(t->r);
+	t->r = NULL;
+	snprintf(self, sizeof(self), "%d", (int)getpid());
+	put_link(t, "proc/self", self);
+	has_pid(720, WEB);
+	assert_int_equal(resolve(t, "pid:720"), 0);
+	assert_string_equal(c->pods[0].interfaces[0].host_veth.name, "veth01");
+	assert_int_equal(c->pods[0].netns_inode, 0);
+}
+
+/* More devices and addresses than there is room for, and lines that are none. */
+static void test_inside_full(void **state)
+{
+	struct root *t = *state;
+	struct buf igmp, trie, inet6;
+
+	buf_init(&igmp, 65536);
+	buf_init(&trie, 65536);
+	buf_init(&inet6, 65536);
+	buf_adds(&igmp, "Idx\n: x\n1\t: 1 V3\n");
+	buf_adds(&inet6, "zz\n");
+	for (int i = 1; i <= 30; i++) {
+		buf_addf(&igmp, "%d\tdev%d : 1 V3\n", i, i);
+		buf_addf(&trie, "     |-- 10.0.0.%d\n        /32 host LOCAL\n", i);
+		buf_addf(&inet6, "fd0000000000000000000000000000%02x 02 40 00 80 eth0\n", i);
+	}
+	buf_adds(&trie, "        /32 host LOCAL\n");
+	has_fault(RTM_GETLINK, WEB, EACCES);
+	put(t, "proc/100/net/igmp", "%s", buf_str(&igmp));
+	put(t, "proc/100/net/fib_trie", "%s", buf_str(&trie));
+	put(t, "proc/100/net/if_inet6", "%s", buf_str(&inet6));
+	assert_int_equal(resolve(t, "web"), 0);
+	assert_int_equal(c->pods[0].n_ips, RESOLVE_CNI_IPS);
+	assert_string_equal(c->pods[0].interfaces[0].link.name, "dev2");
+	buf_done(&igmp);
+	buf_done(&trie);
+	buf_done(&inet6);
+}
+
+/* A node without VXLAN, and one whose VXLAN device names neither lower device nor address. */
+static void test_no_overlay(void **state)
+{
+	struct root *t = *state;
+	struct node_link *flannel = link_named(HOST, "flannel.1");
+
+	flannel->over = 0;
+	flannel->local = NULL;
+	assert_int_equal(resolve(t, "web"), 0);
+	assert_evidence("vtep", 0, "netlink RTM_GETLINK",
+			"flannel.1 is vxlan, vni 1, port 8472, local -, mac 02:00:00:00:00:01");
+	assert_evidence("underlay", 0, "netlink RTM_GETROUTE",
+			"flannel.1 sends through eth0 (ifindex 2)");
+	resolve_free(t->r);
+	t->r = NULL;
+	flannel->kind = NULL;
+	node.n_addrs = 0;
+	assert_int_equal(resolve(t, "web"), 0);
+	assert_int_equal(c->host.n_vteps, 0);
+	assert_evidence("underlay", 0, "netlink RTM_GETROUTE", "eth0 is the way out of the node");
+}
+
+/* Two live pods of one name, as a StatefulSet's before and behind a restart, keep their order. */
+static void test_list_order(void **state)
+{
+	struct root *t = *state;
+
+	put_cni(t, "bb" ID3, "a", "x", "u2", "10.1.0.1", "v", "/gone");
+	put_proc(t, 301, "b", "/docker/bb" "00000000000000000000000000000000000000000000000000000000000000");
+	put_bundle(t, ID3, ID3, NULL, 302);
+	put_proc(t, 302, "c", "/");
+	put_proc(t, 303, "d", "/kubepods/pod" UID3 "/cc"
+		 "00000000000000000000000000000000000000000000000000000000000000");
+	put_bundle(t, "dd" ID3, "dd" ID3, NULL, 304);
+	put_proc(t, 304, "e", "/");
+	assert_int_equal(resolve_list(opened(t), &c, &err), 0);
+	/* by namespace and name, then uid, then the sandbox's id */
+	for (unsigned i = 1; i < c->n_pods; i++) {
+		const struct chain_pod *a = &c->pods[i - 1], *b = &c->pods[i];
+		int order = strcmp(a->namespace_, b->namespace_);
+
+		order = order ? order : strcmp(a->name, b->name);
+		order = order ? order : strcmp(a->uid, b->uid);
+		order = order ? order : strcmp(a->containers[0].id, b->containers[0].id);
+		assert_true(order < 0);
+	}
+	assert_int_equal(c->n_pods, 6);
+}
+
 /* ------------------------------------------------------------ other addresses */
 
 static void test_elsewhere(void **state)
@@ -918,6 +1018,15 @@ static void test_own_root(void **state)
 	resolve_node_name(NULL, "x", name, 0);
 	assert_string_equal(name, "kept");
 	resolve_free(NULL);
+	setenv("NODE_NAME", "", 1);
+	resolve_node_name("/nowhere/at/all", "", name, sizeof(name));
+	assert_string_not_equal(name, "");
+	unsetenv("NODE_NAME");
+	struct resolve *r = resolve_open(NULL, &err);
+	assert_non_null(r);
+	assert_int_equal(r->fs.root, -1);
+	assert_int_equal(r->n_links, 6);
+	resolve_free(r);
 }
 
 int main(void)
@@ -934,6 +1043,8 @@ int main(void)
 		CASE(test_claim),	  CASE(test_bare_veth),	   CASE(test_underlay),
 		CASE(test_elsewhere),	  CASE(test_unknown_address), CASE(test_open_fails),
 		CASE(test_lacks),	  CASE(test_no_nsid),	   CASE(test_too_many),
+		CASE(test_no_look),	  CASE(test_inside_full),  CASE(test_no_overlay),
+		CASE(test_list_order),
 		CASE(test_refresh),	  CASE(test_device),	   CASE(test_own_root),
 	};
 

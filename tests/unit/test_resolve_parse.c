@@ -289,6 +289,54 @@ static void test_cni_odd(void **state)
 	}
 }
 
+/* Which end is the container's, what is said twice, and names of files that mean nothing. */
+static void test_cni_more(void **state)
+{
+	static const char meta[] =
+		"{\"kind\":\"cniCacheV1\",\"ifName\":\"eth0\",\"cniArgs\":["
+		"[\"K8S_POD_NAME\",\"old\"],[\"K8S_POD_NAME\",\"new\"],[\"K8S_POD_UID\",\"\"],"
+		"[\"K8S_POD_INFRA_CONTAINER_ID\",\"" ID1 "\"],"
+		"[\"K8S_POD_INFRA_CONTAINER_ID\",\"other\"]],\"config\":\"eyJ0eXBlIjoicHRwIn0=\","
+		"\"result\":{\"interfaces\":[{\"name\":\"net1\",\"sandbox\":\"/a\",\"mac\":"
+		"\"02:00:00:00:00:01\"},{\"name\":\"veth1\",\"sandbox\":\"\"},{\"name\":\"net2\","
+		"\"sandbox\":\"/b\"},{\"name\":\"eth0\",\"sandbox\":\"/c\",\"mac\":"
+		"\"02:00:00:00:00:03\"}],\"ips\":[{\"interface\":0,\"address\":\"10.9.0.1/24\"},"
+		"{\"interface\":3,\"address\":\"10.244.1.2/24\"},{\"address\":\"10.244.1.2/24\"}]}}";
+	static const char bare[] =
+		"{\"ip4\":{\"ip\":\"10.244.1.2/24\"},\"interfaces\":[{\"name\":\"eth7\","
+		"\"sandbox\":\"/a\"}]}";
+	static const char *const names[] = { "x", "cbr0-" ID1, "cbr0_" ID1 "-eth7",
+					     "cbr0-" STATIC_UID "-" UID1 "-" STATIC_UID UID1 };
+	struct resolve_cni c;
+	char text[ADDR_STR_MAX];
+
+	(void)state;
+	assert_int_equal(resolve_cni_parse(meta, strlen(meta), "x", &c), 0);
+	assert_string_equal(c.name, "new");
+	assert_null(c.uid);
+	assert_string_equal(c.container_id, ID1);
+	assert_string_equal(c.plugin, "ptp");
+	/* the first sandbox is kept; MAC and addresses are those of the attachment's own name */
+	assert_string_equal(c.netns, "/a");
+	assert_int_equal(c.mac.b[5], 3);
+	assert_int_equal(c.n_hosts, 1);
+	assert_int_equal(c.n_ips, 1);
+	assert_string_equal(addr_str(&c.ips[0], text), "10.244.1.2");
+	resolve_cni_done(&c);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		assert_int_equal(resolve_cni_parse(bare, strlen(bare), names[i], &c), 0);
+		assert_null(c.container_id);
+		assert_null(c.network);
+		resolve_cni_done(&c);
+	}
+	assert_int_equal(resolve_cni_parse(bare, strlen(bare), "x", &c), 0);
+	assert_string_equal(c.ifname, "eth7");
+	resolve_cni_done(&c);
+	assert_int_equal(resolve_cni_parse("{\"ip6\":1}", 9, "x", &c), 0);
+	assert_null(c.ifname);
+	resolve_cni_done(&c);
+}
+
 /* --------------------------------------------------- host-local, pod logs */
 
 static void test_lease(void **state)
@@ -473,6 +521,101 @@ static void test_docker(void **state)
 	}
 }
 
+/* What is missing, of another type or said twice. */
+static void test_docker_odd(void **state)
+{
+	static const struct {
+		const char *json, *sandbox, *container, *name;
+		bool is_sandbox, is_pod, running, host_network;
+		pid_t pid;
+	} rows[] = {
+		{ "{\"ID\":\"a\"}", NULL, NULL, NULL, false, false, false, false, 0 },
+		{ "{\"ID\":\"a\",\"Name\":7,\"State\":[],\"Config\":\"x\",\"NetworkSettings\":1}",
+		  NULL, NULL, NULL, false, false, false, false, 0 },
+		{ "{\"ID\":\"a\",\"State\":{\"Pid\":1073741824}}", NULL, NULL, NULL, false, false,
+		  false, false, 0 },
+		{ "{\"ID\":\"a\",\"State\":{\"Pid\":-1,\"Running\":true}}", NULL, NULL, NULL, false,
+		  false, true, false, 0 },
+		/* labels alone; the pause container has no name of its own */
+		{ "{\"ID\":\"a\",\"Name\":\"/x\",\"Config\":{\"Labels\":{"
+		  "\"io.kubernetes.pod.name\":\"web\",\"io.kubernetes.container.name\":\"app\"}}}",
+		  NULL, "app", "web", false, true, false, false, 0 },
+		{ "{\"ID\":\"a\",\"Name\":\"/k8s_POD_web_d_u_0\",\"Config\":{\"Labels\":{"
+		  "\"io.kubernetes.container.name\":\"POD\",\"io.kubernetes.sandbox.id\":\"b\"}}}",
+		  "a", NULL, "web", true, true, false, false, 0 },
+		/* labels beat the name; a suffix after a clash; POD as a part of a name only */
+		{ "{\"ID\":\"a\",\"Name\":\"k8s_PODS_web_d_u_0_ff\",\"Config\":{\"Labels\":{"
+		  "\"io.kubernetes.pod.name\":\"db\"}}}", NULL, "PODS", "db", false, true, false,
+		  false, 0 },
+		{ "{\"ID\":\"a\",\"Name\":\"k8s_abc_web_d_u_0\"}", NULL, "abc", "web", false, true,
+		  false, false, 0 },
+		/* of no pod: a sandbox of its own, here in the host's network */
+		{ "{\"ID\":\"a\",\"Name\":\"/reg\",\"NetworkSettings\":{\"Networks\":{\"host\":{}}}}",
+		  "a", NULL, NULL, true, false, false, true, 0 },
+		/* an app container's networks are its sandbox's */
+		{ "{\"ID\":\"a\",\"Name\":\"/k8s_app_web_d_u_0\",\"NetworkSettings\":{\"SandboxKey\":"
+		  "\"/x\",\"Networks\":{\"host\":{}}}}", NULL, "app", "web", false, true, false,
+		  false, 0 },
+	};
+	struct resolve_said d;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (resolve_docker_parse(rows[i].json, strlen(rows[i].json), &d))
+			fail_msg("row %zu", i);
+		assert_string_equal(resolve_s(d.sandbox_id), resolve_s(rows[i].sandbox));
+		assert_string_equal(resolve_s(d.container), resolve_s(rows[i].container));
+		assert_string_equal(resolve_s(d.name), resolve_s(rows[i].name));
+		assert_null(d.netns);
+		assert_int_equal(d.is_sandbox, rows[i].is_sandbox);
+		assert_int_equal(d.is_pod, rows[i].is_pod);
+		assert_int_equal(d.running, rows[i].running);
+		assert_int_equal(d.host_network, rows[i].host_network);
+		assert_int_equal(d.pid, rows[i].pid);
+		resolve_container_done(&d);
+	}
+}
+
+static void test_oci_odd(void **state)
+{
+	static const struct {
+		const char *json, *name, *netns;
+		bool is_sandbox, host_network;
+	} rows[] = {
+		/* annotations that are no JSON, or another type than an object */
+		{ "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"sandbox\","
+		  "\"io.kubernetes.cri-o.Labels\":\"{\",\"io.kubernetes.cri-o.Metadata\":\"[1]\","
+		  "\"io.kubernetes.cri-o.HostNetwork\":\"false\"}}", "", "", true, false },
+		{ "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\","
+		  "\"io.kubernetes.cri-o.Metadata\":7}}", "", "", false, false },
+		/* namespaces: no array, of other types, without a path, two */
+		{ "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		  "\"io.kubernetes.cri.sandbox-name\":\"\"},\"linux\":{\"namespaces\":{}}}", "", "",
+		  true, false },
+		{ "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"other\"},"
+		  "\"linux\":{\"namespaces\":[7,{},{\"type\":1},{\"type\":\"pid\"}]}}", "", "", false,
+		  true },
+		{ "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		  "\"io.kubernetes.cri.sandbox-name\":\"web\"},\"linux\":{\"namespaces\":["
+		  "{\"type\":\"network\"},{\"type\":\"network\",\"path\":\"/x\"},"
+		  "{\"type\":\"network\",\"path\":\"/y\"}]}}", "web", "/x", true, false },
+	};
+	struct resolve_said o;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (resolve_oci_parse(rows[i].json, strlen(rows[i].json), "id", &o))
+			fail_msg("row %zu", i);
+		assert_string_equal(o.id, "id");
+		assert_string_equal(resolve_s(o.name), rows[i].name);
+		assert_string_equal(resolve_s(o.netns), rows[i].netns);
+		assert_int_equal(o.is_sandbox, rows[i].is_sandbox);
+		assert_int_equal(o.host_network, rows[i].host_network);
+		assert_string_equal(resolve_s(o.sandbox_id), o.is_sandbox ? "id" : "");
+		resolve_container_done(&o);
+	}
+}
+
 /* ------------------------------------------------------------------ netlink */
 
 struct msg {
@@ -483,7 +626,8 @@ struct msg {
 static void put(struct msg *m, const void *bytes, size_t n)
 {
 	assert_true(n <= sizeof(m->b) - m->n);
-	memcpy(m->b + m->n, bytes, n);
+	if (n)
+		memcpy(m->b + m->n, bytes, n);
 	m->n += n;
 	while (m->n & 3)
 		m->b[m->n++] = 0;
@@ -722,6 +866,214 @@ static void test_netlink_others(void **state)
 	assert_int_equal(nsid, -1);
 }
 
+/* VXLAN over IPv6, and values of other sizes than they have. */
+static void test_netlink_vxlan(void **state)
+{
+	struct ifinfomsg ifi = { .ifi_index = 3 };
+	struct resolve_link l;
+	char text[ADDR_STR_MAX];
+	struct msg m;
+	size_t info, data;
+
+	(void)state;
+	for (int group = 0; group < 2; group++) {
+		begin(&m, RTM_NEWLINK, &ifi, sizeof(ifi));
+		attr(&m, IFLA_IFNAME, "flannel-v6.1", 13);
+		info = open_attr(&m, IFLA_LINKINFO);
+		attr(&m, IFLA_INFO_KIND, "vxlan", 6);
+		data = open_attr(&m, IFLA_INFO_DATA);
+		attr(&m, IFLA_VXLAN_PORT, "\x21", 1);
+		attr(&m, IFLA_VXLAN_ID, "\x01\x02", 2);
+		attr(&m, IFLA_VXLAN_LOCAL, "0123456789abcdef", 16);
+		if (group) {
+			attr(&m, IFLA_VXLAN_LOCAL6, "abcd", 4);
+			attr(&m, IFLA_VXLAN_GROUP6, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+		} else {
+			attr(&m, IFLA_VXLAN_LOCAL6, "\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+		}
+		close_attr(&m, data);
+		close_attr(&m, info);
+		finish(&m);
+		assert_int_equal(resolve_parse_link(m.b, m.n, &l), 0);
+		assert_true(l.vxlan_v6);
+		assert_int_equal(l.vxlan_port, 0);
+		assert_int_equal(l.vxlan_vni, 0);
+		assert_string_equal(addr_str(&l.vxlan_local, text), group ? "::" : "fd77::1");
+	}
+}
+
+/* Messages that say too little, or of something else. */
+static void test_netlink_refused(void **state)
+{
+	struct ifinfomsg ifi = { .ifi_index = 3 }, none = { .ifi_index = 0 };
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = 24, .ifa_index = 2 };
+	struct rtmsg rtm = { .rtm_family = AF_INET6, .rtm_dst_len = 64 };
+	struct ndmsg nd = { .ndm_family = AF_BRIDGE };
+	struct rtgenmsg g = { .rtgen_family = 0 };
+	struct nlattr over = { .nla_type = 1, .nla_len = 200 };
+	struct resolve_ifaddr a;
+	struct resolve_route r;
+	struct resolve_neigh n;
+	struct resolve_link l;
+	struct msg m;
+	int32_t nsid = 77;
+	uint32_t tiny = 4;
+
+	(void)state;
+	/* no index, no name, another message, a header that is shorter than itself */
+	begin(&m, RTM_NEWLINK, &none, sizeof(none));
+	attr(&m, IFLA_IFNAME, "eth0", 5);
+	finish(&m);
+	assert_int_equal(resolve_parse_link(m.b, m.n, &l), -EBADMSG);
+	begin(&m, RTM_NEWLINK, &ifi, sizeof(ifi));
+	finish(&m);
+	assert_int_equal(resolve_parse_link(m.b, m.n, &l), -EBADMSG);
+	attr(&m, IFLA_IFNAME, "eth0", 5);
+	finish(&m);
+	assert_int_equal(resolve_parse_link(m.b, m.n, &l), 0);
+	assert_int_equal(resolve_parse_addr(m.b, m.n, &a), -EBADMSG);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), -EBADMSG);
+	assert_int_equal(resolve_parse_neigh(m.b, m.n, &n), -EBADMSG);
+	assert_int_equal(resolve_parse_nsid(m.b, m.n, &nsid), -EBADMSG);
+	memcpy(m.b, &tiny, sizeof(tiny));
+	assert_int_equal(resolve_parse_link(m.b, m.n, &l), -EBADMSG);
+	/* the header alone, of each kind */
+	begin(&m, RTM_NEWADDR, NULL, 0);
+	finish(&m);
+	assert_int_equal(resolve_parse_addr(m.b, m.n, &a), -EBADMSG);
+	begin(&m, RTM_NEWROUTE, NULL, 0);
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), -EBADMSG);
+	begin(&m, RTM_NEWNEIGH, NULL, 0);
+	finish(&m);
+	assert_int_equal(resolve_parse_neigh(m.b, m.n, &n), -EBADMSG);
+	begin(&m, RTM_NEWNSID, NULL, 0);
+	finish(&m);
+	assert_int_equal(resolve_parse_nsid(m.b, m.n, &nsid), -EBADMSG);
+	/* no address, one of no family, a prefix that is too long, an attribute that is cut */
+	begin(&m, RTM_NEWADDR, &ifa, sizeof(ifa));
+	attr(&m, IFA_LABEL, "eth0", 5);
+	attr(&m, IFA_ADDRESS, "12345", 5);
+	finish(&m);
+	assert_int_equal(resolve_parse_addr(m.b, m.n, &a), -EBADMSG);
+	ifa.ifa_prefixlen = 129;
+	begin(&m, RTM_NEWADDR, &ifa, sizeof(ifa));
+	attr(&m, IFA_ADDRESS, "\x0a\xf4\x01\x01", 4);
+	finish(&m);
+	assert_int_equal(resolve_parse_addr(m.b, m.n, &a), -EBADMSG);
+	ifa.ifa_prefixlen = 24;
+	begin(&m, RTM_NEWADDR, &ifa, sizeof(ifa));
+	attr(&m, IFA_ADDRESS, "\x0a\xf4\x01\x01", 4);
+	put(&m, &over, sizeof(over));
+	finish(&m);
+	assert_int_equal(resolve_parse_addr(m.b, m.n, &a), -EBADMSG);
+	/* the same of routes; multicast routes have a family of their own */
+	begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+	put(&m, &over, sizeof(over));
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), -EBADMSG);
+	rtm.rtm_dst_len = 129;
+	begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), -EBADMSG);
+	rtm.rtm_family = AF_BRIDGE;
+	begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), -EAFNOSUPPORT);
+	/* neighbours of no device; ids that are none */
+	begin(&m, RTM_NEWNEIGH, &nd, sizeof(nd));
+	finish(&m);
+	assert_int_equal(resolve_parse_neigh(m.b, m.n, &n), -EBADMSG);
+	nd.ndm_ifindex = 3;
+	begin(&m, RTM_NEWNEIGH, &nd, sizeof(nd));
+	put(&m, &over, sizeof(over));
+	finish(&m);
+	assert_int_equal(resolve_parse_neigh(m.b, m.n, &n), -EBADMSG);
+	begin(&m, RTM_NEWNSID, &g, sizeof(g));
+	attr_u32(&m, NETNSA_PID, 5);
+	attr(&m, NETNSA_NSID, "\x01\x02", 2);
+	finish(&m);
+	assert_int_equal(resolve_parse_nsid(m.b, m.n, &nsid), -EBADMSG);
+	assert_int_equal(nsid, 77);
+}
+
+/* Values that are unknown, too long, too short or of another family are passed over. */
+static void test_netlink_odd(void **state)
+{
+	static const char long_name[] = "a-name-without-an-end-of-its-own";
+	struct ifinfomsg ifi = { .ifi_index = 3 };
+	struct rtmsg rtm = { .rtm_family = AF_INET, .rtm_dst_len = 24 };
+	struct ndmsg nd = { .ndm_family = AF_INET, .ndm_ifindex = 3 };
+	struct rtnexthop nh = { .rtnh_len = sizeof(nh) + 8, .rtnh_ifindex = -1 };
+	const uint16_t family = AF_INET6;
+	uint8_t via[18] = { 0 };
+	char text[ADDR_STR_MAX];
+	struct resolve_link l;
+	struct resolve_route r;
+	struct resolve_neigh n;
+	struct msg m;
+	size_t at;
+
+	(void)state;
+	begin(&m, RTM_NEWLINK, &ifi, sizeof(ifi));
+	attr(&m, IFLA_IFNAME, long_name, strlen(long_name));
+	attr(&m, IFLA_MTU, "\x01", 1);
+	attr(&m, IFLA_OPERSTATE, NULL, 0);
+	attr(&m, IFLA_ADDRESS, "\x01\x02\x03\x04", 4);
+	attr_u32(&m, IFLA_LINK_NETNSID, 0);
+	finish(&m);
+	assert_int_equal(resolve_parse_link(m.b, m.n, &l), 0);
+	assert_string_equal(l.l.name, "a-name-without-");
+	assert_int_equal(l.l.mtu, 0);
+	assert_true(mac_is_none(&l.l.mac));
+	/* no veth: what old kernels leave out is not made up */
+	assert_false(l.has_iflink);
+
+	memcpy(via, &family, sizeof(family));
+	memcpy(via + 2, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+	begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+	attr(&m, RTA_DST, "\x0a\xf4\x02\x00", 4);
+	attr(&m, RTA_VIA, via, sizeof(via));
+	attr_u32(&m, RTA_MARK, 7);
+	attr_u32(&m, RTA_PRIORITY, 100);
+	at = open_attr(&m, RTA_METRICS);
+	attr_u32(&m, RTAX_HOPLIMIT, 64);
+	close_attr(&m, at);
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), 0);
+	assert_string_equal(addr_str(&r.gw, text), "fe80::1");
+	assert_int_equal(r.metric, 100);
+	assert_int_equal(r.mtu, 0);
+	/* a gateway of which only the family's half is there */
+	begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+	attr(&m, RTA_VIA, via, 1);
+	finish(&m);
+	assert_int_equal(resolve_parse_route(m.b, m.n, &r), 0);
+	assert_true(addr_is_none(&r.gw));
+	/* next hops: no device; a length that is none, that is more than there is; cut */
+	for (int i = 0; i < 4; i++) {
+		begin(&m, RTM_NEWROUTE, &rtm, sizeof(rtm));
+		at = open_attr(&m, RTA_MULTIPATH);
+		nh.rtnh_len = i == 1 ? 2 : i == 2 ? 100 : sizeof(nh) + 8;
+		nh.rtnh_ifindex = i ? 6 : -1;
+		put(&m, &nh, i == 3 ? 4 : sizeof(nh));
+		if (i < 3)
+			attr_u32(&m, RTA_FLOW, 1);
+		close_attr(&m, at);
+		finish(&m);
+		assert_int_equal(resolve_parse_route(m.b, m.n, &r), 0);
+		assert_int_equal(r.oif, 0);
+		assert_true(addr_is_none(&r.gw));
+	}
+
+	begin(&m, RTM_NEWNEIGH, &nd, sizeof(nd));
+	attr_u32(&m, NDA_PROBES, 1);
+	attr(&m, NDA_DST, "12345", 5);
+	finish(&m);
+	assert_int_equal(resolve_parse_neigh(m.b, m.n, &n), 0);
+	assert_true(addr_is_none(&n.dst));
+}
+
 /* Every cut and every damaged length ends in an error or in a sound struct. */
 static void test_netlink_hostile(void **state)
 {
@@ -780,9 +1132,15 @@ int main(void)
 		cmocka_unit_test(test_podlog),
 		cmocka_unit_test(test_oci),
 		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_docker_odd),
+		cmocka_unit_test(test_oci_odd),
+		cmocka_unit_test(test_cni_more),
 		cmocka_unit_test(test_netlink_links),
 		cmocka_unit_test(test_netlink_old_kernel),
 		cmocka_unit_test(test_netlink_others),
+		cmocka_unit_test(test_netlink_vxlan),
+		cmocka_unit_test(test_netlink_refused),
+		cmocka_unit_test(test_netlink_odd),
 		cmocka_unit_test(test_netlink_hostile),
 	};
 

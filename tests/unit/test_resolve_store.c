@@ -3,8 +3,8 @@
  * test_resolve_store.c - sources joined into pods, and POD forms picked from them.
  *
  * Each test builds a host root in a temporary directory (host_root.h). The joins look at
- * no more than (st_dev, st_ino) of a namespace's file. No netlink socket is open: what needs
- * one is in test_resolve_node.c, against a kernel that is made up, and in tests/lab/resolve.sh.
+ * no more than (st_dev, st_ino) of a namespace's file. The kernel (fake_kernel.h) answers
+ * nothing: what it has to say is in test_resolve_node.c, and in tests/lab/resolve.sh.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "../../src/resolve/resolve_priv.h"
+#include "fake_kernel.h"
 #include "host_root.h"
 
 #define ID1 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -31,6 +33,7 @@
 
 static int setup(void **state)
 {
+	kernel_reset();
 	*state = root_make();
 	return 0;
 }
@@ -42,6 +45,7 @@ static int teardown(void **state)
 	if (t->r) {
 		resolve_store_done(t->r);
 		resolve_fs_done(&t->r->fs);
+		resolve_rtnl_free(t->r->rtnl);
 		free(t->r->links);
 		free(t->r);
 	}
@@ -61,6 +65,8 @@ static struct resolve *load(struct root *t, bool all)
 	assert_int_equal(resolve_fs_init(&t->r->fs, t->dir, &err), 0);
 	assert_true(t->r->fs.proc_in_root);
 	assert_false(t->r->fs.own_pids);
+	t->r->rtnl = resolve_rtnl_open(&err);
+	assert_non_null(t->r->rtnl);
 	assert_int_equal(resolve_store_load(t->r, all, &err), 0);
 	return t->r;
 }
@@ -404,6 +410,349 @@ static void test_pid_reuse(void **state)
 	assert_int_equal(named(r, "web")->ns.ino, 0);
 }
 
+/* docker's own word about networks is in another file; what does not run adds little. */
+static void test_docker_scan(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec;
+	struct resolve *r;
+	static const char dir[] = "var/lib/docker/containers/";
+	char name[256];
+
+#define DOCKER(id, file, ...) \
+	snprintf(name, sizeof(name), "%s" id "/" file, dir), put(t, name, __VA_ARGS__)
+	/* a pause container in the host's network, whose SandboxKey is the host's */
+	DOCKER(ID1, "config.v2.json",
+	       "{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_POD_proxy_sys_" UID1 "_0\",\"State\":{\"Pid\":300},"
+	       "\"NetworkSettings\":{\"SandboxKey\":\"/var/run/docker/netns/default\"}}");
+	DOCKER(ID1, "hostconfig.json", "{\"NetworkMode\":\"host\"}");
+	put_proc(t, 300, "host", "/");
+	/* its containers: by NetworkMode alone; one that has ended; one that says nothing more */
+	DOCKER(ID2, "config.v2.json",
+	       "{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_proxy_sys_" UID1 "_0\",\"State\":{\"Pid\":301}}");
+	DOCKER(ID2, "hostconfig.json", "{\"NetworkMode\":\"container:" ID1 "\"}");
+	put_proc(t, 301, "host", "/");
+	DOCKER("aa" ID3, "config.v2.json",
+	       "{\"ID\":\"aa" ID3 "\",\"Name\":\"/k8s_old_proxy_sys_" UID1 "_0\",\"Config\":{"
+	       "\"Labels\":{\"io.kubernetes.sandbox.id\":\"" ID1 "\"}}}");
+	DOCKER("aa" ID3, "hostconfig.json", "{\"NetworkMode\":7}");
+	/* of no known pod, with a pid that is nobody's, or another container's by now */
+	DOCKER("bb" ID3, "config.v2.json",
+	       "{\"ID\":\"bb" ID3 "\",\"Name\":\"/k8s_POD_gone_sys_" UID2 "_0\",\"State\":{\"Pid\":999}}");
+	DOCKER("cc" ID3, "config.v2.json",
+	       "{\"ID\":\"cc" ID3 "\",\"Name\":\"/registry\",\"State\":{\"Pid\":303}}");
+	DOCKER("cc" ID3, "hostconfig.json", "{\"NetworkMode\":\"host\"");
+	put_proc(t, 303, "reg", "/docker/" ID3);
+	DOCKER("dd" ID3, "config.v2.json", "{\"ID\":");
+	put(t, "var/lib/docker/containers/ee/other", "x");
+	put(t, "var/lib/docker/containers/.tmp/config.v2.json", "{\"ID\":\"a\"}");
+#undef DOCKER
+	r = load(t, false);
+	r->own = resolve_proc_find(r, 300)->ns;
+	rec = named(r, "proxy");
+	resolve_rec_settle(r, rec);
+	assert_true(rec->host_network && rec->host_network_said);
+	assert_null(rec->netns_path);
+	assert_string_equal(rec->sandbox_id, ID1);
+	assert_int_equal(rec->n_containers, 2);
+	assert_string_equal(resolve_rec_has(rec, ID2)->name, "app");
+	assert_int_equal(resolve_rec_has(rec, ID2)->pid, 301);
+	assert_int_equal(rec->pid, 300);
+	assert_null(resolve_rec_by_id(r, "bb" ID3));
+	rec = resolve_rec_by_id(r, "cc" ID3);
+	assert_non_null(rec);
+	assert_false(rec->is_pod);
+	assert_int_equal(rec->n_containers, 1);
+	assert_int_equal(rec->containers[0].pid, 0);
+	for (unsigned i = 0; i < r->n_recs; i++)
+		assert_string_not_equal(resolve_s(r->recs[i].name), "gone");
+}
+
+/* A record that a process's cgroup made gets its sandbox from a file, by the pod's uid. */
+static void test_sandbox_later(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec;
+	struct resolve *r;
+
+	put_proc(t, 100, "web", "/kubepods/pod" UID1 "/" ID2);
+	put_proc(t, 101, "web", "/kubepods/pod" UID1 "/" ID1);
+	put(t, "run/containerd/io.containerd.runtime.v2.task/k8s.io/aa/config.json",
+	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
+	    "\"io.kubernetes.cri.sandbox-id\":\"" ID1 "\",\"io.kubernetes.cri.sandbox-uid\":"
+	    "\"" UID1 "\",\"io.kubernetes.cri.sandbox-name\":\"web\"}}");
+	put(t, "run/containerd/io.containerd.runtime.v2.task/k8s.io/aa/init.pid", "-7");
+	put(t, "run/containerd/io.containerd.runtime.v2.task/k8s.io/bb/config.json",
+	    "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
+	    "\"io.kubernetes.cri.sandbox-uid\":\"" UID1 "\"}}");
+	put(t, "run/containerd/io.containerd.runtime.v2.task/k8s.io/bb/init.pid", "99999999999");
+	put(t, "run/containerd/io.containerd.runtime.v2.task/file", "no directory");
+	put(t, "run/containerd/io.containerd.runtime.v2.task/k8s.io/cc/config.json", "[]");
+	r = load(t, true);
+	assert_int_equal(r->n_recs, 1);
+	rec = named(r, "web");
+	assert_string_equal(rec->sandbox_id, ID1);
+	assert_true(resolve_rec_has(rec, ID1)->sandbox);
+	assert_int_equal(rec->n_containers, 4);
+	assert_int_equal(resolve_rec_has(rec, "aa")->pid, 0);
+	assert_int_equal(resolve_rec_has(rec, "bb")->pid, 0);
+	assert_int_equal(rec->pid, 101);
+}
+
+/* One uid, two sandboxes: after a crash the pod was made anew, and its processes tell them apart. */
+static void test_uid_twice(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r;
+
+	put_cni(t, ID1, "default", "db-0", UID1, "10.244.1.2", "veth01", "/run/netns/old");
+	put_cni(t, ID2, "default", "db-0", UID1, "10.244.1.3", "veth02", "/run/netns/new");
+	put_netns(t, "run/netns/old", "old");
+	put_netns(t, "run/netns/new", "new");
+	put_proc(t, 500, "new", "/kubepods/pod" UID1 "/" ID3);
+	put_proc(t, 501, "else", "/kubepods/pod" UID1 "/aa" ID3);
+	r = load(t, false);
+	for (int i = 0; i < 2; i++) {
+		struct resolve_rec *rec = resolve_rec_by_id(r, i ? ID2 : ID1);
+
+		assert_non_null(rec);
+		assert_int_equal(resolve_rec_has(rec, ID3) != NULL, i);
+	}
+}
+
+/* No uid in the cache: the namespace joins a process to it, a log directory gives the uid. */
+static void test_by_namespace(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r;
+
+	put_cni(t, ID1, "default", "web", "", "10.244.1.2", "veth01", "/run/netns/web");
+	put_netns(t, "run/netns/web", "web");
+	put_proc(t, 500, "web", "/kubepods/pod" UID1 "/" ID3);
+	put_cni(t, ID2, "default", "db", "", "10.244.1.3", "veth02", "/x");
+	put(t, "var/log/pods/default_db_" UID2 "/x", "x");
+	put(t, "var/log/pods/other_db_" UID1 "/x", "x");
+	put_cni(t, "aa" ID2, "default", "twice", "", "10.244.1.4", "veth03", "/x");
+	put(t, "var/log/pods/default_twice_1/x", "x");
+	put(t, "var/log/pods/default_twice_2/x", "x");
+	r = load(t, false);
+	assert_string_equal(named(r, "web")->uid, UID1);
+	assert_int_equal(resolve_rec_has(named(r, "web"), ID3)->pid, 500);
+	assert_string_equal(named(r, "db")->uid, UID2);
+	assert_null(named(r, "twice")->uid);
+}
+
+/* A path in /proc is believed while the process may be the sandbox's. */
+static void test_proc_paths(void **state)
+{
+	static const struct {
+		const char *name, *path;
+		bool alive;
+	} rows[] = {
+		{ "same", "/proc/600/ns/net", true },	  { "bare", "/proc/601/ns/net", true },
+		{ "none", "/proc/999/ns/net", false },	  { "word", "/proc/self/ns/net", false },
+		{ "odd", "/proc/600x/ns/net", false },	  { "zero", "/proc/602/ns/net", false },
+	};
+	struct root *t = *state;
+	struct resolve *r;
+	char id[RESOLVE_HEX_ID + 1];
+
+	put_proc(t, 600, "a", "/docker/" ID1);
+	put_proc(t, 601, "b", "/");
+	put(t, "proc/602/cgroup", "0::/docker/" ID2 "\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(id, sizeof(id), "%064zx", i);
+		put_cni(t, i ? id : ID1, "x", rows[i].name, "", "10.244.1.2", "v", rows[i].path);
+	}
+	r = load(t, false);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (named(r, rows[i].name)->alive != rows[i].alive)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
+/* The host's own namespace behind a number that was the sandbox's once. */
+static void test_proc_path_host(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r;
+
+	put_proc(t, 600, "host", "/");
+	put_cni(t, ID1, "x", "web", "", "10.244.1.2", "v", "/proc/600/ns/net");
+	t->r = calloc(1, sizeof(*t->r));
+	assert_non_null(t->r);
+	r = t->r;
+	r->own_fd = -1;
+	assert_int_equal(resolve_fs_init(&r->fs, t->dir, NULL), 0);
+	assert_true(resolve_netns_open_pid(&r->fs, 600, &r->own) >= 0);
+	assert_int_equal(resolve_store_load(r, false, NULL), 0);
+	assert_int_equal(named(r, "web")->ns.ino, 0);
+	assert_false(named(r, "web")->alive);
+}
+
+/* A host veth is the claimed one when its MAC is, or where the file says none. */
+static void test_claims(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec;
+	struct resolve *r;
+
+	put_cni(t, ID1, "default", "web", "", "10.244.1.2", "veth01", "/x");
+	r = load(t, false);
+	rec = named(r, "web");
+	r->links = calloc(2, sizeof(*r->links));
+	assert_non_null(r->links);
+	r->n_links = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(r->links[i].l.name, sizeof(r->links[i].l.name), i ? "veth01" : "cni0");
+		strcpy(r->links[i].l.kind, i ? "veth" : "bridge");
+	}
+	assert_ptr_equal(resolve_rec_claim(r, rec), &r->links[1]);
+	rec->cni[0].hosts[1].mac.b[5] = 7;
+	assert_null(resolve_rec_claim(r, rec));
+	r->links[1].l.mac.b[5] = 7;
+	assert_ptr_equal(resolve_rec_claim(r, rec), &r->links[1]);
+	r->links[1].l.link_netnsid = -1;
+	assert_null(resolve_rec_claim(r, rec));
+	/* it lives by that claim alone */
+	resolve_rec_settle(r, rec);
+	assert_false(rec->alive);
+	r->links[1].l.link_netnsid = 0;
+	resolve_rec_settle(r, rec);
+	assert_true(rec->alive);
+}
+
+/* What lies in the directories and is no source of anything. */
+static void test_clutter(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r;
+	char path[PATH_MAX];
+	char *big = calloc(1, RESOLVE_FILE_MAX + 2);
+
+	assert_non_null(big);
+	memset(big, ' ', RESOLVE_FILE_MAX + 1);
+	put_cni(t, ID1, "default", "web", UID1, "10.244.1.2", "veth01", "/x");
+	put(t, "var/lib/cni/results/cbr0-" ID1 "-lo",
+	    "{\"kind\":\"cniCacheV1\",\"containerId\":\"" ID1 "\",\"ifName\":\"lo\","
+	    "\"result\":{\"ips\":[{\"address\":\"127.0.0.1/8\"}]}}");
+	put(t, "var/lib/cni/results/.hidden", "{\"cniVersion\":\"1.0.0\"}");
+	put(t, "var/lib/cni/results/empty", "%s", "");
+	put_bytes(t, "var/lib/cni/results/nul", "{\"cniVersion\":\"1\0\"}", 19);
+	put_bytes(t, "var/lib/cni/results/big", big, RESOLVE_FILE_MAX + 1);
+	put_dir(t, "var/lib/cni/results/directory");
+	put_link(t, "var/lib/cni/results/dangling", "nowhere");
+	snprintf(path, sizeof(path), "%s/var/lib/cni/results/fifo", t->dir);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	put(t, "var/lib/cni/networks/cbr0/10.244.1.7", "%s", "\r\neth0");
+	put_bytes(t, "var/lib/cni/networks/cbr0/10.244.1.8", ID1 "\0\r\neth0", 71);
+	put_dir(t, "var/lib/cni/networks/cbr0/10.244.1.9");
+	put(t, "var/lib/cni/networks/file", "x");
+	put(t, "var/log/pods/readme", "x");
+	put(t, "proc/7/cgroup", "%s", "");
+	put(t, "proc/8/stat", "8 (a");
+	put(t, "proc/9/stat", "9 (a) Z 1 9");
+	put(t, "proc/10/stat", "10 (a) X 1 10 10 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9");
+	put(t, "proc/11/stat", "11 (a)x");
+	put(t, "proc/meminfo", "x");
+	put_proc(t, 12, "half", "/docker/abc");
+	free(big);
+	r = load(t, true);
+	assert_int_equal(r->n_recs, 1);
+	assert_int_equal(r->recs[0].n_cni, 1);
+	assert_int_equal(r->n_leases, 1);
+	assert_string_equal(r->leases[0].id, ID1);
+	assert_null(r->leases[0].ifname);
+	assert_int_equal(r->n_logs, 0);
+	/* dead and not waited for, or a dead one's line that is cut */
+	assert_null(resolve_proc_find(r, 9));
+	assert_null(resolve_proc_find(r, 10));
+	for (int pid = 7; pid <= 12; pid++) {
+		if (pid != 9 && pid != 10)
+			assert_non_null(resolve_proc_find(r, pid));
+	}
+	assert_string_equal(resolve_proc_find(r, 12)->cg.id, "");
+}
+
+/* Without a right: root gives its own up for a while. */
+static void be(uid_t uid)
+{
+	if (getuid() == 0)
+		assert_int_equal(seteuid(uid), 0);
+}
+
+static void deny(const struct root *t, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", t->dir, name);
+	assert_int_equal(chmod(path, 0), 0);
+}
+
+static void test_denied(void **state)
+{
+	static const char *const shut[] = {
+		"var/lib/cni/results",
+		"var/lib/cni/networks",
+		"var/lib/cni/networks/cbr0",
+		"var/log/pods",
+		"var/lib/docker/containers",
+		"run/containerd/io.containerd.runtime.v2.task",
+		"run/containerd/io.containerd.runtime.v2.task/k8s.io",
+		"run/containers/storage/overlay-containers",
+	};
+	struct root *t = *state;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(shut) / sizeof(shut[0]); i++) {
+		struct root *one = root_make();
+		struct resolve *r;
+
+		put_dir(one, shut[i]);
+		deny(one, shut[i]);
+		be(65534);
+		r = load(one, true);
+		be(0);
+		if (!strstr(shut[i], "cbr0"))
+			assert_string_equal(r->denied + 1, shut[i]);
+		else
+			assert_string_equal(r->denied, "/var/lib/cni/networks");
+		teardown((void **)&one);
+	}
+	/* a file, and a namespace's */
+	put_cni(t, ID1, "default", "web", UID1, "10.244.1.2", "veth01", "/run/netns/web");
+	put_cni(t, ID2, "default", "db", UID2, "10.244.1.3", "veth02", "/x");
+	deny(t, "var/lib/cni/results/cbr0-" ID2 "-eth0");
+	put_netns(t, "run/netns/web", "web");
+	deny(t, "run/netns/web");
+	be(65534);
+	load(t, false);
+	be(0);
+	assert_true(named(t->r, "web")->netns_denied);
+	assert_int_equal(t->r->n_recs, 1);
+	assert_null(pick(t->r, "db", &err));
+	assert_int_equal(err.class, ERR_FAILED);
+	assert_string_equal(err.text,
+			    "cannot tell whether this node has db: no permission to read "
+			    "/var/lib/cni/results (needs CAP_DAC_READ_SEARCH; run as root)");
+	assert_null(pick(t->r, "container:777", &err));
+	assert_non_null(strstr(err.text, "cannot tell whether this node has container:777"));
+	assert_null(pick(t->r, "10.9.9.9", &err));
+	assert_non_null(strstr(err.text, "cannot tell whether this node has 10.9.9.9"));
+	/* a leftover proves nothing then */
+	t->r->logs = calloc(1, sizeof(*t->r->logs));
+	assert_non_null(t->r->logs);
+	t->r->n_logs = 1;
+	assert_int_equal(resolve_podlog_parse("default_db_1", &t->r->logs[0]), 0);
+	assert_null(pick(t->r, "default/db", &err));
+	assert_non_null(strstr(err.text, "cannot tell whether this node has default/db"));
+	be(65534);
+	assert_null(pick(t->r, "netns:/run/netns/web", &err));
+	be(0);
+	assert_int_equal(err.class, ERR_FAILED);
+	assert_non_null(strstr(err.text, "open /run/netns/web (needs CAP_SYS_PTRACE"));
+}
+
 /* -------------------------------------------------------------------- forms */
 
 static void test_forms(void **state)
@@ -503,6 +852,278 @@ static void test_refused(void **state)
 	assert_non_null(strstr(err.text, "no permission to read /var/lib/cni/results"));
 }
 
+/* What a record is called, by the best that is known of it. */
+static void test_labels(void **state)
+{
+	struct resolve_container one = { .id = (char[]){ ID2 } };
+	struct resolve_rec rec = { .netns_path = NULL };
+	char label[64];
+
+	(void)state;
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "unnamed pod");
+	rec.netns_path = (char[]){ "/run/netns/x" };
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "netns:/run/netns/x");
+	rec.pid = 7;
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "pid:7");
+	rec.uid = (char[]){ "u" };
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "pod of uid u");
+	rec.containers = &one;
+	rec.n_containers = 1;
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)),
+			    "container:fedcba987654");
+	rec.sandbox_id = (char[]){ ID1 };
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)),
+			    "container:0123456789ab");
+	rec.name = (char[]){ "web" };
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "web");
+	rec.namespace_ = (char[]){ "default" };
+	assert_string_equal(resolve_rec_label(&rec, label, sizeof(label)), "default/web");
+}
+
+/* More candidates than a sentence holds, in the order of their names. */
+static void test_ambiguous(void **state)
+{
+	static const unsigned counts[] = { 8, 9, 70 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct root *t = root_make();
+		struct err err = ERR_INIT;
+		struct resolve *r;
+		char more[32];
+
+		for (unsigned k = 0; k < counts[i]; k++) {
+			char id[80], ns[16], cg[128];
+
+			snprintf(id, sizeof(id), "%02u%062x", k, 0);
+			snprintf(ns, sizeof(ns), "ns%02u", k);
+			put_cni(t, id, ns, "web", "", "10.1.1.1", "v", "/x");
+			snprintf(cg, sizeof(cg), "/docker/%s", id);
+			put_proc(t, 100 + (int)k, ns, cg);
+		}
+		r = load(t, false);
+		assert_null(pick(r, "web", &err));
+		assert_non_null(strstr(err.text, "web means more than one pod of this node: "
+						 "ns00/web (container:000000000000), ns01/web "));
+		assert_null(strstr(err.text, "ns08"));
+		snprintf(more, sizeof(more), ", and %u more", counts[i] - 8);
+		assert_int_equal(strstr(err.text, more) != NULL, counts[i] > 8);
+		assert_null(pick(r, "10.1.1.1", &err));
+		assert_non_null(strstr(err.text, "10.1.1.1 means more than one pod"));
+		teardown((void **)&t);
+	}
+}
+
+/* Candidates without a name, and of one name: by their ids. */
+static void test_ambiguous_names(void **state)
+{
+	struct root *t = *state;
+	struct err err = ERR_INIT;
+	struct resolve *r;
+
+	put_cni(t, ID2, "a", "web", "", "10.1.1.1", "v", "/x");
+	put_cni(t, ID1, "a", "web", "", "10.1.1.1", "v", "/x");
+	put_proc(t, 100, "1", "/docker/" ID1);
+	put_proc(t, 101, "2", "/docker/" ID2);
+	put_proc(t, 102, "3", "/kubepods/pod" UID1 "/" ID3);
+	put_proc(t, 103, "4", "/kubepods/pod" UID2 "/" "0123456789abff" ID3);
+	put(t, "var/lib/cni/networks/cbr0/10.1.1.1", "%s", ID3);
+	r = load(t, false);
+	assert_null(pick(r, "web", &err));
+	assert_string_equal(err.text, "web means more than one pod of this node: a/web "
+				      "(container:0123456789ab), a/web (container:fedcba987654)");
+	assert_null(pick(r, "10.1.1.1", &err));
+	assert_string_equal(err.text, "10.1.1.1 means more than one pod of this node: a/web "
+				      "(container:0123456789ab), a/web (container:fedcba987654), "
+				      "container:0123456789ab");
+}
+
+/* Of dead ones the newest stands for all, whatever the order. */
+static void test_newest(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec = NULL;
+	struct err err = ERR_INIT;
+	struct resolve *r;
+
+	put_cni(t, ID1, "a", "web", "", "10.1.1.1", "v", "/x");
+	put_cni(t, ID2, "a", "web", "", "10.1.1.2", "v", "/x");
+	put_cni(t, ID3, "a", "web", "", "10.1.1.3", "v", "/x");
+	r = load(t, false);
+	for (int newest = 0; newest < 3; newest++) {
+		for (unsigned i = 0; i < r->n_recs; i++)
+			r->recs[i].mtime = i == (unsigned)newest ? 9 : 5;
+		assert_int_equal(resolve_pick(r, "web", &rec, &err), 0);
+		assert_ptr_equal(rec, &r->recs[newest]);
+	}
+}
+
+/* Containers of no pod, and processes that show no namespace. */
+static void test_strays(void **state)
+{
+	struct root *t = *state;
+	struct resolve_rec *rec = NULL;
+	struct err err = ERR_INIT;
+	struct resolve *r;
+
+	put_proc(t, 100, "one", "/docker/" ID1);
+	put_proc(t, 101, "one", "/docker/" ID1);
+	put_proc(t, 102, "two", "/docker/" ID3);
+	put_proc(t, 103, "host", "/docker/" ID2);
+	put_zombie(t, 104, "/docker/aa" "00000000000000000000000000000000"
+		   "000000000000000000000000000000", 2);
+	put_zombie(t, 105, "/", 2);
+	r = load(t, false);
+	r->own = resolve_proc_find(r, 103)->ns;
+	assert_null(pick(r, "container:0123456789ab", &err));
+	assert_non_null(strstr(err.text, "means more than one container: 0123456789ab, "
+					 "0123456789ab; give more digits"));
+	assert_string_equal(pick(r, "container:0123456789abc", &err), "pid:100");
+	assert_null(pick(r, "container:fedc", &err));
+	assert_non_null(strstr(err.text, "is in the host's own network namespace"));
+	assert_null(pick(r, "pid:103", &err));
+	assert_non_null(strstr(err.text, "pid:103 is in the host's own network namespace"));
+	assert_int_equal(resolve_pick(r, "container:aa00", &rec, &err), 0);
+	assert_true(rec->netns_denied && rec->alive);
+	assert_int_equal(rec->pid, 104);
+	assert_int_equal(resolve_pick(r, "pid:105", &rec, &err), 0);
+	assert_true(rec->netns_denied && rec->alive);
+	assert_int_equal(rec->pid, 105);
+}
+
+/* Texts that are no POD, and names that are nearly one. */
+static void test_odd_words(void **state)
+{
+	struct root *t = *state;
+	struct err err = ERR_INIT;
+	char text[5000];
+	struct resolve *r;
+
+	put_cni(t, ID1, "default", "frontend", UID1, "10.244.1.2", "veth01", "/x");
+	put_proc(t, 700, "a", "/kubepods/pod" UID1 "/" ID1);
+	put_cni(t, ID2, "", "lonely", "", "10.244.1.3", "veth02", "/x");
+	put_proc(t, 701, "b", "/docker/" ID2);
+	put(t, "var/lib/cni/networks/cbr0/10.244.1.8", "%s", ID1);
+	r = load(t, false);
+	assert_null(pick(r, "frontedn", &err));
+	assert_non_null(strstr(err.text, "did you mean default/frontend?"));
+	assert_null(pick(r, "lonley", &err));
+	assert_null(strstr(err.text, "did you mean"));
+	assert_string_equal(pick(r, "10.244.1.8", &err), "default/frontend");
+	memset(text, 'a', sizeof(text));
+	text[4097] = 0;
+	assert_null(pick(r, text, &err));
+	assert_non_null(strstr(err.text, "a POD is"));
+	text[300] = '/';
+	text[310] = 0;
+	assert_null(pick(r, text, &err));
+	assert_non_null(strstr(err.text, "is no namespace/name"));
+	text[300] = 'a';
+	memcpy(text, "container:", 10);
+	assert_null(pick(r, text, &err));
+	assert_non_null(strstr(err.text, "container: takes an id"));
+	memset(text, 'a', 65);
+	text[65] = 0;
+	assert_null(pick(r, text, &err));
+	assert_non_null(strstr(err.text, "no pod aaaa"));
+	assert_null(pick(r, "netns:", &err));
+	assert_string_equal(err.text, "netns: takes a path, or a name of `ip netns`");
+}
+
+/* A list of nothing is an answer where everything could be read. */
+static void test_empty_list(void **state)
+{
+	struct root *t = *state;
+	struct err err = ERR_INIT;
+	struct chain *c = NULL;
+	struct resolve *r = load(t, true);
+
+	assert_int_equal(resolve_list(r, &c, &err), 0);
+	assert_int_equal(c->n_pods, 0);
+	chain_free(c);
+	c = NULL;
+	resolve_deny(r, "/run", EIO);
+	resolve_deny(r, "/var/lib/cni/results", EPERM);
+	resolve_deny(r, "/var/log/pods", EACCES);
+	assert_int_equal(resolve_list(r, &c, &err), -EACCES);
+	assert_null(c);
+	assert_string_equal(err.text, "cannot tell which pods this node has: no permission to read "
+				      "/var/lib/cni/results (needs CAP_DAC_READ_SEARCH; run as "
+				      "root)");
+}
+
+/* A namespace's file: in the root, as the node's init sees it, as this process does. */
+static void test_netns_paths(void **state)
+{
+	struct root *t = *state;
+	struct resolve_netns ns, web;
+	struct resolve_fs fs;
+	char path[PATH_MAX], inside[PATH_MAX];
+	int fd;
+
+	put_netns(t, "run/netns/web", "web");
+	put(t, "run/netns/plain", "%s", "");
+	put_netns(t, "init/run/netns/plain", "web");
+	put(t, "init/run/netns/both", "%s", "");
+	put(t, "run/netns/both", "%s", "");
+	snprintf(path, sizeof(path), "%s/init", t->dir);
+	assert_int_equal(resolve_fs_init(&fs, t->dir, NULL), 0);
+	fd = resolve_netns_open(&fs, "/run/netns/web", &web);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(resolve_netns_open(&fs, "/run/netns/plain", &ns), -ESTALE);
+	put_link(t, "proc/1/root", path);
+	fd = resolve_netns_open(&fs, "/run/netns/plain", &ns);
+	assert_true(fd >= 0);
+	assert_true(resolve_netns_eq(&ns, &web));
+	close(fd);
+	assert_int_equal(resolve_netns_open(&fs, "/run/netns/both", &ns), -ESTALE);
+	assert_int_equal(resolve_netns_open(&fs, "/run/netns/nope", &ns), -ENOENT);
+	assert_int_equal(resolve_netns_open(&fs, "/proc/1/ns/net", &ns), -ENOENT);
+	assert_int_equal(resolve_netns_open_pid(&fs, 1, &ns), -ENOENT);
+	/* a link to the path that it has on the real root: followed by who has the node's pids */
+	snprintf(path, sizeof(path), "%s/ns-web", t->dir);
+	snprintf(inside, sizeof(inside), "%s/ns-web", t->dir + 1);
+	put_link(t, inside, path);
+	assert_int_equal(resolve_netns_open(&fs, path, &ns), -ELOOP);
+	fs.own_pids = true;
+	fd = resolve_netns_open(&fs, path, &ns);
+	assert_true(fd >= 0);
+	assert_true(resolve_netns_eq(&ns, &web));
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(resolve_netns_open(&fs, path, &ns), -ENOENT);
+	resolve_fs_done(&fs);
+	/* a directory of state files has no /proc: mounts are where this process sees them */
+	put_dir(t, "init/proc");
+	snprintf(path, sizeof(path), "%s/init", t->dir);
+	assert_int_equal(resolve_fs_init(&fs, path, NULL), 0);
+	assert_false(fs.proc_in_root);
+	assert_true(fs.own_pids);
+	snprintf(path, sizeof(path), "%s/run/netns/web", t->dir);
+	fd = resolve_netns_open(&fs, path, &ns);
+	assert_true(fd >= 0);
+	assert_true(resolve_netns_eq(&ns, &web));
+	close(fd);
+	assert_int_equal(resolve_netns_open(&fs, "/no/such/path", &ns), -ENOENT);
+	resolve_fs_done(&fs);
+	/* a /proc without process 1: another pid namespace's */
+	put_link(t, "init/proc/self", "7");
+	snprintf(path, sizeof(path), "%s/init", t->dir);
+	assert_int_equal(resolve_fs_init(&fs, path, NULL), 0);
+	assert_true(fs.proc_in_root);
+	assert_false(fs.own_pids);
+	resolve_fs_done(&fs);
+	/* no root at all */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(resolve_fs_init(&fs, i ? i == 1 ? "" : "/" : NULL, NULL), 0);
+		assert_int_equal(fs.root, -1);
+		assert_int_equal(resolve_fs_open(&fs, "/no/such/path", O_RDONLY), -ENOENT);
+		assert_true(fs.own_pids);
+		resolve_fs_done(&fs);
+	}
+}
+
 /* Symbolic links are the node's own: absolute ones start at the host root. */
 static void test_links(void **state)
 {
@@ -594,7 +1215,12 @@ int main(void)
 		CASE(test_zombies),	 CASE(test_pid_reuse), CASE(test_forms),
 		CASE(test_refused),	 CASE(test_links),     CASE(test_node_name),
 		CASE(test_many),	 CASE(test_underlay),  CASE(test_bundle_netns),
-		CASE(test_bundle_host_pid),
+		CASE(test_bundle_host_pid), CASE(test_docker_scan), CASE(test_sandbox_later),
+		CASE(test_uid_twice), CASE(test_by_namespace), CASE(test_proc_paths),
+		CASE(test_proc_path_host), CASE(test_claims), CASE(test_clutter), CASE(test_denied),
+		CASE(test_labels), CASE(test_ambiguous), CASE(test_ambiguous_names),
+		CASE(test_newest), CASE(test_strays), CASE(test_odd_words),
+		CASE(test_empty_list), CASE(test_netns_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
