@@ -1058,7 +1058,7 @@ static void test_netns_paths(void **state)
 	struct root *t = *state;
 	struct resolve_netns ns, web;
 	struct resolve_fs fs;
-	char path[PATH_MAX], inside[PATH_MAX];
+	char path[256], inside[256];
 	int fd;
 
 	put_netns(t, "run/netns/web", "web");
