@@ -196,7 +196,8 @@ static void test_parts(void **state)
 	for (int part = 0; part < PARTS; part++) {
 		struct message m = { .len = sizeof(struct nlmsghdr) };
 		const struct nfgenmsg g = { .nfgen_family = 2 };
-		struct nlmsghdr h = { .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW };
+		struct nlmsghdr h = { .nlmsg_type =
+					      NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW };
 		const uint8_t nat[4] = { 0, 0, 0, IPS_SRC_NAT };
 		struct result_tuple a, b;
 

@@ -708,7 +708,7 @@ static void test_underlay(void **state)
 	assert_says("eth0 is no pod's veth but the underlay of flannel.1");
 }
 
-/* A process that shows no namespace: the right is named; its number is asked for where it counts. */
+/* A process that shows no namespace: the right is named, or its number leads there. */
 static void test_no_look(void **state)
 {
 	struct root *t = *state;
@@ -787,7 +787,8 @@ static void test_list_order(void **state)
 	struct root *t = *state;
 
 	put_cni(t, "bb" ID3, "a", "x", "u2", "10.1.0.1", "v", "/gone");
-	put_proc(t, 301, "b", "/docker/bb" "00000000000000000000000000000000000000000000000000000000000000");
+	put_proc(t, 301, "b", "/docker/bb"
+		 "00000000000000000000000000000000000000000000000000000000000000");
 	put_bundle(t, ID3, ID3, NULL, 302);
 	put_proc(t, 302, "c", "/");
 	put_proc(t, 303, "d", "/kubepods/pod" UID3 "/cc"

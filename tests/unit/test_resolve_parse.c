@@ -301,7 +301,8 @@ static void test_cni_more(void **state)
 		"\"02:00:00:00:00:01\"},{\"name\":\"veth1\",\"sandbox\":\"\"},{\"name\":\"net2\","
 		"\"sandbox\":\"/b\"},{\"name\":\"eth0\",\"sandbox\":\"/c\",\"mac\":"
 		"\"02:00:00:00:00:03\"}],\"ips\":[{\"interface\":0,\"address\":\"10.9.0.1/24\"},"
-		"{\"interface\":3,\"address\":\"10.244.1.2/24\"},{\"address\":\"10.244.1.2/24\"}]}}";
+		"{\"interface\":3,\"address\":\"10.244.1.2/24\"},"
+		"{\"address\":\"10.244.1.2/24\"}]}}";
 	static const char bare[] =
 		"{\"ip4\":{\"ip\":\"10.244.1.2/24\"},\"interfaces\":[{\"name\":\"eth7\","
 		"\"sandbox\":\"/a\"}]}";
@@ -550,11 +551,13 @@ static void test_docker_odd(void **state)
 		{ "{\"ID\":\"a\",\"Name\":\"k8s_abc_web_d_u_0\"}", NULL, "abc", "web", false, true,
 		  false, false, 0 },
 		/* of no pod: a sandbox of its own, here in the host's network */
-		{ "{\"ID\":\"a\",\"Name\":\"/reg\",\"NetworkSettings\":{\"Networks\":{\"host\":{}}}}",
+		{ "{\"ID\":\"a\",\"Name\":\"/reg\",\"NetworkSettings\":{"
+		  "\"Networks\":{\"host\":{}}}}",
 		  "a", NULL, NULL, true, false, false, true, 0 },
 		/* an app container's networks are its sandbox's */
-		{ "{\"ID\":\"a\",\"Name\":\"/k8s_app_web_d_u_0\",\"NetworkSettings\":{\"SandboxKey\":"
-		  "\"/x\",\"Networks\":{\"host\":{}}}}", NULL, "app", "web", false, true, false,
+		{ "{\"ID\":\"a\",\"Name\":\"/k8s_app_web_d_u_0\",\"NetworkSettings\":{"
+		  "\"SandboxKey\":\"/x\","
+		  "\"Networks\":{\"host\":{}}}}", NULL, "app", "web", false, true, false,
 		  false, 0 },
 	};
 	struct resolve_said d;
@@ -593,8 +596,8 @@ static void test_oci_odd(void **state)
 		  "\"io.kubernetes.cri.sandbox-name\":\"\"},\"linux\":{\"namespaces\":{}}}", "", "",
 		  true, false },
 		{ "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"other\"},"
-		  "\"linux\":{\"namespaces\":[7,{},{\"type\":1},{\"type\":\"pid\"}]}}", "", "", false,
-		  true },
+		  "\"linux\":{\"namespaces\":[7,{},{\"type\":1},{\"type\":\"pid\"}]}}", "", "",
+		  false, true },
 		{ "{\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
 		  "\"io.kubernetes.cri.sandbox-name\":\"web\"},\"linux\":{\"namespaces\":["
 		  "{\"type\":\"network\"},{\"type\":\"network\",\"path\":\"/x\"},"

@@ -423,13 +423,15 @@ static void test_docker_scan(void **state)
 	snprintf(name, sizeof(name), "%s" id "/" file, dir), put(t, name, __VA_ARGS__)
 	/* a pause container in the host's network, whose SandboxKey is the host's */
 	DOCKER(ID1, "config.v2.json",
-	       "{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_POD_proxy_sys_" UID1 "_0\",\"State\":{\"Pid\":300},"
+	       "{\"ID\":\"" ID1 "\",\"Name\":\"/k8s_POD_proxy_sys_" UID1 "_0\","
+	       "\"State\":{\"Pid\":300},"
 	       "\"NetworkSettings\":{\"SandboxKey\":\"/var/run/docker/netns/default\"}}");
 	DOCKER(ID1, "hostconfig.json", "{\"NetworkMode\":\"host\"}");
 	put_proc(t, 300, "host", "/");
 	/* its containers: by NetworkMode alone; one that has ended; one that says nothing more */
 	DOCKER(ID2, "config.v2.json",
-	       "{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_proxy_sys_" UID1 "_0\",\"State\":{\"Pid\":301}}");
+	       "{\"ID\":\"" ID2 "\",\"Name\":\"/k8s_app_proxy_sys_" UID1 "_0\","
+	       "\"State\":{\"Pid\":301}}");
 	DOCKER(ID2, "hostconfig.json", "{\"NetworkMode\":\"container:" ID1 "\"}");
 	put_proc(t, 301, "host", "/");
 	DOCKER("aa" ID3, "config.v2.json",
@@ -438,7 +440,8 @@ static void test_docker_scan(void **state)
 	DOCKER("aa" ID3, "hostconfig.json", "{\"NetworkMode\":7}");
 	/* of no known pod, with a pid that is nobody's, or another container's by now */
 	DOCKER("bb" ID3, "config.v2.json",
-	       "{\"ID\":\"bb" ID3 "\",\"Name\":\"/k8s_POD_gone_sys_" UID2 "_0\",\"State\":{\"Pid\":999}}");
+	       "{\"ID\":\"bb" ID3 "\",\"Name\":\"/k8s_POD_gone_sys_" UID2 "_0\","
+	       "\"State\":{\"Pid\":999}}");
 	DOCKER("cc" ID3, "config.v2.json",
 	       "{\"ID\":\"cc" ID3 "\",\"Name\":\"/registry\",\"State\":{\"Pid\":303}}");
 	DOCKER("cc" ID3, "hostconfig.json", "{\"NetworkMode\":\"host\"");
@@ -499,7 +502,7 @@ static void test_sandbox_later(void **state)
 	assert_int_equal(rec->pid, 101);
 }
 
-/* One uid, two sandboxes: after a crash the pod was made anew, and its processes tell them apart. */
+/* One uid, two sandboxes: a pod made anew after a crash. Its processes tell them apart. */
 static void test_uid_twice(void **state)
 {
 	struct root *t = *state;
