@@ -5,7 +5,7 @@
  * character, and nobody is told.
  *
  * Between allocations_begin() and allocations_end() they are counted; the at-th fails, and with
- * on all behind it. Not where a sanitizer brings an allocator of its own (ALLOCATIONS_FAIL 0).
+ * on all behind it. Under a sanitizer or valgrind, which bring allocators of their own, none is.
  * To be included once a program.
  */
 #ifndef TESTS_FAILING_MALLOC_H

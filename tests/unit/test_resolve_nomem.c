@@ -184,6 +184,11 @@ static void test_sweep(void **state)
 	if (ask(t, &wanted, &err))
 		fail_msg("%s", err.text);
 	total = allocations_end();
+	if (!total) {
+		print_message("# another allocator than the C library's: nothing fails\n");
+		buf_done(&wanted);
+		skip();
+	}
 	assert_non_null(strstr(buf_str(&wanted), "pod shop/till 33 docker 300 "));
 	assert_non_null(strstr(buf_str(&wanted), "hops 5, routes 1, cni0 1\n"));
 	for (int on = 0; on < 2; on++) {
@@ -203,7 +208,7 @@ static void test_sweep(void **state)
 			kernel.head = kernel.tail;
 		}
 	}
-	assert_true(!ALLOCATIONS_FAIL || refused > total / 2);
+	assert_true(refused > total / 2);
 	buf_done(&wanted);
 	buf_done(&got);
 }
