@@ -92,13 +92,6 @@ static json_t *range(const struct verify_range *r, bool known)
 	return NULL;
 }
 
-static json_t *address(const struct addr *a)
-{
-	char text[ADDR_STR_MAX];
-
-	return addr_is_none(a) ? json_null() : json_string(addr_str(a, text));
-}
-
 /* null where nothing left inside VXLAN. */
 static json_t *outer(const struct verify_outer *u)
 {
@@ -113,11 +106,11 @@ static json_t *outer(const struct verify_outer *u)
 	    report_json_set(o, "vni_differs", report_json_u64(u->vni_differs)) &&
 	    report_json_set(o, "destination_differs", report_json_u64(u->destination_differs)) &&
 	    report_json_set(o, "destination_foreign", report_json_u64(u->foreign)) &&
-	    report_json_set(o, "destination", address(&u->to)) &&
+	    report_json_set(o, "destination", report_json_addr(&u->to)) &&
 	    report_json_set(o, "destination_judged", report_json_u64(u->judged)) &&
 	    report_json_set(o, "destination_unexpected", report_json_u64(u->unexpected)) &&
-	    report_json_set(o, "destination_expected", address(&u->expected)) &&
-	    report_json_set(o, "destination_found", address(&u->unexpected_to)) &&
+	    report_json_set(o, "destination_expected", report_json_addr(&u->expected)) &&
+	    report_json_set(o, "destination_found", report_json_addr(&u->unexpected_to)) &&
 	    report_json_set(o, "destination_varies", report_json_u64(u->varies)) &&
 	    report_json_set(o, "ttl_differs", report_json_u64(u->ttl_differs)) &&
 	    report_json_set(o, "ttl_sent", range(&u->ttl_sent, u->ttl_sent.max)) &&

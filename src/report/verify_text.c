@@ -349,10 +349,15 @@ static void lost_packets(struct report_out *o, const struct report_verify *v,
 		}
 		report_out_chr(o, '\n');
 	}
-	if (d->n_lost_packets > n || d->lost_omitted) {
+	if (d->n_lost_packets > n) {
 		report_out_str(o, "  ... and ");
-		report_out_count(o, d->n_lost_packets - n + d->lost_omitted);
+		report_out_count(o, d->n_lost_packets - n);
 		report_out_str(o, " more (-v or -T json list them)\n");
+	}
+	if (d->lost_omitted) {
+		report_out_str(o, "  ... and ");
+		report_out_count(o, d->lost_omitted);
+		report_out_str(o, " that no list holds\n");
 	}
 }
 

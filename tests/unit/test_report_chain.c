@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/failing_json.h"
+#include "../lib/report_fixture.h"
 #include "podhop/report.h"
 
 #define ESCAPE "\033[31mred\xff\n"
@@ -129,6 +131,147 @@ static char *print(const struct chain *c, enum output o, bool utf8)
 	assert_int_equal(rc, 0);
 	assert_int_equal(fclose(f), 0);
 	return out;
+}
+
+static int print_list(FILE *out, const void *c)
+{
+	return report_list_json(out, c, false);
+}
+
+static int print_resolve(FILE *out, const void *c)
+{
+	return report_resolve_json(out, c, false);
+}
+
+static void test_no_memory(void **state)
+{
+	struct chain_pod pods[3];
+	struct chain c;
+	char *list, *resolve;
+
+	(void)state;
+	build(&c, pods, ESCAPE);
+	list = print(&c, LIST_JSON, false);
+	resolve = print(&c, RESOLVE_JSON, false);
+	failing_json_sweep(print_list, &c, list);
+	failing_json_sweep(print_resolve, &c, resolve);
+	free(list);
+	free(resolve);
+}
+
+/* Each of them lacks something else; the host has more than one of each. */
+static void build_odd(struct chain *c, struct chain_pod pods[6])
+{
+	static struct addr two[3];
+	static struct chain_interface ifc[4];
+	static struct chain_link bridges[2], underlays[2];
+	static struct chain_vtep vteps[2];
+	static struct chain_container unnamed;
+	static struct chain_evidence evidence;
+	static struct chain_pod made[3];
+
+	build(c, made, "web");
+	for (unsigned i = 0; i < 6; i++) {
+		pods[i] = (struct chain_pod){ .namespace_ = text(""),
+					      .name = text(""),
+					      .uid = text(""),
+					      .runtime = text(""),
+					      .netns_path = text(""),
+					      .problem = text("left alone") };
+	}
+	two[0] = two[1] = two[2] = address;
+	two[1].b[15]++;
+	two[2].b[15] += 2;
+	unnamed = (struct chain_container){ text("0123456789abcdef"), text(""), 0, false };
+	pods[0].name = text("only-a-name");
+	pods[0].uid = text("8f013a97-516b-4477-aa9d-018d88bb8b88");
+	pods[0].problem = text("");
+	pods[0].ips = two;
+	pods[0].n_ips = 3;
+	pods[1].containers = &unnamed;
+	pods[1].n_containers = 1;
+	pods[2].pid = 77;
+	pods[2].netns_inode = 4026532999;
+	pods[3].netns_path = text("/run/netns/x");
+	pods[5].host_network = true;
+	memset(ifc, 0, sizeof(ifc));
+	strcpy(ifc[0].host_veth.name, "veth0a1b2c3d"); /* only the host's side is known */
+	ifc[0].host_veth.ifindex = 7;
+	ifc[0].host_veth.link_netnsid = -1;
+	strcpy(ifc[1].link.name, "net1");
+	strcpy(ifc[1].link.kind, "macvlan");
+	ifc[1].link.ifindex = 3;
+	strcpy(ifc[2].link.name, "net2");
+	ifc[2].link.ifindex = 4;
+	ifc[3] = ifc[0];
+	ifc[3].host_veth.hairpin = true;
+	ifc[3].host_veth.port_state = 9;
+	ifc[3].bridge_ifindex = 4;
+	strcpy(ifc[3].bridge, "cni0");
+	pods[0].interfaces = ifc;
+	pods[0].n_interfaces = 4;
+	pods[1].interfaces = ifc + 1;
+	pods[1].n_interfaces = 2;
+	bridges[0] = bridges[1] = c->host.bridges[0];
+	strcpy(bridges[1].name, "cni1");
+	underlays[0] = underlays[1] = c->host.underlays[0];
+	strcpy(underlays[1].name, "eth1");
+	vteps[0] = vteps[1] = c->host.vteps[0];
+	strcpy(vteps[1].link.name, "flannel-v6.1");
+	vteps[1].local = (struct addr){ { 0 } };
+	evidence = (struct chain_evidence){ text("a step with a long name"), text("a file"),
+					    text("what it says") };
+	c->host.bridges = bridges;
+	c->host.vteps = vteps;
+	c->host.underlays = underlays;
+	c->host.n_bridges = c->host.n_vteps = c->host.n_underlays = 2;
+	c->evidence = &evidence;
+	c->pods = pods;
+	c->n_pods = 6;
+}
+
+static void test_odd(void **state)
+{
+	struct chain_pod pods[6];
+	struct chain c;
+	char *out;
+
+	(void)state;
+	build_odd(&c, pods);
+	out = print(&c, LIST_TEXT, false);
+	assert_golden("chain_odd_list.txt", out);
+	free(out);
+	out = print(&c, RESOLVE_TEXT, true);
+	assert_golden("chain_odd_resolve.txt", out);
+	free(out);
+	/* interfaces without a device on the host alone; then a veth that leads nowhere known */
+	c.pods = &pods[1];
+	c.n_pods = 1;
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_golden("chain_macvlan.txt", out);
+	free(out);
+	out = print(&c, RESOLVE_JSON, false);
+	assert_golden("chain_macvlan.json", out);
+	failing_json_sweep(print_resolve, &c, out);
+	free(out);
+	c.pods = &pods[0];
+	c.pods[0].n_interfaces = 1;
+	c.host.n_bridges = c.host.n_vteps = c.host.n_underlays = 0;
+	c.n_evidence = 0;
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_golden("chain_veth_alone.txt", out);
+	free(out);
+	/* routed: a veth that is no bridge's port */
+	c.host.n_vteps = 1;
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_golden("chain_routed.txt", out);
+	free(out);
+	c.host.n_vteps = 0;
+	c.host.n_bridges = 1;
+	c.pods[0].interfaces += 3;
+	out = print(&c, RESOLVE_TEXT, false);
+	assert_golden("chain_bridge_alone.txt", out);
+	free(out);
 }
 
 static void test_list_text(void **state)
@@ -327,6 +470,8 @@ static void test_stream_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_list_text),    cmocka_unit_test(test_resolve_text),
 		cmocka_unit_test(test_hostile),	     cmocka_unit_test(test_json),
 		cmocka_unit_test(test_stream_error),
