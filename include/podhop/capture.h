@@ -143,6 +143,11 @@ int capture_filter_match(const struct capture_filter *f, const uint8_t *data, ui
 /* It has nothing but addresses, ports and protocols: all frames of a packet get the same answer. */
 bool capture_filter_is_flow_only(const struct capture_filter *f);
 /*
+ * It has nothing but these and what stands behind the IP header: the same frame gets the same
+ * answer at all hops, as long as it is not translated. Segments of a packet may get different ones.
+ */
+bool capture_filter_is_packet_only(const struct capture_filter *f);
+/*
  * Does it pass frames of which no more than this is known? Where f is of flows only; else, and
  * where it passes some of what they may be, that is not known.
  */

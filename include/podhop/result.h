@@ -52,6 +52,7 @@ struct result_frames {
 	struct result_tuple tuple;
 	bool vxlan;
 	bool in_fragments;	/* some of them may be; later ones have no ports */
+	bool in_segments;	/* it may have come in several frames, each with a header */
 };
 
 /* Did a hop's capture, which was told by a filter to leave frames out (model_hop), take these? */

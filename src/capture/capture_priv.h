@@ -55,6 +55,11 @@ struct filter_words {
 	 * addresses or tags. Its answer is then the same for every segment of a packet.
 	 */
 	bool flow_only;
+	/*
+	 * Beside these it asks for bytes of the transport header and payload only, which no hop
+	 * changes; segments of one packet may get different answers.
+	 */
+	bool packet_only;
 	bool one_way; /* uses src or dst: the answer depends on the direction */
 	char name[64]; /* first host name in it, for which libpcap would ask DNS; "" */
 	const char *keyword; /* that name is nearly this one; NULL: no slip of the fingers */

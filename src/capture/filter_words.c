@@ -55,6 +55,12 @@ static const char *const other_keywords[] = {
 	"tcpflags",
 };
 
+/* Of these, those that ask for bytes behind the IP header, or are names of bytes there. */
+static const char *const transport_keywords[] = {
+	"icmptype", "icmpcode", "icmp6type", "icmp6code", "tcpflags",
+};
+static const char *const transports[] = { "tcp", "udp", "sctp", "icmp", "icmp6" };
+
 static bool is_one_of(const char *word, const char *const *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -114,10 +120,10 @@ static size_t word_len(const char *p)
 void capture_filter_words(const char *expr, struct filter_words *ret_words)
 {
 	/* What a bare name would mean here: a host, unless the words before said otherwise. */
-	bool name_is_host = true, after_host = false;
+	bool name_is_host = true, after_host = false, after_transport = false;
 	const char *p = expr;
 
-	*ret_words = (struct filter_words){ .flow_only = true };
+	*ret_words = (struct filter_words){ .flow_only = true, .packet_only = true };
 	while (*p) {
 		char word[WORD_MAX];
 		size_t len;
@@ -135,6 +141,8 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 		if (!len) {
 			if (*p && !strchr("()!&|/", *p))
 				ret_words->flow_only = false;
+			if (*p == '[' && !after_transport)
+				ret_words->packet_only = false;
 			/* in `host a or (port b)` a parenthesis ends what was asked before */
 			if (*p == '(' || *p == ')')
 				name_is_host = true;
@@ -148,6 +156,7 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 		p += len;
 
 		bool wants_name = after_host;
+		after_transport = IS_ONE_OF(word, transports);
 		after_host = !strcmp(word, "host") || !strcmp(word, "net") ||
 			     !strcmp(word, "src") || !strcmp(word, "dst");
 		if (!escaped && IS_ONE_OF(word, flow_keywords)) {
@@ -162,6 +171,8 @@ void capture_filter_words(const char *expr, struct filter_words *ret_words)
 		}
 		if (!escaped && IS_ONE_OF(word, other_keywords)) {
 			ret_words->flow_only = false;
+			if (!IS_ONE_OF(word, transport_keywords))
+				ret_words->packet_only = false;
 			name_is_host = false; /* ether host NAME: /etc/ethers, no DNS */
 			if (!strcmp(word, "inbound") || !strcmp(word, "outbound") ||
 			    !strcmp(word, "ifindex"))

@@ -32,7 +32,7 @@
 
 struct capture_filter {
 	struct bpf_program program;
-	bool compiled, flow_only;
+	bool compiled, flow_only, packet_only;
 	bool loops; /* it jumps backwards */
 };
 
@@ -91,6 +91,7 @@ static struct capture_filter *new_filter(const char *expr, bool may_be_empty, st
 	f->compiled = true;
 	f->loops = jumps_back(&f->program);
 	f->flow_only = words.flow_only;
+	f->packet_only = words.packet_only;
 	ok = true;
 out:
 	if (dead)
@@ -290,4 +291,9 @@ int capture_filter_match(const struct capture_filter *f, const uint8_t *data, ui
 bool capture_filter_is_flow_only(const struct capture_filter *f)
 {
 	return f->flow_only;
+}
+
+bool capture_filter_is_packet_only(const struct capture_filter *f)
+{
+	return f->packet_only;
 }

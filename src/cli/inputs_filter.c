@@ -7,9 +7,9 @@
  * An interface's if_filter (dumpcap -f) says which frames its capture took. What it left out
  * is not missing there, so report and verify ask before they call a packet lost: a filter of
  * flows is run on the frames that the packet would have been (capture_filter_shows()), and the
- * answer of every other one is not known. But where all hops had the same one, what passed it at
- * one of them passes it at the others, as long as all show packets as pods know them, or all show
- * them inside VXLAN.
+ * answer of every other one is not known. But where all hops had the same one, and it looks at
+ * nothing that hops change (capture_filter_is_packet_only()), what passed it at one of them passes
+ * it at the others: one frame at each, and all of them as pods know them, or inside VXLAN.
  *
  * podhop's own if_filter is none of these: it passes every frame of the pods' packets, and what
  * was kept of them stands in the section's comment (kept.c). Where podhop wrote what another's
@@ -58,7 +58,8 @@ static bool are_alike(struct inputs *const *nodes, unsigned n)
 		for (unsigned i = 0; i < nodes[k]->net->n_hops; i++) {
 			const struct hop_filter *f = &nodes[k]->filter[i];
 
-			if (!f->program || (text && strcmp(text, f->text) != 0))
+			if (!f->program || !capture_filter_is_packet_only(f->program) ||
+			    (text && strcmp(text, f->text) != 0))
 				return false;
 			text = f->text;
 			if (nodes[k]->net->hops[i].role == MODEL_ROLE_UNDERLAY)
@@ -98,7 +99,9 @@ enum result_shown inputs_shows(void *inputs, unsigned node, unsigned hop,
 	if (!f->program)
 		return RESULT_SHOWN_UNKNOWN;
 	if (!capture_filter_is_flow_only(f->program))
-		return f->as_all ? RESULT_SHOWN : RESULT_SHOWN_UNKNOWN;
+		return f->as_all && !frames->in_fragments && !frames->in_segments
+			       ? RESULT_SHOWN
+			       : RESULT_SHOWN_UNKNOWN;
 	return frames->vxlan && !frames->tuple.dport ? shows_vxlan(in, hop, *frames)
 						     : capture_filter_shows(f->program, frames);
 }

@@ -26,6 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ETHERNET_USUAL 1514u	/* bytes of a frame without FCS, IEEE 802.3 */
+
 /* ------------------------------------------------------------------ excuses */
 
 static bool is_near(int64_t a, int64_t b, int64_t distance)
@@ -133,12 +135,23 @@ static const char *drops_excuse(const struct correlate *c, const struct packet *
 	return NULL;
 }
 
+/* It was, or is longer than what a usual device sends in one piece. */
+static bool may_be_cut(const struct correlate *c, const struct packet *p)
+{
+	bool cut = p->len > ETHERNET_USUAL || more_of(c, p)->segment != 0;
+
+	for (unsigned i = 0; i < p->n_sightings && !cut; i++)
+		cut = !sighting(c, p, i)->whole;
+	return cut;
+}
+
 /* The frames in which p would have come by a hop, under one of the names that its flow has. */
 static struct result_frames frames_at(const struct correlate *c, const struct packet *p,
 				      enum model_role role, uint32_t view)
 {
 	const struct flow *f = &c->flow[p->flow];
-	struct result_frames frames = { .in_fragments = p->kind == KIND_FRAGMENT };
+	struct result_frames frames = { .in_fragments = p->kind == KIND_FRAGMENT,
+					.in_segments = may_be_cut(c, p) };
 
 	frames.vxlan = role == MODEL_ROLE_UNDERLAY && path_is_tunnelled(c, p);
 	if (!frames.vxlan) {

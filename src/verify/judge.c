@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * judge.c - what came of a sent packet, when nothing more of it can come.
+ *
+ * Theory of operation. What arrived is delivered or altered. What did not is out of scope where the
+ * receiver's last hop was not captured or was told to leave such packets out, unknown where
+ * anything may have hidden it, and else lost; then it is located: where it was seen last, and at
+ * which of the hops that could have shown it, it is missing.
  */
 #include "verify_priv.h"
 
 #include "deliver.h"
+
+#define ETHERNET_USUAL 1514u /* bytes of a frame without FCS, IEEE 802.3 */
 
 static bool dropped_at(const struct verify *v, unsigned node, uint32_t roles, int64_t from,
 		       int64_t to)
@@ -80,6 +87,7 @@ static enum result_shown shown_at(struct verify *v, const struct sent *s, unsign
 
 	if (role == MODEL_ROLE_UNDERLAY)
 		frames = frames_at_underlay(v, s);
+	frames.in_segments = s->segment || s->length > ETHERNET_USUAL;
 	if (!frames.vxlan) {
 		frames.in_fragments = s->kind != RESULT_KIND_STREAM && s->size > MAY_FRAGMENT;
 		/* To none of the receiver's pods: it was translated, nobody knows to which. */

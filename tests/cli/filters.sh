@@ -113,6 +113,12 @@ code, j, err = run("report", path, "--json", *hops(three), "--pod", A)
 check("all hops have the same filter: what it passed at one it passes at the next",
       (code, losses(j), err), (0, [("vtep", "lost", 2, False, False)], ""))
 
+path = file("alike.pcapng", dumpcap([f for f in a if f[1] != "underlay"], 0, three,
+                                    dict.fromkeys(three, "ip[8] > 60"), BRIDGE))
+code, j, err = run("report", path, "--json", *hops(three), "--pod", A)
+check("but not one that looks at what hops change", (code, losses(j), err.count("was captured with")),
+      (0, [("vtep", "unknown", 2, False, True)], 3))
+
 # What podhop writes of it tells the filter, and so does its pseudonymous copy.
 a, _ = story(inner)
 path = file("foreign.pcapng", dumpcap(a, 0, EVERY, asked, BRIDGE))

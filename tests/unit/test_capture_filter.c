@@ -980,6 +980,42 @@ static void test_odd_nets(void **state)
 	buf_done(&got);
 }
 
+/* Does it look at what hops change? */
+static void test_packet_only(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *filter;
+		bool packet_only;
+	} cases[] = {
+		{ "tcp port 80", true },
+		{ "icmp[icmptype] = icmp-echo", true },
+		{ "tcp[tcpflags] & tcp-syn != 0", true },
+		{ "tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420", true },
+		{ "udp[2:2] < 7003 and host " POD, true },
+		{ "icmp6[0] = 128", true },
+		{ "ip[8] = 64", false },
+		{ "ip6[7] = 64", false },
+		{ "tcp port 80 and (ip[2:2] > 100)", false },
+		{ "ether[0] & 1 = 0", false },
+		{ "ether host 02:00:00:00:00:01", false },
+		{ "greater 100", false },
+		{ "len < 100", false },
+		{ "vlan 7", false },
+		{ "multicast", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = ERR_INIT;
+		struct capture_filter *f = capture_filter_new(cases[i].filter, &err);
+
+		assert_non_null(f);
+		if (capture_filter_is_packet_only(f) != cases[i].packet_only)
+			fail_msg("%zu: \"%s\"", i, cases[i].filter);
+		capture_filter_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -995,6 +1031,7 @@ int main(void)
 		cmocka_unit_test(test_blank_filter),
 		cmocka_unit_test(test_cut_frames),
 		cmocka_unit_test(test_filter_shows),
+		cmocka_unit_test(test_packet_only),
 		cmocka_unit_test(test_protochain),
 		cmocka_unit_test(test_protochain_for_ever),
 		cmocka_unit_test(test_joined),
