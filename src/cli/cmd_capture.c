@@ -298,8 +298,8 @@ static void say_start(const struct run *run)
 	}
 	fputc('\n', stderr);
 	if (run->follow)
-		fputs("podhop: CAP_NET_RAW and CAP_NET_ADMIN are kept, packet and netlink "
-		      "sockets can be opened (--follow)\n", stderr);
+		fputs("podhop: CAP_NET_RAW and CAP_NET_ADMIN are kept as far as they are there, "
+		      "packet and netlink sockets can be opened (--follow)\n", stderr);
 }
 
 /* -------------------------------------------------------------------- drops */

@@ -3,7 +3,8 @@
  * connections.c - what conntrack knows, handed to the correlator while a capture runs.
  *
  * A capture goes on without it: the packets show their translations themselves, as long as
- * no two of them are alike. So nothing here is an error; -v says what is missing.
+ * no two of them are alike. So nothing here is an error; a right that is missing is named, and
+ * -v says what else is.
  */
 #include "cli.h"
 
@@ -34,7 +35,12 @@ void connections_begin(struct connections *n, struct correlate *correlate)
 			 n->learned);
 		return;
 	}
-	log_info("conntrack", "%s: translations are learned from the packets alone", err.text);
+	if (err.code == -EPERM)
+		log_warn("conntrack", "translated connections are not shown, that needs "
+			 "CAP_NET_ADMIN: they are learned from the packets alone");
+	else
+		log_info("conntrack", "%s: translations are learned from the packets alone",
+			 err.text);
 }
 
 void connections_read(struct connections *n)

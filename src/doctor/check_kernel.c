@@ -165,7 +165,10 @@ static void check_netfilter(struct doctor *d)
 	if (v->netfilter) {
 		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables",
 			   "no rule that drops pods' packets",
-			   doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)), "");
+			   v->netfilter == -EPERM
+				   ? "cannot be read: needs CAP_NET_ADMIN"
+				   : doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)),
+			   "");
 		return;
 	}
 	for (unsigned i = 0; i < v->n_chains; i++) {

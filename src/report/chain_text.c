@@ -247,7 +247,10 @@ static void chain_facts(struct report_out *o, const struct chain_link *l, bool l
 		report_out_pad(o, 10 + CHAIN_NAME);
 	else
 		chain_down(o);
-	report_out_fmt(o, "mtu %u", l->mtu);
+	if (l->mtu)
+		report_out_fmt(o, "mtu %u", l->mtu);
+	else
+		report_out_str(o, "mtu ?"); /* not known; null in JSON */
 	if (!mac_is_none(&l->mac))
 		report_out_fmt(o, ", mac %s", mac_str(&l->mac, m));
 	for (unsigned i = 0; i < l->n_addrs; i++) {

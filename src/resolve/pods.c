@@ -555,9 +555,11 @@ static int pods_evidence_begin(struct resolve_rec *rec, struct chain *ev)
 	return rc;
 }
 
-static int pods_evidence_pair(struct resolve *r, const struct resolve_rec *rec,
-			      const struct chain_pod *pod, bool seen, struct chain *ev)
+/* look: how looking into the pod's namespace went, 0 or -errno. */
+static int pods_evidence_pair(const struct resolve_rec *rec,
+			      const struct chain_pod *pod, int look, struct chain *ev)
 {
+	const bool seen = look == 0;
 	int rc = 0;
 
 	for (unsigned i = 0; ev && i < pod->n_interfaces && !rc; i++) {
@@ -575,6 +577,9 @@ static int pods_evidence_pair(struct resolve *r, const struct resolve_rec *rec,
 			rc = resolve_chain_add(ev, "peer", source, "%s is ifindex %u, kind %s",
 					       in->name, in->ifindex,
 					       in->kind[0] ? in->kind : "none");
+		else if (look == -EPERM || look == -EACCES)
+			rc = resolve_chain_add(ev, "peer", source,
+					       "not shown: needs CAP_NET_ADMIN, run as root");
 		if (rc || !veth->ifindex)
 			continue;
 		rc = resolve_chain_add(ev, "veth", "netlink RTM_GETLINK",
@@ -588,7 +593,6 @@ static int pods_evidence_pair(struct resolve *r, const struct resolve_rec *rec,
 					       resolve_state_name(veth->port_state),
 					       veth->hairpin ? "on" : "off");
 	}
-	(void)r;
 	return rc;
 }
 
@@ -677,7 +681,7 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 	struct resolve_ifaddr *addrs = NULL;
 	unsigned n_links = 0, n_addrs = 0;
 	bool seen = false;
-	int rc;
+	int look = -ENOENT, rc;
 
 	*pod = (struct chain_pod){ .pid = 0 };
 	/* first: it may find the namespace and a process in it */
@@ -701,7 +705,7 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 		goto out;
 	}
 	if (rec->nsid >= 0) {
-		rc = resolve_rtnl_links(r->rtnl, rec->nsid, &links, &n_links);
+		look = rc = resolve_rtnl_links(r->rtnl, rec->nsid, &links, &n_links);
 		seen = rc == 0;
 		if (seen)
 			rc = resolve_rtnl_addrs(r->rtnl, rec->nsid, &addrs, &n_addrs);
@@ -723,7 +727,7 @@ int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_p
 	pods_main_first(pod);
 	rc = pods_set_ips(r, rec, pod, &in);
 	if (!rc)
-		rc = pods_evidence_pair(r, rec, pod, seen, ev);
+		rc = pods_evidence_pair(rec, pod, look, ev);
 	if (!rc)
 		rc = pods_check_claims(r, rec, pod, seen && n_addrs, &notes, ev);
 	if (!rc && !resolve_pod_usable(pod) && !notes.underlay)
