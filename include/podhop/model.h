@@ -288,15 +288,18 @@ struct model_view {
 	struct addr arp_sender, arp_target;
 };
 
+#define MODEL_ETHERNET_LEN 14u	/* a header without tags */
+
 /*
- * Where the headers of a usual frame are (dissect_usual()), as offsets in the captured data. Who
- * needs a few fields a million times a second reads them there, and no bound has to be
- * asked again: [eth, payload) is captured.
+ * Where the headers of a usual frame are (dissect_usual()). Who needs a few fields a million times
+ * a second reads them there, and no bound has to be asked again: [eth, eth + payload) is captured.
+ * From eth on all hops show the same, so the offsets behind it begin there; its IP header
+ * is at MODEL_ETHERNET_LEN.
  */
 struct model_parts {
-	uint32_t outer_ip, outer_l4;	/* outer_ip 0: plain, else inside VXLAN */
-	uint32_t eth;			/* of the packet's own Ethernet frame */
-	uint32_t ip, l4, payload;
+	uint32_t outer_ip, outer_l4;	/* in the captured data; outer_ip 0: plain, else in VXLAN */
+	uint32_t eth;			/* of the packet's own Ethernet frame, in the same */
+	uint32_t l4, payload;
 	uint32_t end;			/* of the packet, on the wire */
 	uint8_t protocol;		/* MODEL_PROTO_TCP or _UDP */
 	bool is_v4, outer_is_v4;

@@ -18,7 +18,6 @@
 #define TCP_FLAGS 0x01ffu
 #define UDP_CHECKSUM 6
 #define VXLAN_VNI 4		/* in front of the inner frame: vni(24), reserved(8) */
-#define ETHERNET_HEADER 14u
 
 static inline void observe_ip(const uint8_t *p, bool is_v4, struct addr *src, struct addr *dst)
 {
@@ -64,11 +63,14 @@ static inline void observe_whose(const struct correlate *c, const struct hop_sta
 static void observe_content(const struct model_frame *f, const struct model_parts *u,
 			    struct correlate_obs *o)
 {
+	const uint32_t at = u->eth, end = at + u->end;
+
 	content_clear(o);
 	content_observe(&(struct content_frame){
-			.data = f->data, .caplen = f->caplen < u->end ? f->caplen : u->end,
-			.ip = u->ip, .ip_header_len = u->l4 - u->ip, .l4 = u->l4,
-			.payload = u->payload, .payload_len = u->end - u->payload,
+			.data = f->data, .caplen = f->caplen < end ? f->caplen : end,
+			.ip = at + MODEL_ETHERNET_LEN,
+			.ip_header_len = u->l4 - MODEL_ETHERNET_LEN, .l4 = at + u->l4,
+			.payload = at + u->payload, .payload_len = u->end - u->payload,
 			.is_v4 = u->is_v4, .protocol = u->protocol }, o);
 }
 
@@ -76,9 +78,13 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 			     const struct model_parts *u, struct correlate_obs *o)
 {
 	const struct hop_state *hop = &c->hop[f->hop];
-	const uint8_t *ip = f->data + u->ip, *l4 = f->data + u->l4;
-	const uint32_t l3_len = u->end - u->ip, l4_len = u->end - u->l4;
-	const uint32_t captured = f->caplen < u->end ? f->caplen : u->end;
+	const uint8_t *eth = f->data + u->eth;
+	const uint8_t *ip = eth + MODEL_ETHERNET_LEN, *l4 = eth + u->l4;
+	const uint32_t l3_len = u->end - MODEL_ETHERNET_LEN, l4_len = u->end - u->l4;
+	/* As all below from eth on. */
+	const uint32_t captured = f->caplen - u->eth < u->end ? f->caplen - u->eth : u->end;
+	/* What of the IP packet is in front of the payload. */
+	const uint32_t headers = u->payload - MODEL_ETHERNET_LEN;
 	uint32_t flags = u->is_v4 ? OBS_IPV4 : 0, id = 0, flow_label = 0;
 	uint64_t l4_hash;
 
@@ -93,7 +99,7 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 	o->way = f->way;
 	o->l3_len = l3_len;
 	o->payload_len = u->end - u->payload;
-	o->header_len = ETHERNET_HEADER + u->payload - u->ip;
+	o->header_len = u->payload;
 	o->size = l4_len;
 
 	observe_ip(ip, u->is_v4, &o->tuple.src, &o->tuple.dst);
@@ -128,7 +134,7 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 		o->seq = bytes_load_be32(l4 + 4);
 		o->ack = bytes_load_be32(l4 + 8);
 		o->tcp_options_len = (uint8_t)(u->payload - u->l4 - TCP_HEADER_MIN);
-		l4_hash = observe_tcp(c, l4, u->payload - u->l4, u->l4 - u->ip,
+		l4_hash = observe_tcp(c, l4, u->payload - u->l4, u->l4 - MODEL_ETHERNET_LEN,
 				      o->tcp_options_len, o->ack, o->tcp_flags, &o->sig);
 		if (o->payload_len) {
 			o->kind = KIND_TCP_DATA;
@@ -139,8 +145,8 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 		if (u->is_v4 ? !(flags & OBS_DF) && l3_len > FRAGMENT_MTU_MIN
 			     : l3_len > FRAGMENT_MTU_MIN6) {
 			flags |= OBS_MAY_FRAGMENT;
-			o->token = observe_token(c, f->data + u->payload,
-						 captured - u->payload, u->payload - u->ip,
+			o->token = observe_token(c, eth + u->payload,
+						 captured - u->payload, headers,
 						 u->is_v4 ? 4 : 6,
 						 (uint64_t)u->protocol << 32 | l4_len);
 		}
@@ -148,8 +154,8 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 	o->flags = (uint16_t)flags;
 	o->head = observe_head(c, l4_len, id, flow_label, u->protocol, u->is_v4 ? 4 : 6, l4_hash);
 	if (o->payload_len)
-		o->body = observe_body(c, f->data + u->payload, captured - u->payload,
-				       u->payload - u->ip, &o->body_len);
+		o->body = observe_body(c, eth + u->payload, captured - u->payload, headers,
+				       &o->body_len);
 
 	if (hop->role == c->content_role)
 		observe_content(f, u, o);
@@ -165,8 +171,9 @@ bool correlate_observe_again(struct correlate *c, const struct model_frame *befo
 {
 	const struct hop_state *hop = &c->hop[f->hop];
 	/* Of the IP packet; before->len - f->len is what its outer headers had more. */
-	const uint32_t l3_len = u->end - u->ip, have = f->caplen - u->ip;
-	const uint32_t had = before->caplen - (u->ip + before->len - f->len);
+	const uint32_t l3_len = u->end - MODEL_ETHERNET_LEN;
+	const uint32_t have = f->caplen - u->eth - MODEL_ETHERNET_LEN;
+	const uint32_t had = before->caplen - (u->eth + before->len - f->len) - MODEL_ETHERNET_LEN;
 	uint32_t flags = o->flags & ~(unsigned)(OBS_ENCAP | OBS_LARGE | OBS_OUTER_DF |
 						OBS_OUTER_UNSUMMED);
 
@@ -181,7 +188,7 @@ bool correlate_observe_again(struct correlate *c, const struct model_frame *befo
 	o->hop = f->hop;
 	o->len = f->len;
 	o->way = f->way;
-	o->ttl = f->data[u->ip + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
+	o->ttl = f->data[u->eth + MODEL_ETHERNET_LEN + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
 	if (l3_len + u->eth > hop->mtu)
 		flags |= OBS_LARGE;
 	o->flags = (uint16_t)flags;

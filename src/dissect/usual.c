@@ -64,20 +64,20 @@ find_headers(const uint8_t *data, uint32_t caplen, uint32_t at, uint32_t end,
 	}
 	if (len > end - ip || len < header_len + DISSECT_UDP_LEN)
 		return false;
-	u->ip = ip;
-	u->l4 = ip + header_len;
-	u->end = ip + len;
-	p = data + u->l4;
+	u->l4 = DISSECT_ETH_LEN + header_len;
+	u->end = DISSECT_ETH_LEN + len;
+	p += header_len;
 	l4_len = len - header_len;
 	if (u->protocol == MODEL_PROTO_UDP) {
 		u->payload = u->l4 + DISSECT_UDP_LEN;
 		return bytes_load_be16(p + 4) == l4_len;
 	}
-	if (u->protocol != MODEL_PROTO_TCP || caplen < u->l4 + DISSECT_TCP_LEN)
+	if (u->protocol != MODEL_PROTO_TCP || caplen < at + u->l4 + DISSECT_TCP_LEN)
 		return false;
 	header_len = (uint32_t)(p[12] >> 4) * 4;
 	u->payload = u->l4 + header_len;
-	return header_len >= DISSECT_TCP_LEN && header_len <= l4_len && caplen >= u->payload;
+	return header_len >= DISSECT_TCP_LEN && header_len <= l4_len &&
+	       caplen >= at + u->payload;
 }
 
 /* What find_headers() found is an outer packet that ends the frame: behind it nothing follows. */
@@ -88,7 +88,7 @@ static inline bool enter_vxlan(const struct model_frame *frame, struct model_par
 	if (u->end != frame->len || frame->caplen < start || start + DISSECT_ETH_LEN > u->end ||
 	    !(frame->data[u->payload] & VXLAN_FLAG_I))
 		return false;
-	u->outer_ip = u->ip;
+	u->outer_ip = DISSECT_ETH_LEN;
 	u->outer_l4 = u->l4;
 	u->outer_is_v4 = u->is_v4;
 	u->eth = start;
@@ -131,37 +131,39 @@ static inline bool is_equal_ip(const uint8_t *a, const uint8_t *b, bool is_v4)
 	return memcmp(a, b, 7) == 0 && memcmp(a + 8, b + 8, DISSECT_IP6_LEN - 8) == 0;
 }
 
-/* n bytes; most packets have few behind their IP header. */
+/* Two words at a time, at any address. */
+typedef uint64_t words __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* n bytes; most packets have few behind their IP header, so all of these are looked at. */
 static inline bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
 {
-	const uint32_t word = sizeof(uint64_t);
+	const uint32_t step = sizeof(words);
+	words differ = { 0 };
 
-	if (n < word || n > 8 * word)
+	if (n < step || n > 8 * step)
 		return memcmp(a, b, n) == 0;
-	for (uint32_t i = 0; i + word <= n; i += word)
-		if (load64(a + i) != load64(b + i))
-			return false;
-	return load64(a + n - word) == load64(b + n - word);
+	for (uint32_t i = 0; i + step <= n; i += step)
+		differ |= *(const words *)(a + i) ^ *(const words *)(b + i);
+	differ |= *(const words *)(a + n - step) ^ *(const words *)(b + n - step);
+	return !(differ[0] | differ[1]);
 }
 
 bool dissect_usual_again(const struct dissect_config *config, const struct model_frame *before,
 			 const struct model_frame *frame, struct model_parts *parts)
 {
 	struct model_parts *u = parts;
-	const uint32_t was = u->eth, at = frame->len - (before->len - was), shift = at - was;
+	const uint32_t was = u->eth, at = frame->len - before->len + was;
 	const uint8_t *p, *q = before->data + was;
-	const uint32_t l4 = u->l4 - was, payload = u->payload - was, end = u->end - was;
 	const uint32_t captured = frame->caplen - at, had = before->caplen - was;
 	uint32_t n = captured < had ? captured : had;
 
-	if (at > frame->caplen || captured < payload || frame->len < frame->caplen)
+	if (at > frame->caplen || captured < u->payload || frame->len < frame->caplen)
 		return false;
 	p = frame->data + at;
-	if (!is_equal_ip(p + DISSECT_ETH_LEN, q + DISSECT_ETH_LEN, u->is_v4))
-		return false;
-	if (n > end)
-		n = end;
-	if (!is_equal(p + l4, q + l4, n - l4))
+	if (n > u->end)
+		n = u->end;
+	if (!is_equal_ip(p + DISSECT_ETH_LEN, q + DISSECT_ETH_LEN, u->is_v4) ||
+	    !is_equal(p + u->l4, q + u->l4, n - u->l4))
 		return false;
 	if (at) {
 		struct model_parts outer;
@@ -176,16 +178,12 @@ bool dissect_usual_again(const struct dissect_config *config, const struct model
 		u->outer_l4 = outer.outer_l4;
 		u->outer_is_v4 = outer.outer_is_v4;
 	} else if (u->protocol == MODEL_PROTO_UDP &&
-		   dissect_is_vxlan_port(config, bytes_load_be16(p + l4 + 2))) {
+		   dissect_is_vxlan_port(config, bytes_load_be16(p + u->l4 + 2))) {
 		return false; /* there it was the pod's own VXLAN, here it would be the node's */
 	} else {
 		u->outer_ip = 0;
 	}
 	u->eth = at;
-	u->ip += shift;
-	u->l4 += shift;
-	u->payload += shift;
-	u->end += shift;
 	return true;
 }
 
@@ -223,8 +221,9 @@ static void view_ip(struct model_ip *ip, const uint8_t *data, uint32_t at, uint3
 void dissect_view_parts(const struct model_parts *u, const struct model_frame *frame,
 			struct model_view *v)
 {
-	const uint8_t *data = frame->data, *p = data + u->l4;
-	const uint32_t captured = frame->caplen < u->end ? frame->caplen : u->end;
+	const uint8_t *data = frame->data, *p = data + u->eth + u->l4;
+	const uint32_t at = u->eth, end = at + u->end;
+	const uint32_t captured = frame->caplen < end ? frame->caplen : end;
 
 	if (u->outer_ip) {
 		view_ip(&v->outer, data, u->outer_ip, u->outer_l4, frame->len, u->outer_is_v4);
@@ -241,15 +240,15 @@ void dissect_view_parts(const struct model_parts *u, const struct model_frame *f
 	v->eth_len = frame->len - u->eth;
 	v->eth_header_len = DISSECT_ETH_LEN;
 	v->ethertype = u->is_v4 ? DISSECT_ETHERTYPE_IP4 : DISSECT_ETHERTYPE_IP6;
-	view_ip(&v->ip, data, u->ip, u->l4, u->end, u->is_v4);
-	v->l4_offset = u->l4;
+	view_ip(&v->ip, data, at + DISSECT_ETH_LEN, at + u->l4, end, u->is_v4);
+	v->l4_offset = at + u->l4;
 	v->l4_len = u->end - u->l4;
 	v->has_ports = true;
 	v->sport = bytes_load_be16(p);
 	v->dport = bytes_load_be16(p + 2);
-	v->payload_offset = u->payload;
+	v->payload_offset = at + u->payload;
 	v->payload_len = u->end - u->payload;
-	v->payload_cap = captured > u->payload ? captured - u->payload : 0;
+	v->payload_cap = captured > at + u->payload ? captured - at - u->payload : 0;
 	if (u->protocol == MODEL_PROTO_UDP) {
 		v->udp_len = bytes_load_be16(p + 4);
 		return;

@@ -114,7 +114,7 @@ static void show_again(struct correlate *c, const struct model_frame *before,
 {
 	enum { ROUTED, SHORTENED, CHANGED, VARIANTS };
 	const uint32_t len = before->len - parts->eth, had = before->caplen - parts->eth;
-	const uint32_t ttl = parts->ip - parts->eth + (parts->is_v4 ? 8 : 7);
+	const uint32_t ttl = MODEL_ETHERNET_LEN + (parts->is_v4 ? 8 : 7);
 
 	for (unsigned k = 0; k < 2 * 4 * VARIANTS; k++) {
 		const uint32_t at = k & 1 ? ENCAP : 0;
