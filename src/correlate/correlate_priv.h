@@ -372,6 +372,7 @@ struct pod_entry {
 struct last_push {
 	uint32_t flow;
 	uint32_t packet;	/* NONE: not set */
+	bool alone;		/* no other had its key then; one that comes is a push of its own */
 	uint64_t flow_key;	/* of which key was made */
 	uint64_t key;
 };

@@ -114,20 +114,26 @@ static uint32_t rule_same(struct correlate *c, const struct correlate_obs *o, ui
 /*
  * Packet i begins here, where its equal has passed and was seen before: the hop that it comes
  * from missed one of the two, and which one the equal's first sightings show, nobody can say.
+ * Returns whether i is the only one of its key.
  */
-static void tie_entered(struct correlate *c, const struct correlate_obs *o, uint64_t key,
+static bool tie_entered(struct correlate *c, const struct correlate_obs *o, uint64_t key,
 			uint16_t place, uint32_t i)
 {
+	bool alone = true;
 	unsigned n = 0;
 
-	for (uint32_t k = c->bucket[key & c->bucket_mask]; k != NONE && n < LOOKALIKES_MAX;
-	     k = c->packet[k].next, n++) {
+	for (uint32_t k = c->bucket[key & c->bucket_mask]; k != NONE; k = c->packet[k].next) {
 		const struct packet *p = &c->packet[k];
 
-		if (k != i && p->key == key && packet_has_come_by(c, p, o, place) &&
-		    packet_same_content(p, o))
+		if (n++ == LOOKALIKES_MAX)
+			return false;
+		if (k == i || p->key != key)
+			continue;
+		alone = false;
+		if (packet_has_come_by(c, p, o, place) && packet_same_content(p, o))
 			choice_tie(c, i, k);
 	}
+	return alone;
 }
 
 /* A packet's flow is the one that the hop nearest the pod shows: others may serve many pods. */
@@ -351,8 +357,10 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	/* `same`, for nearly all. */
 	i = o->kind == KIND_FRAGMENT ? NONE : track_observation(c, o, flow, key);
 	last->packet = i;
+	last->alone = true;
 	if (i != NONE)
 		return i;
+	last->alone = false;
 	origin = is_origin(c, o);
 	if (origin)
 		c->flow[flow].origin = true;
@@ -372,7 +380,7 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	if (i == NONE) {
 		last->packet = i = match_new(c, o, flow);
 		if (i != NONE)
-			tie_entered(c, o, key, place, i);
+			last->alone = tie_entered(c, o, key, place, i);
 		if (i != NONE && o->kind == KIND_TCP_DATA)
 			stream_tie_passed(c, o, flow, place, i);
 	} else if (o->kind == KIND_TCP_DATA) {

@@ -47,31 +47,42 @@ static inline void is_through(struct correlate *c, uint32_t i, struct flow *f, i
 	}
 }
 
-uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
-			   uint64_t key)
+/* The one packet of that key; NONE: there is none, or several: look-alikes, or sent again. */
+static inline uint32_t find_alone(const struct correlate *c, uint64_t key)
 {
-	struct flow *f = flow_root(c, flow);
-	const uint16_t place = place_of(o);
-	unsigned role, n;
 	uint32_t found = NONE;
 
 	for (uint32_t i = c->bucket[key & c->bucket_mask]; i != NONE; i = c->packet[i].next) {
 		if (c->packet[i].key != key)
 			continue;
 		if (found != NONE)
-			return NONE; /* look-alikes, or sent again */
+			return NONE;
 		found = i;
 	}
+	return found;
+}
+
+uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
+			   uint64_t key)
+{
+	const unsigned kept = PACKET_TRACK | PACKET_INDEXED | PACKET_CLOSED;
+	const struct last_push *last = &c->last;
+	const bool again = o->again && last->packet != NONE && last->alone;
+	const uint32_t found = again ? last->packet : find_alone(c, key);
+	const uint16_t place = place_of(o);
+	unsigned role, n;
+
 	if (found == NONE)
 		return NONE;
 
 	struct packet *p = &c->packet[found];
+	struct flow *f = flow_root(c, flow);
 
 	n = p->n_sightings;
-	if ((p->flags & (PACKET_TRACK | PACKET_CLOSED)) != PACKET_TRACK || p->parent != NONE ||
-	    n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
+	if ((p->flags & kept) != (PACKET_TRACK | PACKET_INDEXED) ||
+	    p->parent != NONE || n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
 	    /* What shows the same again needs not be compared again. */
-	    !((o->again && found == c->last.packet) || packet_same_content(p, o)) ||
+	    !(again || (o->again && found == last->packet) || packet_same_content(p, o)) ||
 	    o->time_ns < p->s[n - 1].first_ns || o->segment || f->sent_again ||
 	    c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
 		return NONE;
