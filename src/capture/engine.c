@@ -140,6 +140,7 @@ struct capture {
 	struct hop hops[MODEL_HOPS_MAX];
 	unsigned n_hops;
 	bool nanoseconds, may_change;
+	int64_t tick_ns; /* of its stamps: 1 or 1,000 */
 	int64_t start_ns, start_mono_ns;
 	int64_t activate_ns;
 	int64_t now_ns; /* CLOCK_REALTIME at the last look at the rings */
@@ -338,6 +339,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 	}
 	c->n_hops = config->n_hops;
 	c->nanoseconds = config->nanoseconds;
+	c->tick_ns = config->nanoseconds ? 1 : 1000;
 	c->may_change = config->may_change;
 	c->linkstats_fd = -1;
 	c->gather_ms = GATHER_MS;
@@ -475,11 +477,12 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *header, const u_cha
 	struct capture *c = hop->capture;
 	/* the field is named for microseconds and holds what was asked for */
 	int64_t time_ns = (int64_t)header->ts.tv_sec * NS_PER_S +
-			  (int64_t)header->ts.tv_usec * (c->nanoseconds ? 1 : 1000);
+			  (int64_t)header->ts.tv_usec * c->tick_ns;
 
-	hop->taken += header->caplen + FRAME_OVERHEAD_BYTES;
-	if (hop->starting && time_ns < hop->start_ns)
+	if (hop->starting && time_ns < hop->start_ns) {
+		hop->taken += header->caplen + FRAME_OVERHEAD_BYTES;
 		return;
+	}
 	const struct model_frame frame = {
 		.time_ns = time_ns,
 		.data = bytes,
@@ -527,6 +530,8 @@ static int drain(struct hop *hop, struct err *err)
 		return err_set(err, -EIO, "capture on %s: %s", hop->name, text);
 	}
 	hop->capture->now_ns = now;
+	hop->taken += hop->counters.bytes - bytes +
+		      (hop->counters.frames - before) * FRAME_OVERHEAD_BYTES;
 	if (got > 0) {
 		uint64_t fits = BATCH_BYTES * (uint64_t)got / (hop->counters.bytes - bytes + 1);
 

@@ -64,7 +64,7 @@ struct sorted {
 
 struct hop_queue {
 	struct sorted *ring;	/* NULL: the hop has shown nothing yet */
-	uint32_t mask;		/* its size less one; 0: none */
+	uint32_t size, mask;	/* a power of two, and one less; 0: none */
 	uint32_t head, n;
 };
 
@@ -359,27 +359,39 @@ static void observe_view(struct pipeline *p, const struct model_frame *f, struct
 	correlate_observe(p->correlate, f, view, obs);
 }
 
+/* The next frame in time order shows the packet of the one before it once more: observed. */
+static inline bool observe_again(struct pipeline *p, const struct model_frame *f)
+{
+	struct usual *u = &p->before;
+
+	if (!p->has_before || f->hop == u->frame.hop)
+		return false;
+
+	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
+
+	if (hop->linktype != MODEL_LINKTYPE_ETHERNET ||
+	    !dissect_usual_again(dissect_at(p, hop), &u->frame, f, &u->parts) ||
+	    !correlate_observe_again(p->correlate, &u->frame, f, &u->parts, &u->obs))
+		return false;
+	u->frame = *f;
+	return true;
+}
+
 /* The next frame in time order; where it needed its view, *ret_view names it. */
 static inline struct correlate_obs *observe_next(struct pipeline *p, const struct model_frame *f,
 						 struct model_view *view,
 						 const struct model_view **ret_view)
 {
-	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
 	struct usual *u = &p->before;
 
 	*ret_view = NULL;
-	if (!(p->has_before && f->hop != u->frame.hop &&
-	      hop->linktype == MODEL_LINKTYPE_ETHERNET &&
-	      dissect_usual_again(dissect_at(p, hop), &u->frame, f, &u->parts) &&
-	      correlate_observe_again(p->correlate, &u->frame, f, &u->parts, &u->obs)) &&
-	    !observe_usual(p, f, &u->parts, &u->obs)) {
-		p->has_before = false;
+	p->has_before = observe_usual(p, f, &u->parts, &u->obs);
+	if (p->has_before) {
+		u->frame = *f;
+	} else {
 		observe_view(p, f, view, &u->obs);
 		*ret_view = view;
-		return &u->obs;
 	}
-	p->has_before = true;
-	u->frame = *f;
 	return &u->obs;
 }
 
@@ -511,20 +523,20 @@ static inline uint32_t oldest_hop(const struct pipeline *p)
 /* A queue that is full doubles, as far as QUEUE_MAX. */
 static int queue_grow(struct hop_queue *q)
 {
-	const uint32_t size = q->ring ? q->mask + 1 : 0;
-	const uint32_t larger = size ? size * 2 : QUEUE_FIRST;
+	const uint32_t larger = q->size ? q->size * 2 : QUEUE_FIRST;
 	struct sorted *ring;
 
-	if (size == QUEUE_MAX)
+	if (q->size == QUEUE_MAX)
 		return 0;
 	ring = malloc(larger * sizeof(*ring));
 	if (!ring)
 		return -ENOMEM;
-	for (uint32_t i = 0; q->ring && i < q->n; i++)
+	for (uint32_t i = 0; i < q->n; i++)
 		ring[i] = q->ring[(q->head + i) & q->mask];
 	free(q->ring);
 	q->ring = ring;
 	q->head = 0;
+	q->size = larger;
 	q->mask = larger - 1;
 	return 0;
 }
@@ -600,16 +612,59 @@ static int matched(struct pipeline *p, uint32_t at, const struct correlate_obs *
 	return rc;
 }
 
+static inline void note_pushed(struct pipeline *p, int64_t time_ns)
+{
+	if (time_ns > p->pushed_ns)
+		p->pushed_ns = time_ns;
+}
+
+/* A frame that went where its flow's track leads: what is said of it is known at once. */
+static inline int followed(struct pipeline *p, const struct model_frame *f,
+			   const struct correlate_mark *mark)
+{
+	note_pushed(p, f->time_ns);
+	keep(p, f->time_ns);
+	if (!p->cfg.unseen)
+		return hand_on(p, f, mark);
+	pass(p, f->time_ns);
+	return 0;
+}
+
+/* A frame whose turn has come, and that is not followed. again: before.obs is its observation. */
+static __attribute__((noinline)) int take_slot(struct pipeline *p, uint32_t at, bool again)
+{
+	struct slot *s = arena_slot(&p->arena, at);
+	const struct model_frame f = frame_of(s);
+	const struct model_view *v = NULL;
+	struct correlate_obs *o = &p->before.obs;
+	struct model_view view;
+	correlate_ref ref;
+
+	if (s->has_obs) {
+		o = (struct correlate_obs *)(void *)s->data;
+		p->has_before = false; /* the next frame follows this one, not the one before */
+		ref = match(p, o, NULL, NULL);
+	} else {
+		if (!again)
+			o = observe_next(p, &f, &view, &v);
+		ref = match(p, o, &f, v);
+	}
+	note_pushed(p, o->time_ns);
+	if (!p->cfg.unseen)
+		return matched(p, at, o, ref);
+	count(p, ref, o);
+	arena_free(&p->arena, at);
+	return 0;
+}
+
 /* The oldest frame of a hop is matched. */
 static int take_from(struct pipeline *p, uint32_t hop)
 {
 	const struct hop_queue *q = &p->queue[hop];
 	const uint32_t at = q->ring[q->head].slot;
-	struct slot *s = arena_slot(&p->arena, at);
-	struct correlate_obs *o;
+	const struct slot *s = arena_slot(&p->arena, at);
 	struct correlate_mark mark;
-	struct model_view view;
-	correlate_ref ref;
+	bool again = false;
 
 	fetch_sorted(p, q);
 	int rc = prepare(p, s->tag.time_ns);
@@ -620,36 +675,18 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		arena_free(&p->arena, at);
 		return 0;
 	}
-	if (s->has_obs) {
-		o = (struct correlate_obs *)(void *)s->data;
-		p->has_before = false; /* the next frame follows this one, not the one before */
-		ref = match(p, o, NULL, NULL);
-	} else {
+	if (!s->has_obs) {
 		const struct model_frame f = frame_of(s);
-		const struct model_view *v;
 
-		o = observe_next(p, &f, &view, &v);
-		if (!p->n_held &&
-		    correlate_follow(p->correlate, o, p->cfg.unseen ? NULL : &mark)) {
-			if (o->time_ns > p->pushed_ns)
-				p->pushed_ns = o->time_ns;
-			keep(p, o->time_ns);
-			if (p->cfg.unseen)
-				pass(p, o->time_ns);
-			else
-				rc = hand_on(p, &f, &mark);
+		again = observe_again(p, &f);
+		if (again && !p->n_held &&
+		    correlate_follow(p->correlate, &p->before.obs, p->cfg.unseen ? NULL : &mark)) {
+			rc = followed(p, &f, &mark);
 			arena_free(&p->arena, at);
 			return rc;
 		}
-		ref = match(p, o, &f, v);
 	}
-	if (o->time_ns > p->pushed_ns)
-		p->pushed_ns = o->time_ns;
-	if (!p->cfg.unseen)
-		return matched(p, at, o, ref);
-	count(p, ref, o);
-	arena_free(&p->arena, at);
-	return 0;
+	return take_slot(p, at, again);
 }
 
 static int advance(struct pipeline *p, int64_t sorted_ns, int64_t now_ns)
@@ -695,62 +732,80 @@ static inline int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot
 	return arena_alloc_here(&p->arena, size, ret_slot) ? 0 : slot_wait(p, size, ret_slot);
 }
 
-static void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
+static inline void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
 {
-	s->tag = (struct correlate_tag){ .time_ns = f->time_ns, .len = f->len, .hop = f->hop,
-					 .way = f->way };
+	s->tag.time_ns = f->time_ns;
+	s->tag.len = f->len;
+	s->tag.hop = f->hop;
+	s->tag.way = f->way;
 	s->caplen = caplen;
 	s->number = f->number;
 	s->drops = f->drops;
 	s->has_obs = false;
 }
 
-/* Waits until it is its turn. */
-static int enqueue(struct pipeline *p, const struct model_frame *f)
+/* Room in a queue that has none: it grows, or its oldest frames leave before their time. */
+static __attribute__((noinline)) int queue_room(struct pipeline *p, struct hop_queue *q)
 {
-	struct hop_queue *q = &p->queue[f->hop];
-	struct correlate_obs obs;
+	int rc = queue_grow(q);
+
+	while (rc >= 0 && q->n == QUEUE_MAX)
+		rc = take_from(p, oldest_hop(p));
+	return rc;
+}
+
+/*
+ * A frame is observed before its turn: to wait as its observation, or because its addresses do
+ * not tell which way it went. Returns its place among frames of its time.
+ */
+static __attribute__((noinline)) uint8_t observe_early(struct pipeline *p,
+						       const struct model_frame *f,
+						       struct slot *s)
+{
+	struct correlate_obs obs, *o = s->has_obs ? (struct correlate_obs *)(void *)s->data : &obs;
+	struct model_frame known = *f;
 	struct model_parts parts;
 	struct model_view view;
-	const bool bytes = p->wants_bytes || f->caplen <= sizeof(obs);
-	enum model_way way;
+
+	known.way = s->tag.way;
+	if (!observe_usual(p, &known, &parts, o))
+		observe_view(p, &known, &view, o);
+	return correlate_order(p->correlate, f->hop, o->way,
+			       o->way == MODEL_WAY_UNKNOWN ? o->direction
+							   : MODEL_DIRECTION_OTHER);
+}
+
+/* Waits until it is its turn. */
+static inline int enqueue(struct pipeline *p, const struct model_frame *f)
+{
+	struct hop_queue *q = &p->queue[f->hop];
+	const bool bytes = p->wants_bytes || f->caplen <= sizeof(struct correlate_obs);
+	const uint32_t size = bytes ? f->caplen : (uint32_t)sizeof(struct correlate_obs);
+	struct slot *s;
+	uint8_t order;
 	uint32_t at;
 	int rc = 0;
 
-	if (q->n > q->mask || !q->ring)
-		rc = queue_grow(q);
-	while (q->n == QUEUE_MAX && rc >= 0)
-		rc = take_from(p, oldest_hop(p));
+	if (q->n == q->size)
+		rc = queue_room(p, q);
 	if (rc >= 0)
-		rc = slot_new(p, bytes ? f->caplen : (uint32_t)sizeof(obs), &at);
+		rc = slot_new(p, size, &at);
 	if (rc < 0)
 		return rc;
 	/* Its bytes may be overwritten now; making room may have read frames, so not earlier. */
 	p->has_before = false;
 
-	struct slot *s = arena_slot(&p->arena, at);
-	struct correlate_obs *o = &obs;
-
+	s = arena_slot(&p->arena, at);
 	slot_fill(s, f, f->caplen);
-	way = correlate_way(p->correlate, f);
-	s->tag.way = (uint8_t)way;
+	s->tag.way = (uint8_t)correlate_way(p->correlate, f);
 	s->has_obs = !bytes;
 	if (bytes)
 		memcpy(s->data, f->data, f->caplen);
+	if (!bytes || s->tag.way == MODEL_WAY_UNKNOWN)
+		order = observe_early(p, f, s);
 	else
-		o = (struct correlate_obs *)(void *)s->data;
-	if (!bytes || way == MODEL_WAY_UNKNOWN) {
-		struct model_frame known = *f;
-
-		known.way = (uint8_t)way;
-		if (!observe_usual(p, &known, &parts, o))
-			observe_view(p, &known, &view, o);
-		way = o->way;
-	}
-	queue_put(p, f->hop, f->time_ns,
-		  correlate_order(p->correlate, f->hop, way,
-				  way == MODEL_WAY_UNKNOWN ? o->direction
-							    : MODEL_DIRECTION_OTHER), at);
+		order = correlate_order(p->correlate, f->hop, s->tag.way, MODEL_DIRECTION_OTHER);
+	queue_put(p, f->hop, f->time_ns, order, at);
 	return 0;
 }
 
@@ -819,19 +874,25 @@ static int restart(struct pipeline *p, int64_t time_ns)
 	return rc;
 }
 
+/* Stamps outside of +-TIME_MAX_NS are that. */
+static int frame_clamped(struct pipeline *p, const struct model_frame *f)
+{
+	struct model_frame clamped = *f;
+
+	p->frames--; /* it is counted once */
+	clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
+	return pipeline_frame(p, &clamped);
+}
+
 int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 {
-	struct model_frame clamped;
 	int rc = 0;
 
 	p->frames++;
 	if (p->stopped)
 		return 0;
-	if (f->time_ns > TIME_MAX_NS || f->time_ns < -TIME_MAX_NS) {
-		clamped = *f;
-		clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
-		f = &clamped;
-	}
+	if ((uint64_t)f->time_ns + TIME_MAX_NS > 2 * (uint64_t)TIME_MAX_NS)
+		return frame_clamped(p, f);
 	if (steps_note(&p->steps, f->hop, f->time_ns, p->newest_ns))
 		rc = restart(p, f->time_ns);
 	else if (f->time_ns > p->newest_ns)
