@@ -236,6 +236,12 @@ struct pcapng_writer *pcapng_writer_new(int fd, size_t buffer_bytes, struct err 
  * readable, at some cost in size, and pcapng_writer_finish() has to be the last call.
  */
 int pcapng_writer_pack(struct pcapng_writer *w, enum pcapng_packing kind, struct err *err);
+/*
+ * Takes space on the disk ahead of what is written (fallocate(2) behind the file's end, 16 MiB at a
+ * time), for a regular file that nobody else writes to. Called before the header. A file that
+ * ends otherwise than by pcapng_writer_finish() keeps what it has until it is cut or removed.
+ */
+void pcapng_writer_set_aside(struct pcapng_writer *w);
 /* Drops what was not flushed. NULL is accepted. */
 void pcapng_writer_free(struct pcapng_writer *w);
 
@@ -267,5 +273,6 @@ int pcapng_writer_finish(struct pcapng_writer *w, struct err *err);
 /* header included, flushed or not, before packing */
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);
 size_t pcapng_writer_pending(const struct pcapng_writer *w);	/* of these, bytes not flushed */
+size_t pcapng_writer_ahead(const struct pcapng_writer *w);	/* set aside, and not yet written */
 
 #endif

@@ -215,11 +215,11 @@ struct disk {
 void disk_begin(struct disk *d, const struct options *o);
 /*
  * Is less free than the floor where fd's file lies? written: bytes so far, pending of them not
- * yet in the file; look_now: asks the file system, else when enough has been written. Once low
- * it stays so; err has the sentence.
+ * yet in the file; ahead: bytes that the file has on the disk for what is to come; look_now: asks
+ * the file system, else when enough has been written. Once low it stays so; err has the sentence.
  */
-bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool look_now,
-		 struct err *err);
+bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, size_t ahead,
+		 bool look_now, struct err *err);
 
 /* ---- kept.c: which of its pods' packets a capture kept, as one libpcap filter */
 struct buf;
@@ -263,6 +263,10 @@ bool output_may_end(const struct output *out);
 bool output_has_room(const struct output *out, int64_t time_ns, uint32_t waiting,
 		     size_t waiting_bytes);
 bool output_is_over(const struct output *out);	/* -a files:N, -G with -W: no further file begins */
+/*
+ * 1: so much was written that the caller has to look at its bounds, -a filesize and
+ * output_is_low(); these are not asked for each frame. Else 0 or -errno.
+ */
 int output_frame(struct output *out, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err);
 /* Counters of the hops so far, for statistics blocks; r has net's hops in order. */

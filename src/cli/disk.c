@@ -47,8 +47,8 @@ void disk_begin(struct disk *d, const struct options *o)
 	*d = (struct disk){ .opt = o };
 }
 
-bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool look_now,
-		 struct err *err)
+bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, size_t ahead,
+		 bool look_now, struct err *err)
 {
 	uint64_t room = 0, least = 0;
 	char is_free[FIGURE_MAX], floor_text[FIGURE_MAX];
@@ -59,6 +59,7 @@ bool disk_is_low(struct disk *d, int fd, uint64_t written, size_t pending, bool 
 	if (!look(d, fd, &room, &least))
 		return false;
 	d->floor = least;
+	room += ahead; /* taken, and free for this file */
 	room -= pending < room ? pending : room; /* what is on its way takes room, too */
 	uint64_t step = room > least ? (room - least) / 2 : 0;
 

@@ -91,11 +91,13 @@ struct output {
 	uint64_t drops[MODEL_HOPS_MAX];	/* for the next frame that is not older than ... */
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
 	struct pipeline_comments comments;
+	char comment[COMMENT_MAX];	/* of the frame that is being written */
 	struct privacy *privacy;	/* NULL: everything is written as it came */
 	struct model_net *pseudonyms;	/* net is this then; owned */
 	const struct model_net *real;	/* as the caller has it */
 	int64_t flushed_ns;
 	struct disk disk;
+	uint64_t look_at;	/* bytes of output at which the caller looks at its bounds */
 	bool flush_each, terse, rotates;
 	bool is_pipe;			/* or a terminal, or a device: no regular file */
 };
@@ -326,6 +328,8 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 	f->writer = pcapng_writer_new(f->fd, 0, err);
 	if (!f->writer || pcapng_writer_pack(f->writer, packing, err) < 0)
 		return -ENOMEM;
+	if (f->path)
+		pcapng_writer_set_aside(f->writer);
 	rc = write_header(o, f, err);
 	if (rc < 0)
 		err_prefix(err, "%s", path);
@@ -731,20 +735,71 @@ static int write_to(struct file *out, const struct pcapng_writer_packet *p, stru
 	return rc;
 }
 
-int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
-		 struct err *err)
+uint64_t output_bytes(const struct output *o)
 {
-	char comment[COMMENT_MAX];
-	struct pcapng_writer_packet p;
-	int rc;
+	return o->earlier_bytes + (o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0);
+}
 
+/* Sets follow each other as they are full or their time is over. The frame of time_ns is next. */
+static int turn(struct output *o, int64_t time_ns, struct err *err)
+{
 	if (o->over)
 		return 0;
 	if (!o->n_files)
 		return -EBADF; /* why was said when the set could not be opened */
-	bool time_is_up = o->rotates && time_is_over(o, f->time_ns);
-	if (time_is_up || (o->rotates && set_is_full(o))) {
-		rc = next_set(o, time_is_up, f->time_ns, err);
+
+	bool time_is_up = time_is_over(o, time_ns);
+
+	return time_is_up || set_is_full(o) ? next_set(o, time_is_up, time_ns, err) : 0;
+}
+
+static void add_comment(struct output *o, const struct correlate_mark *m,
+			struct pcapng_writer_packet *p)
+{
+	struct correlate_mark mark;
+
+	if (o->pseudonyms && m->translated) {
+		mark = *m;
+		mark.translation.src = privacy_addr(o->privacy, &m->translation.src);
+		mark.translation.dst = privacy_addr(o->privacy, &m->translation.dst);
+		m = &mark;
+	}
+	p->comment_len = pipeline_comment(&o->comments, m, o->comment, sizeof(o->comment));
+	p->comment = o->comment;
+}
+
+/* --split: the file of the frame's hop. */
+static int write_split(struct output *o, struct pcapng_writer_packet *p, struct err *err)
+{
+	const uint32_t hop = p->interface;
+	int rc = 0;
+
+	p->interface = 0;
+	for (unsigned i = 1; i < o->n_files && !rc; i++)
+		if ((unsigned)o->files[i].only_hop == hop)
+			rc = write_to(&o->files[i], p, err);
+	return rc;
+}
+
+int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
+		 struct err *err)
+{
+	static const uint8_t flags[MODEL_WAY_COUNT] = { [MODEL_WAY_IN] = PCAPNG_FLAG_IN,
+							[MODEL_WAY_OUT] = PCAPNG_FLAG_OUT };
+	struct pcapng_writer_packet p = {
+		.interface = f->hop,
+		.time_ns = f->time_ns,
+		.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX,
+		.len = f->len,
+		.data = f->data,
+		.flags = flags[f->way],
+		.packet_id = m->id,
+		.drops = f->drops,
+	};
+	int rc;
+
+	if (o->rotates || !o->n_files) {
+		rc = turn(o, f->time_ns, err);
 		if (rc < 0 || o->over)
 			return rc;
 	}
@@ -753,44 +808,20 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 		o->set_ns = f->time_ns;
 	if (!o->slot_ns)
 		o->slot_ns = f->time_ns;
-	p.interface = f->hop;
-	p.time_ns = f->time_ns;
-	p.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX;
-	p.len = f->len;
-	p.data = f->data;
-	p.flags = f->way == MODEL_WAY_IN    ? PCAPNG_FLAG_IN
-		  : f->way == MODEL_WAY_OUT ? PCAPNG_FLAG_OUT
-					    : 0;
 	if (o->privacy)
 		p.caplen = privacy_frame(o->privacy, o->net->hops[f->hop].linktype, f->data,
 					 p.caplen, p.len, &p.data);
-	p.packet_id = m->id;
-	p.drops = f->drops + (o->drops[f->hop] ? take_drops(o, f) : 0);
-	p.comment = NULL;
-	p.comment_len = 0;
-	if (!o->terse && m->id) {
-		struct correlate_mark mark;
-
-		if (o->pseudonyms && m->translated) {
-			mark = *m;
-			mark.translation.src = privacy_addr(o->privacy, &m->translation.src);
-			mark.translation.dst = privacy_addr(o->privacy, &m->translation.dst);
-			m = &mark;
-		}
-		p.comment_len = pipeline_comment(&o->comments, m, comment, sizeof(comment));
-		p.comment = comment;
-	}
+	if (o->drops[f->hop])
+		p.drops += take_drops(o, f);
+	if (!o->terse && m->id)
+		add_comment(o, m, &p);
 	rc = write_to(&o->files[0], &p, err);
-	for (unsigned i = 1; i < o->n_files && !rc; i++) {
-		if ((unsigned)o->files[i].only_hop != f->hop)
-			continue;
-		p.interface = 0;
-		rc = write_to(&o->files[i], &p, err);
-	}
+	if (o->n_files > 1 && !rc)
+		rc = write_split(o, &p, err);
 	o->written[f->hop]++;
-	if (!rc && o->flush_each)
+	if (o->flush_each && !rc)
 		rc = output_flush(o, err);
-	return rc;
+	return rc ? rc : output_bytes(o) >= o->look_at;
 }
 
 int output_flush(struct output *o, struct err *err)
@@ -930,11 +961,6 @@ void output_free(struct output *o)
 	free(o);
 }
 
-uint64_t output_bytes(const struct output *o)
-{
-	return o->earlier_bytes + (o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0);
-}
-
 bool output_is_pipe(const struct output *o)
 {
 	return o->is_pipe;
@@ -960,16 +986,21 @@ int output_add_hop(struct output *o, struct err *err)
 
 bool output_is_low(struct output *o, bool look_now, struct err *err)
 {
-	size_t pending = 0;
+	const uint64_t written = output_bytes(o), most = o->opt->stop.bytes;
+	size_t pending = 0, ahead = 0;
+	bool low = false;
 
-	/* Asked for each frame: next to always that is all. */
-	if (!look_now && output_bytes(o) < o->disk.next)
-		return o->disk.low;
+	o->look_at = most ? most : UINT64_MAX;
 	if (!o->n_files || o->is_pipe || o->over)
 		return false;
-	for (unsigned i = 0; i < o->n_files; i++)
+	for (unsigned i = 0; i < o->n_files; i++) {
 		pending += pcapng_writer_pending(o->files[i].writer);
-	return disk_is_low(&o->disk, o->files[0].fd, output_bytes(o), pending, look_now, err);
+		ahead += pcapng_writer_ahead(o->files[i].writer);
+	}
+	low = disk_is_low(&o->disk, o->files[0].fd, written, pending, ahead, look_now, err);
+	if (o->disk.next < o->look_at)
+		o->look_at = o->disk.next;
+	return low;
 }
 
 uint64_t output_floor(const struct output *o)

@@ -139,13 +139,14 @@ void session_free(struct session *s)
 static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
 {
 	struct session *s = arg;
-	int rc;
+	int rc = output_frame(s->output, f, m, &s->err);
 
-	rc = output_frame(s->output, f, m, &s->err);
+	if (rc <= 0)
+		return rc;
 	if (s->opt->stop.bytes && output_bytes(s->output) >= s->opt->stop.bytes)
 		pipeline_stop(s->pipeline);
 	session_watch_disk(s, false);
-	return rc;
+	return 0;
 }
 
 static bool has_room(void *arg, int64_t time_ns, uint32_t waiting, size_t waiting_bytes)

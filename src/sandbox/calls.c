@@ -68,11 +68,11 @@ struct call {
 #define TIOCGWINSZ_ 0x5413
 
 static const struct call calls[] = {
-	/* descriptors: wait, read, write, cut off a partial block, look at what one is */
+	/* descriptors: wait, read, write, set space aside, cut off a partial block, look at them */
 	ALWAYS(poll), ALWAYS(ppoll) /* where there is no poll */, ALWAYS(read), ALWAYS(pread64),
 	ALWAYS(lseek), ALWAYS(close), ALWAYS(write), ALWAYS(writev) /* last words of glibc's */,
-	ALWAYS(ftruncate), ALWAYS(fstat), ALWAYS(newfstatat) /* glibc's fstat() */,
-	ALWAYS(fstatfs) /* --min-free */,
+	ALWAYS(fallocate), ALWAYS(ftruncate), ALWAYS(fstat),
+	ALWAYS(newfstatat) /* glibc's fstat() */, ALWAYS(fstatfs) /* --min-free */,
 	/* not F_SETOWN, by which the kernel sends signals; not F_DUPFD: see only_read */
 	FOR_ARG(0, fcntl, ARG1_IS(F_GETFL)), FOR_ARG(0, fcntl, ARG1_IS(F_SETFL)),
 	FOR_ARG(0, fcntl, ARG1_IS(F_GETFD)), FOR_ARG(0, fcntl, ARG1_IS(F_SETFD)),

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -484,6 +486,59 @@ static void test_cut_to_whole_block(void **state)
 	unlink(path);
 }
 
+/* A large file has space ahead while it is written; its size is what was written, always. */
+static void test_space_ahead(void **state)
+{
+	enum { FRAMES = 8000 };
+	static const uint8_t data[1000];
+	const struct pcapng_writer_packet p = { .caplen = 1000, .len = 1000, .data = data };
+	const struct pcapng_writer_config config = { .comment = NULL };
+	const struct pcapng_writer_interface i = { .linktype = 1 };
+	char path[] = "/tmp/podhop-test.XXXXXX";
+	int fd = mkstemp(path);
+	struct err err = ERR_INIT;
+	struct pcapng_writer *w;
+	struct statfs room;
+	struct stat st;
+	bool can;
+
+	(void)state;
+	assert_true(fd >= 0);
+	unlink(path);
+	can = fstatfs(fd, &room) == 0 &&
+	      (uint64_t)room.f_bavail * (uint64_t)room.f_bsize > 2u << 30 &&
+	      fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0 && ftruncate(fd, 0) == 0;
+	w = pcapng_writer_new(fd, 0, &err);
+	assert_non_null(w);
+	pcapng_writer_set_aside(w);
+	assert_int_equal(pcapng_writer_header(w, &config, &err), 0);
+	assert_int_equal(pcapng_writer_interface(w, &i, &err), 0);
+	for (int n = 0; n < FRAMES / 4; n++)
+		assert_int_equal(pcapng_writer_packet(w, &p, &err), 0);
+	assert_int_equal(pcapng_writer_flush(w, &err), 0);
+	assert_int_equal(pcapng_writer_ahead(w), 0); /* 2 MB: a small file */
+	for (int n = FRAMES / 4; n < FRAMES; n++)
+		assert_int_equal(pcapng_writer_packet(w, &p, &err), 0);
+	assert_int_equal(pcapng_writer_flush(w, &err), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, pcapng_writer_bytes(w));
+	if (can) {
+		assert_true(pcapng_writer_ahead(w) > 0);
+		assert_true(pcapng_writer_ahead(w) <= 16u << 20);
+		assert_true((uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size +
+							    pcapng_writer_ahead(w));
+	} else {
+		assert_int_equal(pcapng_writer_ahead(w), 0);
+	}
+	assert_int_equal(pcapng_writer_finish(w, &err), 0);
+	assert_int_equal(pcapng_writer_ahead(w), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, pcapng_writer_bytes(w));
+	assert_true((uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size + (1u << 20));
+	pcapng_writer_free(w);
+	close(fd);
+}
+
 static void test_full_device(void **state)
 {
 	const struct pcapng_writer_config config = { .comment = NULL };
@@ -688,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_misuse),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_cut_to_whole_block),
+		cmocka_unit_test(test_space_ahead),
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_nonblocking_pipe),
 		cmocka_unit_test(test_reader_of_pipe_gone),
