@@ -107,8 +107,8 @@ static const struct call calls[] = {
 	FOR(SANDBOX_SCREEN, select), FOR(SANDBOX_SCREEN, pselect6),
 
 	FOR_ARG(SANDBOX_LOOK_UP, openat, READ_ONLY), FOR(SANDBOX_LOOK_UP, getdents64),
-	 FOR(SANDBOX_LOOK_UP, readlink),
-	FOR(SANDBOX_LOOK_UP, readlinkat), FOR(SANDBOX_LOOK_UP, statx),
+	FOR(SANDBOX_LOOK_UP, readlink), FOR(SANDBOX_LOOK_UP, readlinkat),
+	FOR(SANDBOX_LOOK_UP, statx),
 	FOR(SANDBOX_LOOK_UP, stat), FOR(SANDBOX_LOOK_UP, lstat), FOR(SANDBOX_LOOK_UP, statfs),
 	FOR(SANDBOX_LOOK_UP, access), FOR(SANDBOX_LOOK_UP, faccessat),
 	FOR(SANDBOX_LOOK_UP, faccessat2), FOR(SANDBOX_LOOK_UP, dup),
