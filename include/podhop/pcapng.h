@@ -212,6 +212,7 @@ struct pcapng_writer_packet {
 	uint64_t drops;		/* epb_dropcount, written only when not 0 */
 	const char *comment;	/* NULL: none */
 	size_t comment_len;
+	bool comment_is_ascii;	/* printable: the caller knows, it is not looked at */
 };
 
 struct pcapng_statistics {

@@ -101,9 +101,12 @@ int64_t pipeline_frontier_ns(const struct pipeline *p);
 int64_t pipeline_first_ns(const struct pipeline *p);
 int64_t pipeline_last_ns(const struct pipeline *p);
 
-/* Texts that comments have in common (hop, direction, path), as they were written last. */
+/* Texts that comments have in common (id; hop, direction, path), as they were written last. */
 #define PIPELINE_COMMENTS 32	/* a dual-stack pod's paths, each with its prefixes */
 struct pipeline_comments {
+	uint64_t id;
+	uint32_t id_len;	/* 0: none yet */
+	char id_text[32];	/* "podhop id=", at most 20 digits */
 	struct pipeline_comment_middle {
 		uint64_t key;	/* 0: empty */
 		uint32_t len;
@@ -111,7 +114,10 @@ struct pipeline_comments {
 		char text[172];
 	} middle[PIPELINE_COMMENTS];
 };
-/* A frame's comment (contract, section 4) into out; returns its length. kept: zero at first. */
+/*
+ * A frame's comment (contract, section 4) into out; returns its length. It is printable ASCII.
+ * kept: zero at first. What stands behind the comment in out is undefined.
+ */
 size_t pipeline_comment(struct pipeline_comments *kept, const struct correlate_mark *mark,
 			char *out, size_t size);
 

@@ -766,6 +766,7 @@ static void add_comment(struct output *o, const struct correlate_mark *m,
 	}
 	p->comment_len = pipeline_comment(&o->comments, m, o->comment, sizeof(o->comment));
 	p->comment = o->comment;
+	p->comment_is_ascii = true;
 }
 
 /* --split: the file of the frame's hop. */

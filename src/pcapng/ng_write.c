@@ -583,7 +583,7 @@ static inline uint8_t *at_padded(uint8_t *at, const void *p, uint32_t n)
 	return at + PCAPNG_PADDED(n);
 }
 
-/* Only printable ASCII, as podhop's own comments are: nothing has to be mended. */
+/* Only printable ASCII: nothing has to be mended. */
 static inline bool is_plain(const char *text, size_t n)
 {
 	const uint64_t high = 0x8080808080808080u, space = 0x2020202020202020u;
@@ -645,7 +645,8 @@ int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_pac
 	if (p->caplen)
 		at = at_padded(at, p->data, p->caplen);
 	if (p->comment) {
-		if (p->comment_len <= NG_OPT_MAX && is_plain(p->comment, p->comment_len)) {
+		if (p->comment_len <= NG_OPT_MAX &&
+		    (p->comment_is_ascii || is_plain(p->comment, p->comment_len))) {
 			at = at_option(at, NG_OPT_COMMENT, (uint16_t)p->comment_len);
 			at = at_padded(at, p->comment, (uint32_t)p->comment_len);
 		} else {

@@ -24,6 +24,8 @@ static void expect(const struct correlate_mark *m, const char *text)
 
 		assert_int_equal(n, strlen(text));
 		assert_memory_equal(out, text, n);
+		for (size_t k = 0; k < n; k++)
+			assert_in_range(out[k], 0x20, 0x7e);
 	}
 }
 
