@@ -108,7 +108,7 @@
  */
 #define GATHER_MS 10
 #define GATHER_LONG_MS 1
-#define GATHER_SNAPLEN 512 /* headers only: a millisecond of 1 million frames/s is 0.6 MiB at most */
+#define GATHER_SNAPLEN 512 /* headers only: a millisecond at 1 million frames/s is 0.6 MiB */
 #define GATHER_KIB 1600	   /* ... and so much of a ring is wanted for it */
 #define GATHER_SHARE 8
 
