@@ -240,15 +240,16 @@ stepped() {
 	status=$?
 }
 # The stream's 16,000 observations are all there, no packet is called lost, the file has all frames.
-# The packet that a step meets between two hops (one step in twenty does) may bear stamps so far apart
-# that it is two, each with a part of the path.
+# The packet that a step meets between two hops may bear stamps so far apart that it is two, each with
+# a part of the path: both together have the observations of one.
 step_is_told() {
 	local steps=$1
 	[[ $status == 0 ]] && jq -e --arg steps "$steps" '.capture.observations >= 16000 and
 		([.losses[] | select(.verdict == "lost")] == []) and
 		.capture.clock_steps == ($steps | tonumber) and
 		($steps != "0" or .packets.complete == .packets.total or
-		 (.packets.complete + 2 == .packets.total and .packets.edge == 2))' \
+		 (.packets.complete + 2 == .packets.total and .packets.edge == 2 and
+		  (.packets.complete + 1) * 4 + .packets.not_ip == .capture.observations))' \
 		"$dir/step.out" >/dev/null &&
 		[[ $(tshark -r "$dir/step.pcapng" -T fields -e frame.number 2>/dev/null | tail -n 1) == \
 			$(jq .capture.observations "$dir/step.out") ]]
