@@ -70,6 +70,7 @@ struct min_free {
 };
 
 #define LIST_MAX 64u	/* repeatable options: --hops, --pod, --and */
+#define RING_FILES_MAX 100000u	/* -b files:N: their names are remembered; dumpcap takes 10,000 */
 
 struct limits {
 	int64_t duration_ns;	/* 0: none */
@@ -145,7 +146,6 @@ void options_done(struct options *o);
 void options_table(FILE *out);
 void options_help(FILE *out, enum command command);
 enum command options_command(const char *name);
-const char *options_command_name(enum command c);
 const char *options_nearest_command(const char *name);
 
 /* ---- commands: return an exit status */

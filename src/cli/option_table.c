@@ -182,11 +182,6 @@ static const struct option_row options[] = {
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 static_assert(N_OPTIONS <= OPTIONS_MAX, "getopt's tables have room");
 
-const char *options_command_name(enum command c)
-{
-	return c > COMMAND_NONE && c < COMMAND_COUNT ? commands[c].name : "";
-}
-
 enum command options_command(const char *name)
 {
 	for (enum command c = COMMAND_NONE + 1; c < COMMAND_COUNT; c++)

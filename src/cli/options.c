@@ -82,7 +82,7 @@ static int parse_condition(enum command command, int id, const char *text, struc
 	if (word == WORD_DURATION) {
 		char *end;
 		double s = strtod(rest, &end);
-		if (*end || end == rest || !(s > 0) || s > 1e9)
+		if (*end || end == rest || !(s >= 1 / (double)NS_PER_S) || s > 1e9)
 			return err_usage(err, EINVAL, "-%c %s: seconds are needed", id, text);
 		l->duration_ns = (int64_t)(s * (double)NS_PER_S);
 		return 0;
@@ -441,9 +441,12 @@ static int check(struct options *o, struct err *err)
 	}
 	if (o->naming == NAMING_NUMBER_AND_TIME && !o->ring.duration_ns && !o->ring.bytes &&
 	    !o->ring.frames && !o->ring.interval_ns)
-		return err_usage(err, EINVAL, "-b files:%llu: say when the next file begins: "
-				 "duration, interval, filesize or packets",
-				 (unsigned long long)o->ring.files);
+		return err_usage(err, EINVAL, "-b files:%" PRIu64 ": say when the next file "
+				 "begins: duration, interval, filesize or packets",
+				 o->ring.files);
+	if (o->naming == NAMING_NUMBER_AND_TIME && o->ring.files > RING_FILES_MAX)
+		return err_usage(err, E2BIG, "-b files:%" PRIu64 ": at most %u files are kept",
+				 o->ring.files, RING_FILES_MAX);
 	if (o->ring.files && !o->naming)
 		return err_usage(err, EINVAL, "-W needs -C or -G");
 	if ((o->report && strcmp(o->report, "-") == 0) || (o->html && strcmp(o->html, "-") == 0))
@@ -502,8 +505,11 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 	o->n_args = 0;
 	argv++;
 	argc--;
-	optind = 1;
+	optind = 0; /* glibc: forgets what an earlier call left, and goes on with 1 */
 	for (;;) {
+		/* Behind the call optind may be this word's or the next one's. */
+		const char *word = argv[optind ? optind : 1];
+
 		id = getopt_long(argc, argv, shorts, longs, &index);
 		if (id == -1) {
 			if (optind >= argc)
@@ -518,13 +524,13 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 			continue;
 		}
 		if (id == '?' || id == ':') {
-			const char *bad = argv[optind - 1];
+			bool is_long = word[1] == '-';
+			const char letter[] = { '-', (char)optopt, '\0' };
+
 			if (id == ':')
-				return err_usage(err, EINVAL, "%s needs a value", bad);
-			if (optopt && optopt < OPT_LONG && strncmp(bad, "--", 2) != 0)
-				return options_refuse(o->command,
-						      (char[]){ '-', (char)optopt, 0 }, err);
-			return options_refuse(o->command, bad, err);
+				return err_usage(err, EINVAL, "%s needs a value",
+						 is_long ? word : letter);
+			return options_refuse(o->command, is_long ? word : letter, err);
 		}
 		if (id == OPT_HELP) {
 			*ret_help = true;

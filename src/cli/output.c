@@ -48,7 +48,6 @@
 #define FILTER_MAX 49000u	/* with TEXT_MAX what one option's 65535 bytes hold */
 #define OS_MAX 160u
 #define PATH_MAX_BYTES 4096u
-#define FILES_KEPT_MAX 100000u	/* dumpcap's own limit is 10,000 */
 #define NS_PER_S 1000000000LL
 #define FLUSH_INTERVAL_NS 500000000LL	/* kill -9 loses at most 1 s: half is for the disk */
 
@@ -679,10 +678,8 @@ struct output *output_open(const struct options *opt, const struct model_net *ne
 	o->set_ns = o->slot_ns = begin_ns;
 	o->slot_time = o->live ? (time_t)(begin_ns / NS_PER_S) : time(NULL);
 	if (opt->naming == NAMING_NUMBER_AND_TIME && opt->ring.files) {
-		o->kept = calloc(opt->ring.files < FILES_KEPT_MAX ? opt->ring.files
-								  : FILES_KEPT_MAX,
-				 sizeof(*o->kept));
-		if (!o->kept || opt->ring.files > FILES_KEPT_MAX)
+		o->kept = calloc(opt->ring.files, sizeof(*o->kept));
+		if (!o->kept)
 			goto memory;
 	}
 	if (privacy_begin(o, key, err) < 0 || open_set(o, err) < 0) {
