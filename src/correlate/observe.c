@@ -378,12 +378,12 @@ static uint32_t observe_flags(const struct hop_state *hop, const struct model_vi
 	return flags;
 }
 
-/* What only some transport headers have. */
+/* What only some transport headers have; of a datagram in fragments the first one shows it. */
 static void observe_transport(const struct model_view *v, struct correlate_obs *o)
 {
 	switch (v->ip.protocol) {
 	case MODEL_PROTO_TCP:
-		if (!v->has_ports)
+		if (!v->has_ports || v->ip.frag)
 			return;
 		o->seq = v->tcp_seq;
 		o->ack = v->tcp_ack;
@@ -472,8 +472,7 @@ void correlate_observe(struct correlate *c, const struct model_frame *f,
 		observe_error(c, v, o);
 	if (v->ip.frag ? o->frag_off == 0 : (o->flags & OBS_MAY_FRAGMENT) != 0)
 		o->token = token_of(c, f, v);
-	if (!v->ip.frag)
-		observe_transport(v, o);
+	observe_transport(v, o);
 	if (hop->role == c->content_role)
 		observe_content(f, v, o);
 }

@@ -792,6 +792,29 @@ static void test_fragments(void **state)
 	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
 }
 
+/* What an echo is told by stands in the first fragment, whichever comes first or last. */
+static void test_fragments_of_echo(void **state)
+{
+	struct bench *b = *state;
+	struct wire v4 = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_ICMP, .id = 77,
+			   .len = 3000, .icmp_type = 8, .icmp_id = 5, .icmp_seq = 9 };
+	struct wire v6 = { .src = POD6, .dst = REMOTE6, .proto = MODEL_PROTO_ICMPV6, .frag_id = 1,
+			   .len = 3000, .icmp_type = 128, .icmp_id = 6, .icmp_seq = 10 };
+
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, v4, in_order);
+	fragments(b, BRIDGE, MODEL_WAY_IN, 10 * US, v4, reversed);
+	unsigned d = fragments(b, VETH, MODEL_WAY_IN, 20 * US, v6, reversed);
+	fragments(b, BRIDGE, MODEL_WAY_IN, 30 * US, v6, in_order);
+	bench_end(b);
+	assert_packet(b, a, 6);
+	assert_int_equal(packet_of(b, a)->l4_flags, 8);
+	assert_int_equal(packet_of(b, a)->seq, 9);
+	assert_packet(b, d, 6);
+	assert_int_equal(packet_of(b, d)->l4_flags, 128);
+	assert_int_equal(packet_of(b, d)->seq, 10);
+}
+
 /* Connected sockets count ids of their own: two datagrams on the way can have the same one. */
 static void test_fragments_of_equal_id(void **state)
 {
@@ -1500,7 +1523,8 @@ int main(void)
 		T(test_merge_of_what_was_seen_twice), T(test_segment_resent_with_entrance_missing),
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
-		T(test_fragments), T(test_fragments_of_equal_id), T(test_defragment),
+		T(test_fragments), T(test_fragments_of_equal_id), T(test_fragments_of_echo),
+		T(test_defragment),
 		T(test_defragment_v6),
 		T(test_defragment_last_missing),
 		T(test_defragment_last_missing_v6),
