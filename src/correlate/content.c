@@ -224,11 +224,18 @@ static uint32_t fixed_of(const struct content_frame *w)
 	return (uint32_t)hash_mix(tcp, df, 7);
 }
 
-static uint64_t lead_of(const uint8_t *p, uint32_t n)
-{
-	uint64_t lead = 0;
+#define LEAD_BYTES ((uint32_t)sizeof(uint64_t))
 
-	for (uint32_t i = 0; i < sizeof(lead) && i < n; i++)
+/* 0 unless all of it was captured; of a datagram in fragments the first one has it. */
+static uint64_t lead_of(const struct content_frame *w, uint32_t have)
+{
+	const uint8_t *p = w->data + w->payload;
+	uint64_t lead = 0;
+	uint32_t n = w->payload_len < LEAD_BYTES ? w->payload_len : LEAD_BYTES;
+
+	if (w->protocol != MODEL_PROTO_UDP || w->frag_off || have < n)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
 		lead |= (uint64_t)p[i] << 8 * i;
 	return lead;
 }
@@ -248,8 +255,7 @@ void content_observe(const struct content_frame *w, struct correlate_obs *o)
 	k->checksum = (uint8_t)checksum_of(w, at, o);
 	k->fixed = fixed_of(w);
 	k->tos = w->is_v4 ? w->data[w->ip + 1] : (uint8_t)(bytes_load_be16(w->data + w->ip) >> 4);
-	if (w->protocol == MODEL_PROTO_UDP && !w->is_frag && !k->sum.cut)
-		k->lead = lead_of(w->data + w->payload, w->payload_len);
+	k->lead = lead_of(w, have);
 }
 
 /* -------------------------------------------------------------------- packet */
@@ -266,6 +272,8 @@ static void add(struct result_sum *to, const struct result_sum *s)
 static void join(struct correlate_content *to, const struct correlate_content *k)
 {
 	add(&to->sum, &k->sum);
+	if (!to->lead)
+		to->lead = k->lead;
 	if (k->checksum > to->checksum)
 		to->checksum = k->checksum;
 }

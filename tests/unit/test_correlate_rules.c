@@ -815,6 +815,24 @@ static void test_fragments_of_echo(void **state)
 	assert_int_equal(packet_of(b, d)->seq, 10);
 }
 
+/* And what a datagram's payload begins with, by which verify finds the answer to a request. */
+static void test_fragments_lead(void **state)
+{
+	struct bench *b = *state;
+	struct wire w = udp_out(77, 3000, 1), whole = udp_out(78, 3000, 1);
+
+	b->cfg.contents = true;
+	bench_start(b);
+	unsigned a = fragments(b, VETH, MODEL_WAY_IN, 0, w, in_order);
+	w.id = 79;
+	unsigned d = fragments(b, VETH, MODEL_WAY_IN, MS, w, reversed);
+	unsigned e = see(b, VETH, MODEL_WAY_IN, 2 * MS, whole);
+	bench_end(b);
+	assert_true(packet_of(b, e)->lead);
+	assert_int_equal(packet_of(b, a)->lead, packet_of(b, e)->lead);
+	assert_int_equal(packet_of(b, d)->lead, packet_of(b, e)->lead);
+}
+
 /* Connected sockets count ids of their own: two datagrams on the way can have the same one. */
 static void test_fragments_of_equal_id(void **state)
 {
@@ -1524,7 +1542,7 @@ int main(void)
 		T(test_merge_before_parts),
 		T(test_udp_super), T(test_udp_super_datagram_missed),
 		T(test_fragments), T(test_fragments_of_equal_id), T(test_fragments_of_echo),
-		T(test_defragment),
+		T(test_fragments_lead), T(test_defragment),
 		T(test_defragment_v6),
 		T(test_defragment_last_missing),
 		T(test_defragment_last_missing_v6),
