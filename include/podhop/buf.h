@@ -36,10 +36,4 @@ __attribute__((format(printf, 2, 3)))
 void buf_addf(struct buf *b, const char *fmt, ...);
 const char *buf_str(const struct buf *b);	/* "" while empty */
 
-/*
- * Reads a whole regular file into b (emptied first). Files larger than b->max
- * are refused with -EFBIG. dirfd may be AT_FDCWD. Returns 0 or -errno.
- */
-int buf_read_file(struct buf *b, int dirfd, const char *path);
-
 #endif

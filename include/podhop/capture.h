@@ -67,9 +67,6 @@ int64_t capture_start_ns(const struct capture *c);
 /* The same for hops that came later: capture_add(). */
 int64_t capture_hop_start_ns(const struct capture *c, unsigned hop);
 
-/* pcap_activate of all hops alone, for the start-up figure. */
-int64_t capture_activate_ns(const struct capture *c);
-
 /*
  * One more device while others are captured: --follow. Returns its index, the number of hops
  * before, or -errno with nothing changed; frames count from *ret_start_ns on. Needs what

@@ -277,10 +277,7 @@ int correlate_result(const struct correlate *c, struct result *ret_result, struc
 /* Packets with an id whose record is closed / selected so far (for -c). */
 uint64_t correlate_ids(const struct correlate *c);
 bool correlate_is_full(const struct correlate *c);	/* max_packets have ids and have closed */
-uint64_t correlate_open(const struct correlate *c);
 /* The first observation of the oldest packet that is open; INT64_MAX: none is. */
 int64_t correlate_oldest_ns(const struct correlate *c);
-/* After the last mark and correlate_finish(): every element of every table is free again. */
-bool correlate_is_empty(const struct correlate *c);
 
 #endif

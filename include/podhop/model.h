@@ -57,7 +57,6 @@ enum model_direction {
 const char *model_role_name(enum model_role role);	/* "veth"; "none" for NONE */
 enum model_role model_role_parse(const char *name);	/* NONE when it is no role */
 const char *model_direction_name(enum model_direction d);	/* "egress" */
-const char *model_way_name(enum model_way w);		/* "in", "out", "unknown" */
 /* "tcp", "udp", "icmp", "icmpv6", "sctp"; NULL for others (print the number). */
 const char *model_protocol_name(uint8_t ip_protocol);
 /* The same for people: "proto-89" for others. Writes to out and returns it. */
@@ -190,8 +189,6 @@ enum model_layer {
 	MODEL_LAYER_VXLAN,
 	MODEL_LAYER_COUNT,
 };
-
-const char *model_layer_name(enum model_layer layer);
 
 /* One IP header with what IPv4 and IPv6 have in common. */
 struct model_ip {

@@ -132,7 +132,6 @@ int pcapng_reader_next(struct pcapng_reader *r, struct pcapng_frame *ret_frame, 
 unsigned pcapng_reader_n_interfaces(const struct pcapng_reader *r);	/* so far */
 const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *r, unsigned i);
 uint64_t pcapng_reader_offset(const struct pcapng_reader *r);	/* of the block read last */
-uint64_t pcapng_reader_frames(const struct pcapng_reader *r);	/* returned so far */
 /* First SHB comment that starts with "podhop ", "" when there is none. */
 const char *pcapng_reader_section_comment(const struct pcapng_reader *r);
 /*

@@ -58,7 +58,6 @@ struct privacy;
 
 struct privacy *privacy_new(const struct privacy_config *config, struct err *err);
 void privacy_free(struct privacy *p);	/* wipes the key; NULL is accepted */
-bool privacy_is_anonymous(const struct privacy *p);
 
 /*
  * What may be written of a frame: its new caplen, and in ret_data its bytes, which stay valid

@@ -4,17 +4,12 @@
  */
 #include "podhop/buf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define BUF_SIZE_MIN 64		/* first allocation: a short line */
-#define BUF_READ_CHUNK 4096	/* /proc files tell no size and give a page a read */
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -118,50 +113,4 @@ undo:
 const char *buf_str(const struct buf *b)
 {
 	return b->data ? b->data : "";
-}
-
-int buf_read_file(struct buf *b, int dirfd, const char *path)
-{
-	struct stat st;
-	ssize_t n;
-	int fd, code = 0;
-
-	buf_clear(b);
-	/* O_NONBLOCK: a FIFO under a file's name must not stop us before fstat() sees it. */
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0) {
-		code = -errno;
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		code = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-		goto out;
-	}
-	for (;;) {
-		char chunk[BUF_READ_CHUNK];
-
-		n = read(fd, chunk, sizeof(chunk));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			code = -errno;
-		if (n <= 0)
-			break;
-		if ((size_t)n > b->max - b->len) {
-			code = -EFBIG;
-			break;
-		}
-		buf_add(b, chunk, (size_t)n);
-		if (b->failed) {
-			code = -ENOMEM;
-			break;
-		}
-	}
-out:
-	close(fd);
-	if (code < 0)
-		buf_clear(b);
-	return code;
 }

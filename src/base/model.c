@@ -19,34 +19,12 @@ static const char *const model_roles[] = {
 };
 static_assert(COUNT_OF(model_roles) == MODEL_ROLE_COUNT, "a name a role");
 
-static const char *const model_ways[] = {
-	[MODEL_WAY_UNKNOWN] = "unknown",
-	[MODEL_WAY_IN] = "in",
-	[MODEL_WAY_OUT] = "out",
-};
-static_assert(COUNT_OF(model_ways) == MODEL_WAY_COUNT, "a name a way");
-
 static const char *const model_directions[] = {
 	[MODEL_DIRECTION_OTHER] = "other",
 	[MODEL_DIRECTION_EGRESS] = "egress",
 	[MODEL_DIRECTION_INGRESS] = "ingress",
 };
 static_assert(COUNT_OF(model_directions) == MODEL_DIRECTION_COUNT, "a name a direction");
-
-static const char *const model_layers[] = {
-	[MODEL_LAYER_NONE] = "none",
-	[MODEL_LAYER_LINK] = "link",
-	[MODEL_LAYER_VLAN] = "vlan",
-	[MODEL_LAYER_ARP] = "arp",
-	[MODEL_LAYER_IPV4] = "ipv4",
-	[MODEL_LAYER_IPV6] = "ipv6",
-	[MODEL_LAYER_UDP] = "udp",
-	[MODEL_LAYER_TCP] = "tcp",
-	[MODEL_LAYER_SCTP] = "sctp",
-	[MODEL_LAYER_ICMP] = "icmp",
-	[MODEL_LAYER_VXLAN] = "vxlan",
-};
-static_assert(COUNT_OF(model_layers) == MODEL_LAYER_COUNT, "a name a layer");
 
 static const char *const model_routes[] = {
 	[MODEL_ROUTE_UNKNOWN] = "unknown",
@@ -89,16 +67,6 @@ enum model_role model_role_parse(const char *name)
 const char *model_direction_name(enum model_direction d)
 {
 	return model_pick(model_directions, COUNT_OF(model_directions), d);
-}
-
-const char *model_way_name(enum model_way w)
-{
-	return model_pick(model_ways, COUNT_OF(model_ways), w);
-}
-
-const char *model_layer_name(enum model_layer layer)
-{
-	return model_pick(model_layers, COUNT_OF(model_layers), layer);
 }
 
 const char *model_route_name(enum model_route_kind kind)

@@ -144,7 +144,6 @@ struct capture {
 	bool nanoseconds, may_change;
 	int64_t tick_ns; /* of its stamps: 1 or 1,000 */
 	int64_t start_ns, start_mono_ns;
-	int64_t activate_ns;
 	int64_t now_ns; /* CLOCK_REALTIME at the last look at the rings */
 	int64_t looked_mono_ns; /* CLOCK_MONOTONIC of the same */
 	bool gather; /* the call before took something, and not much */
@@ -332,7 +331,6 @@ static void hop_begin(struct capture *c, unsigned i, const struct capture_hop *c
 struct capture *capture_open(const struct capture_config *config, struct err *err)
 {
 	struct capture *c;
-	int64_t before;
 
 	if (!config->n_hops || config->n_hops > MODEL_HOPS_MAX) {
 		err_set(err, -EINVAL, "capture: %u hops, 1 to %d are possible", config->n_hops,
@@ -355,7 +353,6 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 		if (hop_create(&c->hops[i], &config->hops[i], c->nanoseconds, err) < 0)
 			goto fail;
 	}
-	before = clock_ns(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		int status = pcap_activate(c->hops[i].pcap);
 
@@ -364,7 +361,6 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 			goto fail;
 		}
 	}
-	c->activate_ns = clock_ns(CLOCK_MONOTONIC) - before;
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		if (hop_filter(&c->hops[i], &config->hops[i], c->may_change, err) < 0)
 			goto fail;
@@ -408,11 +404,6 @@ int64_t capture_start_ns(const struct capture *c)
 int64_t capture_hop_start_ns(const struct capture *c, unsigned hop)
 {
 	return hop < c->n_hops ? c->hops[hop].start_ns : c->start_ns;
-}
-
-int64_t capture_activate_ns(const struct capture *c)
-{
-	return c->activate_ns;
 }
 
 /* ------------------------------------------------- devices that come and change */

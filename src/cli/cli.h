@@ -273,7 +273,6 @@ int output_frame(struct output *out, const struct model_frame *f, const struct c
 int output_statistics(struct output *out, const struct result *r, int64_t now_ns, struct err *err);
 /* The net has one hop more than before: described before its first frame. Not with --split. */
 int output_add_hop(struct output *out, struct err *err);
-int output_flush(struct output *out, struct err *err);
 /* True once less than --min-free is free under a regular file; err says so. */
 bool output_is_low(struct output *out, bool look_now, struct err *err);
 /* bytes that are to stay free; 0: none */
@@ -445,7 +444,6 @@ static inline int session_took(struct session *s, int rc)
 /* Ends the pipeline, writes statistics and report. r: capture facts filled by the caller. */
 int session_finish(struct session *s, struct result *r, struct err *err);
 void session_free(struct session *s);
-void session_usage(struct result *r);	/* CPU and memory of this process */
 
 /* ---- connections.c: live, what conntrack knows of translations */
 struct connections {

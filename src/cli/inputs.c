@@ -86,16 +86,6 @@ const char *input_node(const struct input *in)
 	return in->node;
 }
 
-bool input_is_pipe(const struct input *in)
-{
-	return in->is_pipe;
-}
-
-int64_t input_first_ns(const struct input *in)
-{
-	return in->first_ns;
-}
-
 int input_read_frame(struct input *one)
 {
 	while (!one->over) {

@@ -24,8 +24,6 @@ void input_free(struct input *in);	/* NULL is accepted */
 const char *input_path(const struct input *in);
 /* The node that its header names, "" when it names none. After inputs_headers(). */
 const char *input_node(const struct input *in);
-bool input_is_pipe(const struct input *in);
-int64_t input_first_ns(const struct input *in);	/* of its frames taken; INT64_MAX: none */
 
 /* Waits until all inputs have said what they are, or are over. */
 int inputs_headers(struct input *const *all, unsigned n, struct err *err);

@@ -779,6 +779,20 @@ static int write_split(struct output *o, struct pcapng_writer_packet *p, struct 
 	return rc;
 }
 
+static int flush(struct output *o, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < o->n_files && !rc; i++) {
+		rc = pcapng_writer_flush(o->files[i].writer, err);
+		if (rc < 0)
+			err_prefix(err, "%s",
+				   o->files[i].path ? o->files[i].path : "stdout");
+	}
+	o->flushed_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+	return rc;
+}
+
 int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err)
 {
@@ -818,22 +832,8 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 		rc = write_split(o, &p, err);
 	o->written[f->hop]++;
 	if (o->flush_each && !rc)
-		rc = output_flush(o, err);
+		rc = flush(o, err);
 	return rc ? rc : output_bytes(o) >= o->look_at;
-}
-
-int output_flush(struct output *o, struct err *err)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < o->n_files && !rc; i++) {
-		rc = pcapng_writer_flush(o->files[i].writer, err);
-		if (rc < 0)
-			err_prefix(err, "%s",
-				   o->files[i].path ? o->files[i].path : "stdout");
-	}
-	o->flushed_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
-	return rc;
 }
 
 int output_idle(struct output *o, struct err *err)
@@ -841,7 +841,7 @@ int output_idle(struct output *o, struct err *err)
 	if (!output_is_pipe(o) &&
 	    clock_ns(CLOCK_MONOTONIC_COARSE) - o->flushed_ns < FLUSH_INTERVAL_NS)
 		return 0;
-	return output_flush(o, err);
+	return flush(o, err);
 }
 
 /* A counter's growth since the set before; -1 where it is not known. */

@@ -351,7 +351,8 @@ int session_failed(struct session *s, int rc)
 	return rc < 0 ? rc : s->err.code;
 }
 
-void session_usage(struct result *r)
+/* CPU and memory of this process. */
+static void note_usage(struct result *r)
 {
 	struct rusage u;
 
@@ -415,7 +416,7 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (!r->node || causes_of_losses(&s->findings, r) < 0)
 		failed = err_sys(err, ENOMEM, "report");
 	close_output(s, r);
-	session_usage(r);
+	note_usage(r);
 
 	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
 	if (o->no_text) {

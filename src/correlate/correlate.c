@@ -252,8 +252,3 @@ bool correlate_is_full(const struct correlate *c)
 {
 	return c->cfg.max_packets && c->next_id >= c->cfg.max_packets && !c->ids_open;
 }
-
-uint64_t correlate_open(const struct correlate *c)
-{
-	return c->n_open;
-}

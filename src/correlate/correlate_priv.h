@@ -633,14 +633,9 @@ bool translate_may(const struct correlate *c, const struct packet *p,
 /* o shows packet p under the tuple of flow: the two flows are one. */
 void translate_learn(struct correlate *c, uint32_t p, const struct correlate_obs *o,
 		     uint32_t flow);
-/* Two tuples are the same flow, seen by the pod and behind a translation. */
-void translate_link(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
-		    const struct result_tuple *far, unsigned far_role, int64_t now_ns);
 
 /* ---- path.c */
 enum model_route_kind path_route(const struct correlate *c, const struct addr *dst);
-uint32_t path_needed_roles(const struct correlate *c, const struct packet *p);
-uint32_t path_whole_roles(const struct correlate *c, const struct packet *p);
 bool path_is_done(const struct correlate *c, const struct packet *p, const struct sighting *last);
 struct path_verdict {
 	bool complete;

@@ -109,7 +109,7 @@ static uint32_t seen_roles(const struct correlate *c, const struct packet *p)
 }
 
 /* A role at which the packet was seen twice, in and out again, is whole when both are. */
-uint32_t path_whole_roles(const struct correlate *c, const struct packet *p)
+static uint32_t whole_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t mask = 0, in_part = 0;
 
@@ -174,7 +174,7 @@ static bool passes_node(const struct correlate *c, const struct packet *p)
 	return back != NONE && flow_root(c, back)->to_node;
 }
 
-uint32_t path_needed_roles(const struct correlate *c, const struct packet *p)
+static uint32_t needed_roles(const struct correlate *c, const struct packet *p)
 {
 	uint32_t need = BIT(MODEL_ROLE_VETH), seen = seen_roles(c, p);
 
@@ -279,7 +279,7 @@ static enum model_role last_needed(const struct packet *p, uint32_t need)
 /* Where nothing more can come: it may close as soon as the look-ahead has passed. */
 bool path_is_done(const struct correlate *c, const struct packet *p, const struct sighting *last)
 {
-	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
+	uint32_t need = needed_roles(c, p), whole = whole_roles(c, p);
 	unsigned way = PLACE_WAY(last->place);
 
 	if (!(whole & BIT(last->role)) || (need & ~whole))
@@ -413,7 +413,7 @@ static void judge_second(const struct correlate *c, const struct packet *p, enum
 
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
 {
-	uint32_t need = path_needed_roles(c, p), whole = path_whole_roles(c, p);
+	uint32_t need = needed_roles(c, p), whole = whole_roles(c, p);
 	uint32_t seen = seen_roles(c, p), missing = need & ~whole;
 	bool inwards = p->direction == MODEL_DIRECTION_INGRESS;
 	bool second_veth = misses_second_veth(c, p);

@@ -94,8 +94,9 @@ static void link_views(struct correlate *c, uint32_t pod, unsigned pod_role, uin
 	}
 }
 
-void translate_link(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
-		    const struct result_tuple *far, unsigned far_role, int64_t now_ns)
+/* Two tuples are the same flow, seen by the pod and behind a translation. */
+static void link_tuples(struct correlate *c, const struct result_tuple *pod, unsigned pod_role,
+			const struct result_tuple *far, unsigned far_role, int64_t now_ns)
 {
 	uint32_t p = flow_get(c, pod, flow_hash(c, pod), MODEL_DIRECTION_OTHER, now_ns);
 	uint32_t f = flow_get(c, far, flow_hash(c, far), MODEL_DIRECTION_OTHER, now_ns);
@@ -112,9 +113,9 @@ static bool learn_direction(struct correlate *c, const struct result_tuple *begi
 			    const struct result_tuple *end)
 {
 	if (observe_pod_of(c, &begin->src) >= 0)
-		translate_link(c, begin, MODEL_ROLE_NONE, end, MODEL_ROLE_COUNT, c->now_ns);
+		link_tuples(c, begin, MODEL_ROLE_NONE, end, MODEL_ROLE_COUNT, c->now_ns);
 	else if (observe_pod_of(c, &end->dst) >= 0)
-		translate_link(c, end, MODEL_ROLE_NONE, begin, MODEL_ROLE_COUNT, c->now_ns);
+		link_tuples(c, end, MODEL_ROLE_NONE, begin, MODEL_ROLE_COUNT, c->now_ns);
 	else
 		return false;
 	return true;
@@ -184,9 +185,9 @@ void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs
 	struct result_tuple tf = flow_reverse_tuple(&c->flow[flow].tuple);
 
 	if (hairpin || now_nearer)
-		translate_link(c, &tf, pod_role, &tb, far_role, o->time_ns);
+		link_tuples(c, &tf, pod_role, &tb, far_role, o->time_ns);
 	else
-		translate_link(c, &tb, pod_role, &tf, far_role, o->time_ns);
+		link_tuples(c, &tb, pod_role, &tf, far_role, o->time_ns);
 	follow_group(c, i);
 }
 

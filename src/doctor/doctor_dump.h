@@ -64,10 +64,5 @@ int doctor_nl_parse_route(struct nlmsghdr *h, void *to);
 int doctor_nl_parse_neigh(struct nlmsghdr *h, void *to);
 int doctor_nl_parse_chain(struct nlmsghdr *h, void *to);
 int doctor_nl_parse_rule(struct nlmsghdr *h, void *to);
-struct doctor_rule;
-struct doctor_base_chain;
-/* Rules that drop, and base chains. -EPERM without CAP_NET_ADMIN. */
-int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
-		    struct doctor_base_chain **ret_chains, unsigned *ret_n_chains);
 
 #endif

@@ -49,8 +49,9 @@ int doctor_dump(struct nl_sock *sk, int type, const void *header, size_t len,
 	return 0;
 }
 
-int doctor_nl_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
-		    struct doctor_base_chain **ret_chains, unsigned *ret_n_chains)
+/* Rules that drop, and base chains. -EPERM without CAP_NET_ADMIN. */
+static int dump_rules(struct doctor_rule **ret_rules, unsigned *ret_n_rules,
+		      struct doctor_base_chain **ret_chains, unsigned *ret_n_chains)
 {
 	struct nfgenmsg g = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0 };
 	struct doctor_base_chain *chains = NULL;
@@ -135,6 +136,6 @@ int doctor_nl_read(struct doctor_view *v, struct err *err)
 	nl_socket_free(sk);
 	if (rc)
 		return err_sys(err, rc, "read the node's %s over netlink", what[i - 1]);
-	v->netfilter = doctor_nl_rules(&v->rules, &v->n_rules, &v->chains, &v->n_chains);
+	v->netfilter = dump_rules(&v->rules, &v->n_rules, &v->chains, &v->n_chains);
 	return v->netfilter == -ENOMEM ? err_sys(err, ENOMEM, "read nftables' rules") : 0;
 }

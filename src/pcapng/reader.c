@@ -340,11 +340,6 @@ uint64_t pcapng_reader_offset(const struct pcapng_reader *r)
 	return r->block_offset;
 }
 
-uint64_t pcapng_reader_frames(const struct pcapng_reader *r)
-{
-	return r->frames;
-}
-
 unsigned pcapng_reader_n_notes(const struct pcapng_reader *r)
 {
 	return r->n_notes;

@@ -571,8 +571,3 @@ void privacy_free(struct privacy *p)
 	explicit_bzero(p, sizeof(*p));
 	free(p);
 }
-
-bool privacy_is_anonymous(const struct privacy *p)
-{
-	return p->anonymous;
-}

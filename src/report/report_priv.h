@@ -33,8 +33,6 @@
  * over its longest valid beginning, at least one byte. Not to be called at the NUL.
  */
 uint32_t report_utf8_next(const char **s);
-/* Writes the 1 to 4 bytes of a valid code point, returns their number. */
-unsigned report_utf8_put(uint32_t cp, char out[static 4]);
 /*
  * The string as valid UTF-8, invalid parts replaced by U+FFFD. Returns the length
  * without the NUL; out may be NULL to ask for it. Never writes beyond size.
@@ -163,13 +161,5 @@ int report_json_dump(FILE *f, json_t *root, bool one_line);
 
 /* podhop.report/1; the caller ends it. NULL when memory is out. */
 json_t *report_result_tree(const struct result *r);
-
-/* ---- result_html.c */
-
-/*
- * Like report_json_dump() on one line without a newline, for the inside of an HTML
- * script element: no string in it can end the element.
- */
-int report_json_script(FILE *f, json_t *root);
 
 #endif

@@ -42,7 +42,11 @@ static int script_bytes(const char *bytes, size_t n, void *arg)
 	return fwrite(bytes + done, 1, n - done, out) == n - done ? 0 : -1;
 }
 
-int report_json_script(FILE *out, json_t *root)
+/*
+ * Like report_json_dump() on one line without a newline, for the inside of an HTML
+ * script element: no string in it can end the element.
+ */
+static int json_script(FILE *out, json_t *root)
 {
 	int rc = 0;
 
@@ -175,9 +179,9 @@ int report_result_html(FILE *out, const struct result *r, const struct model_net
 		else if (strcmp(*line, JS_HERE) == 0)
 			rc = lines(out, page_js);
 		else if (strcmp(*line, REPORT_HERE) == 0)
-			rc = report_json_script(out, report_result_tree(r));
+			rc = json_script(out, report_result_tree(r));
 		else if (strcmp(*line, CONTEXT_HERE) == 0)
-			rc = report_json_script(out, context(r, net, style));
+			rc = json_script(out, context(r, net, style));
 		else
 			rc = lines(out, (const char *const[]){ *line, NULL });
 	}

@@ -46,7 +46,8 @@ uint32_t report_utf8_next(const char **s)
 	return cp;
 }
 
-unsigned report_utf8_put(uint32_t cp, char out[static 4])
+/* Writes the 1 to 4 bytes of a valid code point, returns their number. */
+static unsigned utf8_put(uint32_t cp, char out[static 4])
 {
 	if (cp < 0x80) {
 		out[0] = (char)cp;
@@ -77,7 +78,7 @@ size_t report_utf8_repair(const char *s, char *out, size_t size)
 	char one[4];
 
 	while (*s) {
-		unsigned n = report_utf8_put(report_utf8_next(&s), one);
+		unsigned n = utf8_put(report_utf8_next(&s), one);
 
 		if (!full && n < size - used) {
 			for (unsigned i = 0; i < n; i++)
@@ -122,7 +123,7 @@ unsigned report_safe(const char *s, bool utf8, char *out, size_t size)
 					       (unsigned)cp);
 			width = n;
 		} else if (cp < 0x80 || utf8) {
-			n = report_utf8_put(cp, one);
+			n = utf8_put(cp, one);
 		} else {
 			one[0] = '?';
 			n = 1;

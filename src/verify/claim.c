@@ -257,7 +257,7 @@ static bool claim_exact(struct verify *v, struct received *r)
 	return c.best != NONE || c.copy != NONE;
 }
 
-uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq)
+static uint64_t key_block(uint64_t tuple_hash, uint32_t seq)
 {
 	return hash_mix(tuple_hash, seq >> BLOCK_SHIFT, KEY_BLOCK);
 }
@@ -266,7 +266,7 @@ uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq)
 static uint32_t stream_at(const struct verify *v, const struct received *r, uint32_t seq,
 			  uint32_t left, uint32_t *ret_next, uint32_t *ret_copy)
 {
-	uint64_t key = verify_key_block(r->tuple_hash, seq);
+	uint64_t key = key_block(r->tuple_hash, seq);
 	uint32_t best = NONE;
 	unsigned n = 0;
 

@@ -46,7 +46,8 @@ static int64_t plus(int64_t t, int64_t ns)
 	return t > INT64_MAX - ns ? INT64_MAX : t + ns;
 }
 
-int64_t verify_slack_ns(const struct verify *v, unsigned from, unsigned to)
+/* How far two clocks, as they are known, may be from each other. */
+static int64_t slack_ns(const struct verify *v, unsigned from, unsigned to)
 {
 	const struct pair *p = verify_pair_of(v, from, to);
 
@@ -61,7 +62,7 @@ static void process(struct verify *v, uint32_t i)
 	r->queued = false;
 	/* As far as all is known now, whichever node was read further. */
 	v->sent_until_ns =
-		verify_convert(v, r->to, r->from, r->time_ns) + verify_slack_ns(v, r->from, r->to);
+		verify_convert(v, r->to, r->from, r->time_ns) + slack_ns(v, r->from, r->to);
 	v->received_until_ns = r->time_ns;
 	if (r->time_ns > d->seen_ns)
 		d->seen_ns = r->time_ns;
@@ -101,7 +102,7 @@ static int64_t known_until(const struct verify *v, unsigned from, unsigned to)
 	int64_t left = v->node[from].frontier_ns, came = v->node[to].frontier_ns;
 
 	if (left != INT64_MIN && left != INT64_MAX)
-		left = verify_convert(v, from, to, left) - verify_slack_ns(v, from, to);
+		left = verify_convert(v, from, to, left) - slack_ns(v, from, to);
 	return left < came ? left : came;
 }
 
@@ -123,7 +124,7 @@ static void consider(struct event *best, const struct event *e)
 static struct event next_event(struct verify *v, unsigned a, unsigned b)
 {
 	const unsigned from[] = { a, b };
-	int64_t slack = verify_slack_ns(v, a, b);
+	int64_t slack = slack_ns(v, a, b);
 	struct event best = { 0 };
 
 	for (unsigned k = 0; k < 2; k++) {
@@ -177,7 +178,7 @@ static void pump_pair(struct verify *v, unsigned a, unsigned b)
 		struct direction *d = verify_direction_of(v, from[k], from[!k]);
 		int64_t keep =
 			(verify_pair_of(v, a, b)->weak ? KEEP_WEAK : KEEP) * v->cfg.window_ns +
-			verify_slack_ns(v, a, b);
+			slack_ns(v, a, b);
 
 		d->done_ns = known_until(v, from[k], from[!k]);
 		if (d->received.n && v->received[d->received.at[0]].time_ns < d->done_ns)

@@ -140,7 +140,6 @@ void verify_find_unclaimed(struct verify *v, const struct sent *s);
 bool verify_is_altered(const struct sent *s, const struct received *r);
 bool verify_is_free(const struct verify *v, const struct sent *s, uint32_t lo, uint32_t len);
 bool verify_ids_fit(const struct sent *s, const struct received *r, int32_t offset);
-uint64_t verify_key_block(uint64_t tuple_hash, uint32_t seq);
 uint64_t verify_key_fragments(const struct verify *v, const struct result_tuple *t, bool has_id,
 			      uint32_t ip_id, uint32_t size);
 
@@ -172,8 +171,6 @@ void verify_step_finish(struct verify *v);
 bool verify_step_hides(const struct verify *v, unsigned a, unsigned b);
 
 /* ---- deliver.c */
-/* How far two clocks, as they are known, may be from each other. */
-int64_t verify_slack_ns(const struct verify *v, unsigned from, unsigned to);
 /* The oldest unclaimed one goes; false: there is none. */
 bool verify_drop_unclaimed(struct verify *v, struct direction *d);
 

@@ -72,13 +72,14 @@ static void mix_event(uint64_t *hash, int rc, const struct pcapng_frame *f)
 		mix(hash, f->comment, f->comment_len);
 }
 
-static void check_frame(const struct pcapng_reader *r, const struct pcapng_frame *f)
+static void check_frame(struct digest *d, const struct pcapng_reader *r,
+			const struct pcapng_frame *f)
 {
 	MUST(f->frame.hop < pcapng_reader_n_interfaces(r));
 	MUST(f->frame.caplen <= f->frame.len);
 	MUST(f->frame.caplen <= PCAPNG_FRAME_MAX);
 	MUST(f->frame.way < MODEL_WAY_COUNT);
-	MUST(f->frame.number == pcapng_reader_frames(r));
+	MUST(f->frame.number == ++d->frames);
 	MUST(!f->comment || strnlen(f->comment, f->comment_len) == f->comment_len);
 }
 
@@ -109,7 +110,6 @@ static void finish(struct digest *d, struct pcapng_reader *r, int rc)
 
 	d->rc = rc;
 	d->offset = pcapng_reader_offset(r);
-	d->frames = pcapng_reader_frames(r);
 	d->n_interfaces = pcapng_reader_n_interfaces(r);
 	MUST(pcapng_reader_next(r, &f, &err) == rc);
 	MUST(rc == 0 || (err.code == rc && err.text[0]));
@@ -147,7 +147,7 @@ static struct digest read_memory(const uint8_t *data, size_t size, bool stepwise
 		MUST(packed || pcapng_reader_offset(r) < size);
 		offset = pcapng_reader_offset(r);
 		if (rc == PCAPNG_EVENT_FRAME) {
-			check_frame(r, &f);
+			check_frame(&d, r, &f);
 			MUST(packed || (f.frame.data >= data && f.frame.caplen <= size &&
 					(size_t)(f.frame.data - data) <= size - f.frame.caplen));
 		}
@@ -194,7 +194,7 @@ static struct digest read_pipe(const uint8_t *data, size_t size)
 		if (rc <= 0)
 			break;
 		if (rc == PCAPNG_EVENT_FRAME)
-			check_frame(r, &f);
+			check_frame(&d, r, &f);
 		if (rc != PCAPNG_EVENT_IDLE)
 			mix_event(&d.hash, rc, &f);
 	}

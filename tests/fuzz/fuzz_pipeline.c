@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "correlate_tables.h"
 #include "fuzz_frames.h"
 #include "podhop/pcapng.h"
 #include "podhop/pipeline.h"

@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t out[PRIVACY_FRAME_MAX];
 	const char *broken;
 	uint32_t caplen, n;
+	unsigned way;
 	uint16_t linktype;
 
 	if (size < FUZZ_HEAD || size > PRIVACY_FRAME_MAX)
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	linktype = linktypes[data[0] % (sizeof(linktypes) / sizeof(linktypes[0]))];
 	caplen = (uint32_t)(size - FUZZ_HEAD);
-	broken = privacy_check_frame(ways[data[1] % 3], linktype, data + FUZZ_HEAD, caplen,
+	way = data[1] % 3u;
+	broken = privacy_check_frame(ways[way], way != 0, linktype, data + FUZZ_HEAD, caplen,
 				     caplen + data[2], out, &n);
 	if (broken) {
 		fprintf(stderr, "fuzz_privacy: broken: %s\n", broken);

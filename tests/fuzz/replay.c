@@ -8,13 +8,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "podhop/buf.h"
+#include "read_file.h"
 
 #define REPLAY_FILE_MAX (64u << 20)
 #define REPLAY_PATH_MAX 4096
@@ -33,7 +32,7 @@ static void replay_file(struct replay *r, const char *path)
 	int code;
 
 	buf_init(&b, REPLAY_FILE_MAX);
-	code = buf_read_file(&b, AT_FDCWD, path);
+	code = read_file(&b, path);
 	/* Exactly as large as the input, so that a sanitizer sees the first byte too far. */
 	copy = malloc(b.len ? b.len : 1);
 	if (code < 0 || !copy) {

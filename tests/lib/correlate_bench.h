@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "correlate_tables.h"
 #include "podhop/correlate.h"
 #include "podhop/dissect.h"
 #include "podhop/model.h"

@@ -84,7 +84,7 @@ static inline const char *privacy_check_views(struct privacy *p, const struct mo
 }
 
 /* One frame; out needs room for PRIVACY_FRAME_MAX bytes, ret_n says how many there are. */
-static inline const char *privacy_check_frame(struct privacy *p, uint16_t linktype,
+static inline const char *privacy_check_frame(struct privacy *p, bool anonymous, uint16_t linktype,
 					      const uint8_t *data, uint32_t caplen, uint32_t len,
 					      uint8_t *out, uint32_t *ret_n)
 {
@@ -106,7 +106,7 @@ static inline const char *privacy_check_frame(struct privacy *p, uint16_t linkty
 	broken = check_run(linktype, out, n, len, &after);
 	if (broken)
 		return broken;
-	if (privacy_is_anonymous(p))
+	if (anonymous)
 		return privacy_check_views(p, &before, &after);
 	/* Without pseudonyms what is left is the frame's own beginning. */
 	CHECK_RULE(memcmp(out, data, n) == 0);

@@ -2,8 +2,6 @@
 /*
  * test_base_buf.c - buffers stop at their maximum; files are read whole or refused.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -86,56 +82,12 @@ static void test_binary(void **state)
 	buf_done(&b);
 }
 
-static void test_read_file(void **state)
-{
-	char dir[] = "/tmp/podhop-buf-XXXXXX";
-	char data[10000];
-	struct buf b;
-	int fd, file;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	memset(data, 'x', sizeof(data));
-	file = openat(fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(write(file, data, sizeof(data)), sizeof(data));
-	close(file);
-	assert_int_equal(mkfifoat(fd, "fifo", 0600), 0);
-
-	buf_init(&b, sizeof(data));
-	buf_adds(&b, "old");
-	assert_int_equal(buf_read_file(&b, fd, "f"), 0);
-	assert_int_equal(b.len, sizeof(data));
-	assert_memory_equal(b.data, data, sizeof(data));
-	assert_int_equal(buf_read_file(&b, fd, "none"), -ENOENT);
-	assert_int_equal(b.len, 0);
-	assert_int_equal(buf_read_file(&b, AT_FDCWD, dir), -EISDIR);
-	assert_int_equal(buf_read_file(&b, fd, "fifo"), -EINVAL);
-	buf_done(&b);
-
-	buf_init(&b, sizeof(data) - 1);
-	assert_int_equal(buf_read_file(&b, fd, "f"), -EFBIG);
-	assert_int_equal(b.len, 0);
-	assert_false(b.failed);
-	/* Files of /proc are regular and have size 0. */
-	assert_int_equal(buf_read_file(&b, AT_FDCWD, "/proc/self/status"), 0);
-	assert_true(b.len > 0);
-	buf_done(&b);
-
-	unlinkat(fd, "f", 0);
-	unlinkat(fd, "fifo", 0);
-	close(fd);
-	rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_binary),
-		cmocka_unit_test(test_read_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

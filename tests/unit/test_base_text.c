@@ -124,9 +124,6 @@ static void test_names(void **state)
 	assert_string_equal(model_role_name(MODEL_ROLE_NONE), "none");
 	assert_string_equal(model_role_name(MODEL_ROLE_UNDERLAY), "underlay");
 	assert_string_equal(model_direction_name(MODEL_DIRECTION_INGRESS), "ingress");
-	assert_string_equal(model_way_name(MODEL_WAY_UNKNOWN), "unknown");
-	assert_string_equal(model_layer_name(MODEL_LAYER_VXLAN), "vxlan");
-	assert_string_equal(model_layer_name(MODEL_LAYER_COUNT), "?");
 	assert_string_equal(model_protocol_name(MODEL_PROTO_ICMPV6), "icmpv6");
 	assert_null(model_protocol_name(2));
 	assert_string_equal(result_status_name(RESULT_EDGE), "edge");

@@ -8,7 +8,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +20,8 @@
 
 #include "dissect_check.h"
 #include "podhop/addr.h"
-#include "podhop/buf.h"
 #include "podhop/pcapng.h"
+#include "read_file.h"
 
 #define CAPTURES_TSV_MAX (4u << 20)
 #define CAPTURES_COLUMNS 32
@@ -62,7 +61,7 @@ static bool tsv_open(struct tsv *t, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", captures_dir(), name);
 	buf_init(&t->text, CAPTURES_TSV_MAX);
-	if (buf_read_file(&t->text, AT_FDCWD, path) < 0)
+	if (read_file(&t->text, path) < 0)
 		return false;
 	t->next = t->text.data;
 	t->n_columns = tsv_split(t, t->head);

@@ -60,11 +60,11 @@ static void test_table(void **state)
 		struct model_view v;
 
 		view_of(s, &v);
-		snprintf(got, sizeof(got), "%s: status %u layer %s encap %d ip %u/%u %u>%u %u",
-			 s->name, v.status, model_layer_name(v.layer), v.encap, v.ip.version,
+		snprintf(got, sizeof(got), "%s: status %u layer %u encap %d ip %u/%u %u>%u %u",
+			 s->name, v.status, v.layer, v.encap, v.ip.version,
 			 v.ip.protocol, v.sport, v.dport, v.payload_len);
-		snprintf(want, sizeof(want), "%s: status %u layer %s encap %d ip %u/%u %u>%u %u",
-			 s->name, s->status, model_layer_name(s->layer), s->encap, s->version,
+		snprintf(want, sizeof(want), "%s: status %u layer %u encap %d ip %u/%u %u>%u %u",
+			 s->name, s->status, s->layer, s->encap, s->version,
 			 s->protocol, s->sport, s->dport, s->payload_len);
 		assert_string_equal(got, want);
 	}

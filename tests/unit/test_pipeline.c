@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "correlate_tables.h"
 #include "fuzz_frames.h"
 #include "podhop/pipeline.h"
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/correlate/correlate_priv.h"
+#include "correlate_tables.h"
 #include "fuzz_frames.h"
 #include "podhop/pipeline.h"
 
