@@ -33,7 +33,7 @@ void wire_note(struct correlate *c, struct packet *p, const struct correlate_obs
 	if (o->flags & OBS_ENCAP)
 		m->outer_ttl = o->outer_ttl;
 	note_ttl(p, m, o, c->hop[o->hop].role);
-	/* A segment has neither the first sequence number nor the last flags, a later fragment none. */
+	/* A segment has neither the first number nor the last flags, a later fragment no header. */
 	if ((part && o->kind == KIND_TCP_DATA) || (o->kind == KIND_FRAGMENT && o->frag_off))
 		return;
 	m->seq = o->seq;
