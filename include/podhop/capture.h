@@ -110,6 +110,21 @@ unsigned capture_sockets(const struct capture *c, int *ret_fds);
  */
 int64_t capture_watermark_ns(const struct capture *c);
 
+/* The system clock was set forward: not by its rate, nor by the time that a node was suspended. */
+struct capture_clock_set {
+	int64_t by_ns;				/* at least CAPTURE_CLOCK_SET_NS */
+	int64_t after_ns, before_ns;		/* CLOCK_REALTIME: it happened between these */
+};
+
+#define CAPTURE_CLOCK_SET_NS 1000000000LL
+
+/*
+ * Was it since this was asked last (several times: as one)? Asked after capture_dispatch() it
+ * knows of what the frames of that call have crossed. A clock that was set back shows in each hop's
+ * stamps, and is not told.
+ */
+bool capture_take_clock_set(struct capture *c, struct capture_clock_set *ret_set);
+
 /*
  * Stops the rings: nothing newer arrives; what is in them is still dispatched, until
  * capture_watermark_ns() is INT64_MAX (about 4 block timeouts later).

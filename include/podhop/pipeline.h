@@ -76,6 +76,11 @@ void pipeline_free(struct pipeline *p);
 int pipeline_frame(struct pipeline *p, const struct model_frame *frame);
 /* No frame older than time_ns will come any more: what may leave, leaves. */
 int pipeline_time(struct pipeline *p, int64_t time_ns);
+/*
+ * PIPELINE_TOLD: the clock was set forward (capture_clock_set()). Told before the time that lies
+ * behind it is. What is on its way then is not judged: its other frames are later by the step.
+ */
+void pipeline_clock_set(struct pipeline *p, const struct capture_clock_set *set);
 /* Everything leaves and closes. */
 int pipeline_finish(struct pipeline *p);
 /* The capture's figures so far, without what takes sorting: for statistics while it runs. */
@@ -94,7 +99,7 @@ bool pipeline_is_stopped(const struct pipeline *p);	/* by that, max_frames or ha
 bool pipeline_is_disordered(const struct pipeline *p);
 uint64_t pipeline_frames(const struct pipeline *p);	/* taken so far */
 uint64_t pipeline_kept(const struct pipeline *p);	/* handed to on_frame */
-uint64_t pipeline_clock_steps(const struct pipeline *p);	/* times the clock was set back */
+uint64_t pipeline_clock_steps(const struct pipeline *p);	/* as in result_capture */
 /* on_packet has had every packet whose first frame is older (look-alikes may still come). */
 int64_t pipeline_frontier_ns(const struct pipeline *p);
 /* earliest and latest kept frame; 0: none */

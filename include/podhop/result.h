@@ -275,7 +275,7 @@ struct result {
 	struct {
 		int64_t start_ns, end_ns;	/* 0 when nothing was seen */
 		uint64_t observations, foreign, filter_unsure, late, closed_early;
-		uint64_t clock_steps;		/* that broke time order, each once */
+		uint64_t clock_steps;		/* of the system clock, each once */
 		uint64_t cpu_ns, max_rss_bytes;
 		struct result_interface *interfaces;
 		unsigned n_interfaces;

@@ -112,6 +112,8 @@
 #define GATHER_KIB 1600	   /* ... and so much of a ring is wanted for it */
 #define GATHER_SHARE 8
 
+#define CLOCK_TRIES 3
+
 #define DOWN_POLL_MS 20 /* wait while a device is down: how late its end is noticed */
 #define LINKSTATS_AGE_NS (50 * NS_PER_MS)
 
@@ -138,6 +140,12 @@ struct hop {
 	const char *name; /* into capture.names */
 };
 
+/* What the clock that stamps frames showed, beside one that nobody sets. */
+struct clock_look {
+	int64_t real_ns;
+	int64_t boot_ns; /* CLOCK_BOOTTIME goes on while the node is suspended */
+};
+
 struct capture {
 	struct hop hops[MODEL_HOPS_MAX];
 	unsigned n_hops;
@@ -145,6 +153,7 @@ struct capture {
 	int64_t tick_ns; /* of its stamps: 1 or 1,000 */
 	int64_t start_ns, start_mono_ns;
 	int64_t now_ns; /* CLOCK_REALTIME at the last look at the rings */
+	struct clock_look clock;
 	int64_t looked_mono_ns; /* CLOCK_MONOTONIC of the same */
 	bool gather; /* the call before took something, and not much */
 	int gather_ms; /* how long to pause then */
@@ -301,6 +310,20 @@ static void read_linkstats(struct capture *c, bool first)
 	}
 }
 
+/* Both clocks at one moment. False: this thread lost its CPU in between, each time. */
+static bool look_at_clocks(struct clock_look *ret_look)
+{
+	for (unsigned tries = 0; tries < CLOCK_TRIES; tries++) {
+		const int64_t before = clock_ns(CLOCK_BOOTTIME);
+
+		ret_look->real_ns = clock_ns(CLOCK_REALTIME);
+		ret_look->boot_ns = clock_ns(CLOCK_BOOTTIME);
+		if (ret_look->boot_ns - before < NS_PER_MS)
+			return true;
+	}
+	return false;
+}
+
 static void begin(const struct capture *c, int64_t *ret_ns, int64_t *ret_mono_ns)
 {
 	*ret_mono_ns = clock_ns(CLOCK_MONOTONIC);
@@ -372,6 +395,7 @@ struct capture *capture_open(const struct capture_config *config, struct err *er
 		c->hops[i].counters.dropped_interface = -1;
 	read_linkstats(c, true);
 	begin(c, &c->start_ns, &c->start_mono_ns);
+	(void)look_at_clocks(&c->clock);
 	for (unsigned i = 0; i < c->n_hops; i++) {
 		c->hops[i].start_ns = c->start_ns;
 		c->hops[i].start_mono_ns = c->start_mono_ns;
@@ -748,6 +772,22 @@ int64_t capture_watermark_ns(const struct capture *c)
 			min = mark;
 	}
 	return min;
+}
+
+bool capture_take_clock_set(struct capture *c, struct capture_clock_set *ret_set)
+{
+	const struct clock_look last = c->clock;
+	struct clock_look now;
+
+	if (!look_at_clocks(&now))
+		return false;
+	*ret_set = (struct capture_clock_set){
+		.by_ns = now.real_ns - last.real_ns - (now.boot_ns - last.boot_ns),
+		.after_ns = last.real_ns,
+		.before_ns = now.real_ns,
+	};
+	c->clock = now;
+	return ret_set->by_ns >= CAPTURE_CLOCK_SET_NS;
 }
 
 unsigned capture_sockets(const struct capture *c, int *ret_fds)

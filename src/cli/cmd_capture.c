@@ -431,6 +431,15 @@ static bool is_over(const struct run *run, int64_t begin_ns, int64_t now_ns)
 	       (!run->follow && !capture_n_alive(run->capture));
 }
 
+/* After each dispatch, before its time is told. */
+static void look_at_clock(struct run *run)
+{
+	struct capture_clock_set set;
+
+	if (capture_take_clock_set(run->capture, &set))
+		pipeline_clock_set(run->session->pipeline, &set);
+}
+
 static int loop(struct run *run, struct err *err)
 {
 	struct session *s = run->session;
@@ -450,6 +459,7 @@ static int loop(struct run *run, struct err *err)
 		if (rc >= 0 && run->follow)
 			rc = follow_look(run->follow, &s->err);
 		connections_read(&run->connections);
+		look_at_clock(run);
 		int64_t seen_ns = capture_watermark_ns(run->capture);
 		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
 		if (rc >= 0 && known)
@@ -482,6 +492,7 @@ static int loop(struct run *run, struct err *err)
 	/* What the kernel still holds was captured: it counts. */
 	while (rc >= 0 && capture_watermark_ns(run->capture) != INT64_MAX) {
 		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
+		look_at_clock(run);
 		if (run->rc < 0)
 			rc = run->rc;
 	}

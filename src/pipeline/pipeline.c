@@ -137,7 +137,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->wants_bytes = config->keep_bytes || config->filter;
 	p->ends = config->max_frames || config->has_room;
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
-	steps_init(&p->steps, p->cfg.lookahead_ns);
+	steps_init(&p->steps, p->cfg.lookahead_ns, p->cfg.sort_ns == PIPELINE_TOLD);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
 
@@ -657,6 +657,25 @@ static __attribute__((noinline)) int take_slot(struct pipeline *p, uint32_t at, 
 	return 0;
 }
 
+/* The clock was set forward between the frame matched last and time_ns: see steps.c. */
+static __attribute__((noinline)) int cross_step(struct pipeline *p, int64_t time_ns)
+{
+	int rc = 0;
+
+	while (p->n_held && rc >= 0)
+		rc = release_oldest(p);
+	p->has_before = false;
+	correlate_restart(p->correlate, time_ns);
+	return rc;
+}
+
+static inline int cross(struct pipeline *p, int64_t time_ns)
+{
+	if (p->steps.set_by_ns && steps_crosses(&p->steps, p->pushed_ns, time_ns))
+		return cross_step(p, time_ns);
+	return 0;
+}
+
 /* The oldest frame of a hop is matched. */
 static int take_from(struct pipeline *p, uint32_t hop)
 {
@@ -667,7 +686,9 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	bool again = false;
 
 	fetch_sorted(p, q);
-	int rc = prepare(p, s->tag.time_ns);
+	int rc = cross(p, s->tag.time_ns);
+	if (rc >= 0)
+		rc = prepare(p, s->tag.time_ns);
 	if (rc < 0)
 		return rc;
 	queue_take(p, hop);
@@ -915,6 +936,8 @@ int pipeline_time(struct pipeline *p, int64_t time_ns)
 {
 	int rc = advance(p, time_ns, time_ns);
 
+	if (rc >= 0 && !p->n_sorted)
+		rc = cross(p, time_ns);
 	if (time_ns > p->told_ns)
 		p->told_ns = time_ns;
 	if (rc < 0)
@@ -922,6 +945,11 @@ int pipeline_time(struct pipeline *p, int64_t time_ns)
 	if (!p->n_sorted && time_ns > p->pushed_ns && !p->stopped)
 		correlate_advance(p->correlate, time_ns);
 	return 0;
+}
+
+void pipeline_clock_set(struct pipeline *p, const struct capture_clock_set *set)
+{
+	steps_set_forward(&p->steps, set);
 }
 
 int pipeline_finish(struct pipeline *p)

@@ -92,10 +92,17 @@ struct steps {
 	uint64_t newest_era;	/* of the newest frame of all */
 	uint64_t last_counted;	/* the era that began with the last step counted */
 	uint64_t counted;	/* steps, each once */
+	bool told;		/* PIPELINE_TOLD */
+	/* The clock was set forward by that much between two times; 0: not, or it is crossed. */
+	int64_t set_by_ns, set_after_ns, set_before_ns;
 };
 
-void steps_init(struct steps *s, int64_t lookahead_ns);
-/* steps_note() for a stamp that is far from its hop's last one, or from the newest of all. */
+void steps_init(struct steps *s, int64_t lookahead_ns, bool told);
+/* pipeline_clock_set(). */
+void steps_set_forward(struct steps *s, const struct capture_clock_set *set);
+/* Time goes on from one frame, in order, to another: is that where the clock was set forward? */
+bool steps_crosses(struct steps *s, int64_t from_ns, int64_t to_ns);
+/* steps_note() for all but the usual stamp: its hop's era may be another. */
 bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns);
 
 static inline bool steps_is_far(const struct steps *s, int64_t a_ns, int64_t b_ns)
@@ -111,7 +118,8 @@ static inline bool steps_note(struct steps *s, uint16_t hop, int64_t time_ns, in
 {
 	struct steps_hop *h = &s->hop[hop];
 
-	if (steps_is_far(s, time_ns, h->last_ns) || steps_is_far(s, time_ns, newest_ns))
+	if (steps_is_far(s, time_ns, h->last_ns) || steps_is_far(s, time_ns, newest_ns) ||
+	    h->era != s->newest_era)
 		return steps_note_far(s, hop, time_ns, newest_ns);
 	h->last_ns = time_ns;
 	if (time_ns > newest_ns)

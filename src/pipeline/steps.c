@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steps.c - how often the clock was stepped, from the stamps of several hops.
+ * steps.c - when the clock was stepped, from the stamps of several hops.
  *
  * Theory of operation
  *
@@ -14,33 +14,58 @@
  *   veth                        40.4             40.4           back: the same step
  *   cni0                | 40.2                   near           crosses it, too
  *
- * Therefore each hop has its era. It changes only with a jump in the hop's own stamps: to the
- * newest frame's era when the jump ends near it, else to the one behind that; a hop's first frame
- * belongs to the era of whichever hop shows the same time. When time goes back,
- * the boundary that is crossed is the later one of the two eras, and each boundary is counted
- * once. A long silence of all hops is a boundary that nothing goes back over: not counted. A step
- * forward is counted where it breaks the order, which it does as long as some hop lags.
+ * Therefore each hop has its era, the number of the step that it has crossed last. It changes only
+ * with a jump in the hop's own stamps: to the newest frame's era when the jump ends near it, else
+ * to that of a hop that shows the same time, else to one behind all. A hop that lags may cross one
+ * step while others are past the next; it counts on from its own era, and finds the others' when it
+ * reaches their time. When time goes back, the boundary that is crossed is the later one of the
+ * two eras, and each boundary is counted once.
+ *
+ * Whether a jump forward is a step or a silence, stamps alone do not say. In files it is counted
+ * where it breaks the order, which it does as long as some hop lags; nothing goes back over a
+ * long silence of all hops. A source that tells how far its rings are read (PIPELINE_TOLD) knows
+ * more: it tells of the clock that was set forward (pipeline_clock_set()), and a hop whose stamps
+ * are far behind the others' has not been read yet. A program that was stopped for ten seconds, or
+ * that waited for the reader of its pipe, finds ten seconds in each of its rings; that is no step.
  */
 #include "pipeline_priv.h"
 
 #define CLOCK_STEP_NS 1000000000LL	/* stamps this far back are a stepped clock, not disorder */
 
-void steps_init(struct steps *s, int64_t lookahead_ns)
+void steps_init(struct steps *s, int64_t lookahead_ns, bool told)
 {
-	*s = (struct steps){ .limit_ns = lookahead_ns + CLOCK_STEP_NS };
+	*s = (struct steps){ .limit_ns = lookahead_ns + CLOCK_STEP_NS, .told = told };
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		s->hop[i].last_ns = -TIME_MAX_NS; /* its first frame is a jump from there */
 }
 
-/* Of a hop's first frame, far from the newest: another hop's era whose time it is, or a new one. */
-static uint64_t first_era(const struct steps *s, int64_t time_ns)
+/* The first era behind `own` of which a hop shows this time; 0: none. */
+static uint64_t era_of_time(const struct steps *s, uint64_t own, int64_t time_ns)
 {
 	uint64_t era = 0;
 
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		if (s->hop[i].era > era && !steps_is_far(s, time_ns, s->hop[i].last_ns))
+		if (s->hop[i].era > own && (!era || s->hop[i].era < era) &&
+		    !steps_is_far(s, time_ns, s->hop[i].last_ns))
 			era = s->hop[i].era;
-	return era ? era : s->newest_era + 1;
+	return era;
+}
+
+/* Of a frame far from the newest, whose hop's own stamps jump. */
+static uint64_t era_behind_jump(const struct steps *s, const struct steps_hop *h, int64_t time_ns,
+				int64_t newest_ns)
+{
+	const uint64_t later = h->era > s->newest_era ? h->era : s->newest_era;
+	const bool first = h->last_ns == -TIME_MAX_NS;
+	const uint64_t found = era_of_time(s, h->era, time_ns);
+
+	if (found)
+		return found;
+	if (s->told && first) /* ahead of all others: from before they crossed a step */
+		return time_ns > newest_ns && later ? later - 1 : later;
+	if (s->told && time_ns > h->last_ns)
+		return h->era;
+	return time_ns < h->last_ns && time_ns > newest_ns ? h->era + 1 : later + 1;
 }
 
 bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns)
@@ -50,15 +75,15 @@ bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newe
 	const bool back = far && time_ns < newest_ns;
 	const uint64_t before = s->newest_era;
 
-	if (steps_is_far(s, time_ns, h->last_ns)) {
-		if (far)
-			h->era = h->era ? before + 1 : first_era(s, time_ns);
-		else if (h->era < before)
-			h->era = before;
-	} else if (back && h->era == before) {
+	if (!far)
+		h->era = h->era > before ? h->era : before;
+	else if (steps_is_far(s, time_ns, h->last_ns))
+		h->era = era_behind_jump(s, h, time_ns, newest_ns);
+	if (back && h->era == before && !s->told)
 		h->era++; /* silent since its time was last what it is again */
-	}
 	h->last_ns = time_ns;
+	if (back && h->era == before)
+		return false; /* told: not read as far as the others */
 	if (back || time_ns > newest_ns)
 		s->newest_era = h->era;
 	if (!back)
@@ -70,5 +95,23 @@ bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newe
 		s->last_counted = boundary;
 		s->counted++;
 	}
+	return true;
+}
+
+void steps_set_forward(struct steps *s, const struct capture_clock_set *set)
+{
+	s->set_by_ns = set->by_ns;
+	s->set_after_ns = set->after_ns;
+	s->set_before_ns = set->before_ns;
+}
+
+bool steps_crosses(struct steps *s, int64_t from_ns, int64_t to_ns)
+{
+	/* Most of the step in one go: frames of both sides may have come between the two looks. */
+	if (!s->set_by_ns || to_ns <= s->set_after_ns ||
+	    (to_ns < s->set_before_ns && to_ns - from_ns < s->set_by_ns / 4 * 3))
+		return false;
+	s->set_by_ns = 0;
+	s->counted++;
 	return true;
 }

@@ -527,8 +527,9 @@ static void warnings(struct report_out *o, const struct result *r)
 	     "hops dropped frames of the capture: what is missing there may not be lost");
 	warn(o, r->capture.late, "frame came too late to be put into time order (late)",
 	     "frames came too late to be put into time order (late)");
-	warn(o, r->capture.clock_steps, "step of the clock broke time order (clock_steps)",
-	     "steps of the clock broke time order (clock_steps)");
+	warn(o, r->capture.clock_steps,
+	     "step of the clock: packets under way were not judged (clock_steps)",
+	     "steps of the clock: packets under way were not judged (clock_steps)");
 	warn(o, r->capture.closed_early,
 	     "packet was given up early, the table was full (closed_early)",
 	     "packets were given up early, the table was full (closed_early)");

@@ -187,6 +187,37 @@ is "what came behind it is whole" \
 		.packets] | add >= 6' "$dir/node1.out")" true
 is "the file has what the report counts" "$(frames_of "$dir/sleep.pcapng")" "$kept"
 
+# Little traffic, and no drops: seconds of it wait in each ring, and one is read before the next.
+capture node1 default/web -s 128 -w "$dir/sleep.pcapng" --json
+pid=$(podhop_pid "${capture_pid[node1]}")
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+kill -STOP "$pid"
+until stopped "$pid"; do sleep 0.01; done
+on web ping -c 8 -i 0.5 "$POD_API_IP" >/dev/null
+kill -CONT "$pid"
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+capture_end node1
+is "a capture that was stopped for seconds sees each packet whole, and no stepped clock" \
+	"$(jq -c '[.packets.complete == .packets.total, .packets.total >= 28, .losses, .capture.clock_steps,
+		.capture.late]' "$dir/node1.out")" '[true,true,[],0,0]'
+# The same behind a pipe whose reader takes nothing: podhop waits in its write.
+mkfifo "$dir/slow.fifo"
+sleep 600 <"$dir/slow.fifo" &
+reader=$!
+jobs_started+=("$reader")
+capture node1 default/web -s 1500 -B 4096 -w "$dir/slow.fifo" --json
+pid=$(podhop_pid "${capture_pid[node1]}")
+on web "$TOOLS/udpgen" -n 200 -s 1400 -r 2000 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+until [[ $(<"/proc/$pid/wchan") == *pipe_write* ]]; do sleep 0.01; done
+on web ping -c 8 -i 0.5 "$POD_API_IP" >/dev/null
+cat "$dir/slow.fifo" >"$dir/slow.pcapng" &
+jobs_started+=("$!")
+on web ping -c 3 -i 0.05 "$POD_API_IP" >/dev/null
+capture_end node1
+is "... as one that waited for its pipe's reader" \
+	"$(jq -c '[([.losses[] | select(.verdict == "lost")]), .capture.clock_steps, .capture.late]' "$dir/node1.out")" '[[],0,0]'
+kill "$reader"
+
 # ---- signals, one after the other ----
 
 shim=$BUILD/preload/storm.so
@@ -240,8 +271,9 @@ stepped() {
 	status=$?
 }
 # The stream's 16,000 observations are all there, no packet is called lost, the file has all frames.
-# The packet that a step meets between two hops may bear stamps so far apart that it is two, each with
-# a part of the path: both together have the observations of one.
+# The packet that a small step meets between two hops may bear stamps so far apart that it is two, each
+# with a part of the path: both together have the observations of one (tests/unit/test_pipeline.c,
+# test_small_step_cuts_one_packet).
 step_is_told() {
 	local steps=$1
 	[[ $status == 0 ]] && jq -e --arg steps "$steps" '.capture.observations >= 16000 and

@@ -380,6 +380,172 @@ static void test_clock_step_counts_once(void **state)
 	result_free(&r);
 }
 
+/* Three steps come close together: some rings cross one while others are behind. */
+static void test_clock_steps_close_together(void **state)
+{
+	static const int64_t by[] = { -5 * S, -2 * S, -3600 * S };
+
+	(void)state;
+	for (unsigned way = 0; way < 6; way++) {
+		for (unsigned apart = 1; apart < 7 * RING_BATCH; apart++) {
+			struct pipeline_config pc = config();
+			struct result r = { 0 };
+
+			pc.sort_ns = way & 1 ? PIPELINE_TOLD : MS;
+			tell_udp(400);
+			for (unsigned k = 0; k < 3; k++)
+				step_clock(n_kept / 2 + k * apart, by[way / 2]);
+			struct pipeline *p = start(&pc);
+
+			give_as_rings(p);
+			end(p, &r);
+			assert_int_equal(out.n, n_kept);
+			/* Those that no two frames of any hop lie between are one. */
+			if (apart >= 2 * STORY_HOPS)
+				assert_int_equal(r.capture.clock_steps, 3);
+			else
+				assert_in_range(r.capture.clock_steps, 1, 3);
+			result_free(&r);
+		}
+	}
+}
+
+/* The hops' frames, each hop's all at once, as after seconds in which nobody read the rings. */
+static void give_hop_by_hop(struct pipeline *p)
+{
+	for (unsigned h = 0; h < STORY_HOPS; h++)
+		for (unsigned i = 0; i < n_kept; i++)
+			if (kept[i].f.hop == h)
+				assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+}
+
+/* podhop was stopped, or its pipe's reader slow: what waits in the rings is no stepped clock. */
+static void test_rings_not_read_for_long(void **state)
+{
+	/* A packet every so often, for at least a minute: silences, too, are no steps. */
+	static const int64_t every[] = { S / 2, 2 * S, 30 * S };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(every) / sizeof(every[0]); i++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+		unsigned seen = 0;
+
+		pc.sort_ns = PIPELINE_TOLD;
+		tell_udp(120);
+		/* The first ten were read as they came. */
+		for (unsigned k = 0; k < n_kept; k++)
+			kept[k].f.time_ns += k / 4 < 10 ? 0 : (k / 4 - 9) * every[i];
+		struct pipeline *p = start(&pc);
+
+		for (; seen < 40; seen++)
+			assert_int_equal(pipeline_frame(p, &kept[seen].f), 0);
+		assert_int_equal(pipeline_time(p, kept[seen - 1].f.time_ns), 0);
+		for (unsigned h = 0; h < STORY_HOPS; h++)
+			for (unsigned k = seen; k < n_kept; k++)
+				if (kept[k].f.hop == h)
+					assert_int_equal(pipeline_frame(p, &kept[k].f), 0);
+		assert_int_equal(pipeline_time(p, kept[n_kept - 1].f.time_ns), 0);
+		end(p, &r);
+		assert_int_equal(out.n, n_kept);
+		assert_in_order();
+		assert_int_equal(r.packets.total, 120);
+		assert_int_equal(r.packets.complete, 120);
+		assert_int_equal(r.capture.clock_steps, 0);
+		assert_int_equal(r.capture.late, 0);
+		result_free(&r);
+	}
+}
+
+/* Set forward while a packet was between its hops: the source tells, and nothing is called lost. */
+static void test_clock_set_forward(void **state)
+{
+	const unsigned at = 402; /* two of a packet's four frames bear stamps of before */
+
+	(void)state;
+	for (unsigned told = 0; told < 2; told++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+		uint64_t lost = 0;
+
+		pc.sort_ns = PIPELINE_TOLD;
+		tell_udp(200);
+		step_clock(40, 3 * S); /* far from where the capture began */
+		const struct capture_clock_set set = {
+			.by_ns = 3600 * S,
+			.after_ns = kept[at - 10].f.time_ns,
+			.before_ns = kept[at + 10].f.time_ns + 3600 * S,
+		};
+		step_clock(at, 3600 * S);
+		struct pipeline *p = start(&pc);
+
+		give_hop_by_hop(p);
+		if (told)
+			pipeline_clock_set(p, &set);
+		assert_int_equal(pipeline_time(p, kept[n_kept - 1].f.time_ns), 0);
+		end(p, &r);
+		assert_int_equal(out.n, n_kept);
+		assert_in_order();
+		assert_int_equal(r.capture.clock_steps, told);
+		assert_int_equal(r.packets.complete, 199);
+		for (size_t i = 0; i < r.n_losses; i++)
+			lost += r.losses[i].lost ? r.losses[i].packets : 0;
+		assert_int_equal(lost, told ? 0 : 1);
+		result_free(&r);
+	}
+}
+
+/* ... and nothing comes behind it: what was on its way is not called lost when time has passed. */
+static void test_clock_set_forward_and_silence(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	pc.sort_ns = PIPELINE_TOLD;
+	tell_udp(2);
+	step_clock(4, 3 * S);
+	struct pipeline *p = start(&pc);
+	const int64_t now = kept[6].f.time_ns + 3600 * S;
+	const struct capture_clock_set set = { 3600 * S, kept[4].f.time_ns, now };
+
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+	pipeline_clock_set(p, &set);
+	assert_int_equal(pipeline_time(p, now - MS), 0);
+	assert_int_equal(pipeline_time(p, now + S), 0);
+	end(p, &r);
+	assert_int_equal(r.capture.clock_steps, 1);
+	assert_int_equal(r.n_losses, 1);
+	assert_false(r.losses[0].lost);
+	result_free(&r);
+}
+
+/*
+ * A step that is within what is sorted: the packet that it meets between two hops is two, each with
+ * a part of the path; all others are whole.
+ */
+static void test_small_step_cuts_one_packet(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+
+	(void)state;
+	pc.sort_ns = PIPELINE_TOLD;
+	tell_udp(200);
+	step_clock(402, -300 * MS);
+	struct pipeline *p = start(&pc);
+
+	give_as_rings(p);
+	assert_int_equal(pipeline_time(p, kept[401].f.time_ns), 0);
+	end(p, &r);
+	assert_int_equal(out.n, n_kept);
+	assert_int_equal(r.capture.clock_steps, 0);
+	assert_int_equal(r.packets.complete, 199);
+	assert_int_equal(r.packets.total, 201);
+	result_free(&r);
+}
+
 /* The only hop there is: set back just when its time, before a silence, was the same. */
 static void test_clock_step_behind_silence(void **state)
 {
@@ -1242,6 +1408,11 @@ int main(void)
 		cmocka_unit_test(test_disorder),
 		cmocka_unit_test(test_clock_steps_back),
 		cmocka_unit_test(test_clock_step_counts_once),
+		cmocka_unit_test(test_clock_steps_close_together),
+		cmocka_unit_test(test_rings_not_read_for_long),
+		cmocka_unit_test(test_clock_set_forward),
+		cmocka_unit_test(test_clock_set_forward_and_silence),
+		cmocka_unit_test(test_small_step_cuts_one_packet),
 		cmocka_unit_test(test_clock_step_behind_silence),
 		cmocka_unit_test(test_impossible_times),
 		cmocka_unit_test(test_told),

@@ -446,7 +446,7 @@ static void test_text_fits(void **state)
 		unsigned width, lines_max;
 	} cases[] = {
 		{ clean, 0, 40 }, { clean, 120, 40 },	  { full, 0, 81 },
-		{ full, 72, 81 }, { black_hole, 80, 40 }, { empty, 80, 10 },
+		{ full, 72, 82 }, { black_hole, 80, 40 }, { empty, 80, 10 },
 	};
 	static struct model_net net;
 
