@@ -21,6 +21,7 @@
 #include "podhop/addr.h"
 #include "podhop/err.h"
 #include "podhop/model.h"
+#include "podhop/outlet.h"
 
 /* -------------------------------------------------------------- compression */
 
@@ -242,6 +243,8 @@ int pcapng_writer_pack(struct pcapng_writer *w, enum pcapng_packing kind, struct
  * ends otherwise than by pcapng_writer_finish() keeps what it has until it is cut or removed.
  */
 void pcapng_writer_set_aside(struct pcapng_writer *w);
+/* How long a reader that takes nothing is waited for; NULL, and without this call: for ever. */
+void pcapng_writer_patience(struct pcapng_writer *w, outlet_patience *patience);
 /* Drops what was not flushed. NULL is accepted. */
 void pcapng_writer_free(struct pcapng_writer *w);
 
@@ -274,5 +277,10 @@ int pcapng_writer_finish(struct pcapng_writer *w, struct err *err);
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w);
 size_t pcapng_writer_pending(const struct pcapng_writer *w);	/* of these, bytes not flushed */
 size_t pcapng_writer_ahead(const struct pcapng_writer *w);	/* set aside, and not yet written */
+/*
+ * Frames given to pcapng_writer_packet() that are not in the file or pipe because a write failed:
+ * those that were in the buffer, and those that came later. Packed: all behind the last flush.
+ */
+uint64_t pcapng_writer_unwritten(const struct pcapng_writer *w);
 
 #endif

@@ -166,8 +166,14 @@ int limit_to_reading(struct err *err);
 /* Prints "podhop: ..." and gives the exit status of the error's class. */
 int fail(const struct err *err);
 /* A report's own file. What an earlier run left in it goes only when this one has come so far. */
-FILE *report_file_open(const struct options *o, const char *path, struct err *err); /* or NULL */
-int report_file_cut(FILE *f, const char *path, struct err *err);	/* NULL is accepted */
+struct report_file {
+	FILE *stream;			/* NULL: none */
+	int fd;				/* the stream's */
+};
+int report_file_open(const struct options *o, const char *path, struct report_file *ret,
+		     struct err *err);
+int report_file_cut(const struct report_file *f, const char *path, struct err *err);
+void report_file_close(struct report_file *f);	/* one that was not opened is accepted */
 /* Writing over a file that is still to be read would lose what it holds: -EEXIST. */
 int check_not_input(const char *output, const char *input, struct err *err);
 /* Another one each run, so that nobody can choose packets that all fall into one bucket. */
@@ -180,15 +186,22 @@ void style_init(struct report_style *style, const struct options *o, struct name
 struct names *names_load(const struct options *o, struct err *err);
 
 /* ---- signals.c */
-void steady_stdout(void);	/* before anything is written there */
 void signals_init(void);
 int signals_stop(void);			/* the signal that asked for the end, 0: none yet */
 /* --until-eof: standard input has ended; what came in before that is thrown away */
 bool signals_stdin_ended(void);
-/* Ends this process SIGNALS_EOF_GRACE_S after standard input, should a write() hang then. */
-void signals_watch_stdin(void);
-#define SIGNALS_EOF_GRACE_S 20
+void signals_watch_stdin(void);		/* its end asks for the run's, as a signal does */
+/*
+ * An outlet_patience: once the end was asked for, a reader that takes nothing for
+ * SIGNALS_PATIENCE_S is given up. Containers are killed 10 s behind their SIGTERM.
+ */
+bool signals_wait_on(bool took);
+#define SIGNALS_PATIENCE_S 4
 bool signals_take_status(void);		/* SIGUSR1 came since the last call */
+
+/* ---- steady.c: streams that signals do not interrupt */
+void steady_standard(void);	/* stdout and stderr become such; before anything is written */
+FILE *steady_open(int fd);	/* fclose() closes fd; NULL: no memory, fd stays open */
 
 /* ---- outfile.c: the files that are written */
 /* Whether the n bytes at head, the file's first, begin what may be written over. */
@@ -197,10 +210,13 @@ typedef bool outfile_is_ours(const uint8_t *head, size_t n);
  * Opens path, made if need be, as it is, not cut: for reading too, but for a FIFO, whose reader
  * is waited for. Mode 0600, the owner is the user of -Z if it is ours to give. Refused with a
  * sentence, -errno: a symbolic link; what has bytes and is not ours (kind: "capture"); where
- * everybody may make files, another user's. Caller closes.
+ * everybody may make files, another user's. A descriptor's name (outfile_descriptor()) is that
+ * descriptor, with its owner and mode. Caller closes.
  */
 int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
 		 const char *kind, int *ret_fd, struct err *err);
+/* Which one a name like /dev/fd/63, a shell's >(COMMAND), or /dev/stdout is; -1: it is none. */
+int outfile_descriptor(const char *path);
 int outfile_cut(int fd, const char *path, struct err *err);	/* to nothing, if it is a file */
 /* Where the file of that name is, or would be; caller frees. NULL: no memory. */
 char *outfile_directory(const char *path);
@@ -285,6 +301,7 @@ int output_close(struct output *out, const struct result *r, const struct doctor
 		 struct err *err);
 void output_free(struct output *out);
 uint64_t output_bytes(const struct output *out);	/* of all files so far */
+uint64_t output_unwritten(const struct output *out);	/* frames that are in none, for a failure */
 bool output_is_pipe(const struct output *out);
 
 /* ---- causes.c: why packets were lost */
@@ -385,8 +402,7 @@ struct session {
 	struct privacy_key key;		/* --anonymize */
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* stdout, or stderr with -w - */
-	FILE *json;			/* --report; NULL: none */
-	FILE *html;			/* --html, else NULL */
+	struct report_file json, html;	/* --report, --html */
 	struct names *names;		/* owned: --pods, the inputs' own, this node's */
 	struct kept inputs;		/* what these kept of their pods' packets */
 	struct report_style style;

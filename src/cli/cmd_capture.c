@@ -485,6 +485,9 @@ static int loop(struct run *run, struct err *err)
 		if (!run->screen && !s->packets && progress_is_due())
 			show_progress(run);
 	}
+	/* Nothing more is taken; a reader that was waited for has long left the rings behind. */
+	if (s->err.code)
+		pipeline_stop(s->pipeline);
 	if (s->err.code == -EPIPE)
 		s->broken_pipe = true;
 	capture_stop(run->capture);

@@ -64,7 +64,7 @@ struct run {
 	struct verify *verify;
 	struct names *names;
 	struct report_style style;
-	FILE *json;		/* --report FILE; NULL: none */
+	struct report_file json;	/* --report */
 };
 
 /* -------------------------------------------------------------------- nodes */
@@ -175,8 +175,7 @@ static int open_report(struct run *run, struct err *err)
 	for (unsigned i = 0; i < run->n_input; i++)
 		if (check_not_input(path, input_path(run->input[i]), err) < 0)
 			return -EEXIST;
-	run->json = report_file_open(run->opt, path, err);
-	return run->json ? 0 : -EIO;
+	return report_file_open(run->opt, path, &run->json, err);
 }
 
 /* --pod ADDR is of the node whose veth shows it, --pod NODE=ADDR of that node. */
@@ -476,15 +475,15 @@ static int write_file(struct run *run, const struct report_verify *rv, struct er
 	const char *path = run->opt->report;
 	int rc;
 
-	if (!run->json)
+	if (!run->json.stream)
 		return 0;
-	rc = report_file_cut(run->json, path, err);
+	rc = report_file_cut(&run->json, path, err);
 	if (rc < 0)
 		return rc;
-	rc = report_verify_json(run->json, rv, false);
-	if (rc == 0 && fflush(run->json) != 0)
+	rc = report_verify_json(run->json.stream, rv, false);
+	if (rc == 0 && fflush(run->json.stream) != 0)
 		rc = -errno;
-	return rc < 0 ? err_sys(err, rc, "write %s", path) : 0;
+	return rc < 0 ? outlet_failed(err, rc, "write %s", path) : 0;
 }
 
 static int print(struct run *run, int *ret_status, struct err *err)
@@ -644,8 +643,7 @@ static void done(struct run *run)
 		input_free(run->input[i]);
 	capture_filter_free(run->filter);
 	names_free(run->names);
-	if (run->json)
-		fclose(run->json);
+	report_file_close(&run->json);
 	free(run->node);
 	free(run);
 }

@@ -77,24 +77,33 @@ static bool is_report(const uint8_t *head, size_t n)
 	       memmem(head, n, title, sizeof(title) - 1);
 }
 
-FILE *report_file_open(const struct options *o, const char *path, struct err *err)
+int report_file_open(const struct options *o, const char *path, struct report_file *ret,
+		     struct err *err)
 {
-	FILE *f;
-	int fd;
+	struct report_file f = { .stream = NULL };
+	int rc = outfile_open(o, path, is_report, "report of podhop", &f.fd, err);
 
-	if (outfile_open(o, path, is_report, "report of podhop", &fd, err) < 0)
-		return NULL;
-	f = fdopen(fd, "w");
-	if (!f) {
-		err_sys(err, errno, "open %s", path);
-		close(fd);
+	if (rc < 0)
+		return rc;
+	f.stream = steady_open(f.fd);
+	if (!f.stream) {
+		close(f.fd);
+		return err_sys(err, ENOMEM, "open %s", path);
 	}
-	return f;
+	*ret = f;
+	return 0;
 }
 
-int report_file_cut(FILE *f, const char *path, struct err *err)
+int report_file_cut(const struct report_file *f, const char *path, struct err *err)
 {
-	return f ? outfile_cut(fileno(f), path, err) : 0;
+	return f->stream ? outfile_cut(f->fd, path, err) : 0;
+}
+
+void report_file_close(struct report_file *f)
+{
+	if (f->stream)
+		fclose(f->stream);
+	f->stream = NULL;
 }
 
 struct file_id file_id_of(const char *path)
@@ -144,7 +153,7 @@ void style_init(struct report_style *style, const struct options *o, struct name
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize ws;
-	int fd = out == stdout ? STDOUT_FILENO : fileno(out);
+	int fd = out == stdout ? STDOUT_FILENO : out == stderr ? STDERR_FILENO : fileno(out);
 
 	memset(style, 0, sizeof(*style));
 	style->verbose = o->verbose > 0;

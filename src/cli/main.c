@@ -13,6 +13,7 @@
 
 #include "podhop/extcap.h"
 #include "podhop/log.h"
+#include "podhop/outlet.h"
 
 #define TABLE_BYTES (128 << 10)
 
@@ -37,7 +38,7 @@ static int end_stdout(int status)
 
 	if (fflush(stdout) == 0 || status == EXIT_FAILED || status == EXIT_USAGE || errno == EPIPE)
 		return status;
-	err_sys(&err, errno, "write to standard output");
+	outlet_failed(&err, errno, "write to standard output");
 	return fail(&err);
 }
 
@@ -90,7 +91,7 @@ int main(int argc, char **argv)
 	int status = EXIT_DONE;
 
 	setlocale(LC_CTYPE, "");
-	steady_stdout();
+	steady_standard();
 	/*
 	 * Tables are sized for the worst case, and cost memory only where they are touched. glibc
 	 * would stop mapping large ones once the first was freed, and clear the next as a whole.

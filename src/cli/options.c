@@ -17,6 +17,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "option_table.h"
 
@@ -197,7 +198,7 @@ static int take_option(struct options *o, int id, const char *v, struct err *err
 
 	switch (id) {
 	case OPT_WRITE:
-		o->write = v;
+		o->write = outfile_descriptor(v) == STDOUT_FILENO ? "-" : v;
 		break;
 	case OPT_COUNT:
 		rc = parse_u64("-c", v, 1, INT64_MAX, &o->count, err);

@@ -7,11 +7,15 @@
  * FIFO is taken. The kernel would refuse the latter itself, where fs.protected_regular and
  * fs.protected_fifos are switched on (Documentation/admin-guide/sysctl/fs.rst). Nor is anything
  * written over that is not what it is to become.
+ *
+ * A shell's >(COMMAND) is the name of a descriptor that podhop was started with, /dev/fd/63. That
+ * is a link as well, but nobody else's: the descriptor is written to, whoever's file it is.
  */
 #include "cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,30 +74,84 @@ static int take(const struct options *o, int fd, const char *path, const struct 
 	return 0;
 }
 
+static int judge_content(int fd, const char *path, const struct stat *st,
+			 outfile_is_ours *is_ours, const char *kind, struct err *err)
+{
+	uint8_t head[HEAD_BYTES];
+	ssize_t n = 0;
+
+	if (S_ISREG(st->st_mode) && st->st_size)
+		n = pread(fd, head, sizeof(head), 0);
+	if (n < 0 || (n > 0 && !is_ours(head, (size_t)n)))
+		return err_set(err, EEXIST, "%s exists and is no %s: it is not overwritten; "
+			       "name another file, or remove this one", path, kind);
+	return 0;
+}
+
 static int judge(const struct options *o, int fd, const char *path, outfile_is_ours *is_ours,
 		 const char *kind, struct err *err)
 {
-	uint8_t head[HEAD_BYTES];
 	struct stat st;
-	ssize_t n = 0;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, errno, "%s", path);
 	if (refuse_strangers(path, &st, err) < 0)
 		return -EACCES;
-	if (S_ISREG(st.st_mode) && st.st_size)
-		n = pread(fd, head, sizeof(head), 0);
-	if (n < 0 || (n > 0 && !is_ours(head, (size_t)n)))
-		return err_set(err, EEXIST, "%s exists and is no %s: it is not overwritten; "
-			       "name another file, or remove this one", path, kind);
+	if (judge_content(fd, path, &st, is_ours, kind, err) < 0)
+		return -EEXIST;
 	return take(o, fd, path, &st, err);
+}
+
+int outfile_descriptor(const char *path)
+{
+	static const char *const folder[] = { "/dev/fd/", "/proc/self/fd/" };
+	char *end;
+	long n;
+
+	if (strcmp(path, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(path, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (unsigned i = 0; i < sizeof(folder) / sizeof(folder[0]); i++) {
+		const char *digits = path + strlen(folder[i]);
+
+		if (strncmp(path, folder[i], strlen(folder[i])) != 0 || *digits < '0' ||
+		    *digits > '9')
+			continue;
+		n = strtol(digits, &end, 10);
+		return *end || n > INT_MAX ? -1 : (int)n;
+	}
+	return -1;
+}
+
+/* What podhop opened itself is closed on exec, and none of the caller's business. */
+static int open_descriptor(int of, const char *path, outfile_is_ours *is_ours, const char *kind,
+			   int *ret_fd, struct err *err)
+{
+	const int flags = fcntl(of, F_GETFD), access = fcntl(of, F_GETFL);
+	struct stat st;
+	int fd;
+
+	if (flags < 0 || (flags & FD_CLOEXEC) || access < 0 || (access & O_ACCMODE) == O_RDONLY ||
+	    fstat(of, &st) < 0)
+		return err_set(err, EBADF, "%s is no descriptor that is open for writing", path);
+	if (judge_content(of, path, &st, is_ours, kind, err) < 0)
+		return -EEXIST;
+	fd = fcntl(of, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(err, errno, "open %s", path);
+	*ret_fd = fd;
+	return 0;
 }
 
 int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
 		 const char *kind, int *ret_fd, struct err *err)
 {
-	int fd, access = O_RDWR;
+	int fd, access = O_RDWR, given = outfile_descriptor(path);
 	struct stat st;
+
+	if (given >= 0)
+		return open_descriptor(given, path, is_ours, kind, ret_fd, err);
 
 	if (lstat(path, &st) == 0) {
 		/* Before the open, which waits for a FIFO's reader. */

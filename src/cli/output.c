@@ -91,6 +91,7 @@ struct output {
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* ... this */
 	struct pipeline_comments comments;
 	char comment[COMMENT_MAX];	/* of the frame that is being written */
+	uint64_t unwritten;		/* frames for files that are gone again, or never came */
 	struct privacy *privacy;	/* NULL: everything is written as it came */
 	struct model_net *pseudonyms;	/* net is this then; owned */
 	const struct model_net *real;	/* as the caller has it */
@@ -327,6 +328,7 @@ static int add_file(struct output *o, const char *path, int only_hop, struct err
 	f->writer = pcapng_writer_new(f->fd, 0, err);
 	if (!f->writer || pcapng_writer_pack(f->writer, packing, err) < 0)
 		return -ENOMEM;
+	pcapng_writer_patience(f->writer, signals_wait_on);
 	if (f->path)
 		pcapng_writer_set_aside(f->writer);
 	rc = write_header(o, f, err);
@@ -448,6 +450,7 @@ static void forget_oldest(struct output *o, const char *name)
 
 static void forget_files(struct output *o)
 {
+	o->unwritten = output_unwritten(o);
 	for (unsigned i = 0; i < o->n_files; i++) {
 		pcapng_writer_free(o->files[i].writer);
 		if (o->files[i].path && o->files[i].fd >= 0)
@@ -737,6 +740,13 @@ uint64_t output_bytes(const struct output *o)
 	return o->earlier_bytes + (o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0);
 }
 
+/* Of the first file: with --split the others have each frame once more. */
+uint64_t output_unwritten(const struct output *o)
+{
+	return o->unwritten +
+	       (o->n_files && o->files[0].writer ? pcapng_writer_unwritten(o->files[0].writer) : 0);
+}
+
 /* Sets follow each other as they are full or their time is over. The frame of time_ns is next. */
 static int turn(struct output *o, int64_t time_ns, struct err *err)
 {
@@ -812,6 +822,8 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 
 	if (o->rotates || !o->n_files) {
 		rc = turn(o, f->time_ns, err);
+		if (rc < 0)
+			o->unwritten++;
 		if (rc < 0 || o->over)
 			return rc;
 	}

@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -33,6 +34,7 @@
 #include <unistd.h>
 
 #include "podhop/log.h"
+#include "podhop/outlet.h"
 #include "podhop/sandbox.h"
 
 #define HEADERS_SNAPLEN 512u
@@ -121,10 +123,8 @@ void session_free(struct session *s)
 	pipeline_free(s->pipeline);
 	capture_filter_free(s->filter);
 	output_free(s->output);
-	if (s->json)
-		fclose(s->json);
-	if (s->html)
-		fclose(s->html);
+	report_file_close(&s->json);
+	report_file_close(&s->html);
 	if (s->write_fd >= 0)
 		close(s->write_fd);
 	if (s->net)
@@ -139,10 +139,20 @@ void session_free(struct session *s)
 static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
 {
 	struct session *s = arg;
-	int rc = output_frame(s->output, f, m, &s->err);
+	struct err later = ERR_INIT;
+	int rc = output_frame(s->output, f, m, s->err.code ? &later : &s->err);
 
+	/*
+	 * Ended as where the disk is nearly full: what is held is still matched and counted, and
+	 * output_unwritten() counts what of it is in no file.
+	 */
+	if (rc < 0) {
+		if (!s->err.code)
+			err_sys(&s->err, rc, "write");
+		pipeline_stop(s->pipeline);
+	}
 	if (rc <= 0)
-		return rc;
+		return 0;
 	if (s->opt->stop.bytes && output_bytes(s->output) >= s->opt->stop.bytes)
 		pipeline_stop(s->pipeline);
 	session_watch_disk(s, false);
@@ -181,7 +191,7 @@ static void on_packet(void *arg, const struct result_packet *p)
 	if (rc == -EPIPE)
 		s->broken_pipe = true;
 	else if (rc < 0 && !s->err.code)
-		err_sys(&s->err, rc, "write packets");
+		outlet_failed(&s->err, rc, "write packets");
 }
 
 static int fill_in(struct session *s, struct result *r, struct err *err)
@@ -231,16 +241,9 @@ int session_open(struct session *s, struct err *err)
 {
 	const struct options *o = s->opt;
 
-	if (o->report) {
-		s->json = report_file_open(o, o->report, err);
-		if (!s->json)
-			return -EIO;
-	}
-	if (o->html) {
-		s->html = report_file_open(o, o->html, err);
-		if (!s->html)
-			return -EIO;
-	}
+	if ((o->report && report_file_open(o, o->report, &s->json, err) < 0) ||
+	    (o->html && report_file_open(o, o->html, &s->html, err) < 0))
+		return -EIO;
 	if (o->anonymize && (o->key_file ? privacy_key_read(o->key_file, &s->key, err)
 					 : privacy_key_random(&s->key, err)) < 0)
 		return err_prefix(err, "--anonymize");
@@ -282,8 +285,8 @@ int session_start(struct session *s, bool live, int64_t sort_ns, const char *con
 	bool to_stdout = o->write && strcmp(o->write, "-") == 0;
 
 	s->report = to_stdout ? stderr : s->data;
-	if (report_file_cut(s->json, o->report, err) < 0 ||
-	    report_file_cut(s->html, o->html, err) < 0)
+	if (report_file_cut(&s->json, o->report, err) < 0 ||
+	    report_file_cut(&s->html, o->html, err) < 0)
 		return -EIO;
 	s->packets = prints_packets(o);
 	style_init(&s->style, o, s->names, s->data);
@@ -379,6 +382,18 @@ static void close_output(struct session *s, const struct result *r)
 		s->err = err; /* the first failure is the one to tell */
 }
 
+/* A failure says why; this, what it cost. Whoever closed a pipe himself knows. */
+static void tell_unwritten(const struct session *s)
+{
+	bool failed = s->output && s->err.code && s->err.code != -EPIPE;
+	uint64_t n = failed ? output_unwritten(s->output) : 0;
+
+	if (n)
+		log_error("output", "%" PRIu64 " of the %" PRIu64 " frames that were captured are "
+			  "not in %s", n, pipeline_kept(s->pipeline),
+			  strcmp(s->opt->write, "-") == 0 ? "the stream" : "the file");
+}
+
 /* What failed while frames were read or written comes before what failed behind that. */
 static int first_failure(const struct session *s, int failed, struct err *err)
 {
@@ -403,6 +418,7 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 
 		/* No report, but the files are whole: frames may still be in their buffers. */
 		close_output(s, &none);
+		tell_unwritten(s);
 		return first_failure(s, rc, err);
 	}
 	if (!r->capture.start_ns) {
@@ -416,6 +432,7 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (!r->node || causes_of_losses(&s->findings, r) < 0)
 		failed = err_sys(err, ENOMEM, "report");
 	close_output(s, r);
+	tell_unwritten(s);
 	note_usage(r);
 
 	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
@@ -434,20 +451,20 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 	if (rc == -EPIPE)
 		s->broken_pipe = true;
 	else if (rc < 0)
-		failed = err_sys(err, rc, "write report");
-	if (s->json) {
-		rc = report_result_json(s->json, r, false);
-		if (rc == 0 && fflush(s->json) != 0)
+		failed = outlet_failed(err, rc, "write report");
+	if (s->json.stream) {
+		rc = report_result_json(s->json.stream, r, false);
+		if (rc == 0 && fflush(s->json.stream) != 0)
 			rc = -errno;
 		if (rc < 0)
-			failed = err_sys(err, rc, "write %s", o->report);
+			failed = outlet_failed(err, rc, "write %s", o->report);
 	}
-	if (s->html) {
-		rc = report_result_html(s->html, r, s->net, &s->style);
-		if (rc == 0 && fflush(s->html) != 0)
+	if (s->html.stream) {
+		rc = report_result_html(s->html.stream, r, s->net, &s->style);
+		if (rc == 0 && fflush(s->html.stream) != 0)
 			rc = -errno;
 		if (rc < 0)
-			failed = err_sys(err, rc, "write %s", o->html);
+			failed = outlet_failed(err, rc, "write %s", o->html);
 	}
 	if (s->low.code && !s->err.code)
 		s->err = s->low;

@@ -8,7 +8,11 @@
  * A program at the far end of ssh or kubectl exec gets no signal when its user leaves, but
  * its standard input ends. That need not mean that its standard output is closed: container
  * runtimes leave the pipe open and read no more, and the write that fills it hangs for good.
- * So a timer looks at standard input too, and some seconds behind its end it ends the process.
+ *
+ * So does the write to any reader that has stopped and not gone. From the signal that asks for the
+ * end, or the end of standard input, a timer therefore interrupts whatever waits once a second, and
+ * signals_wait_on() says when a reader that has taken nothing meanwhile is given up. What was
+ * slow, and reads on, is waited for.
  */
 #include "cli.h"
 
@@ -19,11 +23,27 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_signal, status_wanted, seconds_past_eof;
+static volatile sig_atomic_t stop_signal, status_wanted, watches_stdin, idle_seconds;
+
+/* Not a moment later each time that somebody asks again. */
+static void tick(void)
+{
+	static const struct itimerval second = { .it_interval = { .tv_sec = 1 },
+						 .it_value = { .tv_sec = 1 } };
+	static volatile sig_atomic_t ticks;
+
+	if (!ticks)
+		setitimer(ITIMER_REAL, &second, NULL);
+	ticks = 1;
+}
 
 static void on_stop(int sig)
 {
+	int saved = errno;
+
 	stop_signal = sig;
+	tick();
+	errno = saved;
 }
 
 static void on_status(int sig)
@@ -48,21 +68,22 @@ static void on_second(int sig)
 	int saved = errno;
 
 	(void)sig;
-	if (signals_stdin_ended() && ++seconds_past_eof > SIGNALS_EOF_GRACE_S)
-		_exit(EXIT_FAILED);
+	if (stop_signal || (watches_stdin && signals_stdin_ended()))
+		idle_seconds++;
 	errno = saved;
 }
 
 void signals_watch_stdin(void)
 {
-	struct itimerval second = { .it_interval = { .tv_sec = 1 }, .it_value = { .tv_sec = 1 } };
-	struct sigaction sa;
+	watches_stdin = 1;
+	tick();
+}
 
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = on_second;
-	sa.sa_flags = SA_RESTART;
-	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &second, NULL);
+bool signals_wait_on(bool took)
+{
+	if (took)
+		idle_seconds = 0;
+	return idle_seconds <= SIGNALS_PATIENCE_S;
 }
 
 void signals_init(void)
@@ -70,7 +91,10 @@ void signals_init(void)
 	struct sigaction sa;
 
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = on_stop; /* no SA_RESTART: a wait must end */
+	/* No SA_RESTART: a wait must end. */
+	sa.sa_handler = on_second;
+	sigaction(SIGALRM, &sa, NULL);
+	sa.sa_handler = on_stop;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	struct sigaction old;

@@ -33,7 +33,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,10 +78,13 @@ struct pcapng_writer {
 	int failed;		/* -errno of a write that failed; 0: none */
 	bool sets_aside;	/* regular, its own, and the file system knows how */
 	off_t at, aside_to;	/* where the next write goes, and what is set aside ends */
+	outlet_patience *patience;	/* with a reader that stops; NULL: endless */
+	uint64_t unwritten;	/* frames that failed, or came behind a failure */
 	/* packed files */
 	struct pcapng_packer *packer;
 	uint8_t *packed;
 	off_t flushed_at;	/* where the file ended after the last flush */
+	uint64_t packed_frames;	/* behind the last flush: none of them is sure to be readable */
 	bool unflushed;		/* the packer may hold something back */
 	bool finished;
 };
@@ -94,14 +96,31 @@ static uint32_t block_len_at(const uint8_t *block)
 	return pcapng_load32(false, block + 4);
 }
 
-/* Cuts a regular file back to the last whole block of the `done` bytes written. */
-static void cut_partial_block(const struct pcapng_writer *w, size_t done)
+/* How many of the buffer's first n bytes are whole blocks. */
+static size_t whole_blocks(const struct pcapng_writer *w, size_t n)
 {
 	size_t whole = 0;
+
+	while (whole < n && block_len_at(w->buf + whole) <= n - whole)
+		whole += block_len_at(w->buf + whole);
+	return whole;
+}
+
+/* Frames among the buffer's blocks behind the first `from` bytes, which are whole ones. */
+static uint64_t frames_behind(const struct pcapng_writer *w, size_t from)
+{
+	uint64_t n = 0;
+
+	for (; from < w->len; from += block_len_at(w->buf + from))
+		n += pcapng_load32(false, w->buf + from) == NG_EPB;
+	return n;
+}
+
+/* Cuts a regular file back to the whole blocks of the `done` bytes written. */
+static void cut_partial_block(const struct pcapng_writer *w, size_t whole, size_t done)
+{
 	off_t at;
 
-	while (whole < done && block_len_at(w->buf + whole) <= done - whole)
-		whole += block_len_at(w->buf + whole);
 	if (whole == done || !w->is_regular)
 		return;
 	/* Where the file offset is also tells what O_APPEND did to it. */
@@ -115,7 +134,7 @@ static void cut_partial_block(const struct pcapng_writer *w, size_t done)
 
 static int report_failure(const struct pcapng_writer *w, struct err *err)
 {
-	return err_sys(err, w->failed, "write");
+	return outlet_failed(err, w->failed, "write");
 }
 
 /* Space for what is to be written next. That there is none is said when it is needed. */
@@ -147,28 +166,13 @@ static void give_back(struct pcapng_writer *w)
 /* Returns how many bytes could be written; less than n: w->failed says why. */
 static size_t write_out(struct pcapng_writer *w, const uint8_t *p, size_t len)
 {
-	size_t done = 0;
+	size_t done;
 
 	if (w->sets_aside)
 		set_aside(w, len);
-	while (done < len) {
-		ssize_t n = write(w->fd, p + done, len - done);
-
-		if (n > 0) {
-			done += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd room = { .fd = w->fd, .events = POLLOUT };
-
-			if (poll(&room, 1, -1) >= 0 || errno == EINTR)
-				continue;
-		}
-		w->failed = n < 0 ? -errno : -EIO;
-		break;
-	}
+	done = outlet_write(w->fd, p, len, w->patience);
+	if (done < len)
+		w->failed = -errno;
 	w->at += (off_t)done;
 	if (w->failed && w->aside_to)
 		give_back(w);
@@ -184,6 +188,7 @@ static void pack_out(struct pcapng_writer *w, enum pcapng_pack_to to)
 
 	if (to == PCAPNG_PACK_FLUSH && !left && !w->unflushed)
 		return;
+	w->packed_frames += frames_behind(w, 0);
 	while (again > 0 && !w->failed) {
 		size_t n = 0;
 
@@ -194,6 +199,10 @@ static void pack_out(struct pcapng_writer *w, enum pcapng_pack_to to)
 			(void)write_out(w, w->packed, n);
 	}
 	w->unflushed = to == PCAPNG_PACK_ON;
+	if (w->failed)
+		w->unwritten = w->packed_frames;
+	else if (!w->unflushed)
+		w->packed_frames = 0;
 	if (!w->is_regular)
 		return;
 	if (w->failed && ftruncate(w->fd, w->flushed_at) == 0)
@@ -211,8 +220,12 @@ static int let_out(struct pcapng_writer *w, enum pcapng_pack_to to, struct err *
 	} else {
 		size_t done = write_out(w, w->buf, w->len);
 
-		if (w->failed)
-			cut_partial_block(w, done);
+		if (w->failed) {
+			size_t whole = whole_blocks(w, done);
+
+			w->unwritten = frames_behind(w, whole);
+			cut_partial_block(w, whole, done);
+		}
 	}
 	w->len = 0;
 	return w->failed ? report_failure(w, err) : 0;
@@ -389,6 +402,11 @@ void pcapng_writer_set_aside(struct pcapng_writer *w)
 {
 	w->at = w->is_regular ? lseek(w->fd, 0, SEEK_CUR) : -1;
 	w->sets_aside = w->at >= 0;
+}
+
+void pcapng_writer_patience(struct pcapng_writer *w, outlet_patience *patience)
+{
+	w->patience = patience;
 }
 
 void pcapng_writer_free(struct pcapng_writer *w)
@@ -633,8 +651,10 @@ int pcapng_writer_packet(struct pcapng_writer *w, const struct pcapng_writer_pac
 	if (most > w->size - w->len || w->failed) {
 		int rc = reserve(w, most, err);
 
-		if (rc < 0)
+		if (rc < 0) {
+			w->unwritten++;
 			return rc;
+		}
 	}
 	block = w->buf + w->len;
 	at = at32(block, NG_EPB);
@@ -733,6 +753,11 @@ int pcapng_writer_finish(struct pcapng_writer *w, struct err *err)
 uint64_t pcapng_writer_bytes(const struct pcapng_writer *w)
 {
 	return w->total;
+}
+
+uint64_t pcapng_writer_unwritten(const struct pcapng_writer *w)
+{
+	return w->unwritten;
 }
 
 size_t pcapng_writer_pending(const struct pcapng_writer *w)

@@ -85,7 +85,7 @@ static const struct call calls[] = {
 	ALWAYS(futex), ALWAYS(getrandom),
 	/* signals; behind a stop the kernel itself goes on with a wait */
 	ALWAYS(rt_sigreturn), ALWAYS(rt_sigaction), ALWAYS(rt_sigprocmask),
-	ALWAYS(restart_syscall),
+	ALWAYS(restart_syscall), ALWAYS(setitimer) /* who wants to end waits no longer than that */,
 	/* the end; abort() asks who we are and signals that one */
 	ALWAYS(getpid), ALWAYS(gettid), FOR_ARG(0, tgkill, ARG0_IS_OURSELVES), ALWAYS(exit),
 	ALWAYS(exit_group),

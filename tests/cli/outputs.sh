@@ -44,6 +44,62 @@ cat fifo >through.pcapng
 wait "$pid"
 is "one that is read has everything" "$? $("$podhop" report through.pcapng --json | grep -c '"observations": 117,')" '0 1'
 
+# ---- descriptors: >(COMMAND) is /dev/fd/N, a link that nobody else can have planted ----
+
+report -w >(cat >through.pcapng) --report >(cat >through.json) --html >(cat >through.html)
+status=$?
+wait_all() { for ((i = 0; i < 500; i++)); do [[ -s $1 && -s $2 && -s $3 ]] && return; sleep 0.02; done; }
+wait_all through.pcapng through.json through.html
+is "a process's standard input is written to" \
+	"$status $(head -c 1 through.json) $("$podhop" report through.pcapng --json |
+		grep -c '"observations": 117,') $(tail -n 1 through.html)" '0 { 1 </html>'
+"$podhop" report "$sample" -w /dev/stdout 2>err | cmp - through.pcapng
+is "/dev/stdout is -, and the report goes to stderr" "${PIPESTATUS[*]} $(grep -c '^cost' err)" '0 0 1'
+echo text >text
+report -w /dev/fd/3 3<>text
+is "a descriptor's file is not written over either" "$? $(<text) $(grep -c 'is no capture' err)" '1 text 1'
+report -w /dev/fd/3 3<text
+is "one that is open for reading only is refused" "$? $(grep -c 'no descriptor that is open for writing' err)" '1 1'
+report -w /dev/fd/77
+is "one that is not open, too" "$? $(grep -c 'no descriptor that is open for writing' err)" '1 1'
+
+# ---- a reader that stops and does not close ----
+
+# stalled SIGNAL COMMAND...: once the pipe {} is full, SIGNAL; the exit status, or that it hung. What
+# was in the pipe goes to the file taken.
+stalled() {
+	python3 - "$@" <<-'EOF' 2>&1
+	import os, select, signal, subprocess, sys, time
+	r, w = os.pipe()
+	command = [a.replace("{}", f"/proc/self/fd/{w}") for a in sys.argv[2:]]
+	p = subprocess.Popen(command, stdout=w, pass_fds=[w], stderr=open("err", "w"))
+	while select.select([], [w], [], 0)[1] and p.poll() is None:
+	    time.sleep(0.01)
+	os.close(w)
+	if p.poll() is not None:
+	    sys.exit(f"the pipe was never full; exit status {p.returncode}")
+	p.send_signal(getattr(signal, sys.argv[1]))
+	try:
+	    print(p.wait(timeout=60))
+	except subprocess.TimeoutExpired:
+	    p.kill()
+	    print("hangs")
+	open("taken", "wb").write(open(r, "rb").read())
+	EOF
+}
+many=()
+for ((i = 0; i < 16; i++)); do many+=("$sample"); done
+for signal in SIGTERM SIGINT; do
+	is "a reader that stops: $signal ends it, and that is said" \
+		"$(stalled $signal "$podhop" report -w - "${many[@]}") $(grep -c 'stdout: write: its reader takes nothing any more' err)" '1 1'
+done
+read -r unwritten captured < <(sed -n 's/.* \([0-9]*\) of the \([0-9]*\) frames that were captured are not in the stream/\1 \2/p' err)
+is "... with how many frames are not in the stream" \
+	"${captured:-none} $((captured - unwritten))" \
+	"$((16 * 117)) $("$podhop" report taken --json 2>/dev/null | sed -n 's/ *"frames": \([0-9]*\),/\1/p')"
+is "... lines" "$(stalled SIGTERM "$podhop" report -T jsonl "${many[@]}") $(grep -c 'write packets: its reader takes nothing' err)" '1 1'
+is "... a page" "$(stalled SIGTERM "$podhop" report -q -T json --html {} "${many[@]}")" '1'
+
 if ((EUID != 0)); then
 	echo "ok $((++n)) - other users' files # SKIP root is needed"
 	echo "1..$n"

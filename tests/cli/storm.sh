@@ -79,6 +79,8 @@ check 'report of a packed pipe' 'run report --json <(drip "$tmp/packed.pcapng.gz
 check 'verify of two pipes' 'run verify --json a=<(drip samples/loss.pcapng) b=<(drip samples/remote.pcapng)' 100
 check 'a capture from pipe to pipe' 'run report -q -w - <(drip samples/segments.pcapng) | { sleep 0.3; cat; } | cksum' 100
 check 'lines to a pipe that is read slowly' 'run_narrow report -T jsonl samples/segments.pcapng | sip' 100
+check 'a page to a pipe that is read slowly' 'run_narrow report -q -T json --report "$tmp/out.json" --html /dev/stdout -w /dev/null \
+	samples/segments.pcapng | { sleep 0.3; cat; }' 100
 check 'files written' 'run report -q -w "$tmp/out.pcapng" --html "$tmp/out.html" --report "$tmp/out.json" \
 	--json samples/segments.pcapng >/dev/null && cksum <"$tmp/out.pcapng"' 1
 check 'list' 'run list --json' 1

@@ -68,6 +68,10 @@ like "and a sentence that names file and reason" "$(cat "$dir/node1.err")" \
 	'full\.pcapng: write: No space left on device'
 is "what was written is whole" "$(readable "$dir/small/full.pcapng")" ''
 like "and is reported" "$(cat "$dir/full.txt")" 'observations'
+read -r unwritten captured < <(sed -n 's/.* \([0-9]*\) of the \([0-9]*\) frames that were captured are not in .*/\1 \2/p' \
+	"$dir/node1.err")
+is "what is not in the file is counted" \
+	"$((captured - unwritten)) $captured" "$(frames_of "$dir/small/full.pcapng") $(jq .capture.observations "$dir/full.txt")"
 # Space is there again: the same file is written over, and whole.
 truncate -s 0 "$dir/small/full.pcapng"
 capture node1 default/web -s 128 -w "$dir/small/full.pcapng" --min-free 0

@@ -369,6 +369,7 @@ static void test_disk_full(void **state)
 		assert_int_equal(rc, -EFBIG);
 		assert_true(flushed > 0);
 		assert_int_equal(pcapng_writer_finish(w, &err), -EFBIG);
+		assert_int_equal(pcapng_writer_unwritten(w), n - flushed);
 		pcapng_writer_free(w);
 		fclose(f);
 		size_t len = contents();

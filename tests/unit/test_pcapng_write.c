@@ -471,8 +471,10 @@ static void test_cut_to_whole_block(void **state)
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 64 + 69 * 144);
 	assert_int_equal(lseek(fd, 0, SEEK_END), 64 + 69 * 144);
 	/* The failure stays, also with room again. */
+	assert_int_equal(pcapng_writer_unwritten(w), 100 - 69);
 	assert_int_equal(pcapng_writer_packet(w, &p, &err), -EFBIG);
 	assert_int_equal(pcapng_writer_flush(w, &err), -EFBIG);
+	assert_int_equal(pcapng_writer_unwritten(w), 101 - 69);
 	pcapng_writer_free(w);
 	close(fd);
 
