@@ -8,9 +8,11 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PYTHON=${PYTHON:-/usr/bin/python3}
-exec "$PYTHON" - "${PODHOP:-${BUILD:-$root/build}/podhop}" \
+exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "${PODHOP:-${BUILD:-$root/build}/podhop}" \
 	"${PODHOP_CAPTURES:-$root/../shared/captures}" <<'PY'
 import collections, csv, json, os, re, shutil, subprocess, sys
+
+from tap import done_testing, same
 
 podhop, folder = sys.argv[1:]
 ENV = dict(os.environ, LC_ALL="C", PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
@@ -20,19 +22,6 @@ ELSEWHERE = ("geneve-vxlan", "vxlan-gpe")
 # UDP's length is 0 in BIG TCP's super-frames: tshark 4.0 stops there, tcpdump does not.
 TSHARK_STOPS = ("bigtcp-",)
 PROTOCOLS = {"icmp": "icmp", "tcp": "tcp", "udp": "udp", "igmp": 2, "arp": "arp"}
-
-count = failed = 0
-
-
-def check(name, found, wanted):
-    global count, failed
-    count += 1
-    right = found == wanted
-    failed += not right
-    print("%s %d - %s" % ("ok" if right else "not ok", count, name), flush=True)
-    if not right:
-        print("# found:  %s\n# wanted: %s" % (found, wanted))
-
 
 def inner_of(protocols):
     """The protocol inside the first VXLAN header: of eth:ethertype:ip:tcp:http it is tcp."""
@@ -116,10 +105,9 @@ for row in rows:
     else:
         wanted = of_manifest(row["ground_truth"])
         if shutil.which("tshark", path=ENV["PATH"]) and not any(w in name for w in TSHARK_STOPS):
-            check("%s: tshark sees what the manifest says" % name, of_tshark(path), wanted)
+            same("%s: tshark sees what the manifest says" % name, of_tshark(path), wanted)
     n_frames += wanted[0]
-    check("%s: %d VXLAN frames" % (name, wanted[0]), of_podhop(path, wanted[0] > 0), wanted)
-check("files with VXLAN, and without", len(rows) >= 20 and n_frames > 80, True)
-print("1..%d" % count)
-sys.exit(failed > 0)
+    same("%s: %d VXLAN frames" % (name, wanted[0]), of_podhop(path, wanted[0] > 0), wanted)
+same("files with VXLAN, and without", len(rows) >= 20 and n_frames > 80, True)
+done_testing()
 PY

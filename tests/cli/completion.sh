@@ -22,6 +22,7 @@ STUB
 chmod +x "$tmp/podhop"
 PATH=$tmp:$PATH
 BUILD=${BUILD:-$root/build}
+[[ $BUILD == /* ]] || BUILD=$root/$BUILD
 made=$BUILD/completion
 [[ -e $made/podhop.bash ]] || { echo "Bail out! $made is missing: make"; exit 1; }
 # bash as it is at a terminal, because readline splits the words: types a line and a tab, and prints
@@ -122,8 +123,7 @@ for command in $commands; do
 done
 
 if [[ -z $(type -P fish) ]]; then
-	n=$((n + 1))
-	echo "ok $n - fish # SKIP fish is not installed"
+	skip "fish" "fish is not installed"
 else
 	fish() { command fish --no-config -c "source $made/podhop.fish; complete -C '$1'" |
 		cut -f 1 | sort | tr '\n' ' '; }
@@ -165,8 +165,7 @@ done
 zpty -d z
 ZSH
 if [[ -z $(type -P zsh) ]]; then
-	n=$((n + 1))
-	echo "ok $n - zsh # SKIP zsh is not installed"
+	skip "zsh" "zsh is not installed"
 else
 	# What was typed is echoed: the offers of the definition above begin with a quote.
 	zsh() { timeout 30 "$(type -P zsh)" -f "$tmp/ask.zsh" "$made" "$tmp" "$1" 2>&1 | tr -d '\r' |
@@ -189,5 +188,4 @@ else
 			"$(words_of "$command" | grep -e ^--)"
 	done
 fi
-echo "1..$n"
-exit $failed
+done_testing

@@ -7,28 +7,19 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PYTHON=${PYTHON:-/usr/bin/python3}
-exec "$PYTHON" - "${PODHOP:-$root/build/podhop}" "$root/tests/lib" <<'PY'
-import json, os, subprocess, sys, tempfile
+exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "${PODHOP:-$root/build/podhop}" <<'PY'
+import json, os, subprocess, sys
 
 podhop = sys.argv[1]
-sys.dont_write_bytecode = True
-sys.path.insert(0, sys.argv[2])
-from made import A, B, MS, T0, US, datagram, echo, dumpcap, in_vxlan, pcapng
+from made import A, B, FOLDER, MS, T0, US, datagram, echo, dumpcap, file, in_vxlan, pcapng
+from tap import done_testing, same
 
-tmp = tempfile.TemporaryDirectory()
 EVERY = "veth", "bridge", "vtep", "underlay"
 NODE, OTHER = "192.168.7.1", "192.168.7.2"
 BRIDGE = bytes((10, 244, 1, 1, 255, 255, 255, 0))
 PORTS = 7001, 7002
 N = 400  # datagrams, as many to each port
 LOST = 101, 102  # by their number, one to each port: between bridge and VTEP of node a
-
-
-def file(name, data):
-    path = os.path.join(tmp.name, name)
-    with open(path, "wb") as f:
-        f.write(data)
-    return path
 
 
 def story(leaves_out):
@@ -45,19 +36,6 @@ def story(leaves_out):
             if not (i in LOST and k > 1) and not leaves_out("a" if node is a else "b", role, port):
                 node.append((time + k * 10 * US, role, data, into))
     return a, b
-
-
-number, failed = 0, 0
-
-
-def check(name, got, want):
-    global number, failed
-    number += 1
-    if got == want:
-        print("ok %d - %s" % (number, name))
-        return
-    failed += 1
-    print("not ok %d - %s\n# got    %s\n# wanted %s" % (number, name, got, want))
 
 
 def run(*args):
@@ -83,7 +61,7 @@ def report(name, filters, leaves_out, want, warned, *args):
     path = file("report.pcapng", dumpcap(a, 0, EVERY, filters, BRIDGE))
     given = [*hops(), "--pod", A, *args] if not args else list(args)
     code, j, err = run("report", path, "--json", *given)
-    check(name, (code, losses(j) if j else err, err.count("was captured with")), (0, want, warned))
+    same(name, (code, losses(j) if j else err, err.count("was captured with")), (0, want, warned))
     return path
 
 
@@ -110,13 +88,13 @@ three = EVERY[:3]
 path = file("alike.pcapng", dumpcap([f for f in a if f[1] != "underlay"], 0, three,
                                     dict.fromkeys(three, "udp[2:2] < 7003"), BRIDGE))
 code, j, err = run("report", path, "--json", *hops(three), "--pod", A)
-check("all hops have the same filter: what it passed at one it passes at the next",
+same("all hops have the same filter: what it passed at one it passes at the next",
       (code, losses(j), err), (0, [("vtep", "lost", 2, False, False)], ""))
 
 path = file("alike.pcapng", dumpcap([f for f in a if f[1] != "underlay"], 0, three,
                                     dict.fromkeys(three, "ip[8] > 60"), BRIDGE))
 code, j, err = run("report", path, "--json", *hops(three), "--pod", A)
-check("but not one that looks at what hops change", (code, losses(j), err.count("was captured with")),
+same("but not one that looks at what hops change", (code, losses(j), err.count("was captured with")),
       (0, [("vtep", "unknown", 2, False, True)], 3))
 
 # What podhop writes of it tells the filter, and so does its pseudonymous copy.
@@ -124,14 +102,14 @@ a, _ = story(inner)
 path = file("foreign.pcapng", dumpcap(a, 0, EVERY, asked, BRIDGE))
 want = losses(run("report", path, "--json", *hops(), "--pod", A)[1])
 for name, args in ("plain", []), ("pseudonymous", ["--anonymize", "--no-payload"]):
-    out = os.path.join(tmp.name, name + ".pcapng")
+    out = os.path.join(FOLDER.name, name + ".pcapng")
     subprocess.run([podhop, "report", path, "-q", "-w", out, *hops(), "--pod", A, *args], capture_output=True)
     shown = subprocess.run(["tshark", "-r", out, "-Y", "frame.interface_name == cni0 && frame.number < 9", "-T", "fields", "-e",
                             "frame.interface_description"], capture_output=True, text=True).stdout
     with open(out, "rb") as f:
         has = f.read().count(b"udp port 7001")
-    check("%s: the copy tells the filters" % name, (has, "filtered=yes" in shown), (2, True))
-    check("%s: its report says the same" % name, losses(run("report", out, "--json")[1]), want)
+    same("%s: the copy tells the filters" % name, (has, "filtered=yes" in shown), (2, True))
+    same("%s: its report says the same" % name, losses(run("report", out, "--json")[1]), want)
 
 COUNTS = "sent", "delivered", "lost", "unknown", "unprovable", "out_of_scope"
 
@@ -140,7 +118,7 @@ def verify(name, files, status, there, *reasons):
     code, j, err = run("verify", "--json", *files)
     got = {k: j["directions"][0][k] for k in COUNTS if j["directions"][0][k]} if j else err
     told = [r for r in reasons if j and any(r in x for x in j["reasons"])]
-    check(name, (code, got, told), (status, there, list(reasons)))
+    same(name, (code, got, told), (status, there, list(reasons)))
 
 
 def pair(filters, leaves_out, roles_b=("veth",), roles_a=("veth", "bridge")):
@@ -182,7 +160,7 @@ key = file("key", os.urandom(32))
 copies = []
 for node, pod, frames, kept in ("a", A, a, ""), ("b", B, b, "udp[2:2] = 7001"):
     own = file(node + ".pcapng", pcapng(node, pod, [f for f in frames if f[1] == "veth"], ("veth",), kept))
-    copies.append(os.path.join(tmp.name, node + "-copy.pcapng"))
+    copies.append(os.path.join(FOLDER.name, node + "-copy.pcapng"))
     subprocess.run([podhop, "report", own, "-q", "-w", copies[-1], "--anonymize=" + key], capture_output=True)
 verify("a filter that pseudonyms cannot tell leaves nothing lost", copies, 4, dict(sent=N - 1, delivered=199, unknown=200, out_of_scope=1))
 again = copies[1] + "2"
@@ -207,6 +185,5 @@ verify("alone: captured with a filter of what it sends", alone("(icmp) and (src 
 verify("alone: dumpcap's filter", ["--pod", A, "--hops", "veth=veth0", file("alone.pcapng", dumpcap(
     asked, 0, ("veth",), {"veth": "icmp and src host " + A}))], 4, dict(unprovable=200))
 verify("alone: a filter that keeps answers", alone("host " + A, asked), 4, dict(sent=180, unknown=180, out_of_scope=20))
-print("1..%d" % number)
-sys.exit(failed != 0)
+done_testing()
 PY

@@ -12,7 +12,8 @@ export LC_ALL=C TZ=UTC
 podhop=$BUILD/podhop
 tmp=$(mktemp -d /tmp/podhop-hostile.XXXXXX)
 trap 'rm -rf -- "$tmp"' EXIT
-n=0 failed=0
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 for need in jq python3; do
 	command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
 done
@@ -28,13 +29,10 @@ run() { # KIND FRAMES JQ WANTED: of the same frames at two hops
 	timeout -s KILL 60 "$podhop" report "$tmp/veth.pcap" "$tmp/bridge.pcap" -q --json \
 		--hops veth=veth.pcap --hops bridge=bridge.pcap "${pods[@]}" >"$tmp/json" 2>&1
 	found="$? $(jq -r "(.capture.max_rss_bytes < $memory_max), .capture.observations, ($3)" "$tmp/json" | tr '\n' ' ')"
-	n=$((n + 1))
 	if [[ $found == "0 true $((2 * $2)) $4 " ]]; then
-		echo "ok $n - $1: $2 frames at two hops, $(($(jq .capture.max_rss_bytes "$tmp/json") / 1000000)) MB"
+		ok "$1: $2 frames at two hops, $(($(jq .capture.max_rss_bytes "$tmp/json") / 1000000)) MB"
 	else
-		failed=1
-		echo "not ok $n - $1"
-		echo "# found: $found wanted: 0 true $((2 * $2)) $4"
+		not_ok "$1" "found: $found wanted: 0 true $((2 * $2)) $4"
 	fi
 }
 run flows 200000 '.packets.total, (.capture.closed_early > 0)' '200000 true'
@@ -47,13 +45,8 @@ run nested 30000 '.packets.total, (.paths[] | .direction, .packets), .encapsulat
 nested=$("$podhop" report "$tmp/veth.pcap" -q --json --hops underlay=veth.pcap --pod 10.244.1.2 2>&1 |
 	jq -c '[.packets.total, .paths[].packets, .encapsulation.outer_datagrams, .encapsulation.overhead_bytes,
 		([.encapsulation.tunnels[].outer_datagrams] | add), (.encapsulation.tunnels | length <= 4096)]')
-n=$((n + 1))
-if [[ $nested == '[0,30000,30000,1500000,30000,true]' ]]; then
-	echo "ok $n - nested: one layer is unwrapped and counted, the rest are its bytes"
-else
-	failed=1
-	echo "not ok $n - nested, at the underlay: $nested"
-fi
+is 'nested, at the underlay: one layer is unwrapped and counted, the rest are its bytes' "$nested" \
+	'[0,30000,30000,1500000,30000,true]'
 run extensions 30000 '.packets.malformed' 60000
 # Each is compared with those that are open; stamps that jump back close what is.
 run alike 200000 '.packets.complete, .packets.ambiguous' '200000 0'
@@ -70,13 +63,11 @@ key_of_run() { # DIGITS COMMAND
 }
 key_differs() { # NAME DIGITS COMMAND
 	local one two
-	n=$((n + 1))
 	one=$(key_of_run "$2" "$3") two=$(key_of_run "$2" "$3")
 	if [[ -n $one && -n $two && $one != "$two" ]]; then
-		echo "ok $n - $3: $1"
+		ok "$3: $1"
 	else
-		failed=1
-		echo "not ok $n - $3: $1: '$one', then '$two'"
+		not_ok "$3: $1" "'$one', then '$two'"
 	fi
 }
 for command in report verify; do
@@ -84,5 +75,4 @@ for command in report verify; do
 	# The 16 bytes that each program gets from the kernel at its start.
 	KEYED_FAIL=1 key_differs "also where there is no getrandom()" 32 "$command"
 done
-echo "1..$n"
-exit $failed
+done_testing

@@ -33,28 +33,17 @@ cp "$capture" "$dir/$(printf 'x<!--<script>\033[2J\342\200\256.pcapng')"
 cmp -s "$dir/sample.html" "$root/samples/report.html" && SAMPLE=today || SAMPLE='samples/renew-report-page >FILE, and FILE in its place'
 export SAMPLE
 export SHOTS="${SHOTS:-}"
-"$PYTHON" -B - "$dir" "$evil" <<'PY'
+PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "$dir" "$evil" <<'PY'
 import base64, http.client, json, os, re, signal, subprocess, sys, threading
+
+import tap
 
 DIR, EVIL = sys.argv[1:3]
 DEADLINE = 120  # seconds for all of it
-passed = failed = 0
 
 
-def check(ok, name, why=""):
-    global passed, failed
-    n = passed + failed + 1
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-    print(f"{'ok' if ok else 'not ok'} {n} - {name}", flush=True)
-    if not ok and why != "":
-        print("\n".join("# " + line for line in str(why).splitlines()), flush=True)
-
-
-def same(have, want, name):
-    check(have == want, name, f"have {have!r}\nwant {want!r}")
+def same(found, wanted, name):
+    tap.same(name, found, wanted)
 
 
 class Browser:
@@ -162,9 +151,9 @@ def numbers(b, doc):
     facts = b.js("return [...document.querySelectorAll('main [data-key]')].filter(e => e.dataset.key !== 'at')"
                  ".map(e => [e.dataset.key, e.dataset.value, e.textContent])")
     wrong = [f for f in facts if not f[0].startswith("losses.") and get(doc, f[0]) != int(f[1])]
-    check(len(facts) >= 12 and not wrong, "figures are the report's", wrong or facts)
+    tap.ok(len(facts) >= 12 and not wrong, "figures are the report's", wrong or facts)
     spelled = [f for f in facts if int(f[1]) < 1000 and not f[2].startswith(f[1])]
-    check(not spelled, "figures below 1000 are spelled as they are", spelled)
+    tap.ok(not spelled, "figures below 1000 are spelled as they are", spelled)
 
     same([int(f[1]) for f in facts if f[0] == "losses.packets"], [x["packets"] for x in doc["losses"]], "losses")
     tunnels = doc["encapsulation"]["tunnels"]
@@ -176,7 +165,7 @@ def numbers(b, doc):
          [[x["p50_ns"], x["p90_ns"], x["p99_ns"], x["max_ns"], x["samples"]] for x in known], "latency")
     same([sum(y["samples"] for y in x["bars"]) for x in known], [x["samples"] for x in known],
          "latency bars hold every sample")
-    check(all(y["from_ns"] < y["to_ns"] for x in known for y in x["bars"]) and
+    tap.ok(all(y["from_ns"] < y["to_ns"] for x in known for y in x["bars"]) and
           all(x["bars"][0]["from_ns"] <= x["min_ns"] and x["max_ns"] < x["bars"][-1]["to_ns"] for x in known),
           "latency bars reach from min to max")
     sizes = doc["encapsulation"]["sizes"]
@@ -195,9 +184,9 @@ def numbers(b, doc):
     same(sum(x["at"][0] for x in lanes), sum(p["packets"] for p in doc["paths"]), "the drawing has every packet once")
     lost = sum(x["packets"] for x in doc["losses"] if x["verdict"] == "lost")
     broken = [x for x in lanes if x["gone"]]
-    check(lost and len(broken) == 1 and broken[0]["gone"] == [f"{lost} lost"] and
+    tap.ok(lost and len(broken) == 1 and broken[0]["gone"] == [f"{lost} lost"] and
           broken[0]["at"][0] - broken[0]["at"][-1] == lost, "the drawing shows the loss where it happened", lanes)
-    check(str(lost) in b.js("return document.getElementById('verdict').textContent"), "the first sentence names the loss")
+    tap.ok(str(lost) in b.js("return document.getElementById('verdict').textContent"), "the first sentence names the loss")
 
 
 def interaction(b, doc):
@@ -209,7 +198,7 @@ def interaction(b, doc):
         b.js(f"{head}[0].click(); {head}[{col}].click()")
         first = b.js(FLOWS, col)
         b.js(f"{head}[{col}].click()")
-        check(first == down and b.js(FLOWS, col) == down[::-1] and
+        tap.ok(first == down and b.js(FLOWS, col) == down[::-1] and
               b.js(f"return {head}[{col}].parentElement.getAttribute('aria-sort')") == "ascending" and
               b.js("return document.querySelectorAll('[aria-sort]').length") == 1, f"sorting by {key}, both ways")
     # With the keyboard alone.
@@ -218,7 +207,7 @@ def interaction(b, doc):
         {"type": "keyDown", "value": "\ue007"}, {"type": "keyUp", "value": "\ue007"}]}]})
     order = [tuple(map(int, re.split(r"[.:]", s if ":" in s else s + ":0"))) for s in
              b.js("return [...document.querySelectorAll('#flowtable tbody tr')].map(r => r.cells[2].querySelector('.mono').textContent)")]
-    check(order == sorted(order) and len(order) == len(flows), "Enter sorts by source, in numeric order", order)
+    tap.ok(order == sorted(order) and len(order) == len(flows), "Enter sorts by source, in numeric order", order)
 
     def search(text):
         b.js("const s = document.getElementById('search'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))", text)
@@ -228,16 +217,16 @@ def interaction(b, doc):
         return sum(1 for f in flows if pred(f))
 
     n, said = search("7777")
-    check(n == hits(lambda f: 7777 in (f["sport"], f["dport"])) > 0 and said.startswith(f"{n} of {len(flows)} flows"),
+    tap.ok(n == hits(lambda f: 7777 in (f["sport"], f["dport"])) > 0 and said.startswith(f"{n} of {len(flows)} flows"),
           "search by port", (n, said))
     same(search("UDP 10.96.0.53")[0], hits(lambda f: f["protocol"] == "udp" and "10.96.0.53" in (f["src"], f["dst"])),
          "search by two words, capitals or not")
     nat = [f for f in flows if f["translated"]]
-    check(nat and search("10.244.2.2:8080")[0] >= len([f for f in nat if f["translated"]["dst"] == "10.244.2.2"]) > 0,
+    tap.ok(nat and search("10.244.2.2:8080")[0] >= len([f for f in nat if f["translated"]["dst"] == "10.244.2.2"]) > 0,
           "search finds translated addresses")
-    check(search("default/client")[0] == len(flows), "search by name")
+    tap.ok(search("default/client")[0] == len(flows), "search by name")
     n, said = search("no such thing")
-    check(n == 0 and said.startswith("0 of "), "a search without a hit says so", said)
+    tap.ok(n == 0 and said.startswith("0 of "), "a search without a hit says so", said)
     search("")
     b.js("const s = document.getElementById('way'); s.value = 'ingress'; s.dispatchEvent(new Event('change'))")
     same(len(b.js(FLOWS, 5)), hits(lambda f: f["direction"] == "ingress"), "only one direction")
@@ -267,11 +256,11 @@ def looks(b):
         b.scheme(scheme)
         seen[scheme] = b.js(ground)
         worst = b.js(CONTRAST)
-        check(worst[0] >= 4.5, f"{scheme}: text stands out at least 4.5 to 1", worst)
+        tap.ok(worst[0] >= 4.5, f"{scheme}: text stands out at least 4.5 to 1", worst)
         b.shot(f"{scheme}.png")
-    check(seen["light"] != seen["dark"], "follows the reader's colour scheme", seen)
+    tap.ok(seen["light"] != seen["dark"], "follows the reader's colour scheme", seen)
     b.js("document.getElementById('theme').click()")
-    check(b.js(ground) == seen["light"] and b.js("return document.getElementById('theme').textContent") == "Dark theme",
+    tap.ok(b.js(ground) == seen["light"] and b.js("return document.getElementById('theme').textContent") == "Dark theme",
           "the button goes from dark to light")
     b.js("document.getElementById('theme').click()")
     same(b.js(ground), seen["dark"], "and back")
@@ -288,12 +277,12 @@ def looks(b):
         cut = b.js("const w = document.querySelector('#drawing svg').getBoundingClientRect();"
                    "return [...document.querySelectorAll('#drawing svg text')].map(t => [t.textContent, t.getBoundingClientRect()])"
                    ".filter(([, r]) => r.left < w.left - 1 || r.right > w.right + 1).map(([t, r]) => [t, r.left, r.right, w.right])")
-        check(wide <= width and small >= 9.5 and not cut, f"{width} wide: nothing sticks out, the drawing is legible",
+        tap.ok(wide <= width and small >= 9.5 and not cut, f"{width} wide: nothing sticks out, the drawing is legible",
               (wide, small, cut))
         b.shot(f"{width}.png")
     pdf = base64.b64decode(b.cdp("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    check(pdf.startswith(b"%PDF") and 1 <= pages <= 6, "prints on a few pages", pages)
+    tap.ok(pdf.startswith(b"%PDF") and 1 <= pages <= 6, "prints on a few pages", pages)
     if os.environ["SHOTS"]:
         with open(os.path.join(os.environ["SHOTS"], "paper.pdf"), "wb") as f:
             f.write(pdf)
@@ -305,14 +294,14 @@ def access(b):
     must = {"button", "link", "searchbox", "combobox", "image", "img", "table", "region", "navigation", "columnheader"}
     nameless = [n for n in nodes if n[0] in must - {"columnheader"} and not n[1].strip()]
     roles = {n[0] for n in nodes}
-    check(not nameless and {"button", "searchbox", "combobox", "table", "columnheader", "cell", "main"} <= roles,
+    tap.ok(not nameless and {"button", "searchbox", "combobox", "table", "columnheader", "cell", "main"} <= roles,
           "everything to use or look at has a name", nameless or sorted(roles))
     order = b.js("return [...document.querySelectorAll('h1,h2,h3')].map(h => Number(h.tagName[1]))")
-    check(order[0] == 1 and order.count(1) == 1 and all(y - x <= 1 for x, y in zip(order, order[1:])),
+    tap.ok(order[0] == 1 and order.count(1) == 1 and all(y - x <= 1 for x, y in zip(order, order[1:])),
           "headings in order", order)
     b.size(390, 844)
     roles = {n["role"]["value"] for n in b.cdp("Accessibility.getFullAXTree")["nodes"] if not n.get("ignored") and "role" in n}
-    check({"table", "row", "cell"} <= roles, "tables stay tables on a narrow screen", sorted(roles))
+    tap.ok({"table", "row", "cell"} <= roles, "tables stay tables on a narrow screen", sorted(roles))
     b.size(1400, 1000)
 
 
@@ -340,7 +329,7 @@ try:
     b.open("evil.html")
     same(b.js("return document.getElementById('title').textContent").endswith(EVIL), True, "an evil name is shown as text")
     text = b.js("return document.body.innerText")
-    check("<!--<script>" in text and "\\u{1b}[2J\\u{202e}" in text and "\x1b" not in text and "\u202e" not in text,
+    tap.ok("<!--<script>" in text and "\\u{1b}[2J\\u{202e}" in text and "\x1b" not in text and "\u202e" not in text,
           "an evil file name is shown, and spelled out", text[-400:])
     same(b.js("return [document.querySelectorAll('img, iframe, object, embed').length, document.scripts.length]"), [0, 3],
          "neither became markup")
@@ -348,11 +337,10 @@ try:
     same(b.log(), [], "evil names: the console is silent")
 
     b.open("empty.html")
-    check("No packet of the pod was seen" in b.js("return document.body.innerText") and
+    tap.ok("No packet of the pod was seen" in b.js("return document.body.innerText") and
           b.js("return document.querySelectorAll('section').length") == 6, "an empty report is a whole page")
     same(b.log(), [], "empty report: the console is silent")
 finally:
     b.end()
-print(f"1..{passed + failed}")
-sys.exit(failed != 0)
+tap.done_testing()
 PY

@@ -83,8 +83,7 @@ if [[ -n $(type -P zstd) ]]; then
 	k capture web --no-names -w X.ZST
 	is "... and written over again" "$status $(same "$tmp/X.ZST" zstd -dc)" "0 same"
 else
-	n=$((n + 1))
-	echo "ok $n - -w X.ZST is packed # SKIP zstd is not installed"
+	skip "-w X.ZST is packed" "zstd is not installed"
 fi
 echo text | gzip >"$tmp/text.gz"
 k capture web --no-names -w text.gz
@@ -115,8 +114,7 @@ if [[ -n $(type -P jq) ]]; then
 	is "debug pod on k3s, --cni-conf" "$(conf_of_job --cni-conf=/etc/cni/net.d)" \
 		'/etc/cni/net.d /host/etc/cni/net.d 0'
 else
-	n=$((n + 1))
-	echo "ok $n - debug pod # SKIP jq is not installed"
+	skip "debug pod" "jq is not installed"
 fi
 k capture web --no-names --debug-pod --image podhop.test/podhop:1 --cni-conf 'x", "y'
 like "--cni-conf takes a directory" "$status $(cat "$tmp/err")" '^2 .*--cni-conf'
@@ -158,8 +156,7 @@ if [[ -n $real && $("$real" version --client 2>/dev/null) =~ v1\.(2[6-9]|[3-9][0
 	is "completion: the real kubectl asks so" "$(PATH=$tmp/complete:$tmp/bin:$PATH HOME=$tmp timeout 20 \
 		"$real" __complete podhop ver 2>/dev/null | tr '\n' ' ')" "verify :4 "
 else
-	n=$((n + 1))
-	echo "ok $n - completion: the real kubectl asks so # SKIP no kubectl of 1.26 or later"
+	skip "completion: the real kubectl asks so" "no kubectl of 1.26 or later"
 fi
 
 # ---- nothing that bash 3.2 does not know, and no empty array where it stops at one (set -u)
@@ -204,5 +201,4 @@ if [[ -n ${PLUGIN_BASH:-} ]]; then
 	# shellcheck disable=SC2016  # code
 	is "$("$PLUGIN_BASH" -c 'echo $BASH_VERSION') reads the plugin" "$("$PLUGIN_BASH" -n "$plugin" 2>&1)" ""
 fi
-echo "1..$n"
-exit $failed
+done_testing

@@ -16,7 +16,9 @@ podhop=$BUILD/podhop shim=$BUILD/preload/nomem.so
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C TZ=UTC
 tmp=$(mktemp -d /tmp/podhop-nomem.XXXXXX)
 trap 'rm -rf -- "$tmp"' EXIT
-n_tests=0 failed=0 runs=0
+runs=0
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 [[ -x $podhop && -e $shim ]] || { echo "Bail out! make and make tools first"; exit 1; }
 if ldd "$podhop" | grep -q 'libasan\|libtsan\|libubsan'; then
 	echo '1..0 # SKIP built with a sanitizer, which has an allocator of its own'
@@ -107,13 +109,10 @@ sweep() { # NAME COMMAND...
 		done
 	done
 	runs=$((runs + n))
-	n_tests=$((n_tests + 1))
 	if ((${#bad[@]} == 0)); then
-		echo "ok $n_tests - $name: $n runs of $total allocations, $refused refused, $in_libc aborts of libc, the rest as ever"
+		ok "$name: $n runs of $total allocations, $refused refused, $in_libc aborts of libc, the rest as ever"
 	else
-		failed=1
-		echo "not ok $n_tests - $name: ${#bad[@]} of $n"
-		printf '# %s\n' "${bad[@]:0:40}"
+		not_ok "$name: ${#bad[@]} of $n" "$(printf '%s\n' "${bad[@]}")"
 	fi
 }
 
@@ -135,5 +134,4 @@ sweep 'doctor' "$podhop" doctor
 node_files "$tmp/root"
 sweep 'doctor, a node with all its files' "$podhop" doctor --host-root "$tmp/root"
 echo "# $runs runs"
-echo "1..$n_tests"
-exit $failed
+done_testing

@@ -16,17 +16,9 @@ export LC_ALL=C
 # What the manual already speaks of. Remove a word once podhop has it: the test says so.
 planned=()
 
-n=0 failed=0
-empty() { # NAME TEXT: a fault a line
-	n=$((n + 1))
-	if [[ -z $2 ]]; then
-		echo "ok $n - $1"
-	else
-		failed=1
-		echo "not ok $n - $1"
-		printf '# %s\n' "${2//$'\n'/$'\n'# }"
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
+empty() { if [[ -z $2 ]]; then ok "$1"; else not_ok "$1" "$2"; fi; } # NAME TEXT: a fault a line
 # lines A without those in lines B
 without() { grep -vxF -f <(printf '%s\n' "$2" | grep .) <(printf '%s\n' "$1") | grep . | sort -u; }
 
@@ -53,5 +45,4 @@ empty "every option of the manual exists" \
 	"$(without "$documented" "$(names <<<"$rows")"$'\n'"$(printf '%s\n' "${planned[@]}")")"
 empty "nothing is planned that is there" \
 	"$(printf '%s\n' "${planned[@]}" | grep -xF -f <(printf '%s\n' "$commands"; names <<<"$rows"))"
-echo "1..$n"
-exit "$failed"
+done_testing

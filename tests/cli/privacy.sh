@@ -104,15 +104,15 @@ for sample in segments service fragments ipv6 loss; do
 	wanted=$(figures "$tmp/plain.pcapng")
 	for kind in short anon both; do
 		out=$tmp/$kind.pcapng
-		ok "$sample, $kind: report finds the same" same "$(figures "$out")" "$wanted"
-		ok "$sample, $kind: nothing malformed that was not" no_more_malformed "$out" "$tmp/plain.pcapng"
-		ok "$sample, $kind: times, lengths, ids, VNI, sequence numbers stay" \
+		succeeds "$sample, $kind: report finds the same" same "$(figures "$out")" "$wanted"
+		succeeds "$sample, $kind: nothing malformed that was not" no_more_malformed "$out" "$tmp/plain.pcapng"
+		succeeds "$sample, $kind: times, lengths, ids, VNI, sequence numbers stay" \
 			diff <(fields "$tmp/plain.pcapng") <(fields "$out")
 	done
-	ok "$sample: no checksum is wrong that was right" \
+	succeeds "$sample: no checksum is wrong that was right" \
 		same "$(faults "$tmp/anon.pcapng")" "$(faults "$tmp/plain.pcapng")"
-	ok "$sample: no address and no name is left" leaks "$tmp/both.pcapng" "$tmp/plain.pcapng"
-	ok "$sample: no payload is left" no_payload_left "$tmp/both.pcapng"
+	succeeds "$sample: no address and no name is left" leaks "$tmp/both.pcapng" "$tmp/plain.pcapng"
+	succeeds "$sample: no payload is left" no_payload_left "$tmp/both.pcapng"
 done
 
 # Two nodes, one key.
@@ -123,43 +123,42 @@ for node in loss remote; do
 	done
 done
 wanted=$(verdict "$tmp/loss.pcapng" "$tmp/remote.pcapng")
-ok 'two nodes with one key: the same verdict' \
+succeeds 'two nodes with one key: the same verdict' \
 	same "$(verdict "$tmp/loss--an.pcapng" "$tmp/remote--an.pcapng")" "$wanted"
 # A request's id stands in its payload: without it fewer answers prove something, no more is lost.
-ok 'without payload the same are lost' \
+succeeds 'without payload the same are lost' \
 	same "$(lost "$tmp/loss--no.pcapng" "$tmp/remote--no.pcapng")" \
 	"$(lost "$tmp/loss--an.pcapng" "$tmp/remote--an.pcapng")"
 podhop report -q "$root/samples/remote.pcapng" -w "$tmp/stranger.pcapng" --anonymize="$tmp/other" >/dev/null
-ok 'two keys: nothing goes together' \
+succeeds 'two keys: nothing goes together' \
 	status 4 podhop verify -q "$tmp/loss--an.pcapng" "$tmp/stranger.pcapng"
 
 f=$root/samples/segments.pcapng
 podhop report -q "$f" -w "$tmp/one.pcapng" --anonymize="$tmp/key" >/dev/null
 podhop report -q "$f" -w "$tmp/two.pcapng" --anonymize="$tmp/key" >/dev/null
-ok 'one key, twice: the same bytes' cmp "$tmp/one.pcapng" "$tmp/two.pcapng"
+succeeds 'one key, twice: the same bytes' cmp "$tmp/one.pcapng" "$tmp/two.pcapng"
 podhop report "$f" -w "$tmp/r1.pcapng" --anonymize >/dev/null 2>"$tmp/said"
 podhop report -q "$f" -w "$tmp/r2.pcapng" --anonymize >/dev/null
-ok 'no key: another one each time' bash -c "! cmp -s '$tmp/r1.pcapng' '$tmp/r2.pcapng'"
-ok 'that the key is random is said' has "$tmp/said" 'random key'
-ok 'that payload is kept is said' has "$tmp/said" 'payload is kept'
+succeeds 'no key: another one each time' bash -c "! cmp -s '$tmp/r1.pcapng' '$tmp/r2.pcapng'"
+succeeds 'that the key is random is said' has "$tmp/said" 'random key'
+succeeds 'that payload is kept is said' has "$tmp/said" 'payload is kept'
 podhop report "$f" -w "$tmp/r1.pcapng" --anonymize="$tmp/key" --no-payload >/dev/null 2>"$tmp/said"
-ok 'nothing is said where nothing is amiss' same "$(cat "$tmp/said")" ''
-ok 'files a hop are anonymous as well' podhop report -q "$f" -w "$tmp/s.pcapng" --split --anonymize="$tmp/key"
+succeeds 'nothing is said where nothing is amiss' same "$(cat "$tmp/said")" ''
+succeeds 'files a hop are anonymous as well' podhop report -q "$f" -w "$tmp/s.pcapng" --split --anonymize="$tmp/key"
 for one in "$tmp"/s-*.pcapng; do
 	role=${one#"$tmp/s-"}
-	ok "--split: ${role%%-*}" leaks "$one" "$tmp/plain.pcapng"
+	succeeds "--split: ${role%%-*}" leaks "$one" "$tmp/plain.pcapng"
 done
 
 podhop report -q "$f" -w "$tmp/f.pcapng" --anonymize="$tmp/key" -f 'host 10.244.1.2 and tcp' >/dev/null
 comment=$(capinfos -k "$tmp/f.pcapng")
-ok 'the filter speaks of pseudonyms' bash -c \
+succeeds 'the filter speaks of pseudonyms' bash -c \
 	"[[ \$0 =~ filter=host\ [0-9.]+\ and\ tcp && \$0 != *10.244.1.2* ]]" "$comment"
 podhop report "$f" -w "$tmp/f.pcapng" --anonymize="$tmp/key" -f 'ip[12:4] = 0x0af40102' \
 	>/dev/null 2>"$tmp/said"
-ok 'a filter that gives addresses away is not told' has "$tmp/said" 'does not tell the filter'
-ok 'a key that is too short: usage' status 2 podhop report -q "$f" -w "$tmp/x.pcapng" --anonymize=<(echo short)
-ok 'a key that is not there: failed' status 1 podhop report -q "$f" -w "$tmp/x.pcapng" --anonymize="$tmp/none"
-ok 'without -w: usage' status 2 podhop report -q "$f" --no-payload
-ok 'the sentence says why' has "$tmp/err" 'need -w FILE'
-echo "1..$n"
-exit $failed
+succeeds 'a filter that gives addresses away is not told' has "$tmp/said" 'does not tell the filter'
+succeeds 'a key that is too short: usage' status 2 podhop report -q "$f" -w "$tmp/x.pcapng" --anonymize=<(echo short)
+succeeds 'a key that is not there: failed' status 1 podhop report -q "$f" -w "$tmp/x.pcapng" --anonymize="$tmp/none"
+succeeds 'without -w: usage' status 2 podhop report -q "$f" --no-payload
+succeeds 'the sentence says why' has "$tmp/err" 'need -w FILE'
+done_testing

@@ -15,7 +15,8 @@ podhop=$BUILD/podhop shim=$BUILD/preload/storm.so
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C TZ=UTC
 tmp=$(mktemp -d /tmp/podhop-storm.XXXXXX)
 trap 'rm -rf -- "$tmp"' EXIT
-n_tests=0 failed=0
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 [[ -x $podhop && -e $shim ]] || { echo "Bail out! make and make tools first"; exit 1; }
 if ldd "$podhop" | grep -q 'libasan\|libtsan\|libubsan'; then
 	echo '1..0 # SKIP built with a sanitizer, which wants to be loaded first'
@@ -52,16 +53,14 @@ check() { # NAME COMMAND SIGNALS-AT-LEAST: a bash command line in which podhop i
 	eval "$2" >"$tmp/storm" 2>"$tmp/storm.err" </dev/null 9>"$tmp/count" || stormy=$?
 	unset STORM_FD PRELOAD
 	count=$(<"$tmp/count")
-	n_tests=$((n_tests + 1))
 	if [[ $calm == "$stormy" && ${count:-0} -ge $3 ]] &&
 		cmp -s <(same_part "$tmp/calm") <(same_part "$tmp/storm") &&
 		cmp -s <(same_part "$tmp/calm.err") <(same_part "$tmp/storm.err"); then
-		echo "ok $n_tests - $1: the same, interrupted $count times"
+		ok "$1: the same, interrupted $count times"
 	else
-		failed=1
-		echo "not ok $n_tests - $1: exit status $calm, with signals $stormy; ${count:-no} signals"
-		diff <(same_part "$tmp/calm") <(same_part "$tmp/storm") | head -n 10 | sed 's/^/# /'
-		diff <(same_part "$tmp/calm.err") <(same_part "$tmp/storm.err") | head -n 10 | sed 's/^/# /'
+		not_ok "$1: exit status $calm, with signals $stormy; ${count:-no} signals" \
+			"$(diff <(same_part "$tmp/calm") <(same_part "$tmp/storm") | head -n 10
+			diff <(same_part "$tmp/calm.err") <(same_part "$tmp/storm.err") | head -n 10)"
 	fi
 }
 
@@ -85,5 +84,4 @@ check 'files written' 'run report -q -w "$tmp/out.pcapng" --html "$tmp/out.html"
 	--json samples/segments.pcapng >/dev/null && cksum <"$tmp/out.pcapng"' 1
 check 'list' 'run list --json' 1
 check 'doctor' 'run doctor -q | sed -n "s/ *[0-9].*//p"' 1
-echo "1..$n_tests"
-exit $failed
+done_testing

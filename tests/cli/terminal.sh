@@ -10,21 +10,13 @@ BUILD=${BUILD:-$root/build}
 PODHOP=${PODHOP:-$BUILD/podhop}
 PYTHON=${PYTHON:-/usr/bin/python3}
 command -v "$PYTHON" >/dev/null || { echo "1..0 # SKIP no python3"; exit 0; }
-exec "$PYTHON" -B - "$PODHOP" "$root/samples" <<'PY'
+exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "$PODHOP" "$root/samples" <<'PY'
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
+import tap
+
 PODHOP, SAMPLES = sys.argv[1:3]
-n = failed = 0
 signal.alarm(100)
-
-
-def check(ok, name, why=""):
-    global n, failed
-    n += 1
-    failed += not ok
-    print(f"{'ok' if ok else 'not ok'} {n} - {name}", flush=True)
-    if not ok:
-        print("# " + repr(why), flush=True)
 
 
 def terminal(columns):
@@ -65,19 +57,19 @@ def on_terminal(arguments, **env):
 COLOR = re.compile(rb"\033\[[0-9;]*m")
 report = ["report", SAMPLES + "/loss.pcapng"]
 text = on_terminal(report, TERM="xterm")
-check(COLOR.search(text) and b"losses" in text, "colours on a terminal", text[:200])
+tap.ok(COLOR.search(text) and b"losses" in text, "colours on a terminal", text[:200])
 for name, env in (("NO_COLOR", {"TERM": "xterm", "NO_COLOR": "1"}), ("TERM=dumb", {"TERM": "dumb"})):
     text = on_terminal(report, **env)
-    check(b"\033" not in text and b"losses" in text, f"no colours with {name}", text[:200])
+    tap.ok(b"\033" not in text and b"losses" in text, f"no colours with {name}", text[:200])
 text = on_terminal(report, TERM="xterm", NO_COLOR="")
-check(COLOR.search(text), "an empty NO_COLOR is none", text[:200])
+tap.ok(COLOR.search(text), "an empty NO_COLOR is none", text[:200])
 for command in (report, ["help", "capture"], ["verify", SAMPLES + "/remote.pcapng"],
                 ["report", "/nonexistent"], ["list", "--frobnicate"]):
     p = subprocess.run([PODHOP] + command, capture_output=True, env=dict(os.environ, TERM="xterm"),
                        check=False)
-    check(b"\033" not in p.stdout + p.stderr, "none into a pipe: " + command[0], p.stderr)
+    tap.ok(b"\033" not in p.stdout + p.stderr, "none into a pipe: " + command[0], p.stderr)
 p = subprocess.run([PODHOP] + report, capture_output=True, check=False)
-check(p.stderr == b"", "no progress into a pipe", p.stderr)
+tap.ok(p.stderr == b"", "no progress into a pipe", p.stderr)
 
 
 def with_progress(columns, term, options, wait):
@@ -104,14 +96,14 @@ def with_progress(columns, term, options, wait):
 
 
 status, text = with_progress(40, "xterm", [], True)
-check(status == 0 and b"frames" in text, "progress on a terminal", text)
+tap.ok(status == 0 and b"frames" in text, "progress on a terminal", text)
 lines = [COLOR.sub(b"", part).replace(b"\033[K", b"") for part in text.split(b"\r")]
-check(b"\n" not in text and max(map(len, lines)) < 40, "one line, within the terminal's width", lines)
-check(text.endswith(b"\r\033[K"), "it is gone at the end", text)
+tap.ok(b"\n" not in text and max(map(len, lines)) < 40, "one line, within the terminal's width", lines)
+tap.ok(text.endswith(b"\r\033[K"), "it is gone at the end", text)
 status, text = with_progress(40, "dumb", [], True)
-check(b"\033" not in text and text.endswith(b" \r"), "a dumb terminal: blanks instead", text)
+tap.ok(b"\033" not in text and text.endswith(b" \r"), "a dumb terminal: blanks instead", text)
 status, text = with_progress(40, "xterm", ["-q"], False)
-check(status == 0 and text == b"", "none with -q", text)
+tap.ok(status == 0 and text == b"", "none with -q", text)
 
 
 def on_usr1(arguments, capture, seen):
@@ -136,8 +128,7 @@ with open(SAMPLES + "/segments-off.pcapng", "rb") as f:
     whole = f.read()
 for command, line in (("report", rb"podhop: \d+ packets, \d+ frames read\n"), ("verify", rb"podhop: so far: [^\n]*\n")):
     status, text, out = on_usr1([command, "-", "-q"], whole, line)
-    check(re.match(line, text), command + ": SIGUSR1 tells how far it is", text)
-    check(status == 0 and out, "and it goes on to its end", (status, out))
-print(f"1..{n}")
-sys.exit(failed > 0)
+    tap.ok(re.match(line, text), command + ": SIGUSR1 tells how far it is", text)
+    tap.ok(status == 0 and out, "and it goes on to its end", (status, out))
+tap.done_testing()
 PY

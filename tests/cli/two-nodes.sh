@@ -7,21 +7,14 @@
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PYTHON=${PYTHON:-/usr/bin/python3}
-exec "$PYTHON" - "${PODHOP:-$root/build/podhop}" "$root/tests/lib" <<'PY'
-import json, os, struct, subprocess, sys, tempfile, threading
+exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "${PODHOP:-$root/build/podhop}" <<'PY'
+import json, os, struct, subprocess, sys, threading
 
 podhop = sys.argv[1]
-sys.dont_write_bytecode = True
-sys.path.insert(0, sys.argv[2])
-from made import A, B, MS, S, T0, datagram, dumpcap, pcap, pcapng
+from made import A, B, FOLDER, MS, S, T0, datagram, dumpcap, file, pcap, pcapng
+from tap import done_testing, ok
 
-tmp = tempfile.TemporaryDirectory()
 COUNTS = "sent", "delivered", "lost", "altered", "duplicated", "reordered", "unknown", "out_of_scope"
-def file(name, data):
-    path = os.path.join(tmp.name, name)
-    with open(path, "wb") as f:
-        f.write(data)
-    return path
 
 
 def story(beat=0):
@@ -66,7 +59,7 @@ def run(args):
 
 def in_turn(first, second):
     """Through pipes: all of one file, and only then the other; the command line's order stays."""
-    fifos = [os.path.join(tmp.name, "fifo%d" % i) for i in range(2)]
+    fifos = [os.path.join(FOLDER.name, "fifo%d" % i) for i in range(2)]
     for f in fifos:
         os.mkfifo(f)
     began = threading.Event()
@@ -95,14 +88,9 @@ def in_turn(first, second):
     return result
 
 
-number, failed = 0, 0
-
-
 def check(name, result, status, verdict, there, back, *reasons):
     """there, back: counts of the directions a to b and b to a; those not named are 0."""
-    global number, failed
     code, j = result
-    number += 1
     problems = []
     if (code, j.get("verdict")) != (status, verdict):
         problems.append("status %d, %s" % (code, j.get("verdict")))
@@ -117,12 +105,7 @@ def check(name, result, status, verdict, there, back, *reasons):
     for part in reasons:
         if not any(part in r for r in j["reasons"]):
             problems.append("no reason says: " + part)
-    if problems:
-        failed += 1
-        print("not ok %d - %s" % (number, name))
-        print("\n".join("# " + p for p in problems + j["reasons"]))
-    else:
-        print("ok %d - %s" % (number, name))
+    ok(not problems, name, "\n".join(problems + j["reasons"]))
 
 
 def all_of(n, **other):
@@ -221,13 +204,9 @@ for silent in (), (B, C):
     want = {p: (400, 400 - lost.get(p, 0), lost.get(p, 0)) for p in [(x, y) for x in "abc" for y in "abc" if x != y]
             if not silent or "a" in p}
     clocks = {(c["reference"], c["node"]): round(c["offset_ns"] / S, 3) for c in j["clocks"]}
-    number += 1
-    if (code, j["verdict"], got, clocks) == (3, "lost", want, {p: o for p, o in {
-            ("a", "b"): 3, ("a", "c"): -2, ("b", "c"): -5}.items() if not silent or "a" in p}):
-        print("ok %d - three nodes%s" % (number, ", two of which are silent" if silent else ""))
-    else:
-        failed += 1
-        print("not ok %d - three nodes\n# %s %s %s" % (number, code, got, clocks))
-print("1..%d" % number)
-sys.exit(failed != 0)
+    wanted = 3, "lost", want, {p: o for p, o in {
+        ("a", "b"): 3, ("a", "c"): -2, ("b", "c"): -5}.items() if not silent or "a" in p}
+    ok((code, j["verdict"], got, clocks) == wanted, "three nodes%s" % (", two of which are silent" if silent else ""),
+       (code, got, clocks))
+done_testing()
 PY

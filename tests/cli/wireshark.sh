@@ -82,38 +82,38 @@ links() {
 for file in "$@"; do
 	name=$(basename "$file")
 	total=$(count "$file" -Y frame.packet_id)
-	ok "$name: links in both directions for every packet" links "$file"
-	ok "$name: every frame with a packet id has hop, path, role, direction" same "$(count "$file" \
+	succeeds "$name: links in both directions for every packet" links "$file"
+	succeeds "$name: every frame with a packet id has hop, path, role, direction" same "$(count "$file" \
 		-Y 'podhop.hop && podhop.path && podhop.role && podhop.dir && podhop.id')" "$total"
-	ok "$name: path filters" test "$(count "$file" -2 -Y 'podhop.path contains "vtep"')" -gt 0
-	ok "$name: a path filter and its opposite share the frames" same "$(($(count "$file" -2 \
+	succeeds "$name: path filters" test "$(count "$file" -2 -Y 'podhop.path contains "vtep"')" -gt 0
+	succeeds "$name: a path filter and its opposite share the frames" same "$(($(count "$file" -2 \
 		-Y 'podhop.path contains "vtep"') + $(count "$file" -2 \
 		-Y 'podhop && !(podhop.path contains "vtep")')))" "$total"
-	ok "$name: the profile flags no retransmission" same "$(count "$file" -2 -C podhop \
+	succeeds "$name: the profile flags no retransmission" same "$(count "$file" -2 -C podhop \
 		-Y 'tcp.analysis.retransmission || tcp.analysis.spurious_retransmission ||
 		    tcp.analysis.fast_retransmission || tcp.analysis.duplicate_ack')" 0
 	# Behind the first fragment of an outer datagram there is none. Put together it may stand in
 	# the last one.
-	ok "$name: VXLAN is decoded wherever it is" same \
+	succeeds "$name: VXLAN is decoded wherever it is" same \
 		"$(count "$file" -Y 'podhop.role == "underlay" && podhop.path contains "vtep" && !vxlan &&
 			!(ip.frag_offset > 0) && !(ipv6.fraghdr.offset > 0) && !ip.reassembled_in &&
 			!ipv6.reassembled.in' -2)" 0
 
 	# What --terse leaves out follows from the frames themselves.
 	timeout 60 "$PODHOP" report -q "$file" -w "$tmp/terse.pcapng" --terse >/dev/null
-	ok "$name --terse: links in both directions" links "$tmp/terse.pcapng"
+	succeeds "$name --terse: links in both directions" links "$tmp/terse.pcapng"
 	for mode in "$file" "$tmp/terse.pcapng"; do
 		shark "$mode" -2 -Y podhop -T fields -e podhop.id -e podhop.hop -e podhop.hops \
 			-e podhop.role -e podhop.path -e podhop.dir -e podhop.prev_hop \
 			-e podhop.next_hop >"$tmp/$(basename "$mode").fields"
 	done
-	ok "$name --terse: the same fields as with comments" \
+	succeeds "$name --terse: the same fields as with comments" \
 		diff "$tmp/$name.fields" "$tmp/terse.pcapng.fields"
 	shark "$file" -2 -Y 'podhop.dt' -T fields -e frame.number -e podhop.dt >"$tmp/dt"
 	shark "$file" -T fields -e frame.number -e frame.comment |
 		sed -n 's/^\([0-9]*\)\t.* dt_ns=\([0-9]*\).*/\1 \2/p' |
 		awk '{ printf "%d\t%d.%09d\n", $1, $2 / 1000000000, $2 % 1000000000 }' >"$tmp/want"
-	ok "$name: podhop.dt is the comment's dt_ns" diff "$tmp/want" "$tmp/dt"
+	succeeds "$name: podhop.dt is the comment's dt_ns" diff "$tmp/want" "$tmp/dt"
 
 	# A file a hop: the analysis works there, and blames nothing but real retransmissions.
 	timeout 60 "$PODHOP" report -q "$file" -w "$tmp/split.pcapng" --split >/dev/null
@@ -122,57 +122,56 @@ for file in "$@"; do
 		shark "$hop" -2 -Y 'tcp.analysis.retransmission ||
 			tcp.analysis.spurious_retransmission || tcp.analysis.fast_retransmission' \
 			-T fields -e podhop.id | sort -u >"$tmp/flagged"
-		ok "$name $(basename "$hop"): nothing else is flagged retransmission" \
+		succeeds "$name $(basename "$hop"): nothing else is flagged retransmission" \
 			sh -c "! comm -13 '$tmp/real' '$tmp/flagged' | grep ."
 	done
 	rm -f "$tmp"/split*.pcapng
 done
 
 # An IPv6 datagram in three fragments, of which the VTEP lets the last pass (the others are too long).
-ok "fragments6.pcapng: the fragment that went on links to itself alone" same \
+succeeds "fragments6.pcapng: the fragment that went on links to itself alone" same \
 	"$(shark "$root/tests/data/wireshark/fragments6.pcapng" -2 -Y 'podhop.id == 3 && podhop.role == "vtep"' \
 		-T fields -e frame.number -e podhop.prev_hop -e podhop.next_hop | tr '\t' ' ')" "16 15 17"
-ok "fragments6.pcapng: those that were too long link no further" same \
+succeeds "fragments6.pcapng: those that were too long link no further" same \
 	"$(shark "$root/tests/data/wireshark/fragments6.pcapng" -2 -Y 'frame.number == 7 || frame.number == 11' \
 		-T fields -e podhop.prev_hop -e podhop.next_hop | tr '\t\n' ' ;')" "6 ;10 ;"
 
 # What is known of the sample to the digit.
-ok "sample: 24 packets" same "$(count "$sample" -Y 'podhop.hop == 1')" 24
-ok "sample: one path for each" same "$(shark "$sample" -2 -Y 'podhop.hop == 1' -T fields -e podhop.path |
+succeeds "sample: 24 packets" same "$(count "$sample" -Y 'podhop.hop == 1')" 24
+succeeds "sample: one path for each" same "$(shark "$sample" -2 -Y 'podhop.hop == 1' -T fields -e podhop.path |
 	sort | uniq -c | tr -s ' ' | tr '\n' ';')" \
 	" 10 underlay>vtep>bridge>veth; 2 veth; 12 veth>bridge>vtep>underlay;"
-ok "sample: a super-frame links to its five segments" same "$(shark "$sample" -2 \
+succeeds "sample: a super-frame links to its five segments" same "$(shark "$sample" -2 \
 	-Y 'frame.number == 31' -T fields -e podhop.next_hop)" 32,33,34,35,36
-ok "sample: the Service's translation" test "$(count "$sample" -Y 'podhop.nat contains ":8080"')" -gt 0
-ok "sample: 50 bytes of overhead a datagram" same "$(shark "$sample" -Y 'podhop.overhead' -T fields \
+succeeds "sample: the Service's translation" test "$(count "$sample" -Y 'podhop.nat contains ":8080"')" -gt 0
+succeeds "sample: 50 bytes of overhead a datagram" same "$(shark "$sample" -Y 'podhop.overhead' -T fields \
 	-e podhop.overhead | sort | uniq -c | tr -s ' ')" " 46 50"
-ok "sample: no retransmission" same "$(count "$sample" -Y podhop.retransmission)" 0
+succeeds "sample: no retransmission" same "$(count "$sample" -Y podhop.retransmission)" 0
 
 lost=$(sed -n 's/^"TRUE","ends too soon","\([^"]*\)".*/\1/p' "$tmp/conf/profiles/podhop/dfilter_buttons" |
 	sed 's/\\x22/"/g')
-ok "loss.pcapng: the packets that ended too soon are those of the report" same \
+succeeds "loss.pcapng: the packets that ended too soon are those of the report" same \
 	"$(shark "$root/samples/loss.pcapng" -2 -Y "$lost" -T fields -e podhop.id | sort -u | wc -l)" \
 	"$("$PODHOP" report -q "$root/samples/loss.pcapng" --json | jq '[.losses[].packets] | add')"
 
 # Columns, colours and filter buttons of the profile load, and each button is a filter.
 timeout 60 tshark -C podhop -X "lua_script:$plugin" -r "$sample" --color -c 20 \
 	>"$tmp/columns" 2>>"$tmp/messages"
-ok "profile: columns show interface, packet, hop and path" grep -q \
+succeeds "profile: columns show interface, packet, hop and path" grep -q \
 	'eth0 1 4 0.000016000 veth>bridge>vtep>underlay .*default/web' "$tmp/columns"
 sed -n 's/^"TRUE","\([^"]*\)","\([^"]*\)".*/\1:\2/p' "$tmp/conf/profiles/podhop/dfilter_buttons" |
 	sed 's/\\x22/"/g' >"$tmp/buttons"
 while IFS=: read -r label filter; do
-	ok "profile: button \"$label\"" timeout 60 tshark -X "lua_script:$plugin" -r "$sample" \
+	succeeds "profile: button \"$label\"" timeout 60 tshark -X "lua_script:$plugin" -r "$sample" \
 		-Y "$filter" -c 1 </dev/null
 done <"$tmp/buttons"
 sed -n 's/^@[^@]*@\([^@]*\)@.*/\1/p' "$tmp/conf/profiles/podhop/colorfilters" >"$tmp/colours"
 while read -r filter; do
-	ok "profile: colour of $filter" timeout 60 tshark -X "lua_script:$plugin" -r "$sample" \
+	succeeds "profile: colour of $filter" timeout 60 tshark -X "lua_script:$plugin" -r "$sample" \
 		-Y "$filter" -c 1 </dev/null
 done <"$tmp/colours"
-ok "plugin: loaded twice it steps back" timeout 60 tshark -X "lua_script:$plugin" \
+succeeds "plugin: loaded twice it steps back" timeout 60 tshark -X "lua_script:$plugin" \
 	-X "lua_script:$plugin" -r "$sample" -c 1
-ok "no message but tshark's own about root" sh -c \
+succeeds "no message but tshark's own about root" sh -c \
 	"! grep -v 'Running as user' '$tmp/messages' | grep ."
-echo "1..$n"
-exit $failed
+done_testing

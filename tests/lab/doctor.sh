@@ -20,23 +20,8 @@ PODHOP=${PODHOP:-${BUILD:-$ROOT/build}/podhop}
 export PODHOP_LAB=doc$$ PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 lab=$ROOT/samples/lab/lab
 dir=''
-n_tests=0 n_failed=0
-
-ok() { printf 'ok %d - %s\n' $((++n_tests)) "$1"; }
-not_ok() {
-	printf 'not ok %d - %s\n' $((++n_tests)) "$1"
-	n_failed=$((n_failed + 1))
-	[[ -z ${2:-} ]] || head -n 40 <<<"$2" | sed 's/^/# /'
-}
-is() { if [[ $2 == "$3" ]]; then ok "$1"; else not_ok "$1" "found '$2', wanted '$3'"; fi; }
-bail() {
-	printf 'Bail out! %s\n' "$1"
-	exit 1
-}
-skip_all() {
-	printf '1..0 # skip %s\n' "$1"
-	exit 0
-}
+# shellcheck source=tests/lib/tap.sh
+. "$ROOT/tests/lib/tap.sh"
 
 cleanup() {
 	trap - EXIT
@@ -453,5 +438,4 @@ if BUILD=${BUILD:-build} "$ROOT/tests/cli/schema.sh" "$dir"/kept-*.json >"$dir/s
 else
 	not_ok "$n_kept reports are valid by their schema" "$(grep -A1 '^not ok' "$dir/schema" | head -n 20)"
 fi
-printf '1..%d\n' "$n_tests"
-exit $((n_failed != 0))
+done_testing

@@ -6,21 +6,10 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 TOOLS=${BUILD:-$ROOT/build}/tools
 export PODHOP_LAB=lt$$ PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 lab=$ROOT/samples/lab/lab
-n=0 failed=0
 API=10.244.2.2 # the lab's addresses are fixed
 
-ok() { printf 'ok %d - %s\n' $((++n)) "$1"; }
-not_ok() {
-	printf 'not ok %d - %s\n' $((++n)) "$1"
-	failed=1
-	[[ -z ${2:-} ]] || head -n 20 <<<"$2" | sed 's/^/# /'
-}
-# passes NAME CMD...
-passes() {
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$*: $out"; fi
-}
+# shellcheck source=tests/lib/tap.sh
+. "$ROOT/tests/lib/tap.sh"
 # exits NAME STATUS PATTERN CMD...: its status, and a message like the pattern
 exits() {
 	local name=$1 want=$2 pattern=$3 out status=0
@@ -31,11 +20,6 @@ exits() {
 	else
 		not_ok "$name" "exit $status: $out"
 	fi
-}
-skip_all() {
-	[[ -z ${PODHOP_NO_SKIP:-} ]] || { echo "Bail out! $1"; exit 1; }
-	echo "1..0 # SKIP $1"
-	exit 0
 }
 
 [[ $EUID == 0 ]] || skip_all "needs root: it creates namespaces"
@@ -66,7 +50,7 @@ nothing_left() {
 	if [[ -z $found ]]; then ok "$1"; else not_ok "$1" "$found"; fi
 }
 up() { "$lab" up -q "$@"; }
-# shellcheck disable=SC2317  # what "passes" and "frames" run
+# shellcheck disable=SC2317  # what "succeeds" and "frames" run
 ping_from() { # PLACE ADDRESS [SIZE]
 	"$lab" exec "$1" ping -q -c 3 -i 0.05 -W 5 -s "${3:-56}" "$2"
 }
@@ -123,41 +107,41 @@ longer() {
 
 before=$(machine)
 
-passes "up" up
+succeeds "up" up
 (
 	flock 9
 	"$lab" add node1 test/lock >/dev/null
 ) 9>"$dir/lock"
-passes "what runs in a lab keeps no lock of who made it" flock -n "$dir/lock" true
-passes "its pod goes" "$lab" del node1/test/lock
-passes "a pod reaches the other node" ping_from node1/web $API
-passes "a pod reaches its neighbour" ping_from node1/web 10.244.1.3
-passes "a node reaches a remote pod" ping_from node1 $API
+succeeds "what runs in a lab keeps no lock of who made it" flock -n "$dir/lock" true
+succeeds "its pod goes" "$lab" del node1/test/lock
+succeeds "a pod reaches the other node" ping_from node1/web $API
+succeeds "a pod reaches its neighbour" ping_from node1/web 10.244.1.3
+succeeds "a node reaches a remote pod" ping_from node1 $API
 exits "a second up is refused" 1 "is up already" up
-passes "status" "$lab" status
+succeeds "status" "$lab" status
 eval "$("$lab" env)"
-passes "env names the veth" "$lab" exec node1 ip link show "$POD_WEB_VETH"
-passes "a pod's process is in its namespace" \
+succeeds "env names the veth" "$lab" exec node1 ip link show "$POD_WEB_VETH"
+succeeds "a pod's process is in its namespace" \
 	test "/proc/$POD_WEB_PID/ns/net" -ef "/run/netns/$POD_WEB_NS"
-passes "the netns of the cache can be reached through the host root" \
+succeeds "the netns of the cache can be reached through the host root" \
 	test "$NODE1_ROOT/var/run/netns/$POD_WEB_NS" -ef "/run/netns/$POD_WEB_NS"
 index() { "$lab" exec "$1" ip -j link show eth0 | jq -c '.[0] | [.ifindex, .link_index]'; }
-passes "two pods have the same ifindex pair" test "$(index node1/web)" = "$(index node2/api)"
-passes "add" "$lab" add node1 test/web
+succeeds "two pods have the same ifindex pair" test "$(index node1/web)" = "$(index node2/api)"
+succeeds "add" "$lab" add node1 test/web
 exits "an ambiguous pod is refused" 1 ambiguous "$lab" exec node1/web true
-passes "its full name is not" ping_from node1/test/web $API
-passes "del" "$lab" del node1/test/web
-passes "del leaves no address file" test ! -e "$NODE1_ROOT/var/lib/cni/networks/cbr0/10.244.1.4"
-passes "del --stale" "$lab" del --stale node1/client
-passes "del --stale leaves the cache" \
+succeeds "its full name is not" ping_from node1/test/web $API
+succeeds "del" "$lab" del node1/test/web
+succeeds "del leaves no address file" test ! -e "$NODE1_ROOT/var/lib/cni/networks/cbr0/10.244.1.4"
+succeeds "del --stale" "$lab" del --stale node1/client
+succeeds "del --stale leaves the cache" \
 	test -e "$NODE1_ROOT/var/lib/cni/results/cbr0-$POD_CLIENT_ID-eth0"
-PODHOP_LAB=${PODHOP_LAB}b passes "a second lab beside it" up
-PODHOP_LAB=${PODHOP_LAB}b passes "its down" "$lab" down
-passes "the first is still there" ping_from node1/web $API
+PODHOP_LAB=${PODHOP_LAB}b succeeds "a second lab beside it" up
+PODHOP_LAB=${PODHOP_LAB}b succeeds "its down" "$lab" down
+succeeds "the first is still there" ping_from node1/web $API
 longer "super-frames on eth0" "$(longest node1 eth0 stream $API 5000000)" 10000
-passes "down" "$lab" down
+succeeds "down" "$lab" down
 nothing_left "down leaves nothing"
-passes "down again" "$lab" down
+succeeds "down again" "$lab" down
 
 exits "an impossible Service fails" 1 "no pod 'none'" up --service 10.96.0.1:80=none:80
 nothing_left "a failed up leaves nothing"
@@ -193,18 +177,18 @@ done
 
 up --ipv6 --outside --masq nft --service 10.96.0.10:80=node2/api:5201 \
 	--service '[fd00:96::1]:5201=node2/api:5201' --nodeport 30001=api:5201
-passes "IPv6 through flannel-v6.1" ping_from node1/web fd00:10:244:2::2
-passes "flannel-v6.1 is clamped to 1430" \
+succeeds "IPv6 through flannel-v6.1" ping_from node1/web fd00:10:244:2::2
+succeeds "flannel-v6.1 is clamped to 1430" \
 	test "$("$lab" exec node1 cat /sys/class/net/flannel-v6.1/mtu)" = 1430
-passes "a pod reaches the outside host, masqueraded" ping_from node1/web 192.168.77.100
-passes "a Service by its IPv6 VIP" stream -6 fd00:96::1 100000
+succeeds "a pod reaches the outside host, masqueraded" ping_from node1/web 192.168.77.100
+succeeds "a Service by its IPv6 VIP" stream -6 fd00:96::1 100000
 "$lab" down -q
 up --no-v4 --vni 42 --port 4789
-passes "IPv6 only, other VNI and port" ping_from node1/web fd00:10:244:2::2
-passes "the device is named after the VNI" "$lab" exec node1 test -e /sys/class/net/flannel-v6.42
+succeeds "IPv6 only, other VNI and port" ping_from node1/web fd00:10:244:2::2
+succeeds "the device is named after the VNI" "$lab" exec node1 test -e /sys/class/net/flannel-v6.42
 "$lab" down -q
 up --nodes 3 --direct-routing --cni-version 1.0.0
-passes "three nodes with direct routes" ping_from node3/app3 10.244.1.2
+succeeds "three nodes with direct routes" ping_from node3/app3 10.244.1.2
 shorter "--direct-routing: nothing on flannel.1" \
 	"$(frames node1 flannel.1 ping_from node1/web $API | wc -l)" 0
 "$lab" down -q
@@ -221,5 +205,4 @@ if [[ $(machine) == "$before" ]]; then
 else
 	not_ok "the machine's own network is as before" "$(diff <(echo "$before") <(machine))"
 fi
-echo "1..$n"
-exit $failed
+done_testing

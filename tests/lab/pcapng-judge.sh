@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # pcapng-judge.sh - lets tshark, capinfos, tcpdump and dumpcap judge the files of our pcapng writer.
 #
@@ -12,35 +12,8 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-not_ok()
-{
-	n=$((n + 1))
-	failed=1
-	echo "not ok $n - $1"
-	[ -z "${2-}" ] || printf '%s\n' "$2" | head -n 20 | sed 's/^/# /'
-}
-skip()
-{
-	n=$((n + 1))
-	echo "ok $n # SKIP $1"
-}
-# is TEXT FOUND WANTED
-is()
-{
-	if [ "$2" = "$3" ]; then
-		ok "$1"
-	else
-		not_ok "$1" "found: $2
-wanted: $3"
-	fi
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 have()
 {
 	command -v "$1" >/dev/null 2>&1
@@ -62,20 +35,20 @@ judge()
 		timeout 120 tshark -r "$2" -n -T fields -e frame.number >/dev/null 2>"$dir/err"
 		is "$1: tshark reads it without a warning" "$(grep -vi 'running as' "$dir/err")" ""
 	else
-		skip "$1: no tshark"
+		skip "$1: tshark" "it is not installed"
 	fi
 	if have capinfos; then
 		out=$(timeout 120 capinfos -A "$2" 2>&1)
 		is "$1: capinfos reads it" "$?" 0
 		is "$1: in time order" "$(printf '%s\n' "$out" | sed -n 's/^Strict time order: *//p')" True
 	else
-		skip "$1: no capinfos"
+		skip "$1: capinfos" "it is not installed"
 	fi
 	if have tcpdump; then
 		timeout 120 tcpdump -n -r "$2" -w /dev/null 2>"$dir/err"
 		is "$1: tcpdump reads it" "$?" 0
 	else
-		skip "$1: no tcpdump"
+		skip "$1: tcpdump" "it is not installed"
 	fi
 }
 
@@ -109,7 +82,7 @@ if have tshark; then
 		-e ip.src_host 2>/dev/null)" "default/web"
 	is "a frame of 261120 bytes" "$(fields -Y 'frame.number == 601' -e frame.cap_len)" 261120
 else
-	skip "no tshark"
+	skip "what tshark finds" "it is not installed"
 fi
 if have tcpdump; then
 	is "tcpdump finds all frames" \
@@ -118,7 +91,7 @@ if have tcpdump; then
 		"$(timeout 60 tcpdump -n -t -r "$f" -c 1 2>/dev/null)" \
 		"IP 10.244.1.2.40000 > 10.244.2.3.5001: UDP, length 4"
 else
-	skip "no tcpdump"
+	skip "what tcpdump finds" "it is not installed"
 fi
 if have capinfos; then
 	out=$(timeout 60 capinfos "$f" 2>/dev/null)
@@ -127,7 +100,7 @@ if have capinfos; then
 	is "capinfos finds a statistics block each" \
 		"$(printf '%s\n' "$out" | grep -c 'Number of stat entries = 1')" 4
 else
-	skip "no capinfos"
+	skip "what capinfos finds" "it is not installed"
 fi
 if have dumpcap; then
 	# Its block limit on pipes is the lowest of all: only the 70000 byte comment is near it.
@@ -135,7 +108,7 @@ if have dumpcap; then
 	is "dumpcap takes it from a pipe" "$?:$(timeout 60 capinfos -Mc "$dir/piped.pcapng" 2>/dev/null |
 		sed -n 's/^Number of packets: *//p')" "0:$FRAMES"
 else
-	skip "no dumpcap"
+	skip "what dumpcap finds" "it is not installed"
 fi
 
 i=0
@@ -144,5 +117,4 @@ for file in "$@"; do
 	judge "argument $i" "$file"
 done
 
-echo "1..$n"
-exit $failed
+done_testing

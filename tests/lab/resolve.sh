@@ -13,39 +13,8 @@ PFX=ph-res-$$
 NODE=$PFX-n1
 FAR=$PFX-n2
 
-n=0
-failed=0
-ok()
-{
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-not_ok()
-{
-	n=$((n + 1))
-	failed=1
-	echo "not ok $n - $1"
-	[ -z "${2-}" ] || printf '%s\n' "$2" | head -n 20 | sed 's/^/# /'
-}
-skip()
-{
-	n=$((n + 1))
-	echo "ok $n # SKIP $1"
-}
-is()
-{
-	if [ "$2" = "$3" ]; then
-		ok "$1"
-	else
-		not_ok "$1" "found: $2
-wanted: $3"
-	fi
-}
-skip_all()
-{
-	echo "1..0 # SKIP $1"
-	exit 0
-}
+# shellcheck source=tests/lib/tap.sh
+. tests/lib/tap.sh
 
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 for tool in ip jq bridge base64 sha256sum; do
@@ -214,7 +183,7 @@ podhop resolve default/web --json >"$dir/resolve.json"
 podhop list --json >"$dir/list.json"
 found=$(tests/cli/schema.sh "$dir/resolve.json" "$dir/list.json" | grep -v '^ok')
 if [[ $found == '1..0 '* ]]; then
-	skip "no python3-jsonschema"
+	skip "resolve and list: schema" "no python3-jsonschema"
 else
 	is "resolve and list: schema" "$found" 1..2
 fi
@@ -306,7 +275,7 @@ if ip -n "$NODE" link add mv0 link eth0 type macvlan mode bridge 2>/dev/null; th
 	refused "macvlan with a process: the parent is named" default/mac 2 "macvlan device on eth0"
 	rm -f "$root/var/lib/cni/results/cbr0-$mid-eth0"
 else
-	skip "this kernel has no macvlan"
+	skip "macvlan" "this kernel has none"
 fi
 
 # ----------------------------------------- a runtime whose cgroups say nothing
@@ -403,7 +372,7 @@ if command -v setpriv >/dev/null 2>&1; then
 			"$dir/podhop" resolve default/web --json --host-root "$root" 2>/dev/null | jq -r '"\(.veth) \(.pod.ips[0])"')" \
 		"$web $ip4"
 else
-	skip "no setpriv"
+	skip "unprivileged: the veth is found all the same" "no setpriv"
 fi
 if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; then
 	for c in "resolve default/web" list; do
@@ -415,8 +384,7 @@ if command -v strace >/dev/null 2>&1 && strace -o /dev/null true 2>/dev/null; th
 			"$(grep -cE '(RTM_(NEW|DEL|SET)[A-Z]*, nlmsg_flags=NLM_F_REQUEST|O_(WRONLY|RDWR|CREAT)|unlink|mkdir|rename)' "$dir/trace")" 0
 	done
 else
-	skip "no strace"
+	skip "enters nothing, changes nothing" "no strace"
 fi
 
-echo "1..$n"
-exit $failed
+done_testing

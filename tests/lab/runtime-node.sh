@@ -23,53 +23,8 @@ export PODHOP_LAB=$LAB PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 lab=$ROOT/samples/lab/lab
 
 dir='' outer='' init=''
-n_tests=0 n_failed=0
-
-# ---- TAP ----
-
-ok() { printf 'ok %d - %s\n' $((++n_tests)) "$1"; }
-
-# not_ok NAME [TEXT]
-not_ok() {
-	printf 'not ok %d - %s\n' $((++n_tests)) "$1"
-	n_failed=$((n_failed + 1))
-	[[ -z ${2:-} ]] || head -n 30 <<<"$2" | sed 's/^/# /'
-}
-
-# is NAME FOUND WANTED
-is() {
-	if [[ $2 == "$3" ]]; then
-		ok "$1"
-	else
-		not_ok "$1" "found: $2"$'\n'"wanted: $3"
-	fi
-}
-
-# like NAME TEXT PATTERN (a regular expression)
-like() {
-	if [[ $2 =~ $3 ]]; then
-		ok "$1"
-	else
-		not_ok "$1" "found: $2"$'\n'"wanted something like: $3"
-	fi
-}
-
-bail() {
-	printf 'Bail out! %s\n' "$*"
-	exit 1
-}
-
-done_testing() {
-	printf '1..%d\n' "$n_tests"
-	exit $((n_failed > 0))
-}
-
-# A machine on which the test cannot run. PODHOP_NO_SKIP (set in CI): then it fails.
-skip_all() {
-	[[ -z ${PODHOP_NO_SKIP:-} ]] || bail "$1"
-	printf '1..0 # SKIP %s\n' "$1"
-	exit 0
-}
+# shellcheck source=tests/lib/tap.sh
+. "$ROOT/tests/lib/tap.sh"
 
 # ---- the node ----
 

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures that tests make, byte by byte: as podhop, tcpdump and dumpcap write them."""
-import struct
+import os, struct, tempfile
 
 US, MS, S = 10**3, 10**6, 10**9
 T0 = 1700000000 * S
 A, B = "10.244.1.2", "10.244.2.2"
+FOLDER = tempfile.TemporaryDirectory()  # gone with the test
 DEVICE = {"veth": "veth0", "bridge": "cni0", "vtep": "flannel.1", "underlay": "eth0"}
+
+
+def file(name, data):
+    path = os.path.join(FOLDER.name, name)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
 
 
 def checksum(data):
