@@ -40,15 +40,15 @@ static int answer(const struct extcap_call *call)
 	struct capture_filter *f;
 	struct err err = ERR_INIT;
 	struct buf out;
-	bool ok;
+	int status;
 
 	alarm(ANSWER_SECONDS);
 	buf_init(&out, ANSWER_MAX);
 	switch (call->action) {
 	case EXTCAP_INTERFACES:
 		/* A machine without pods is no error: Wireshark asks on every one. */
-		if (list_pods(call, &chain, &err) < 0)
-			log_debug("extcap", "%s", err.text);
+		if (list_pods(call, &chain, &err) < 0 && err.code != -ENOMEM)
+			err_clear(&err);
 		extcap_answer_interfaces(chain, PODHOP_VERSION, &out);
 		chain_free(chain);
 		break;
@@ -70,10 +70,15 @@ static int answer(const struct extcap_call *call)
 	case EXTCAP_NONE:
 		break;
 	}
-	ok = !out.failed && (!out.len || fwrite(out.data, 1, out.len, stdout) == out.len) &&
-	     fflush(stdout) == 0;
+	if (out.failed || err.code == -ENOMEM) {
+		err_sys(&err, ENOMEM, "an answer for Wireshark");
+		status = fail(&err);
+	} else {
+		fwrite(out.data, 1, out.len, stdout);
+		status = fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+	}
 	buf_done(&out);
-	return ok ? EXIT_DONE : EXIT_FAILED;
+	return status;
 }
 
 /* The interface's pod as a POD for the capture: the name that the list showed. */

@@ -42,6 +42,15 @@ static int end_stdout(int status)
 	return fail(&err);
 }
 
+/* Whatever was asked of the node's files. */
+static int end_of_looking(int status)
+{
+	if (!json_lacked_memory)
+		return status;
+	log_error("json", "memory was short: what was said may be wrong or incomplete");
+	return EXIT_FAILED;
+}
+
 static int run_command(const struct options *o)
 {
 	static int (*const run[COMMAND_COUNT])(const struct options *) = {
@@ -49,14 +58,8 @@ static int run_command(const struct options *o)
 		[COMMAND_CAPTURE] = command_capture, [COMMAND_REPORT] = command_report,
 		[COMMAND_VERIFY] = command_verify,   [COMMAND_DOCTOR] = command_doctor,
 	};
-	int status = run[o->command](o);
 
-	status = end_stdout(status);
-	if (json_lacked_memory) {
-		log_error("json", "memory was short: what was said may be wrong or incomplete");
-		status = EXIT_FAILED;
-	}
-	return status;
+	return end_of_looking(end_stdout(run[o->command](o)));
 }
 
 /* asked: with --help, which stands for the command's own; else `podhop help [COMMAND]`. */
@@ -88,7 +91,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct err err = ERR_INIT;
 	bool help = false;
-	int status = EXIT_DONE;
+	int status;
 
 	setlocale(LC_CTYPE, "");
 	steady_standard();
@@ -97,8 +100,9 @@ int main(int argc, char **argv)
 	 * would stop mapping large ones once the first was freed, and clear the next as a whole.
 	 */
 	mallopt(M_MMAP_THRESHOLD, TABLE_BYTES);
+	json_set_alloc_funcs(json_memory, free);
 	if (extcap_is_call(argc, argv))
-		return command_extcap(argc, argv);
+		return end_of_looking(command_extcap(argc, argv));
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("podhop %s\n", PODHOP_VERSION);
 		return end_stdout(EXIT_DONE);
@@ -118,7 +122,6 @@ int main(int argc, char **argv)
 		return status;
 	}
 
-	json_set_alloc_funcs(json_memory, free);
 	status = run_command(&o);
 	options_done(&o);
 	return status;

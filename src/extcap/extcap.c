@@ -338,6 +338,7 @@ void extcap_answer_interfaces(const struct chain *c, const char *version, struct
 				buf_addf(out, "%s%s", k ? ", " : " ", addr_str(&p->ips[k], text));
 			buf_adds(out, "}\n");
 		}
+		out->failed |= value.failed; /* no name is that long: it is memory that lacks */
 		buf_done(&value);
 	}
 }

@@ -217,6 +217,15 @@ int report_list_text(FILE *out, const struct chain *c, const struct report_style
 	return report_out_done(&o);
 }
 
+/* Of a pod's end only the host's is known where its namespace cannot be asked; null in JSON. */
+static void chain_index(struct report_out *o, uint32_t ifindex)
+{
+	if (ifindex)
+		report_out_fmt(o, "ifindex %u", ifindex);
+	else
+		report_out_str(o, "ifindex ?");
+}
+
 /* The name of a device at the left edge, facts behind it. */
 static void chain_device(struct report_out *o, const char *what, const struct chain_link *l)
 {
@@ -228,7 +237,7 @@ static void chain_device(struct report_out *o, const char *what, const struct ch
 	n = report_out_safe(o, l->name[0] ? l->name : "?");
 	report_out_color(o, REPORT_PLAIN);
 	report_out_pad(o, n < CHAIN_NAME ? CHAIN_NAME - n : 1);
-	report_out_fmt(o, "ifindex %u", l->ifindex);
+	chain_index(o, l->ifindex);
 }
 
 /* The line between two devices. */
@@ -293,8 +302,12 @@ static void chain_interface(struct report_out *o, const struct chain *c,
 		return;
 	chain_gap(o);
 	chain_device(o, "veth", veth);
-	report_out_fmt(o, ", its peer is ifindex %u in nsid %d\n", veth->iflink,
-		       (int)veth->link_netnsid);
+	if (veth->iflink) {
+		report_out_fmt(o, ", its peer is ifindex %u", veth->iflink);
+		if (veth->link_netnsid >= 0)
+			report_out_fmt(o, " in nsid %d", (int)veth->link_netnsid);
+	}
+	report_out_chr(o, '\n');
 	chain_facts(o, veth, !through);
 	if (!through)
 		return;
@@ -434,8 +447,9 @@ int report_resolve_text(FILE *out, const struct chain *c, const struct report_st
 				continue;
 			report_out_str(&o, "\nwithout a device on the host: ");
 			report_out_safe(&o, l->name);
-			report_out_fmt(&o, ", ifindex %u%s%s\n", l->ifindex, l->kind[0] ? ", " : "",
-				       l->kind);
+			report_out_str(&o, ", ");
+			chain_index(&o, l->ifindex);
+			report_out_fmt(&o, "%s%s\n", l->kind[0] ? ", " : "", l->kind);
 		}
 	}
 	if (c->n_evidence)

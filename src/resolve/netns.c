@@ -34,7 +34,7 @@ static int netns_check(int fd, struct resolve_netns *ret)
 	}
 	if (sfs.f_type != NSFS_MAGIC) {
 		close(fd);
-		return -ESTALE;
+		return S_ISREG(st.st_mode) ? -ESTALE : S_ISDIR(st.st_mode) ? -EISDIR : -EOPNOTSUPP;
 	}
 	ret->dev = st.st_dev;
 	ret->ino = st.st_ino;
@@ -56,7 +56,7 @@ int resolve_netns_open(const struct resolve_fs *fs, const char *path, struct res
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		fd = fd < 0 ? -errno : netns_check(fd, ret);
 	}
-	if ((fd == -ESTALE || fd == -ENOENT) && fs->proc_in_root &&
+	if ((fd == -ESTALE || fd == -EISDIR || fd == -ENOENT) && fs->proc_in_root &&
 	    strncmp(path, "/proc/", 6) != 0) {
 		/* the mount may be seen by the node's init only */
 		int root = openat(fs->proc, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -7,7 +7,7 @@
 # are captured (tests/preload/nomem.c): what follows are the tables that grow with traffic, the
 # end, report and page. Whatever n, and with all that follow failing, too: no signal; the file is
 # whole; exit status 0 with every frame in file and report, or 1 with a sentence.
-# The first dozen, and behind them every 97th; with PODHOP_LONG (make check-full) every 7th.
+# Of a capture the first dozen, and behind them every 97th; with PODHOP_LONG (make check-full) every 7th.
 #
 # shellcheck disable=SC1091,SC2034,SC2154  # what the sourced file reads and sets
 set -u
@@ -95,4 +95,19 @@ sweep() { # NAME OPTIONS...
 
 sweep 'report as JSON'
 sweep 'report, page and file a hop' --split --html "$dir/out.html" --report "$dir/report.txt"
+
+# Wireshark's list of pods, each allocation (every 13th without PODHOP_LONG): whole, or a word.
+interfaces() { "$lab" exec node1 "$PODHOP" --extcap-interfaces --host-root "$NODE1_ROOT" >"$dir/list" 2>"$dir/err"; }
+interfaces
+cp "$dir/list" "$dir/whole"
+NOMEM_FD=9 LD_PRELOAD=$shim interfaces 9>"$dir/count"
+total=$(<"$dir/count") silent='' runs=0
+for ((at = 1; at <= total; at += at + 20 > total || step == 7 ? 1 : 13)); do
+	runs=$((runs + 1))
+	NOMEM_AT=$at LD_PRELOAD=$shim interfaces
+	status=$?
+	cmp -s "$dir/list" "$dir/whole" || [[ $status == 1 && -s $dir/err ]] || silent+=" $at"
+done
+is "Wireshark's interfaces: $runs runs of $total allocations, both pods or a sentence" \
+	"$(grep -c '^interface' "$dir/whole")$silent" 2
 done_testing

@@ -810,6 +810,7 @@ static void test_refused(void **state)
 		{ "pid:999", "no process 999" },
 		{ "netns:/nope", "no network namespace /nope" },
 		{ "netns:/etc/hostname", "a plain file" },
+		{ "netns:/etc", "no network namespace /etc: Is a directory" },
 		{ "netns:nope", "no network namespace /var/run/netns/nope" },
 		{ "veth:nope", "no device nope" },
 		{ "/web", "no namespace/name" },
