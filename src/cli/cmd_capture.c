@@ -272,6 +272,20 @@ static bool is_unbounded(const struct options *o)
 	       !o->stop.files && !o->count;
 }
 
+/* What of the pods' packets gets into a file, or is only looked at. */
+static void say_kept(const struct options *o)
+{
+	const char *only = o->no_payload ? "the headers alone of " : "";
+
+	if (o->snaplen < PCAPNG_SNAPLEN_MAX)
+		fprintf(stderr, "; %sthe first %u bytes of each inner frame are ", only,
+			o->snaplen);
+	else
+		fprintf(stderr, "; %swhole frames%s are ", only,
+			o->no_payload || !o->write ? "" : " with their payload");
+	fputs(o->write ? "kept" : "looked at, none is kept", stderr);
+}
+
 static void say_start(const struct run *run)
 {
 	char text[FIGURE_MAX];
@@ -284,13 +298,13 @@ static void say_start(const struct run *run)
 	for (unsigned i = 0; i < net->n_hops; i++)
 		fprintf(stderr, "%s%s (%s)", i ? ", " : "", net->hops[i].name,
 			model_role_name(net->hops[i].role));
-	if (o->snaplen >= PCAPNG_SNAPLEN_MAX)
-		fprintf(stderr, "; whole frames with their payload are kept");
-	else
-		fprintf(stderr, "; %u bytes of each inner frame are kept", o->snaplen);
-	uint64_t least = run->session->output ? output_floor(run->session->output) : 0;
+	say_kept(o);
+	const struct output *out = run->session->output;
+	uint64_t least = out ? output_floor(out) : 0;
 	if (is_unbounded(o)) {
-		fprintf(stderr, "; nothing bounds the %s (-a, -c%s)", o->naming ? "files" : "file",
+		const char *what = o->naming ? "files" : output_is_pipe(out) ? "stream" : "file";
+
+		fprintf(stderr, "; nothing bounds the %s (-a, -c%s)", what,
 			o->naming ? ", -b files" : "");
 		if (least)
 			fprintf(stderr, " but %s that stay free on the disk (--min-free)",

@@ -165,8 +165,8 @@ static inline bool resolve_netns_eq(const struct resolve_netns *a, const struct 
 }
 
 /*
- * An fd on a network namespace given by path (of the node). -ESTALE: a plain file is there, on which
- * one may have been mounted; -EISDIR, -EOPNOTSUPP: something else is.
+ * An fd on a network namespace given by path (of the node). -ESTALE: a plain file is there, on
+ * which one may have been mounted; -EISDIR, -EOPNOTSUPP: something else is.
  */
 int resolve_netns_open(const struct resolve_fs *fs, const char *path, struct resolve_netns *ret);
 int resolve_netns_open_pid(const struct resolve_fs *fs, pid_t pid, struct resolve_netns *ret);

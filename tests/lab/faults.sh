@@ -81,6 +81,30 @@ is "with space again the next capture is as ever" "$status $(readable "$dir/smal
 umount "$dir/small"
 mounted=''
 
+# ---- what is said at the start ----
+
+says() { # WANTED OPTIONS...: what the notice says behind the devices
+	local wanted=$1
+	shift
+	rm -f "$dir/said.pcapng"
+	capture node1 default/web "$@"
+	capture_end node1
+	is "said at the start of $*" "$(sed -n 's/^podhop: capturing on [^;]*; //p' "$dir/node1.err")" "$wanted"
+}
+file=$dir/said.pcapng
+says 'whole frames are looked at, none is kept' -a duration:60
+says 'whole frames with their payload are kept' -w "$file" -a duration:60
+says 'the first 96 bytes of each inner frame are kept' -w "$file" -s 96 -c 1000
+says 'the headers alone of whole frames are kept' -w "$file" --no-payload -a packets:1000
+says 'the headers alone of the first 96 bytes of each inner frame are kept' -w "$file" -s 96 --no-payload -a filesize:1000
+says 'whole frames with their payload are kept; nothing bounds the file (-a, -c)' -w "$file" --min-free 0
+says 'whole frames with their payload are kept; nothing bounds the files (-a, -c, -b files)' -w "$file" --min-free 0 -b packets:1000
+says 'whole frames with their payload are kept' -w "$file" --min-free 0 -b packets:1000 -b files:2
+says 'whole frames with their payload are kept; nothing bounds the file (-a, -c) but 1.00 GB that stay free on the disk (--min-free)' \
+	-w "$file" --min-free 1000
+says 'whole frames with their payload are kept; nothing bounds the stream (-a, -c)' -w -
+rm -f "$dir"/said*
+
 # ---- a disk that must not become full ----
 
 mount -t tmpfs -o size=8m none "$dir/small" || bail "no tmpfs"
