@@ -251,7 +251,6 @@ void kept_direction(enum model_direction direction, const struct model_net *net,
 
 /* ---- output.c: correlated pcapng files */
 struct output;
-/* begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live. */
 /*
  * -w FILE for a run that has yet to learn what goes in: opened while files can be, cut and written
  * by output_open(). *ret_fd is -1 where nothing can be opened yet: standard output, and files
@@ -262,6 +261,7 @@ int output_reserve(const struct options *o, int *ret_fd, struct err *err);
 bool output_makes_files(const struct options *o, bool hops_are_known);
 /*
  * filters: the kernel's, of each hop; may be NULL. inputs: what these kept; borrowed.
+ * begin_ns: of a live capture, whose files then follow each other by the clock; 0: not live.
  * reserved_fd: of output_reserve(), taken over; -1: none.
  */
 struct output *output_open(const struct options *o, const struct model_net *net,

@@ -401,15 +401,14 @@ static int set_name(const struct output *o, struct buf *name, struct err *err)
 		n = strftime(stamp, sizeof(stamp), path, &tm);
 #pragma GCC diagnostic pop
 		if (!n)
-			return err_usage(err, EINVAL,
-					 "-w %s: no name comes of that template", path);
+			return err_usage(err, EINVAL, "no name comes of the template -w %s", path);
 		if (opt->ring.bytes)
 			add_count(o, stamp, name);
 		else
 			buf_adds(name, stamp);
 		break;
 	}
-	return name->failed ? err_set(err, ENAMETOOLONG, "-w %s: name too long", path) : 0;
+	return name->failed ? err_set(err, ENAMETOOLONG, "too long a name: -w %s", path) : 0;
 }
 
 /* --split: the name of hop i's own file beside that of all hops. */
@@ -481,7 +480,7 @@ static int open_set(struct output *o, struct err *err)
 
 		buf_init(&path, PATH_MAX_BYTES);
 		split_name(o, buf_str(&name), i, &path);
-		rc = path.failed ? err_set(err, ENAMETOOLONG, "-w %s: name too long",
+		rc = path.failed ? err_set(err, ENAMETOOLONG, "too long a name: -w %s",
 					   o->opt->write) : 0;
 		if (!rc)
 			rc = add_file(o, buf_str(&path), (int)i, err);
@@ -495,11 +494,16 @@ static int open_set(struct output *o, struct err *err)
 	return rc;
 }
 
-/* -b duration counts from each file's beginning, -G from that of its slot of time. */
+/* -b duration counts from each file's beginning, -G from that of its slot of time. 0: none yet. */
+static int64_t counts_from(const struct output *o)
+{
+	return o->opt->naming == NAMING_TIME ? o->slot_ns : o->set_ns;
+}
+
 static bool time_is_over(const struct output *o, int64_t time_ns)
 {
 	const struct limits *l = &o->opt->ring;
-	int64_t begin = o->opt->naming == NAMING_TIME ? o->slot_ns : o->set_ns;
+	int64_t begin = counts_from(o);
 
 	if (!begin)
 		return false;
@@ -590,8 +594,8 @@ static int next_set(struct output *o, bool time_is_up, int64_t time_ns, struct e
 		return rc;
 	o->count++;
 	/* The clock goes on evenly; frames of old captures say when something begins. */
-	int64_t begin = !o->live ? 0 : o->set_ns && l->duration_ns && time_is_up
-		? time_ns - (time_ns - o->set_ns) % l->duration_ns : time_ns;
+	int64_t begin = !o->live ? 0 : l->duration_ns && time_is_up
+		? time_ns - (time_ns - counts_from(o)) % l->duration_ns : time_ns;
 	if (time_is_up) {
 		o->slot_ns = begin;
 		o->slot_time = o->live ? (time_t)(begin / NS_PER_S) : time(NULL);
