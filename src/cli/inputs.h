@@ -51,6 +51,7 @@ struct inputs {
 	bool hops_used[LIST_MAX];	/* --hops that were found here */
 	bool cuts;			/* frames to their hop's snapshot length (-s) */
 	bool damaged;			/* an input turned bad: exit status 1 */
+	bool pods_left_out;		/* the files tell of more than there is room for */
 	int64_t drops_total[MODEL_HOPS_MAX];	/* -1: not known */
 	uint64_t drops_told[MODEL_HOPS_MAX];	/* of these, told to the pipeline so far */
 	int64_t hop_first_ns[MODEL_HOPS_MAX], hop_last_ns[MODEL_HOPS_MAX];
@@ -137,7 +138,8 @@ int inputs_names(struct inputs *in,
 
 /* ---- what the command line says of files */
 void inputs_add_port(struct model_net *net, uint16_t port);
-void inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a);
+/* Another address of a pod; false: there are as many pods, or addresses of one, as fit. */
+bool inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a);
 const char *inputs_base_name(const char *path);
 
 #endif

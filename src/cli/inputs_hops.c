@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "podhop/dissect.h"
+#include "podhop/log.h"
 
 #define INTERFACES_MAX 65536u	/* of one input that are mapped to hops */
 
@@ -45,14 +46,14 @@ static int find_pod(struct model_net *net, const char *ns, const char *name)
 	return -1;
 }
 
-void inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a)
+bool inputs_add_pod(struct model_net *net, const char *ns, const char *name, const struct addr *a)
 {
 	int i = name[0] ? find_pod(net, ns, name) : -1;
 	struct model_pod *p;
 
 	if (i < 0) {
 		if (net->n_pods == MODEL_PODS_MAX)
-			return;
+			return false;
 		p = &net->pods[net->n_pods++];
 		memset(p, 0, sizeof(*p));
 		snprintf(p->namespace_, sizeof(p->namespace_), "%s", ns);
@@ -62,9 +63,23 @@ void inputs_add_pod(struct model_net *net, const char *ns, const char *name, con
 	}
 	for (unsigned k = 0; k < p->n_addrs; k++)
 		if (addr_eq(&p->addrs[k], a))
-			return;
-	if (p->n_addrs < MODEL_POD_ADDRS_MAX)
-		p->addrs[p->n_addrs++] = *a;
+			return true;
+	if (p->n_addrs == MODEL_POD_ADDRS_MAX)
+		return false;
+	p->addrs[p->n_addrs++] = *a;
+	return true;
+}
+
+/* A pod's address that a file tells. Said once, for it is told again with each look at the file. */
+static void add_told(struct inputs *in, const char *ns, const char *name, const struct addr *a)
+{
+	if (inputs_add_pod(in->net, ns, name, a) || in->pods_left_out)
+		return;
+	in->pods_left_out = true;
+	log_warn("input",
+		 "there are more than %u pods, or than %u addresses of one: traffic of %s%s%s and "
+		 "what comes behind it in the files counts as that of no pod",
+		 MODEL_PODS_MAX, MODEL_POD_ADDRS_MAX, ns, ns[0] ? "/" : "", name);
 }
 
 /* "podhop node=n1 pods=ns/web:10.244.1.5,ns/web:fd00::5 filter=tcp port 80" */
@@ -88,7 +103,7 @@ static void read_section_comment(struct inputs *in, const char *comment)
 		slash = strchr(p, '/');
 		if (slash)
 			*slash = 0;
-		inputs_add_pod(net, slash ? p : "", slash ? slash + 1 : p, &a);
+		add_told(in, slash ? p : "", slash ? slash + 1 : p, &a);
 	}
 }
 
@@ -120,7 +135,7 @@ static void read_new_addresses(struct inputs *in, const char *description, const
 		struct addr a;
 
 		if (addr_parse(p, &a) == 0)
-			inputs_add_pod(in->net, ns, name, &a);
+			add_told(in, ns, name, &a);
 	}
 }
 

@@ -712,7 +712,7 @@ static void test_statistics_on_the_way(void **state)
 	assert_int_equal(f.frame.time_ns, NOON + S);
 	assert_int_equal(count(&c, &result, &err), 0);
 	assert_int_equal(output_statistics(o, &result, NOON + 5 * S, &err), 0);
-	assert_int_equal(output_flush(o, &err), 0);
+	assert_int_equal(output_idle(o, &err), 0);
 	for (unsigned i = 0; i < HOPS; i++) {
 		assert_int_equal(pcapng_reader_next(r, &f, &err), PCAPNG_EVENT_TIME);
 		assert_int_equal(f.frame.time_ns, NOON + 5 * S);
@@ -724,7 +724,7 @@ static void test_statistics_on_the_way(void **state)
 	/* Its reader goes: told by name, and all that is written then. */
 	pcapng_reader_free(r);
 	assert_int_equal(put(o, 1, NOON + 6 * S), 0);
-	assert_int_equal(output_flush(o, &err), -EPIPE);
+	assert_int_equal(output_idle(o, &err), -EPIPE);
 	assert_string_equal(err.text, "f.pcapng: write: Broken pipe");
 	assert_int_equal(output_close(o, &result, NULL, &err), -EPIPE);
 	output_free(o);
