@@ -187,10 +187,7 @@ static int open_inputs(struct inputs *in, const struct options *o, struct err *e
 		struct input *one = input_open(o->args[i], err);
 		if (!one)
 			return -EIO;
-		if (inputs_add(in, one, err) < 0) {
-			input_free(one);
-			return -E2BIG;
-		}
+		inputs_add(in, one);
 	}
 	return 0;
 }

@@ -159,8 +159,9 @@ static int assign_inputs(struct run *run, struct err *err)
 		}
 		if (!m)
 			m = new_node(run, name, named, err);
-		if (!m || inputs_add(m->inputs, one, err) < 0)
+		if (!m)
 			return -ENOMEM;
+		inputs_add(m->inputs, one);
 		run->input[i] = NULL;
 	}
 	return 0;

@@ -19,6 +19,7 @@
 #include "inputs.h"
 #include "inputs_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -292,12 +293,10 @@ void inputs_free(struct inputs *in)
 	free(in);
 }
 
-int inputs_add(struct inputs *in, struct input *one, struct err *err)
+void inputs_add(struct inputs *in, struct input *one)
 {
-	if (in->n_input == INPUTS_MAX)
-		return err_usage(err, E2BIG, "more than %u files", INPUTS_MAX);
+	assert(in->n_input < INPUTS_MAX);
 	in->input[in->n_input++] = one;
-	return 0;
 }
 
 int inputs_fetch(struct inputs *in, struct err *err)

@@ -65,7 +65,8 @@ void inputs_kept(const struct inputs *in, struct kept *to);
 
 struct inputs *inputs_new(const struct options *o, struct model_net *net, struct err *err);
 void inputs_free(struct inputs *in);	/* with its inputs; NULL is accepted */
-int inputs_add(struct inputs *in, struct input *one, struct err *err);	/* takes it over */
+/* Takes it over. The caller opens no more than INPUTS_MAX. */
+void inputs_add(struct inputs *in, struct input *one);
 
 /* Learns the roles of all nodes' inputs together, so that --hops may name any of them. */
 int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err);

@@ -7,9 +7,9 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PYTHON=${PYTHON:-/usr/bin/python3}
 exec "$PYTHON" - "${PODHOP:-$root/build/podhop}" "$root/tests/lib" <<'PY'
-import json, os, struct, subprocess, sys, tempfile
+import fcntl, json, os, select, struct, subprocess, sys, tempfile, termios
 
-podhop = sys.argv[1]
+podhop = os.path.abspath(sys.argv[1])
 sys.dont_write_bytecode = True
 sys.path.insert(0, sys.argv[2])
 from made import A, B, MS, S, T0, US, block, datagram, dumpcap, in_vxlan, option, pcap, pcapng
@@ -69,7 +69,7 @@ def check(name, got, want):
     print("not ok %d - %s\n# got    %s\n# wanted %s" % (number, name, got, want))
 
 
-def run(*args, read=None):
+def run(*args):
     p = subprocess.run([podhop, *args], capture_output=True, text=True, timeout=60)
     try:
         return p.returncode, json.loads(p.stdout), p.stderr
@@ -175,6 +175,48 @@ code = subprocess.run([podhop, "report", whole, "-q", "-w", copy, "--pod", A, *h
 code2, j, err = run("report", copy, "--json")
 check("a copy of an underlay's capture by its port: what it passed is known", (code, code2, losses(j) if j else err),
       (0, 0, [("vtep", "lost", 2)]))
+
+# Two sections of one file: the second one's interfaces are new ones, with the same names.
+with open(first, "rb") as f, open(second, "rb") as g:
+    sections = f.read() + g.read()
+report("the sections of one file, too", both, sections)
+
+
+# ---- pipes, which come in pieces
+def fed(command, streams, pieces=23):
+    """The command with FIFOs in place of files, each piece written when the one before has been read."""
+    left = []
+    for name in streams:
+        os.mkfifo(os.path.join(tmp.name, name))
+    p = subprocess.Popen([podhop, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp.name)
+    for name, data in streams.items():
+        fd = os.open(os.path.join(tmp.name, name), os.O_WRONLY)
+        step = len(data) // pieces + 1
+        left.append((fd, [data[i:i + step] for i in range(0, len(data), step)]))
+    while any(pieces for _, pieces in left):
+        for fd, pieces in left:
+            waits = lambda: struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
+            while waits() and p.poll() is None:
+                select.select([], [], [], 0.001)
+            if pieces:
+                os.write(fd, pieces.pop(0))
+    for (fd, _), name in zip(left, streams):
+        os.close(fd)
+        os.unlink(os.path.join(tmp.name, name))
+    out, err = p.communicate(timeout=60)
+    return p.returncode, json.loads(out) if out else err
+
+
+with open(one, "rb") as f, open(other, "rb") as g, open(whole, "rb") as h:
+    ours, theirs, others = f.read(), g.read(), h.read()
+code, j = fed(["report", "a", "--json"], {"a": ours})
+check("a capture that comes in pieces", (code, counts(j)), (0, both))
+code, j = fed(["report", "a", "--json", "--pod", A, *hops], {"a": others})
+check("... one of others", (code, counts(j), losses(j)), (0, both, [("vtep", "lost", 2)]))
+code, j = fed(["verify", "a", "b", "--json"], {"a": ours, "b": theirs})
+check("two that come at once", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
+code, j = fed(["report", "a", "--json"], {"a": ours[:-100]})
+check("one that is cut short: what came before counts", (code, counts(j), j["inputs"][0]["truncated_at"] > 0), (1, both, True))
 
 # ---- roles that nobody can tell
 alone = [file(n + ".pcap", pcap([(t, None, d, False) for t, k, d in every if k == 1])) for n in "nm"]
