@@ -3,8 +3,8 @@
  * doctor_priv.h - what the files of this module share.
  *
  * Three layers, each below the next:
- *   readers   doctor_nl (netlink; messages: doctor_nl_parse), doctor_files (files, sysctls) fill
- *             a view;
+ *   readers   doctor_nl (netlink; messages: doctor_nl_parse), doctor_files (files, sysctls;
+ *             texts: doctor_files_parse) fill a view;
  *   checks    check_*.c look at a view only, so that a test can make one up;
  *   doctor    doctor.c runs readers, then checks.
  *
@@ -180,7 +180,7 @@ int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret);
 int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char *dev,
 		      const char *name, long *ret);
 
-/* -EBADMSG: a line that flanneld would not write. */
+/* ---- doctor_files_parse.c; -EBADMSG: what flanneld, or CNI, would not write. */
 int doctor_parse_env(const char *text, struct doctor_env *ret);
 int doctor_parse_conf(const char *text, size_t len, struct doctor_conf *ret);
 int doctor_parse_cni(const char *text, size_t len, bool *ret_hairpin); /* -ENOENT: not flannel's */
