@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * doctor_files.c - where flannel, CNI and /proc have their files; what they say: doctor_files_parse.c.
+ * doctor_files.c - where the files of flannel, CNI and /proc are; what they say is told by
+ * doctor_files_parse.c.
  *
  * Theory of operation. Files are opened below the host root, symlinks kept inside
  * it. /proc is the root's own when it has one, else the real one; /proc/sys/net and

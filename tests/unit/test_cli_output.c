@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_cli_output.c - the files of a run: how they are called, when the next begins, what each holds.
+ * test_cli_output.c - the files of a run: their names, when the next begins, what each holds.
  *
  * What a live capture does is here without one: the times are given. How podhop report rotates
  * beside tcpdump is tests/cli/rotate.sh's.
