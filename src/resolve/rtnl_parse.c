@@ -279,7 +279,8 @@ int resolve_parse_addr(const void *msg, size_t len, struct resolve_ifaddr *ret)
 	}
 	/* on a point-to-point device IFA_ADDRESS is the peer's */
 	r.prefix.addr = addr_is_none(&local) ? address : local;
-	if (b.over || addr_is_none(&r.prefix.addr) || ifa.ifa_prefixlen > 128)
+	if (b.over || addr_is_none(&r.prefix.addr) ||
+	    ifa.ifa_prefixlen > (addr_is_v4(&r.prefix.addr) ? 32 : 128))
 		return -EBADMSG;
 	r.prefix.len = ifa.ifa_prefixlen;
 	r.ifindex = ifa.ifa_index;
@@ -372,7 +373,8 @@ int resolve_parse_route(const void *msg, size_t len, struct resolve_route *ret)
 			break;
 		}
 	}
-	if (b.over)
+	/* ::ffff:0:0/96, which some nodes make unreachable, is no prefix of ours: see addr.h */
+	if (b.over || addr_is_v4(&r.dst.addr) == r.v6)
 		return -EBADMSG;
 	*ret = r;
 	return 0;
