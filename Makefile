@@ -385,8 +385,8 @@ bench-cluster: all $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging
 	@tests/bench/cluster.py $(BENCH)
 
 # Quick ones that read what strangers send, whole and broken, and compare what was written.
-COVERAGE_CLI := filters golden html inputs kubectl malformed names options outputs privacy rotate schema \
-	terminal two-nodes
+COVERAGE_CLI := filters golden html inputs kubectl lagging malformed names options outputs privacy rotate \
+	schema terminal two-nodes
 .PHONY: coverage
 coverage: ## lines and branches that unit tests, seeds and CLI tests reach; fails below its marks
 	@tests/lib/deps.sh build check

@@ -108,6 +108,13 @@ struct pcapng_reader *pcapng_reader_open(const char *path, struct err *err);
  * forgotten. -ESPIPE for what cannot be read twice.
  */
 int pcapng_reader_rewind(struct pcapng_reader *r, struct err *err);
+/*
+ * A second reader of the same regular file, from its start, independent of where r is; r has to
+ * outlive it. It keeps no names and notes. window_bytes: of the file in memory, as long as its
+ * blocks fit. -ESPIPE for what cannot be read twice.
+ */
+struct pcapng_reader *pcapng_reader_again(const struct pcapng_reader *r, size_t window_bytes,
+					  struct err *err);
 /* Reads from memory that outlives the reader (tests, fuzzing). name is for messages. */
 struct pcapng_reader *pcapng_reader_from_memory(const void *data, size_t len, const char *name,
 						struct err *err);
@@ -160,7 +167,7 @@ struct pcapng_tail {
 /*
  * Reads the end of a regular file alone, or of what is packed in it. -ENODATA when it does not
  * end in statistics (cut short, classic pcap, a pipe). May be asked of any descriptor; where
- * it stands in its file is afterwards as before.
+ * it stands in its file does not matter, and stays.
  */
 int pcapng_read_tail(int fd, struct pcapng_tail *ret);
 

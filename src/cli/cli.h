@@ -435,9 +435,10 @@ int session_close_door(const struct options *o, bool live, struct sandbox_config
 		       struct err *err);
 /* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 /*
- * sort_ns: how far behind a newer one frames may come (live: the rings tell). SESSION_SORT_NS is
- * enough for any capture; less is believed where session_is_unseen(), because what comes out can
- * then be taken back: pipeline_is_disordered().
+ * sort_ns: how far behind a newer one frames may come (live: the rings tell). More than
+ * SESSION_SORT_NS is not sorted: files whose interfaces lag further are read otherwise
+ * (inputs_scan()). Where session_is_unseen(), what comes out can be taken back:
+ * pipeline_is_disordered().
  */
 #define SESSION_SORT_NS (CORRELATE_LOOKAHEAD_NS + CORRELATE_LOOKAHEAD_NS / 4)
 int session_start(struct session *s, bool live, int64_t sort_ns, const char *const *kernel_filters,

@@ -2,7 +2,11 @@
 /*
  * cmd_report.c - `podhop report FILE...`: the same on captures already taken.
  *
- * How files become hops and frames: inputs.c.
+ * Theory of operation. How files become hops and frames: inputs.c. What remains is how far their
+ * frames have to be sorted, which costs with the distance. Where nothing of what is found is seen
+ * before the end, the order of a sample is believed; a run that finds it wrong ends there and is
+ * made again, sorting further, and at last by what the stamps of all frames say (inputs_scan()).
+ * What is seen at once has to be right at once: then these are asked first.
  */
 #include "cli.h"
 #include "inputs.h"
@@ -22,15 +26,22 @@
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
 #define SORT_LEAST_NS 1000000LL	/* where order is doubtful at all */
 
-/* What was found so far can be taken back, and has to be. */
-static bool is_disordered(const struct session *s)
+/* How far behind a newer one frames may come: sorting costs with the distance. */
+struct order {
+	int64_t sort_ns;
+	bool is_final;	/* nothing better would be found, or what was found cannot be taken back */
+};
+
+/* What was found so far can be taken back, and has to be. A step may be an interface that lags. */
+static bool is_refuted(const struct session *s, const struct order *o)
 {
-	return session_is_unseen(s) && pipeline_is_disordered(s->pipeline);
+	return !o->is_final && (pipeline_is_disordered(s->pipeline) ||
+				pipeline_clock_steps(s->pipeline));
 }
 
-static bool is_over(const struct session *s, bool retries)
+static bool is_over(const struct session *s, const struct order *o)
 {
-	return pipeline_is_stopped(s->pipeline) || (retries && is_disordered(s));
+	return pipeline_is_stopped(s->pipeline) || is_refuted(s, o);
 }
 
 /* How far it is, on stderr: on SIGUSR1, and as progress on a terminal. */
@@ -84,8 +95,8 @@ static bool duration_ends_now(const struct duration *d)
 	return d->limit_ns && clock_ns(CLOCK_MONOTONIC) - d->at_ns >= d->limit_ns - d->reached_ns;
 }
 
-/* retries: a run that turns out to be in disorder ends there, and is made again. */
-static int follow(struct inputs *in, struct session *s, bool retries, struct err *err)
+/* A run whose order is refuted ends there, and is made again. */
+static int follow(struct inputs *in, struct session *s, const struct order *order, struct err *err)
 {
 	const int64_t limit_ns = s->opt->stop.duration_ns;
 	struct duration duration;
@@ -105,7 +116,7 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
 			rc = inputs_run(in, RUN_FRAMES);
 			if (rc != 0) {
 				rc = session_took(s, rc);
-				if (is_over(s, retries))
+				if (is_over(s, order))
 					break;
 				continue;
 			}
@@ -122,42 +133,70 @@ static int follow(struct inputs *in, struct session *s, bool retries, struct err
 			rc = pipeline_time(s->pipeline, time);
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
-		if (is_over(s, retries))
+		if (is_over(s, order))
 			break;
 	}
 	return rc < 0 ? rc : 0;
 }
 
+/* Frames come at most that far behind; of equal stamps, too, the order may be wrong. */
+static int64_t sort_for(int64_t behind_ns)
+{
+	if (behind_ns >= SESSION_SORT_NS)
+		return SESSION_SORT_NS;
+	return behind_ns < SORT_LEAST_NS ? SORT_LEAST_NS : behind_ns + 1;
+}
+
+/* By the stamps of all frames: there is nothing better. */
+static int order_scan(struct inputs *in, struct order *o, struct err *err)
+{
+	int64_t behind_ns;
+	int rc = inputs_scan(in, SESSION_SORT_NS, &behind_ns, err);
+
+	if (rc < 0)
+		return rc;
+	*o = (struct order){ .sort_ns = sort_for(behind_ns), .is_final = true };
+	return 0;
+}
+
 /*
- * How far behind a newer one frames may come. Sorting costs with the distance, so that of the
- * sample is believed, with a margin, where it can be found out and taken back.
+ * Where what is found can be taken back, the sample is believed, with a margin. What is seen at
+ * once has to be right at once.
  */
-static int64_t disorder_of(const struct inputs *in, const struct session *s)
+static int order_begin(struct inputs *in, const struct session *s, struct order *o,
+		       struct err *err)
 {
 	const int64_t margin = 2;
 
-	if (in->all_own && in->n_input == 1)
-		return 0; /* podhop wrote it */
-	if (inputs_live(in) || !session_is_unseen(s) ||
-	    in->disorder_ns > SESSION_SORT_NS / margin)
-		return SESSION_SORT_NS;
-	if (!in->disorder_ns)
-		return 0;
-	return in->disorder_ns * margin > SORT_LEAST_NS ? in->disorder_ns * margin
-							: SORT_LEAST_NS;
+	o->is_final = inputs_live(in) || !session_is_unseen(s);
+	if (inputs_are_ordered(in)) {
+		o->sort_ns = 0;
+	} else if (inputs_live(in)) {
+		o->sort_ns = SESSION_SORT_NS;
+	} else if (o->is_final) {
+		return order_scan(in, o, err);
+	} else {
+		const int64_t behind_ns = in->disorder_ns < SESSION_SORT_NS ? in->disorder_ns
+									    : SESSION_SORT_NS;
+
+		o->sort_ns = behind_ns ? sort_for(behind_ns * margin) : 0;
+	}
+	return 0;
 }
 
 /*
  * Where that was not enough. A file in time order may still be in disorder where stamps are
  * equal, which the least of sorting mends.
  */
-static int64_t wider(int64_t sort_ns)
+static int order_widen(struct inputs *in, const struct session *s, struct order *o,
+		       struct err *err)
 {
 	const int64_t step = 16;
 
-	if (!sort_ns)
-		return SORT_LEAST_NS;
-	return sort_ns > SESSION_SORT_NS / step ? SESSION_SORT_NS : sort_ns * step;
+	if (pipeline_clock_steps(s->pipeline) || o->sort_ns == SESSION_SORT_NS)
+		return order_scan(in, o, err);
+	o->sort_ns = sort_for(o->sort_ns * step);
+	return inputs_rewind(in, err);
 }
 
 static int fill(void *arg, struct result *r)
@@ -208,6 +247,7 @@ int command_report(const struct options *o)
 	struct sandbox_config door = { .needs = SANDBOX_NAMES };
 	struct err err = ERR_INIT;
 	const char *filters[MODEL_HOPS_MAX];
+	struct order order = { 0 };
 	struct result *result = calloc(1, sizeof(*result));
 	int status, rc = 0;
 
@@ -246,23 +286,22 @@ int command_report(const struct options *o)
 	inputs_kept(in, &s->inputs);
 	if (!s->net->node[0])
 		name_node(s->net);
-	if (inputs_names(in, session_add_name, s, &err) < 0)
+	if (order_begin(in, s, &order, &err) < 0 || inputs_names(in, session_add_name, s, &err) < 0)
 		goto out;
-	int64_t sort_ns = disorder_of(in, s);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		filters[i] = in->filter[i].text; /* also of hops that are yet to come */
-	if (session_start(s, false, sort_ns, filters, &err) < 0)
+	if (session_start(s, false, order.sort_ns, filters, &err) < 0)
 		goto out;
 	inputs_start(in, s->pipeline);
 	progress_begin(o);
-	rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
-	while (rc >= 0 && sort_ns < SESSION_SORT_NS && is_disordered(s)) {
-		/* A later part is further out of order than the sample: once more, and slower. */
-		sort_ns = wider(sort_ns);
-		if (inputs_rewind(in, &err) < 0 || session_pipeline(s, false, sort_ns, &err) < 0)
+	rc = follow(in, s, &order, &err);
+	while (rc >= 0 && !signals_stop() && is_refuted(s, &order)) {
+		/* A later part is further out of order than was believed: once more. */
+		if (order_widen(in, s, &order, &err) < 0 ||
+		    session_pipeline(s, false, order.sort_ns, &err) < 0)
 			goto out;
 		inputs_start(in, s->pipeline);
-		rc = follow(in, s, sort_ns < SESSION_SORT_NS, &err);
+		rc = follow(in, s, &order, &err);
 	}
 	progress_end();
 	inputs_totals(in);

@@ -61,6 +61,7 @@ struct run {
 	size_t given_len[INPUTS_MAX];
 	unsigned n_input;
 	struct capture_filter *filter;
+	bool order_is_final;	/* inputs were looked at, or cannot be read twice */
 	struct verify *verify;
 	struct names *names;
 	struct report_style style;
@@ -307,6 +308,20 @@ static int make_filter(struct run *run, struct err *err)
 	return rc;
 }
 
+/* What has to be known of the filters before frames are read. */
+static int prepare(struct run *run, struct err *err)
+{
+	struct inputs *all[VERIFY_NODES_MAX];
+
+	for (unsigned k = 0; k < run->n_nodes; k++) {
+		all[k] = run->node[k].inputs;
+		run->order_is_final |= inputs_live(all[k]);
+	}
+	inputs_filters(all, run->n_nodes);
+	return make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0 ? -EINVAL : 0;
+}
+
+/* Pipelines and matching begin, with what came before forgotten. */
 static int start(struct run *run, struct err *err)
 {
 	struct verify_config vc = {
@@ -318,18 +333,12 @@ static int start(struct run *run, struct err *err)
 		.keeps = on_keeps,
 		.shows_arg = run,
 	};
-	struct inputs *all[VERIFY_NODES_MAX];
 	uint32_t depth = UINT32_MAX;
 	uint64_t seed;
 
 	if (hash_seed(&seed, err) < 0)
 		return -ENOSYS;
 	vc.hash_seed = seed;
-	for (unsigned k = 0; k < run->n_nodes; k++)
-		all[k] = run->node[k].inputs;
-	inputs_filters(all, run->n_nodes);
-	if (make_filter(run, err) < 0 || sandbox_tighten(0, false, err) < 0)
-		return -EINVAL;
 	/* Nodes are compared by what all of them captured. */
 	for (unsigned k = 0; k < run->n_nodes; k++)
 		if (correlate_depth(run->node[k].net) < depth)
@@ -352,15 +361,18 @@ static int start(struct run *run, struct err *err)
 			.arg = m,
 		};
 
+		pipeline_free(m->pipeline);
 		m->pipeline = pipeline_new(&pc, err);
 		if (!m->pipeline)
 			return -ENOMEM;
 		m->inputs->on_drops = on_drops;
 		m->inputs->arg = m;
 		m->state = INPUTS_IDLE;
+		m->finished = false;
 		vc.net[k] = m->net;
 		vc.name[k] = m->name;
 	}
+	verify_free(run->verify);
 	run->verify = verify_new(&vc, err);
 	if (!run->verify)
 		return -ENOMEM;
@@ -582,6 +594,17 @@ static int tick(struct run *run)
 	return 0;
 }
 
+/* A node's interfaces may lag behind each other by more than is sorted, or look like it. */
+static bool is_refuted(const struct run *run)
+{
+	for (unsigned k = 0; k < run->n_nodes && !run->order_is_final; k++)
+		if (pipeline_is_disordered(run->node[k].pipeline) ||
+		    pipeline_clock_steps(run->node[k].pipeline))
+			return true;
+	return false;
+}
+
+/* 1: the order of the frames was not what was believed, and nothing that was found counts. */
 static int follow(struct run *run, struct err *err)
 {
 	struct inputs *all[VERIFY_NODES_MAX];
@@ -619,15 +642,41 @@ static int follow(struct run *run, struct err *err)
 		}
 		rc = inputs_take(run->node[next].inputs);
 		run->node[next].state = INPUTS_IDLE;
-		if (rc >= 0 && ++frames % TICK_FRAMES == 0)
+		if (rc >= 0 && ++frames % TICK_FRAMES == 0) {
+			if (is_refuted(run))
+				return 1;
 			rc = tick(run);
+		}
 	}
+	if (rc >= 0 && !signals_stop() && is_refuted(run))
+		return 1;
 	for (unsigned k = 0; k < n && rc >= 0; k++)
 		rc = finish_node(run, &run->node[k]);
 	if (rc < 0)
 		return err->code ? rc : err_sys(err, rc, "verify");
 	verify_finish(run->verify);
 	return 0;
+}
+
+/* Reads all nodes' inputs; once more where their order turns out to need a look. */
+static int read_all(struct run *run, struct err *err)
+{
+	int rc = start(run, err);
+
+	if (rc >= 0)
+		rc = follow(run, err);
+	if (rc <= 0)
+		return rc;
+	run->order_is_final = true;
+	for (unsigned k = 0; k < run->n_nodes; k++) {
+		int64_t behind_ns; /* what remains: all that verify sorts, it sorts anyway */
+
+		rc = inputs_scan(run->node[k].inputs, SORT_FILE_NS, &behind_ns, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = start(run, err);
+	return rc < 0 ? rc : follow(run, err);
 }
 
 static void done(struct run *run)
@@ -685,7 +734,7 @@ int command_verify(const struct options *o)
 	if (inputs_learn(all, run->n_nodes, &err) < 0)
 		goto out;
 	settle_pods(run);
-	if (start(run, &err) < 0 || follow(run, &err) < 0 || print(run, &status, &err) < 0)
+	if (prepare(run, &err) < 0 || read_all(run, &err) < 0 || print(run, &status, &err) < 0)
 		goto out;
 out:
 	progress_end();

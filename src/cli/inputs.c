@@ -67,6 +67,7 @@ void input_free(struct input *one)
 {
 	if (!one)
 		return;
+	lanes_free(one->lanes);
 	pcapng_reader_free(one->reader);
 	for (unsigned k = 0; k < one->n_kept; k++)
 		free(one->kept[k].data);
@@ -90,7 +91,8 @@ const char *input_node(const struct input *in)
 int input_read_frame(struct input *one)
 {
 	while (!one->over) {
-		int event = pcapng_reader_next(one->reader, &one->head, &one->bad);
+		int event = one->lanes ? lanes_next(one)
+				       : pcapng_reader_next(one->reader, &one->head, &one->bad);
 
 		if (event == PCAPNG_EVENT_FRAME) {
 			one->frames++;
@@ -110,9 +112,12 @@ int input_read_frame(struct input *one)
 			one->reason = strdup(one->bad.text);
 			/* Roles come of this look; the next may end otherwise. */
 			one->no_memory |= event == -ENOMEM;
-			/* A damaged file is named once, not with every look at its sample. */
-			if (one->for_good || one->is_pipe || event == -ENOMEM)
+			/* A damaged file is named once, not with every look at it. */
+			if (!one->named_bad &&
+			    (one->for_good || one->is_pipe || event == -ENOMEM)) {
 				log_error("input", "%s", one->bad.text);
+				one->named_bad = true;
+			}
 		}
 	}
 	return 0;
@@ -169,13 +174,14 @@ int input_rewind(struct input *one, struct err *err)
 
 	if (one->is_pipe)
 		return 0;
-	rc = pcapng_reader_rewind(one->reader, err);
+	/* In lanes the reader stays at its end, where it knows all that the file says. */
+	rc = one->lanes ? lanes_rewind(one->lanes, err) : pcapng_reader_rewind(one->reader, err);
 	if (rc < 0)
 		return rc;
 	one->over = one->has_head = one->is_raw = false;
 	one->frames = 0;
 	one->looked_at = 0;
-	one->last_ns = INT64_MIN;
+	one->last_ns = one->sample_ns = INT64_MIN;
 	one->first_ns = INT64_MAX;
 	input_unsee(one);
 	one->error = 0;
@@ -357,7 +363,7 @@ int inputs_run(struct inputs *in, unsigned most)
 	int rc = 0;
 
 	/* Where nothing has to be decided between two frames. */
-	if (in->n_input != 1 || one->is_pipe || one->has_head || one->is_raw)
+	if (in->n_input != 1 || one->is_pipe || one->has_head || one->is_raw || one->lanes)
 		return 0;
 	for (; most && rc >= 0; most--) {
 		int event = one->over ? PCAPNG_EVENT_END

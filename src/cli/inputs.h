@@ -111,6 +111,17 @@ bool inputs_live(const struct inputs *in);	/* one of them is a pipe */
 /* Waits until one of the open inputs can be read, a signal came, or a short while. */
 int inputs_wait(struct inputs *const *nodes, unsigned n);
 
+/* podhop wrote it, to its end, and its sample shows it in order: nobody need look. */
+bool inputs_are_ordered(const struct inputs *in);
+/*
+ * Reads the stamps of all frames of regular files, which costs a small part of what correlating
+ * them does. Files of which frames come more than most_ns behind newer ones because their
+ * interfaces lag behind each other are read in time order from here on, where that can be done.
+ * *ret_ns: how far behind frames come then, at most; INT64_MAX: not known. Rewinds. After
+ * inputs_learn().
+ */
+int inputs_scan(struct inputs *in, int64_t most_ns, int64_t *ret_ns, struct err *err);
+
 /* Regular files from their start again, for another pipeline; roles stay as they were learned. */
 int inputs_rewind(struct inputs *in, struct err *err);
 

@@ -66,11 +66,10 @@ static void tell_drops(struct inputs *in, unsigned hop, int64_t from_ns, int64_t
  * called lost that the capture may have missed. What podhop wrote says it frame by frame, at
  * its time.
  */
-static void tell_totals_ahead(struct inputs *in, const struct input *one,
-			      const struct pcapng_tail *tail)
+static void tell_totals_ahead(struct inputs *in, const struct input *one)
 {
-	for (unsigned i = 0; i < tail->n_drops; i++) {
-		const struct pcapng_drops *d = &tail->drops[i];
+	for (unsigned i = 0; i < one->tail.n_drops; i++) {
+		const struct pcapng_drops *d = &one->tail.drops[i];
 		int hop = d->interface < one->n_hop ? one->hop[d->interface] : -1;
 		int64_t count = drops_of(false, d->if_drop, d->os_drop);
 
@@ -80,18 +79,19 @@ static void tell_totals_ahead(struct inputs *in, const struct input *one,
 }
 
 /* podhop's files tell at their end also when the capture began and ended. */
-static void read_tail(struct inputs *in, struct input *one)
+void input_read_tail(struct input *one)
 {
-	struct pcapng_tail tail;
-
-	if (one->is_pipe || pcapng_read_tail(pcapng_reader_fd(one->reader), &tail) < 0)
+	if (one->is_pipe || pcapng_read_tail(pcapng_reader_fd(one->reader), &one->tail) < 0)
 		return;
-	if (tail.has_span && one->by_podhop) {
-		one->began_ns = tail.start_ns;
-		one->ended_ns = tail.end_ns;
+	if (one->tail.has_span && one->by_podhop) {
+		one->began_ns = one->tail.start_ns;
+		one->ended_ns = one->tail.end_ns;
 	}
-	if (!one->times_drops)
-		tell_totals_ahead(in, one, &tail);
+}
+
+bool inputs_are_ordered(const struct inputs *in)
+{
+	return in->all_own && in->n_input == 1 && in->input[0]->began_ns && !in->disorder_ns;
 }
 
 void inputs_start(struct inputs *in, struct pipeline *p)
@@ -99,7 +99,8 @@ void inputs_start(struct inputs *in, struct pipeline *p)
 	in->pipeline = p;
 	correlate_shows(pipeline_correlator(p), inputs_shows, in);
 	for (unsigned i = 0; i < in->n_input; i++)
-		read_tail(in, in->input[i]);
+		if (!in->input[i]->times_drops)
+			tell_totals_ahead(in, in->input[i]);
 }
 
 void input_note_start(struct inputs *in, struct input *one, int64_t time_ns)

@@ -48,6 +48,18 @@ static bool extent_is_full(const struct extent *e, const struct input *one)
 	return e->n >= e->wanted && (e->enough >= interfaces || e->n >= SAMPLE_MOST);
 }
 
+/* How far behind a newer one the input's frame comes. */
+static void note_order(struct inputs *in, struct input *one)
+{
+	const int64_t time_ns = one->head.frame.time_ns;
+	const uint64_t behind = (uint64_t)one->sample_ns - (uint64_t)time_ns;
+
+	if (time_ns > one->sample_ns)
+		one->sample_ns = time_ns;
+	else if (behind > (uint64_t)in->disorder_ns)
+		in->disorder_ns = behind > INT64_MAX ? INT64_MAX : (int64_t)behind;
+}
+
 /*
  * Reads the sample of one input into the learner. Returns 1 when it is complete, 0 when a
  * pipe has to be waited for. What podhop itself described needs no sample beyond its header.
@@ -77,10 +89,7 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 		if (rc < 0)
 			return rc;
 		one->head.frame.hop = (uint16_t)rc;
-		if (one->head.frame.time_ns > one->sample_ns)
-			one->sample_ns = one->head.frame.time_ns;
-		else if (one->sample_ns - one->head.frame.time_ns > in->disorder_ns)
-			in->disorder_ns = one->sample_ns - one->head.frame.time_ns;
+		note_order(in, one);
 		if (in->all_own && (one->is_pipe || in->net->n_pods))
 			return 1;
 		if (!one->is_pipe && extent_add(&extent, interface))
@@ -120,6 +129,7 @@ static int sample_macs(struct inputs *in, struct input *one, struct pipeline_lea
 		if (rc <= 0)
 			return rc;
 		one->has_head = false;
+		note_order(in, one); /* of podhop's own more is read here than before */
 		if (extent_add(&extent, one->head.frame.hop))
 			pipeline_learner_mac_frame(l, &one->head.frame);
 	}
@@ -214,6 +224,7 @@ int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 			struct input *one = nodes[k]->input[i];
 
 			one->by_podhop = pcapng_reader_section_comment(one->reader)[0] != '\0';
+			input_read_tail(one);
 			rc = input_keep_filter(one, err);
 			if (rc >= 0)
 				rc = input_rewind(one, err);

@@ -18,10 +18,13 @@ struct seen {
 	int64_t from_ns, to_ns;
 };
 
+struct lanes;
+
 struct input {
 	const char *path;
 	struct file_id file;	/* of that name, as it was opened */
 	struct pcapng_reader *reader;
+	struct lanes *lanes;	/* who reads its frames in the reader's stead; NULL: nobody */
 	int *hop;		/* of each interface of the file; -1: not seen yet */
 	unsigned n_hop;
 	unsigned looked_at;	/* interfaces whose description was read */
@@ -35,9 +38,11 @@ struct input {
 	bool sampled;
 	bool no_memory;		/* at some look it could not be read to its end */
 	bool for_good;		/* read to be taken: what is wrong with it is told now */
+	bool named_bad;		/* that was told */
 	int64_t last_ns;	/* how far its time has come */
 	int64_t first_ns;
 	int64_t sample_ns;	/* of the sample's newest frame */
+	struct pcapng_tail tail;	/* what a regular file says at its end; zero: nothing */
 	int64_t began_ns, ended_ns;	/* of the capture as the file tells; 0: it does not */
 	bool by_podhop;		/* its header says so */
 	bool times_drops;	/* frames of its sample say when others were lost */
@@ -100,9 +105,17 @@ void input_note_filter(struct inputs *in, struct input *one, unsigned hop,
 		       const struct pcapng_interface *pi, bool is_new);
 void inputs_filters_free(struct inputs *in);
 
+/* ---- inputs_order.c */
+void lanes_free(struct lanes *l);	/* NULL is accepted */
+int lanes_rewind(struct lanes *l, struct err *err);
+/* As pcapng_reader_next(), into the input's head and, of what is wrong with it, bad. */
+int lanes_next(struct input *one);
+
 /* ---- inputs_cover.c */
 /* No frame was taken of it yet. */
 void input_unsee(struct input *one);
+/* Reads what a regular file says at its end. After its header. */
+void input_read_tail(struct input *one);
 /* The earliest frame of its input so far: nothing before its start can be missed. */
 void input_note_start(struct inputs *in, struct input *one, int64_t time_ns);
 /* The frame says that its hop's capture lost others since the one before. */

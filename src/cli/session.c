@@ -17,9 +17,8 @@
  * is no failure: whoever read the stream has had enough, and the run ends.
  *
  * How long frames wait differs. Live, the rings tell how far they were read; with -w to a
- * pipe somebody is watching, and the wait is short. Of files nothing is known but what
- * comes next, and nobody waits: order is looked for further, unless podhop wrote the
- * file itself and it is in order.
+ * pipe somebody is watching, and the wait is short. With files nobody waits: order is looked
+ * for further, as far as their stamps need (cmd_report.c).
  */
 #include "cli.h"
 

@@ -182,7 +182,7 @@ static int keep_note(struct pcapng_reader *r, const struct pcapng_option *o, str
 	size_t len = strnlen((const char *)o->value, o->len);
 	char *text;
 
-	if (r->n_notes == PCAPNG_NOTES_MAX || len < strlen(COMMENT_START) ||
+	if (r->frames_only || r->n_notes == PCAPNG_NOTES_MAX || len < strlen(COMMENT_START) ||
 	    len >= PCAPNG_STRING_MAX || memcmp(o->value, COMMENT_START, strlen(COMMENT_START)) != 0)
 		return 0;
 	text = malloc(PCAPNG_STRING_MAX);
@@ -542,7 +542,8 @@ static int keep_name(struct pcapng_reader *r, const struct addr *addr, const cha
 
 	pcapng_option_string(name, sizeof(name), (const uint8_t *)text, len);
 	len = strlen(name) + 1;
-	if (len == 1 || r->n_names == NAMES_MAX || len > NAME_TEXT_MAX - r->name_text_len)
+	if (r->frames_only || len == 1 || r->n_names == NAMES_MAX ||
+	    len > NAME_TEXT_MAX - r->name_text_len)
 		return 0;
 	if (r->n_names == r->size_names) {
 		size_t size = r->size_names ? 2 * r->size_names : 64;

@@ -124,15 +124,11 @@ static bool is_section(const uint8_t head[static HEAD_BYTES], bool *ret_swapped)
 
 static int read_packed(int fd, enum pcapng_packing packing, struct pcapng_tail *ret)
 {
-	off_t before = lseek(fd, 0, SEEK_CUR);
 	struct pcapng_window w;
 	bool swapped = false;
 	int rc;
 
 	pcapng_window_of_file(&w, fd);
-	rc = pcapng_window_rewind(&w);
-	if (before < 0 || rc < 0)
-		return rc < 0 ? rc : -errno;
 	rc = pcapng_window_unpack(&w, packing);
 	if (!rc)
 		rc = pcapng_window_fill(&w, HEAD_BYTES);
@@ -152,7 +148,7 @@ static int read_packed(int fd, enum pcapng_packing packing, struct pcapng_tail *
 		rc = -ENODATA;
 	}
 	pcapng_window_done(&w);
-	return lseek(fd, before, SEEK_SET) < 0 ? -errno : rc;
+	return rc;
 }
 
 int pcapng_read_tail(int fd, struct pcapng_tail *ret)

@@ -116,6 +116,8 @@ struct pcapng_window {
 	const uint8_t *memory;
 	size_t memory_len;
 	size_t size;		/* of heap */
+	size_t first_size;	/* ... when it is made; 0: the default */
+	off_t read_at;		/* a regular file: where its next bytes are */
 	size_t start, end;
 	uint64_t offset;	/* of data[start] in the input, unpacked */
 	/* packed inputs: what was read and not unpacked yet */
@@ -151,7 +153,9 @@ int pcapng_window_open(struct pcapng_window *w, const char *path, const char *na
 void pcapng_window_of_file(struct pcapng_window *w, int fd);	/* regular; stays the caller's */
 void pcapng_window_of_memory(struct pcapng_window *w, const void *data, size_t len);
 void pcapng_window_done(struct pcapng_window *w);
-int pcapng_window_rewind(struct pcapng_window *w);	/* 0, -ESPIPE or -errno */
+/* From the start, of what `of` reads; size: bytes in memory at first. 0, or -ESPIPE of a pipe. */
+int pcapng_window_again(struct pcapng_window *w, const struct pcapng_window *of, size_t size);
+int pcapng_window_rewind(struct pcapng_window *w);	/* 0 or -ESPIPE */
 /* What is in the window, and all that follows, is packed: from here on it is unpacked. */
 int pcapng_window_unpack(struct pcapng_window *w, enum pcapng_packing kind);
 
@@ -194,6 +198,7 @@ struct pcapng_reader {
 	enum pcapng_format format;
 	bool swapped;			/* the section's byte order is not this machine's */
 	bool stepwise;			/* no frame is read in one go: for tests */
+	bool frames_only;		/* names, notes: another reader has them */
 	unsigned n_sections;
 	unsigned first_if;		/* number of the section's interface 0 */
 	struct pcapng_if **ifs;

@@ -260,6 +260,25 @@ int pcapng_reader_rewind(struct pcapng_reader *r, struct err *err)
 	return detect(r, err);
 }
 
+struct pcapng_reader *pcapng_reader_again(const struct pcapng_reader *of, size_t window_bytes,
+					  struct err *err)
+{
+	struct pcapng_reader *r = reader_new(of->name, err);
+	int rc;
+
+	if (!r)
+		return NULL;
+	r->frames_only = true;
+	rc = pcapng_window_again(&r->win, &of->win, window_bytes);
+	if (rc < 0)
+		err_sys(err, rc, "%s: read again", r->name);
+	if (rc < 0 || detect(r, err) < 0) {
+		pcapng_reader_free(r);
+		return NULL;
+	}
+	return r;
+}
+
 void pcapng_reader_free(struct pcapng_reader *r)
 {
 	if (!r)

@@ -5,7 +5,8 @@
  * Files are read, not mapped: a file that shrinks under a mapping ends the
  * program with SIGBUS, a short read is just the end of the input. Packed inputs
  * pass through a second buffer: raw bytes are read into it and unpacked into the
- * window, so that nothing above notices.
+ * window, so that nothing above notices. Where a regular file is read next is kept here, not in
+ * its descriptor, so that several windows may read one file, each at its place.
  */
 #include "pcapng_priv.h"
 
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define WINDOW_SIZE (1u << 20)	/* read(2)'s own cost is then below 1 % */
+#define WINDOW_LEAST (128u << 10)	/* of a window that is one of many */
 #define RAW_SIZE (256u << 10)
 #define WINDOW_READ_MIN 65536u	/* less free room than a pipe holds: move first */
 
@@ -53,8 +55,25 @@ int pcapng_window_open(struct pcapng_window *w, const char *path, const char *na
 		.is_regular = S_ISREG(st.st_mode),
 		.is_fifo = S_ISFIFO(st.st_mode),
 	};
-	if (w->is_regular)
+	if (w->is_regular) {
+		/* A standard input may have been read before. */
+		w->read_at = lseek(fd, 0, SEEK_CUR);
+		if (w->read_at < 0)
+			w->read_at = 0;
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	return 0;
+}
+
+int pcapng_window_again(struct pcapng_window *w, const struct pcapng_window *of, size_t size)
+{
+	if (!of->is_regular)
+		return -ESPIPE;
+	if (of->fd < 0)
+		pcapng_window_of_memory(w, of->memory, of->memory_len);
+	else
+		pcapng_window_of_file(w, of->fd);
+	w->first_size = size > WINDOW_LEAST ? size : WINDOW_LEAST;
 	return 0;
 }
 
@@ -90,8 +109,6 @@ int pcapng_window_rewind(struct pcapng_window *w)
 {
 	if (!w->is_regular)
 		return -ESPIPE;
-	if (w->fd >= 0 && lseek(w->fd, 0, SEEK_SET) < 0)
-		return -errno;
 	if (w->fd < 0) {
 		w->data = w->memory;
 		w->end = w->memory_len;
@@ -104,6 +121,7 @@ int pcapng_window_rewind(struct pcapng_window *w)
 	w->eof = w->fd < 0;
 	w->start = 0;
 	w->offset = 0;
+	w->read_at = 0;
 	/* Packed or not is found out anew. */
 	pcapng_unpacker_free(w->unpacker);
 	w->unpacker = NULL;
@@ -127,7 +145,7 @@ static int make_room(struct pcapng_window *w)
 	if (w->end < w->size)
 		return 0;
 
-	size_t size = w->size ? 2 * w->size : WINDOW_SIZE;
+	size_t size = w->size ? 2 * w->size : w->first_size ? w->first_size : WINDOW_SIZE;
 	uint8_t *heap = realloc(w->heap, size);
 
 	if (!heap)
@@ -148,7 +166,7 @@ static int wait_input(const struct pcapng_window *w, int timeout_ms)
 }
 
 /* One read. 0 with bytes in *ret_n, or none of them: come again, or *eof; else as _fill(). */
-static int read_some(const struct pcapng_window *w, uint8_t *buf, size_t size, size_t *ret_n,
+static int read_some(struct pcapng_window *w, uint8_t *buf, size_t size, size_t *ret_n,
 		     bool *eof)
 {
 	*ret_n = 0;
@@ -164,9 +182,10 @@ static int read_some(const struct pcapng_window *w, uint8_t *buf, size_t size, s
 		if (events < 0)
 			return events;
 	}
-	ssize_t n = read(w->fd, buf, size);
+	ssize_t n = w->is_regular ? pread(w->fd, buf, size, w->read_at) : read(w->fd, buf, size);
 
 	if (n > 0) {
+		w->read_at += n;
 		*ret_n = (size_t)n;
 		return 0;
 	}

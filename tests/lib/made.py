@@ -84,17 +84,18 @@ def pcap(frames):
     return out
 
 
-def dumpcap(frames, dropped=None, roles=("veth",), filters={}, address=None):
+def dumpcap(frames, dropped=None, roles=("veth",), filters={}, address=None, as_listed=False):
     """As dumpcap writes it: the filter (-f) of each device, at the end how many frames were dropped.
 
-    A filter that is no text is a program of instructions. address: of the bridge, with its prefix's length."""
+    A filter that is no text is a program of instructions. address: of the bridge, with its prefix's length.
+    as_listed: the frames are written in the order in which they are given."""
     out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
     for role in roles:
         kept = filters.get(role)
         out += block(1, struct.pack("<HHI", 1, 0, 262144) + option(2, DEVICE[role].encode()) + option(9, b"\x09") +
                      (option(11, b"\0" + kept.encode() if isinstance(kept, str) else b"\1" + kept) if kept else b"") +
                      (option(4, address) if address and role == "bridge" else b""))
-    for time, role, data, _ in sorted(frames, key=lambda f: f[0]):
+    for time, role, data, _ in frames if as_listed else sorted(frames, key=lambda f: f[0]):
         out += block(6, struct.pack("<IIIII", roles.index(role), time >> 32, time & 0xffffffff, len(data),
                                     len(data)) + data)
     for i, role in enumerate(roles if dropped is not None else ()):
