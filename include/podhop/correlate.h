@@ -229,12 +229,15 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 bool correlate_is_final(const struct correlate *c, correlate_ref ref);
 
 /*
- * push, is_final and mark in one, for an observation that was made `again` of a packet that is on
- * its usual way, when all pushed before have been marked. False: nothing was done, it goes the
- * long way. ret_mark NULL: nobody sees marks or ids, correlate_count() takes mark's place.
+ * observe_again, push, is_final and mark in one, for a frame that shows, as dissect_usual_again()
+ * says, the packet of the frame `before` once more, where that packet is on its usual way and all
+ * pushed before have been marked. obs: of any frame of that packet, the last that was pushed; what
+ * it says of its hop is void afterwards. False: nothing was done, it goes the long way.
+ * ret_mark NULL: nobody sees marks or ids, correlate_count() takes mark's place.
  */
-bool correlate_follow(struct correlate *c, const struct correlate_obs *obs,
-		      struct correlate_mark *ret_mark);
+bool correlate_follow(struct correlate *c, const struct model_frame *before,
+		      const struct model_frame *frame, const struct model_parts *parts,
+		      struct correlate_obs *obs, struct correlate_mark *ret_mark);
 
 /* In place of a mark, when nobody sees marks or ids: counts, and is done with. */
 void correlate_count(struct correlate *c, correlate_ref ref, unsigned hop, uint32_t len);

@@ -39,6 +39,7 @@ struct correlate *correlate_new(const struct correlate_config *config, struct er
 void correlate_learn_net(struct correlate *c)
 {
 	c->captured_roles = 0;
+	c->last.root = NULL;
 	c->n_underlays = 0;
 	c->tracks++;
 	for (unsigned i = 0; i < c->net->n_hops; i++) {
@@ -104,6 +105,7 @@ correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 		time_span_add(&c->hop[o->hop].cut, o->time_ns);
 	if (o->kind == KIND_NOT_IP || o->kind == KIND_MALFORMED) {
 		c->last.packet = NONE;
+		c->last.root = NULL;
 		if (o->direction == MODEL_DIRECTION_OTHER && !c->cfg.keep_other)
 			return CORRELATE_REF_FOREIGN;
 		if (o->kind == KIND_NOT_IP)
@@ -120,6 +122,7 @@ correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 	const uint32_t flow = c->last.flow, i = match_observation(c, o, flow);
 
 	c->flow[flow].last_ns = o->time_ns;
+	track_expect(c, i, o);
 	if (i == NONE)
 		return CORRELATE_REF_NONE;
 	c->packet[i].held++;

@@ -373,6 +373,7 @@ struct last_push {
 	uint32_t flow;
 	uint32_t packet;	/* NONE: not set */
 	bool alone;		/* no other had its key then; one that comes is a push of its own */
+	struct flow *root;	/* it may be followed on this track (track_expect()); NULL: not */
 	uint64_t flow_key;	/* of which key was made */
 	uint64_t key;
 };
@@ -570,6 +571,21 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child);
 /* The packet of which o is the next step on its track, with o noted. NONE: the rules decide. */
 uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			   uint64_t key);
+/* Packet i was pushed with o: may the next frame, if it shows the same packet, follow its track? */
+void track_expect(struct correlate *c, uint32_t i, const struct correlate_obs *o);
+/*
+ * A frame that shows the packet pushed last once more: the next step of its track, noted. u: where
+ * its headers are; o: of that packet, at whichever hop. False: it is not, nothing was noted.
+ */
+bool track_follow(struct correlate *c, const struct model_frame *before,
+		  const struct model_frame *f, const struct model_parts *u,
+		  struct correlate_obs *o);
+/*
+ * p goes the way of those before it: all it is known by is known. But a verdict may
+ * still come from a hop nearer the pod, and what the wire brought in segments may be
+ * merged by the next hop, to be one packet; whose it is, the next hop may have to tell.
+ */
+bool track_is_final(const struct correlate *c, const struct packet *p);
 /* Packet p has sighting s now (NULL: not kept). True: it is on track, and nothing is left to do. */
 bool track_note(struct correlate *c, uint32_t p, struct flow *f, const struct sighting *s,
 		int64_t now_ns);
@@ -812,19 +828,26 @@ static inline bool packet_same_content(const struct packet *p, const struct corr
 	       (p->body_len != o->body_len || p->body == o->body);
 }
 
-/* Direction, TTL and length, of which the hop nearest the pod has the last word. */
+/* The length of its Ethernet frame, of which the hop nearest the pod has the last word. */
+static inline void attach_note_length(struct correlate *c, struct packet *p, uint32_t eth_len,
+				      unsigned role)
+{
+	if (role < p->len_rank || (role == p->len_rank && eth_len > p->len)) {
+		p->len_rank = (uint8_t)role;
+		p->len = eth_len;
+		if (p->flags & PACKET_MORE)
+			more_need(c, p)->l2l3_len = 0;
+	}
+}
+
+/* Direction, TTL and length. */
 static inline void attach_note_nearest(struct correlate *c, struct packet *p,
 				       const struct correlate_obs *o, unsigned role)
 {
 	if (o->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
 		p->direction = o->direction;
 	p->ttl_last = o->ttl;
-	if (role < p->len_rank || (role == p->len_rank && o->eth_len > p->len)) {
-		p->len_rank = (uint8_t)role;
-		p->len = o->eth_len;
-		if (p->flags & PACKET_MORE)
-			more_need(c, p)->l2l3_len = 0;
-	}
+	attach_note_length(c, p, o->eth_len, role);
 }
 
 /* All of it was seen at its last hop: it closes when it has settled. */

@@ -78,25 +78,6 @@ static inline void mark_translation(const struct correlate *c, const struct pack
 	m->translation = c->flow[f->far_view].tuple;
 }
 
-/* Before a translation the wire shows a pod's packet under nobody's address. */
-static bool is_of_nobody(const struct correlate *c, const struct packet *p)
-{
-	return c->path_row[flow_root(c, p->flow)->track_row].row.direction ==
-	       MODEL_DIRECTION_OTHER;
-}
-
-/*
- * It goes the way of those before it: all it is known by is known. But a verdict may
- * still come from a hop nearer the pod, and what the wire brought in segments may be
- * merged by the next hop, to be one packet; whose it is, the next hop may have to tell.
- */
-static inline bool is_final_on_track(const struct correlate *c, const struct packet *p)
-{
-	return (p->flags & PACKET_TRACK) &&
-	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH) &&
-	       (p->direction != MODEL_DIRECTION_OTHER || is_of_nobody(c, p));
-}
-
 bool correlate_is_final(const struct correlate *c, correlate_ref ref)
 {
 	const struct packet *p;
@@ -104,7 +85,7 @@ bool correlate_is_final(const struct correlate *c, correlate_ref ref)
 	if (ref >= c->n_packets)
 		return true; /* of no packet: foreign, or without IP */
 	p = &c->packet[ref];
-	return (p->flags & PACKET_SETTLED) || (!c->cfg.verdicts && is_final_on_track(c, p));
+	return (p->flags & PACKET_SETTLED) || (!c->cfg.verdicts && track_is_final(c, p));
 }
 
 void correlate_mark(struct correlate *c, correlate_ref ref, const struct correlate_tag *o,
@@ -151,9 +132,9 @@ void correlate_mark(struct correlate *c, correlate_ref ref, const struct correla
 	release_one(c, ref);
 }
 
-/* What correlate_mark() finds out, where the last sighting is this observation's. */
+/* What correlate_mark() finds out, where the last sighting is this frame's. */
 static inline void mark_followed(const struct correlate *c, const struct packet *p,
-				 const struct correlate_obs *o, struct correlate_mark *m)
+				 struct correlate_mark *m)
 {
 	const unsigned n = p->n_sightings - 1u;
 
@@ -169,28 +150,30 @@ static inline void mark_followed(const struct correlate *c, const struct packet 
 	m->path.cut = false;
 	for (unsigned k = 0; k <= n; k++)
 		m->path.role[k] = p->s[k].role;
-	m->dt_ns = o->time_ns - p->s[n - 1].first_ns;
+	m->dt_ns = p->s[n].first_ns - p->s[n - 1].first_ns;
 	mark_translation(c, p, m);
 }
 
-bool correlate_follow(struct correlate *c, const struct correlate_obs *o, struct correlate_mark *m)
+bool correlate_follow(struct correlate *c, const struct model_frame *before,
+		      const struct model_frame *f, const struct model_parts *u,
+		      struct correlate_obs *o, struct correlate_mark *m)
 {
 	const struct last_push *last = &c->last;
 	struct packet *p;
 
-	if (!o->again || last->packet == NONE || c->cfg.verdicts)
+	/* Of both as much was captured, so their hashes would be of the same bytes. */
+	if (!last->root || f->caplen - before->caplen != f->len - before->len)
 		return false;
 	p = &c->packet[last->packet];
-	if (o->time_ns > c->now_ns)
-		correlate_advance(c, o->time_ns);
-	if ((m && !p->id) || is_refused(c, p) || !is_final_on_track(c, p) ||
-	    last->flow_key != c->flow[last->flow].key ||
-	    track_observation(c, o, last->flow, last->key) != last->packet)
+	if (f->time_ns > c->now_ns)
+		correlate_advance(c, f->time_ns);
+	/* What has an id is kept. */
+	if ((m ? !p->id : is_refused(c, p)) || !track_follow(c, before, f, u, o))
 		return false;
-	c->flow[last->flow].last_ns = o->time_ns;
-	count_kept(c, o->hop, o->len);
+	c->flow[last->flow].last_ns = f->time_ns;
+	count_kept(c, f->hop, f->len);
 	if (m)
-		mark_followed(c, p, o, m);
+		mark_followed(c, p, m);
 	if (p->flags & PACKET_SETTLED)
 		packet_release(c, last->packet);
 	return true;

@@ -2,7 +2,8 @@
 /*
  * observe_priv.h - what the two ways to an observation have in common: the hashes.
  *
- * Owns: nothing. Private to observe.c and observe_usual.c, which must agree to the bit.
+ * Owns: nothing. Private to observe.c and observe_usual.c, which must agree to the bit, and to
+ * track.c, which does without an observation.
  */
 #ifndef OBSERVE_PRIV_H
 #define OBSERVE_PRIV_H
@@ -20,6 +21,8 @@
 #define VXLAN_AND_UDP 16u
 #define FRAGMENT_MTU_MIN 576u	/* RFC 791: no link of this century cuts smaller ones */
 #define FRAGMENT_MTU_MIN6 1280u	/* RFC 8200, section 5 */
+#define IP4_TTL 8
+#define IP6_HOP_LIMIT 7
 #define MTU_DEFAULT 1500u	/* of a device whose MTU is not known */
 
 static inline uint16_t observe_load16(const uint8_t *p)
@@ -45,6 +48,15 @@ static inline uint64_t observe_load64(const uint8_t *p)
 	memcpy(&v, p, sizeof(v));
 	return v;
 }
+
+static inline uint8_t observe_ttl(const struct model_frame *f, const struct model_parts *u)
+{
+	return f->data[u->eth + MODEL_ETHERNET_LEN + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
+}
+
+/* observe_usual.c: what the VXLAN headers around the packet tell, into o. */
+void observe_tunnel(const struct model_frame *f, const struct model_parts *u,
+		    struct correlate_obs *o);
 
 /* A MAC address as a number, to be compared with others only. */
 static inline uint64_t observe_mac(const uint8_t *mac)

@@ -12,8 +12,6 @@
 #include "podhop/bytes.h"
 
 #define IP4_DF 0x40		/* in the first byte of the fragment word */
-#define IP4_TTL 8
-#define IP6_HOP_LIMIT 7
 #define IP6_FLOW_LABEL 0xfffffu
 #define TCP_FLAGS 0x01ffu
 #define UDP_CHECKSUM 6
@@ -25,7 +23,7 @@ static inline void observe_ip(const uint8_t *p, bool is_v4, struct addr *src, st
 	*dst = is_v4 ? addr_from_v4(p + 16) : addr_from_v6(p + 24);
 }
 
-static void observe_tunnel(const struct model_frame *f, const struct model_parts *u,
+void observe_tunnel(const struct model_frame *f, const struct model_parts *u,
 			   struct correlate_obs *o)
 {
 	const uint8_t *ip = f->data + u->outer_ip, *udp = f->data + u->outer_l4;
@@ -188,7 +186,7 @@ bool correlate_observe_again(struct correlate *c, const struct model_frame *befo
 	o->hop = f->hop;
 	o->len = f->len;
 	o->way = f->way;
-	o->ttl = f->data[u->eth + MODEL_ETHERNET_LEN + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
+	o->ttl = observe_ttl(f, u);
 	if (l3_len + u->eth > hop->mtu)
 		flags |= OBS_LARGE;
 	o->flags = (uint16_t)flags;

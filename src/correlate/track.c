@@ -17,10 +17,15 @@
  * no look-alike. It keeps all that attach.c keeps, so anything else may go on from where it
  * stands: the first step that differs takes the flag away, nothing more.
  *
+ * The shortest (track_follow) serves it where the frame shows the packet pushed just before,
+ * byte for byte: it is not even observed. All that would be compared is equal, and what
+ * else the short way asks was asked when that packet was pushed (track_expect).
+ *
  * A track is forgotten when the flow's route or its group changes (flow_forget_track), and all
  * tracks become doubtful when the node's facts do (correlate.tracks).
  */
 #include "correlate_priv.h"
+#include "observe_priv.h"
 
 static inline bool has_track(const struct correlate *c, const struct flow *f)
 {
@@ -62,34 +67,47 @@ static inline uint32_t find_alone(const struct correlate *c, uint64_t key)
 	return found;
 }
 
+/* Is this the next step of p on the track of f, the root of its flow? */
+static inline bool is_next_step(const struct correlate *c, const struct packet *p,
+				const struct flow *f, uint16_t place, int64_t time_ns)
+{
+	const unsigned kept = PACKET_TRACK | PACKET_INDEXED | PACKET_CLOSED;
+	const unsigned n = p->n_sightings;
+
+	return (p->flags & kept) == (PACKET_TRACK | PACKET_INDEXED) && n < f->n_track &&
+	       place == f->track[n] && has_track(c, f) && p->parent == NONE &&
+	       time_ns >= p->s[n - 1].first_ns && !f->sent_again;
+}
+
+static inline void note_step(struct packet *p, uint16_t place, unsigned role, uint32_t size,
+			     int64_t time_ns)
+{
+	p->s[p->n_sightings++] = (struct sighting){ .first_ns = time_ns, .covered = size,
+						    .place = place, .whole = 1,
+						    .role = (uint8_t)role };
+}
+
 uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			   uint64_t key)
 {
-	const unsigned kept = PACKET_TRACK | PACKET_INDEXED | PACKET_CLOSED;
 	const struct last_push *last = &c->last;
 	const bool again = o->again && last->packet != NONE && last->alone;
 	const uint32_t found = again ? last->packet : find_alone(c, key);
 	const uint16_t place = place_of(o);
-	unsigned role, n;
 
 	if (found == NONE)
 		return NONE;
 
 	struct packet *p = &c->packet[found];
 	struct flow *f = flow_root(c, flow);
+	const unsigned role = c->hop[o->hop].role;
 
-	n = p->n_sightings;
-	if ((p->flags & kept) != (PACKET_TRACK | PACKET_INDEXED) ||
-	    p->parent != NONE || n >= f->n_track || place != f->track[n] || !has_track(c, f) ||
+	if (!is_next_step(c, p, f, place, o->time_ns) ||
 	    /* What shows the same again needs not be compared again. */
 	    !(again || (o->again && found == last->packet) || packet_same_content(p, o)) ||
-	    o->time_ns < p->s[n - 1].first_ns || o->segment || f->sent_again ||
-	    c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
+	    o->segment || c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
 		return NONE;
-	role = c->hop[o->hop].role;
-	p->s[n] = (struct sighting){ .first_ns = o->time_ns, .covered = o->size, .place = place,
-				     .whole = 1, .role = (uint8_t)role };
-	p->n_sightings = (uint8_t)(n + 1);
+	note_step(p, place, role, o->size, o->time_ns);
 	if (p->flow != flow && role < p->len_rank)
 		packet_set_flow(c, found, flow);
 	if (c->cfg.on_packet)
@@ -99,9 +117,85 @@ uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, u
 	attach_note_nearest(c, p, o, role);
 	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
 		attach_count_outer(c, p, f, o, false);
-	if (n + 1 == f->n_track)
+	if (p->n_sightings == f->n_track)
 		is_through(c, found, f, o->time_ns);
 	return found;
+}
+
+/* Before a translation the wire shows a pod's packet under nobody's address. */
+static bool is_of_nobody(const struct correlate *c, const struct packet *p)
+{
+	return c->path_row[flow_root(c, p->flow)->track_row].row.direction ==
+	       MODEL_DIRECTION_OTHER;
+}
+
+bool track_is_final(const struct correlate *c, const struct packet *p)
+{
+	return (p->flags & PACKET_TRACK) &&
+	       (p->kind != KIND_TCP_DATA || p->s[0].role == MODEL_ROLE_VETH) &&
+	       (p->direction != MODEL_DIRECTION_OTHER || is_of_nobody(c, p));
+}
+
+void track_expect(struct correlate *c, uint32_t i, const struct correlate_obs *o)
+{
+	struct last_push *last = &c->last;
+	const struct packet *p;
+
+	last->root = NULL;
+	if (i == NONE || i != last->packet || !last->alone || c->cfg.verdicts || c->n_seen ||
+	    o->segment)
+		return;
+	p = &c->packet[i];
+	if (p->flow == last->flow && track_is_final(c, p))
+		last->root = flow_root(c, p->flow);
+}
+
+/*
+ * What the hop adds to the direction that the packet's addresses told at the first: a veth's
+ * frames are its pod's whatever addresses they bear (observe.c).
+ */
+static inline void note_whose(struct packet *p, const struct hop_state *hop, unsigned way)
+{
+	if (hop->pod < 0)
+		return;
+	if (way == MODEL_WAY_IN)
+		p->direction = MODEL_DIRECTION_EGRESS;
+	else if (p->direction == MODEL_DIRECTION_OTHER)
+		p->direction = MODEL_DIRECTION_INGRESS;
+}
+
+bool track_follow(struct correlate *c, const struct model_frame *before,
+		  const struct model_frame *f, const struct model_parts *u,
+		  struct correlate_obs *o)
+{
+	const uint16_t place = PLACE(f->hop, f->way, u->outer_ip);
+	const struct hop_state *hop = &c->hop[f->hop];
+	const uint32_t i = c->last.packet;
+	struct packet *p = &c->packet[i];
+	struct flow *root = c->last.root;
+
+	if (f->way == MODEL_WAY_UNKNOWN || !is_next_step(c, p, root, place, f->time_ns) ||
+	    u->eth + u->end - MODEL_ETHERNET_LEN > hop->mtu)
+		return false;
+	if (c->cfg.on_packet || hop->role == c->content_role) {
+		if (!correlate_observe_again(c, before, f, u, o))
+			return false;
+		if (c->cfg.on_packet)
+			wire_note(c, p, o, false);
+		if (hop->role == c->content_role)
+			content_note(c, i, o, place);
+	} else if (u->outer_ip) {
+		observe_tunnel(f, u, o);
+	}
+	note_step(p, place, hop->role, p->size, f->time_ns);
+	note_whose(p, hop, f->way);
+	p->ttl_last = observe_ttl(f, u);
+	attach_note_length(c, p, f->len - u->eth, hop->role);
+	if (hop->role == MODEL_ROLE_UNDERLAY && u->outer_ip && p->tunnel == NO_TUNNEL)
+		attach_count_outer(c, p, root, o, false);
+	if (p->n_sightings == root->n_track)
+		is_through(c, i, root, f->time_ns);
+	return true;
 }
 
 bool track_note(struct correlate *c, uint32_t i, struct flow *f, const struct sighting *s,

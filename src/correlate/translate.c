@@ -129,6 +129,7 @@ bool correlate_learn_connection(struct correlate *c, const struct result_tuple *
 
 	if (!c->cfg.nat || tuple_eq(original, &there))
 		return false;
+	c->last.root = NULL; /* another from here on, maybe */
 	return learn_direction(c, original, &there) && learn_direction(c, reply, &back);
 }
 

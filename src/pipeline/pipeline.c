@@ -359,8 +359,8 @@ static void observe_view(struct pipeline *p, const struct model_frame *f, struct
 	correlate_observe(p->correlate, f, view, obs);
 }
 
-/* The next frame in time order shows the packet of the one before it once more: observed. */
-static inline bool observe_again(struct pipeline *p, const struct model_frame *f)
+/* The next frame in time order shows the packet of the one before it once more. */
+static inline bool shows_again(struct pipeline *p, const struct model_frame *f)
 {
 	struct usual *u = &p->before;
 
@@ -369,9 +369,17 @@ static inline bool observe_again(struct pipeline *p, const struct model_frame *f
 
 	const struct model_hop *hop = &p->cfg.net->hops[f->hop];
 
-	if (hop->linktype != MODEL_LINKTYPE_ETHERNET ||
-	    !dissect_usual_again(dissect_at(p, hop), &u->frame, f, &u->parts) ||
-	    !correlate_observe_again(p->correlate, &u->frame, f, &u->parts, &u->obs))
+	return hop->linktype == MODEL_LINKTYPE_ETHERNET &&
+	       dissect_usual_again(dissect_at(p, hop), &u->frame, f, &u->parts);
+}
+
+/* What shows_again() does, and is not followed: observed. */
+static __attribute__((noinline)) bool observe_again(struct pipeline *p,
+						    const struct model_frame *f)
+{
+	struct usual *u = &p->before;
+
+	if (!correlate_observe_again(p->correlate, &u->frame, f, &u->parts, &u->obs))
 		return false;
 	u->frame = *f;
 	return true;
@@ -618,6 +626,19 @@ static inline void note_pushed(struct pipeline *p, int64_t time_ns)
 		p->pushed_ns = time_ns;
 }
 
+/* It shows the packet of the one before it once more, where that packet goes as a rule. */
+static inline bool follow(struct pipeline *p, const struct model_frame *f,
+			  struct correlate_mark *mark)
+{
+	struct usual *u = &p->before;
+
+	if (!correlate_follow(p->correlate, &u->frame, f, &u->parts, &u->obs,
+			      p->cfg.unseen ? NULL : mark))
+		return false;
+	u->frame = *f;
+	return true;
+}
+
 /* A frame that went where its flow's track leads: what is said of it is known at once. */
 static inline int followed(struct pipeline *p, const struct model_frame *f,
 			   const struct correlate_mark *mark)
@@ -699,12 +720,13 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	if (!s->has_obs) {
 		const struct model_frame f = frame_of(s);
 
-		again = observe_again(p, &f);
-		if (again && !p->n_held &&
-		    correlate_follow(p->correlate, &p->before.obs, p->cfg.unseen ? NULL : &mark)) {
-			rc = followed(p, &f, &mark);
-			arena_free(&p->arena, at);
-			return rc;
+		if (shows_again(p, &f)) {
+			if (!p->n_held && follow(p, &f, &mark)) {
+				rc = followed(p, &f, &mark);
+				arena_free(&p->arena, at);
+				return rc;
+			}
+			again = observe_again(p, &f);
 		}
 	}
 	return take_slot(p, at, again);
