@@ -394,9 +394,13 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 {
 	struct packet *p = &c->packet[i];
 	struct flow *f = flow_root(c, p->flow);
-	struct path_verdict v = { .complete = true, .may_be_lost = true, .reason = "" };
+	static const struct path_verdict whole = { .complete = true, .may_be_lost = true,
+						   .reason = "" };
+	struct path_verdict judged;
+	const struct path_verdict *v = &whole;
 	struct outer_count oc = { 0 };
-	struct result_path path;
+	struct result_path path_found;
+	const struct result_path *path = &path_found;
 	/* Equal packets, of which some are missing: which ones, nobody can say. */
 	enum result_status status = tie_incomplete ? RESULT_AMBIGUOUS : RESULT_COMPLETE;
 	bool lost = false, other = p->direction == MODEL_DIRECTION_OTHER;
@@ -415,22 +419,24 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 	if (track_was_kept(c, p, f)) {
 		row = f->track_row;
 		tally_path_row(c, p, row);
-		path = c->path_row[row].row.path;
+		path = &c->path_row[row].row.path;
 	} else {
 		settle_length(c, p);
-		path_judge(c, p, &v);
-		if (!v.complete)
-			status = judge_incomplete(c, p, tie_incomplete, &v, &lost);
-		path_of(c, p, &path);
-		row = tally_path(c, p, &path);
-		if (v.complete)
+		judged = whole;
+		path_judge(c, p, &judged);
+		v = &judged;
+		if (!v->complete)
+			status = judge_incomplete(c, p, tie_incomplete, &judged, &lost);
+		path_of(c, p, &path_found);
+		row = tally_path(c, p, path);
+		if (v->complete)
 			track_leave(c, p, f, row);
 	}
 	if (p->tunnel != NO_TUNNEL) {
 		tally_count_outer(c, p, &oc);
 		tally_encapsulation(c, p, &oc);
 	}
-	tally_flow(c, p, row, oc.overhead_bytes);
+	tally_flow(f, p, row, oc.overhead_bytes);
 	if (!other) {
 		c->total++;
 		c->status[status]++;
@@ -441,7 +447,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 			c->filter_unsure++;
 	}
 	if (c->cfg.on_packet)
-		emit(c, p, status, &v, lost, &oc, &path);
+		emit(c, p, status, v, lost, &oc, path);
 }
 
 void close_tied(struct correlate *c, uint32_t i)

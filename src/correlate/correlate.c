@@ -46,7 +46,6 @@ void correlate_learn_net(struct correlate *c)
 		if (i >= c->n_hops) {
 			c->hop[i].start_ns = INT64_MIN;
 			c->hop[i].end_ns = INT64_MAX;
-			c->interface[i].dropped_interface = -1;
 		}
 		observe_learn_hop(c, i);
 		c->captured_roles |= 1u << c->hop[i].role;
@@ -99,8 +98,7 @@ correlate_ref correlate_push(struct correlate *c, struct correlate_obs *o,
 			     bool *ret_asks_filter)
 {
 	*ret_asks_filter = false;
-	if (o->time_ns > c->now_ns)
-		correlate_advance(c, o->time_ns);
+	close_as_of(c, o->time_ns);
 	if (o->flags & OBS_CUT)
 		time_span_add(&c->hop[o->hop].cut, o->time_ns);
 	if (o->kind == KIND_NOT_IP || o->kind == KIND_MALFORMED) {
@@ -150,10 +148,7 @@ void correlate_prefetch(const struct correlate *c, correlate_ref ref)
 
 void correlate_advance(struct correlate *c, int64_t now_ns)
 {
-	if (now_ns > c->now_ns)
-		c->now_ns = now_ns;
-	if (c->now_ns >= c->wake_ns)
-		close_due(c);
+	close_as_of(c, now_ns);
 }
 
 void correlate_shows(struct correlate *c, result_shows_fn *fn, void *arg)

@@ -325,6 +325,7 @@ struct drop_span {
 };
 
 struct hop_state {
+	uint64_t observations, bytes;	/* that were kept */
 	uint8_t role;
 	int pod;		/* a veth's; else -1 */
 	uint32_t mtu;		/* a guess where it is not known */
@@ -467,7 +468,6 @@ struct correlate {
 	struct loss_row loss_row[LOSS_ROWS_MAX];
 	unsigned n_loss_rows;
 	uint64_t losses_omitted;
-	struct result_interface interface[MODEL_HOPS_MAX];
 };
 
 /* ---- pool.c: packets, their keys and ranges */
@@ -717,8 +717,8 @@ void tally_encapsulation(struct correlate *c, const struct packet *p,
 void tally_bare_datagram(struct correlate *c, uint16_t tunnel, const struct correlate_obs *o);
 uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path);
 void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row);
-void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,
-		uint64_t overhead);
+/* f: the root of its flow. */
+void tally_flow(struct flow *f, const struct packet *p, uint16_t path_row, uint64_t overhead);
 void tally_latency(struct correlate *c, const struct packet *p);
 void tally_loss(struct correlate *c, const struct packet *p, const struct path_verdict *v,
 		bool lost);
@@ -727,6 +727,15 @@ int tally_counters(const struct correlate *c, struct result *r, struct err *err)
 int tally_result(const struct correlate *c, struct result *r, struct err *err);
 
 /* ------------------------------------------------------------------- inline */
+
+/* Time has come this far: what is due closes. */
+static inline void close_as_of(struct correlate *c, int64_t now_ns)
+{
+	if (now_ns > c->now_ns)
+		c->now_ns = now_ns;
+	if (c->now_ns >= c->wake_ns)
+		close_due(c);
+}
 
 static inline struct flow *flow_root(const struct correlate *c, uint32_t i)
 {

@@ -10,8 +10,8 @@
 
 static inline void count_kept(struct correlate *c, unsigned hop, uint32_t len)
 {
-	c->interface[hop].observations++;
-	c->interface[hop].bytes += len;
+	c->hop[hop].observations++;
+	c->hop[hop].bytes += len;
 }
 
 static inline void release_one(struct correlate *c, uint32_t i)
@@ -165,8 +165,7 @@ bool correlate_follow(struct correlate *c, const struct model_frame *before,
 	if (!last->root || f->caplen - before->caplen != f->len - before->len)
 		return false;
 	p = &c->packet[last->packet];
-	if (f->time_ns > c->now_ns)
-		correlate_advance(c, f->time_ns);
+	close_as_of(c, f->time_ns);
 	/* What has an id is kept. */
 	if ((m ? !p->id : is_refused(c, p)) || !track_follow(c, before, f, u, o))
 		return false;

@@ -161,8 +161,12 @@ static struct latency_cell *new_cell(struct correlate *c)
 
 void tally_latency(struct correlate *c, const struct packet *p)
 {
+	const struct sighting *b = sighting(c, p, 0);
+
 	for (unsigned i = 1; i < p->n_sightings; i++) {
-		const struct sighting *a = sighting(c, p, i - 1), *b = sighting(c, p, i);
+		const struct sighting *a = b;
+
+		b = sighting(c, p, i);
 		struct latency_cell **cell = &c->latency[a->role][b->role][p->direction];
 		int64_t dt = b->first_ns - a->first_ns;
 
@@ -219,11 +223,8 @@ void tally_loss(struct correlate *c, const struct packet *p, const struct path_v
 	note_peer(&r->row, path_far_end(c, p));
 }
 
-void tally_flow(struct correlate *c, const struct packet *p, uint16_t path_row,
-		uint64_t overhead)
+void tally_flow(struct flow *f, const struct packet *p, uint16_t path_row, uint64_t overhead)
 {
-	struct flow *f = flow_root(c, p->flow);
-
 	f->counted = true;
 	f->packets++;
 	f->bytes += p->len;
@@ -444,11 +445,14 @@ int tally_counters(const struct correlate *c, struct result *r, struct err *err)
 	if (!r->capture.interfaces)
 		return err_sys(err, ENOMEM, "report");
 	for (unsigned i = 0; i < c->n_hops; i++) {
-		r->capture.interfaces[i] = c->interface[i];
-		memcpy(r->capture.interfaces[i].name, c->net->hops[i].name,
-		       sizeof(r->capture.interfaces[i].name));
-		r->capture.interfaces[i].role = c->hop[i].role;
-		r->capture.observations += c->interface[i].observations;
+		struct result_interface *to = &r->capture.interfaces[i];
+
+		*to = (struct result_interface){ .role = c->hop[i].role,
+						 .observations = c->hop[i].observations,
+						 .bytes = c->hop[i].bytes,
+						 .dropped_interface = -1 };
+		memcpy(to->name, c->net->hops[i].name, sizeof(to->name));
+		r->capture.observations += to->observations;
 	}
 	r->capture.n_interfaces = c->n_hops;
 	return 0;

@@ -113,38 +113,34 @@ bool dissect_usual(const struct dissect_config *config, const struct model_frame
 	return enter_vxlan(frame, u) && find_headers(data, caplen, u->eth, len, u);
 }
 
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* Two IP headers, from the Ethernet type in front of them: equal but for what routing changes. */
-static inline bool is_equal_ip(const uint8_t *a, const uint8_t *b, bool is_v4)
-{
-	if (a[-2] != b[-2] || a[-1] != b[-1])
-		return false;
-	if (is_v4)
-		return load64(a) == load64(b) && a[9] == b[9] && load64(a + 12) == load64(b + 12);
-	return memcmp(a, b, 7) == 0 && memcmp(a + 8, b + 8, DISSECT_IP6_LEN - 8) == 0;
-}
-
 /* Two words at a time, at any address. */
 typedef uint64_t words __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint8_t word_bytes __attribute__((vector_size(16)));
 
-/* n bytes; most packets have few behind their IP header, so all of these are looked at. */
-static inline bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t n)
+#define WORDS ((uint32_t)sizeof(words))
+#define WORDS_MAX 10u	/* of them; beyond, the library's memcmp() is faster */
+
+/* What of the first WORDS bytes of an IP header no router changes: all but TTL and checksum. */
+static const word_bytes kept_of_ip4 = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff };
+static const word_bytes kept_of_ip6 = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0,
+					0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+/*
+ * Two packets, of each of which n bytes were captured, the headers among them: equal but for what
+ * routing changes. Most are short, so all bytes are looked at.
+ */
+static inline bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t n, bool is_v4)
 {
-	const uint32_t step = sizeof(words);
-	words differ = { 0 };
+	const words kept = (words)(is_v4 ? kept_of_ip4 : kept_of_ip6);
+	words differ = (*(const words *)a ^ *(const words *)b) & kept;
 
-	if (n < step || n > 8 * step)
-		return memcmp(a, b, n) == 0;
-	for (uint32_t i = 0; i + step <= n; i += step)
+	if (n > WORDS_MAX * WORDS)
+		return !(differ[0] | differ[1]) && memcmp(a + WORDS, b + WORDS, n - WORDS) == 0;
+	for (uint32_t i = WORDS; i + WORDS <= n; i += WORDS)
 		differ |= *(const words *)(a + i) ^ *(const words *)(b + i);
-	differ |= *(const words *)(a + n - step) ^ *(const words *)(b + n - step);
+	/* The last ones begin behind IPv4's checksum: with UDP's header n is at least 28. */
+	differ |= *(const words *)(a + n - WORDS) ^ *(const words *)(b + n - WORDS);
 	return !(differ[0] | differ[1]);
 }
 
@@ -162,8 +158,8 @@ bool dissect_usual_again(const struct dissect_config *config, const struct model
 	p = frame->data + at;
 	if (n > u->end)
 		n = u->end;
-	if (!is_equal_ip(p + DISSECT_ETH_LEN, q + DISSECT_ETH_LEN, u->is_v4) ||
-	    !is_equal(p + u->l4, q + u->l4, n - u->l4))
+	if (memcmp(p + DISSECT_ETH_LEN - 2, q + DISSECT_ETH_LEN - 2, 2) != 0 ||
+	    !is_equal(p + DISSECT_ETH_LEN, q + DISSECT_ETH_LEN, n - DISSECT_ETH_LEN, u->is_v4))
 		return false;
 	if (at) {
 		struct model_parts outer;

@@ -260,33 +260,47 @@ static inline int leave(struct pipeline *p, const struct correlate_tag *tag,
 	return hand_on(p, f, &mark);
 }
 
-static inline struct model_frame frame_of(const struct slot *s)
+static inline struct correlate_tag tag_of(const struct slot *s)
 {
-	return (struct model_frame){
-		.time_ns = s->tag.time_ns, .data = s->data, .caplen = s->caplen,
-		.len = s->tag.len, .hop = s->tag.hop, .way = s->tag.way,
-		.drops = s->drops, .number = s->number,
-	};
+	return (struct correlate_tag){ .time_ns = s->frame.time_ns, .len = s->frame.len,
+				       .hop = s->frame.hop, .flags = s->flags,
+				       .way = s->frame.way, .kind = s->kind,
+				       .direction = s->direction };
+}
+
+/* The frame was matched. Which way it went may be known only now. */
+static inline void note_matched(struct slot *s, const struct correlate_obs *o)
+{
+	s->frame.way = o->way;
+	s->flags = o->flags;
+	s->kind = o->kind;
+	s->direction = o->direction;
+}
+
+/* A frame that was matched, with its place. */
+static inline int leave_slot(struct pipeline *p, uint32_t at, correlate_ref ref)
+{
+	const struct slot *s = arena_slot(&p->arena, at);
+	const struct correlate_tag tag = tag_of(s);
+	int rc = leave(p, &tag, &s->frame, ref);
+
+	arena_free(&p->arena, at);
+	return rc;
 }
 
 /* The oldest held frame leaves. */
 static int release_oldest(struct pipeline *p)
 {
 	const struct held h = p->held[p->held_head];
-	const struct slot *s = arena_slot(&p->arena, h.slot);
-	int rc;
 
 	fetch_held(p);
 	p->held_head = (p->held_head + 1) & (HELD_MAX - 1);
 	p->n_held--;
-	p->held_bytes -= s->caplen;
+	p->held_bytes -= arena_slot(&p->arena, h.slot)->frame.caplen;
 	if (p->n_held)
 		p->held_first_ns =
-			arena_slot(&p->arena, p->held[p->held_head].slot)->tag.time_ns;
-	const struct model_frame f = frame_of(s);
-	rc = leave(p, &s->tag, &f, h.ref);
-	arena_free(&p->arena, h.slot);
-	return rc;
+			arena_slot(&p->arena, p->held[p->held_head].slot)->frame.time_ns;
+	return leave_slot(p, h.slot, h.ref);
 }
 
 /* Frames whose look-ahead has passed leave, and those that need not wait any longer. */
@@ -308,15 +322,15 @@ static int release_due(struct pipeline *p, int64_t now_ns)
  */
 static void hold(struct pipeline *p, uint32_t slot, correlate_ref ref)
 {
-	int64_t time_ns = arena_slot(&p->arena, slot)->tag.time_ns;
+	int64_t time_ns = arena_slot(&p->arena, slot)->frame.time_ns;
 	uint32_t at = p->n_held++;
 
-	p->held_bytes += arena_slot(&p->arena, slot)->caplen;
+	p->held_bytes += arena_slot(&p->arena, slot)->frame.caplen;
 	if (at && time_ns < p->held_last_ns) {
 		while (at) {
 			const struct held *before =
 				&p->held[(p->held_head + at - 1) & (HELD_MAX - 1)];
-			if (arena_slot(&p->arena, before->slot)->tag.time_ns <= time_ns)
+			if (arena_slot(&p->arena, before->slot)->frame.time_ns <= time_ns)
 				break;
 			p->held[(p->held_head + at) & (HELD_MAX - 1)] = *before;
 			at--;
@@ -519,12 +533,17 @@ static inline void count(struct pipeline *p, correlate_ref ref, const struct cor
 static inline uint32_t oldest_hop(const struct pipeline *p)
 {
 	const uint32_t n = p->cfg.net->n_hops;
+	int64_t best_ns = p->head_ns[0];
 	uint32_t best = 0;
 
-	for (uint32_t i = 1; i < n; i++)
-		if (p->head_ns[i] < p->head_ns[best] ||
-		    (p->head_ns[i] == p->head_ns[best] && p->head_order[i] < p->head_order[best]))
-			best = i;
+	for (uint32_t i = 1; i < n; i++) {
+		const int64_t ns = p->head_ns[i];
+
+		if (ns > best_ns || (ns == best_ns && p->head_order[i] >= p->head_order[best]))
+			continue;
+		best_ns = ns;
+		best = i;
+	}
 	return best;
 }
 
@@ -607,17 +626,12 @@ static void fetch_sorted(const struct pipeline *p, const struct hop_queue *q)
 static int matched(struct pipeline *p, uint32_t at, const struct correlate_obs *o,
 		   correlate_ref ref)
 {
-	struct slot *s = arena_slot(&p->arena, at);
-
-	s->tag = correlate_tag_of(o);
+	note_matched(arena_slot(&p->arena, at), o);
 	if (p->n_held || !correlate_is_final(p->correlate, ref)) {
 		hold(p, at, ref);
 		return 0;
 	}
-	const struct model_frame f = frame_of(s);
-	int rc = leave(p, &s->tag, &f, ref);
-	arena_free(&p->arena, at);
-	return rc;
+	return leave_slot(p, at, ref);
 }
 
 static inline void note_pushed(struct pipeline *p, int64_t time_ns)
@@ -655,7 +669,7 @@ static inline int followed(struct pipeline *p, const struct model_frame *f,
 static __attribute__((noinline)) int take_slot(struct pipeline *p, uint32_t at, bool again)
 {
 	struct slot *s = arena_slot(&p->arena, at);
-	const struct model_frame f = frame_of(s);
+	const struct model_frame *f = &s->frame;
 	const struct model_view *v = NULL;
 	struct correlate_obs *o = &p->before.obs;
 	struct model_view view;
@@ -667,8 +681,8 @@ static __attribute__((noinline)) int take_slot(struct pipeline *p, uint32_t at, 
 		ref = match(p, o, NULL, NULL);
 	} else {
 		if (!again)
-			o = observe_next(p, &f, &view, &v);
-		ref = match(p, o, &f, v);
+			o = observe_next(p, f, &view, &v);
+		ref = match(p, o, f, v);
 	}
 	note_pushed(p, o->time_ns);
 	if (!p->cfg.unseen)
@@ -707,9 +721,9 @@ static int take_from(struct pipeline *p, uint32_t hop)
 	bool again = false;
 
 	fetch_sorted(p, q);
-	int rc = cross(p, s->tag.time_ns);
+	int rc = cross(p, s->frame.time_ns);
 	if (rc >= 0)
-		rc = prepare(p, s->tag.time_ns);
+		rc = prepare(p, s->frame.time_ns);
 	if (rc < 0)
 		return rc;
 	queue_take(p, hop);
@@ -717,17 +731,13 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		arena_free(&p->arena, at);
 		return 0;
 	}
-	if (!s->has_obs) {
-		const struct model_frame f = frame_of(s);
-
-		if (shows_again(p, &f)) {
-			if (!p->n_held && follow(p, &f, &mark)) {
-				rc = followed(p, &f, &mark);
-				arena_free(&p->arena, at);
-				return rc;
-			}
-			again = observe_again(p, &f);
+	if (!s->has_obs && shows_again(p, &s->frame)) {
+		if (!p->n_held && follow(p, &s->frame, &mark)) {
+			rc = followed(p, &s->frame, &mark);
+			arena_free(&p->arena, at);
+			return rc;
 		}
+		again = observe_again(p, &s->frame);
 	}
 	return take_slot(p, at, again);
 }
@@ -777,13 +787,9 @@ static inline int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot
 
 static inline void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
 {
-	s->tag.time_ns = f->time_ns;
-	s->tag.len = f->len;
-	s->tag.hop = f->hop;
-	s->tag.way = f->way;
-	s->caplen = caplen;
-	s->number = f->number;
-	s->drops = f->drops;
+	s->frame = *f;
+	s->frame.data = s->data;
+	s->frame.caplen = caplen;
 	s->has_obs = false;
 }
 
@@ -810,7 +816,7 @@ static __attribute__((noinline)) uint8_t observe_early(struct pipeline *p,
 	struct model_parts parts;
 	struct model_view view;
 
-	known.way = s->tag.way;
+	known.way = s->frame.way;
 	if (!observe_usual(p, &known, &parts, o))
 		observe_view(p, &known, &view, o);
 	return correlate_order(p->correlate, f->hop, o->way,
@@ -840,14 +846,15 @@ static inline int enqueue(struct pipeline *p, const struct model_frame *f)
 
 	s = arena_slot(&p->arena, at);
 	slot_fill(s, f, f->caplen);
-	s->tag.way = (uint8_t)correlate_way(p->correlate, f);
+	s->frame.way = (uint8_t)correlate_way(p->correlate, f);
 	s->has_obs = !bytes;
 	if (bytes)
 		memcpy(s->data, f->data, f->caplen);
-	if (!bytes || s->tag.way == MODEL_WAY_UNKNOWN)
+	if (!bytes || s->frame.way == MODEL_WAY_UNKNOWN)
 		order = observe_early(p, f, s);
 	else
-		order = correlate_order(p->correlate, f->hop, s->tag.way, MODEL_DIRECTION_OTHER);
+		order = correlate_order(p->correlate, f->hop, s->frame.way,
+					MODEL_DIRECTION_OTHER);
 	queue_put(p, f->hop, f->time_ns, order, at);
 	return 0;
 }
@@ -901,7 +908,7 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	slot_fill(s, f, p->cfg.keep_bytes ? f->caplen : 0);
 	if (p->cfg.keep_bytes)
 		memcpy(s->data, f->data, f->caplen);
-	s->tag = correlate_tag_of(o);
+	note_matched(s, o);
 	hold(p, at, ref);
 	return 0;
 }

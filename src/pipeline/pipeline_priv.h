@@ -16,11 +16,11 @@
 
 /* A frame with its bytes, or with the observation made of them. */
 struct slot {
-	struct correlate_tag tag;	/* complete once the frame was matched */
-	uint32_t caplen;
+	struct model_frame frame;
+	/* What its mark needs besides, once it was matched. */
+	uint16_t flags;
+	uint8_t kind, direction;
 	bool has_obs;		/* data is a struct correlate_obs */
-	uint64_t number;
-	uint64_t drops;
 	_Alignas(8) uint8_t data[];
 };
 
@@ -107,7 +107,8 @@ bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newe
 
 static inline bool steps_is_far(const struct steps *s, int64_t a_ns, int64_t b_ns)
 {
-	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) > s->limit_ns;
+	return (uint64_t)a_ns - (uint64_t)b_ns + (uint64_t)s->limit_ns >
+	       2 * (uint64_t)s->limit_ns;
 }
 
 /*

@@ -102,7 +102,7 @@ static void begin_late(struct correlate *c)
 	c->total = c->status[RESULT_COMPLETE] = BEFORE;
 	c->encap.inner_packets = c->encap.inner_bytes = BEFORE;
 	for (unsigned i = 0; i < STORY_HOPS; i++)
-		c->interface[i].observations = c->interface[i].bytes = BEFORE;
+		c->hop[i].observations = c->hop[i].bytes = BEFORE;
 }
 
 static void check_result(const struct soak *s, const struct result *r)
