@@ -730,15 +730,6 @@ static uint64_t take_drops(struct output *o, const struct model_frame *f)
 	return n;
 }
 
-static int write_to(struct file *out, const struct pcapng_writer_packet *p, struct err *err)
-{
-	int rc = pcapng_writer_packet(out->writer, p, err);
-
-	if (rc < 0)
-		err_prefix(err, "%s", out->path ? out->path : "stdout");
-	return rc;
-}
-
 uint64_t output_bytes(const struct output *o)
 {
 	return o->earlier_bytes + (o->n_files ? pcapng_writer_bytes(o->files[0].writer) : 0);
@@ -764,8 +755,8 @@ static int turn(struct output *o, int64_t time_ns, struct err *err)
 	return time_is_up || set_is_full(o) ? next_set(o, time_is_up, time_ns, err) : 0;
 }
 
-static void add_comment(struct output *o, const struct correlate_mark *m,
-			struct pcapng_writer_packet *p)
+/* Into o->comment. Returns its length. */
+static size_t make_comment(struct output *o, const struct correlate_mark *m)
 {
 	struct correlate_mark mark;
 
@@ -775,22 +766,7 @@ static void add_comment(struct output *o, const struct correlate_mark *m,
 		mark.translation.dst = privacy_addr(o->privacy, &m->translation.dst);
 		m = &mark;
 	}
-	p->comment_len = pipeline_comment(&o->comments, m, o->comment, sizeof(o->comment));
-	p->comment = o->comment;
-	p->comment_is_ascii = true;
-}
-
-/* --split: the file of the frame's hop. */
-static int write_split(struct output *o, struct pcapng_writer_packet *p, struct err *err)
-{
-	const uint32_t hop = p->interface;
-	int rc = 0;
-
-	p->interface = 0;
-	for (unsigned i = 1; i < o->n_files && !rc; i++)
-		if ((unsigned)o->files[i].only_hop == hop)
-			rc = write_to(&o->files[i], p, err);
-	return rc;
+	return pipeline_comment(&o->comments, m, o->comment, sizeof(o->comment));
 }
 
 static int flush(struct output *o, struct err *err)
@@ -807,45 +783,84 @@ static int flush(struct output *o, struct err *err)
 	return rc;
 }
 
+struct frame_bytes {
+	const uint8_t *data;
+	uint32_t n;
+};
+
+/* What of the first n bytes of a frame may leave the house. */
+static struct frame_bytes hide(struct output *o, const struct model_frame *f, uint32_t n)
+{
+	struct frame_bytes bytes = { f->data, n };
+
+	bytes.n = privacy_frame(o->privacy, o->net->hops[f->hop].linktype, f->data, n, f->len,
+				&bytes.data);
+	return bytes;
+}
+
+/* In front of a frame, where files follow each other. */
+static int begin_frame(struct output *o, int64_t time_ns, struct err *err)
+{
+	int rc = turn(o, time_ns, err);
+
+	if (rc < 0)
+		o->unwritten++;
+	if (rc < 0 || o->over)
+		return rc;
+	if (!o->set_ns)
+		o->set_ns = time_ns;
+	if (!o->slot_ns)
+		o->slot_ns = time_ns;
+	return 0;
+}
+
 int output_frame(struct output *o, const struct model_frame *f, const struct correlate_mark *m,
 		 struct err *err)
 {
 	static const uint8_t flags[MODEL_WAY_COUNT] = { [MODEL_WAY_IN] = PCAPNG_FLAG_IN,
 							[MODEL_WAY_OUT] = PCAPNG_FLAG_OUT };
-	struct pcapng_writer_packet p = {
-		.interface = f->hop,
-		.time_ns = f->time_ns,
-		.caplen = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX,
-		.len = f->len,
-		.data = f->data,
-		.flags = flags[f->way],
-		.packet_id = m->id,
-		.drops = f->drops,
-	};
-	int rc;
+	const uint32_t most = f->caplen < PCAPNG_CAPLEN_MAX ? f->caplen : PCAPNG_CAPLEN_MAX;
+	struct frame_bytes bytes = { f->data, most };
+	uint64_t drops = f->drops;
+	size_t comment_len = 0;
+	int rc = 0;
 
 	if (o->rotates || !o->n_files) {
-		rc = turn(o, f->time_ns, err);
-		if (rc < 0)
-			o->unwritten++;
+		rc = begin_frame(o, f->time_ns, err);
 		if (rc < 0 || o->over)
 			return rc;
 	}
-	o->set_frames++;
-	if (!o->set_ns)
-		o->set_ns = f->time_ns;
-	if (!o->slot_ns)
-		o->slot_ns = f->time_ns;
 	if (o->privacy)
-		p.caplen = privacy_frame(o->privacy, o->net->hops[f->hop].linktype, f->data,
-					 p.caplen, p.len, &p.data);
+		bytes = hide(o, f, most);
 	if (o->drops[f->hop])
-		p.drops += take_drops(o, f);
+		drops += take_drops(o, f);
 	if (!o->terse && m->id)
-		add_comment(o, m, &p);
-	rc = write_to(&o->files[0], &p, err);
-	if (o->n_files > 1 && !rc)
-		rc = write_split(o, &p, err);
+		comment_len = make_comment(o, m);
+	/*
+	 * Into the file with all hops, and with --split into that of its hop. One place that writes:
+	 * it is compiled into the loop, which turns once as a rule, and the packet stays in registers.
+	 */
+	for (unsigned i = 0; i < o->n_files && !rc; i++) {
+		const struct file *out = &o->files[i];
+
+		if (i && (unsigned)out->only_hop != f->hop)
+			continue;
+		rc = pcapng_writer_packet(out->writer, &(struct pcapng_writer_packet){
+				.interface = i ? 0 : f->hop,
+				.time_ns = f->time_ns,
+				.caplen = bytes.n,
+				.len = f->len,
+				.data = bytes.data,
+				.flags = flags[f->way],
+				.packet_id = m->id,
+				.drops = drops,
+				.comment = comment_len ? o->comment : NULL,
+				.comment_len = comment_len,
+				.comment_is_ascii = true }, err);
+		if (rc < 0)
+			err_prefix(err, "%s", out->path ? out->path : "stdout");
+	}
+	o->set_frames++;
 	o->written[f->hop]++;
 	if (o->flush_each && !rc)
 		rc = flush(o, err);

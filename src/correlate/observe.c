@@ -105,7 +105,7 @@ uint32_t correlate_depth(const struct model_net *net)
  * receives what the pod's own MAC sent. The destination is looked at first, because
  * a hairpinned frame keeps the pod's MAC as source (br_netfilter, D 5.4).
  */
-enum model_way correlate_way(const struct correlate *c, const struct model_frame *f)
+static inline enum model_way way_by_mac(const struct correlate *c, const struct model_frame *f)
 {
 	const struct hop_state *h = &c->hop[f->hop];
 
@@ -123,11 +123,16 @@ enum model_way correlate_way(const struct correlate *c, const struct model_frame
 	return MODEL_WAY_UNKNOWN;
 }
 
+enum model_way correlate_way(const struct correlate *c, const struct model_frame *f)
+{
+	return way_by_mac(c, f);
+}
+
 /* Where the link layer does not tell: cooked headers do, and a pod's addresses at its veth. */
 static enum model_way way_of(const struct correlate *c, const struct model_frame *f,
 			     const struct model_view *v)
 {
-	enum model_way way = correlate_way(c, f);
+	enum model_way way = way_by_mac(c, f);
 	const struct model_hop *h = &c->net->hops[f->hop];
 
 	if (way != MODEL_WAY_UNKNOWN)

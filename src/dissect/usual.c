@@ -137,10 +137,12 @@ static inline bool is_equal(const uint8_t *a, const uint8_t *b, uint32_t n, bool
 
 	if (n > WORDS_MAX * WORDS)
 		return !(differ[0] | differ[1]) && memcmp(a + WORDS, b + WORDS, n - WORDS) == 0;
-	for (uint32_t i = WORDS; i + WORDS <= n; i += WORDS)
-		differ |= *(const words *)(a + i) ^ *(const words *)(b + i);
 	/* The last ones begin behind IPv4's checksum: with UDP's header n is at least 28. */
-	differ |= *(const words *)(a + n - WORDS) ^ *(const words *)(b + n - WORDS);
+	const uint32_t last = n - WORDS;
+
+	for (uint32_t i = WORDS; i < last; i += WORDS)
+		differ |= *(const words *)(a + i) ^ *(const words *)(b + i);
+	differ |= *(const words *)(a + last) ^ *(const words *)(b + last);
 	return !(differ[0] | differ[1]);
 }
 
