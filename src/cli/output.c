@@ -837,8 +837,8 @@ int output_frame(struct output *o, const struct model_frame *f, const struct cor
 	if (!o->terse && m->id)
 		comment_len = make_comment(o, m);
 	/*
-	 * Into the file with all hops, and with --split into that of its hop. One place that writes:
-	 * it is compiled into the loop, which turns once as a rule, and the packet stays in registers.
+	 * Into the file with all hops, and with --split into that of its hop. One place that
+	 * writes: it is compiled into the loop, which turns once as a rule.
 	 */
 	for (unsigned i = 0; i < o->n_files && !rc; i++) {
 		const struct file *out = &o->files[i];
