@@ -34,7 +34,7 @@ enum sandbox_need {
 	SANDBOX_SCREEN = 1u << 1,
 	/* files are opened for reading, links and directories read */
 	SANDBOX_LOOK_UP = 1u << 2,
-	/* netlink sockets and, for device names and counters, IPv4 datagram sockets are opened */
+	/* netlink sockets are opened, which tell of devices too: nothing leaves the node by them */
 	SANDBOX_ASK_KERNEL = 1u << 3,
 	/* packet sockets are opened, by libpcap: --follow */
 	SANDBOX_OPEN_RINGS = 1u << 4,

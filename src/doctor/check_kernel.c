@@ -17,6 +17,7 @@
 #include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/netfilter.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,12 +235,15 @@ static void check_legacy(struct doctor *d)
 	buf_done(&b);
 }
 
-/* The transmit checksum feature of a device; -errno. Reading it needs no rights. */
+/*
+ * The transmit checksum feature of a device; -errno. Reading it needs no rights. Any socket will
+ * do for the question, and the sandbox lets none through that could send a datagram.
+ */
 static int tx_checksum(const char *dev, bool *ret)
 {
 	struct ethtool_value value = { .cmd = ETHTOOL_GTXCSUM };
 	struct ifreq ifr = { .ifr_data = (void *)&value };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), rc = 0;
 
 	if (fd < 0)
 		return -errno;

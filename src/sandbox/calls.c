@@ -47,8 +47,6 @@ struct call {
 #define ARG2_IS(value) { 2, SCMP_CMP_EQ, (scmp_datum_t)(value), 0 }
 /* openat(2): nothing is written, made or cut */
 #define READ_ONLY { 2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY }
-/* socket(2): the type without SOCK_CLOEXEC and SOCK_NONBLOCK */
-#define TYPE_IS(value) { 1, SCMP_CMP_MASKED_EQ, 0xff, (value) }
 
 /* mmap(2): data, never code */
 #define NOT_RUN { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0 }
@@ -116,7 +114,6 @@ static const struct call calls[] = {
 	FOR(SANDBOX_LOOK_UP, getgid), FOR(SANDBOX_LOOK_UP, getegid),
 
 	FOR_ARG(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_NETLINK)),
-	FOR_ARGS(SANDBOX_ASK_KERNEL, socket, ARG0_IS(AF_INET), TYPE_IS(SOCK_DGRAM)),
 	FOR(SANDBOX_ASK_KERNEL, bind), FOR(SANDBOX_ASK_KERNEL, getsockname),
 	FOR(SANDBOX_ASK_KERNEL, recvfrom), FOR(SANDBOX_ASK_KERNEL, recvmsg),
 	FOR(SANDBOX_ASK_KERNEL, getsockopt), FOR(SANDBOX_ASK_KERNEL, sendto),

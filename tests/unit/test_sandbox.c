@@ -136,6 +136,12 @@ static void open_socket(int out)
 	socket(AF_INET, SOCK_STREAM, 0);
 }
 
+static void open_datagram_socket(int out)
+{
+	(void)out;
+	socket(AF_INET, SOCK_DGRAM, 0);
+}
+
 static void open_file(int out)
 {
 	(void)out;
@@ -271,8 +277,7 @@ static void ask_kernel(int out)
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
 	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
-	    socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
 		_exit(1);
 	(void)send(fd, "", 0, 0); /* no message: the kernel says so */
 	_exit(write(out, "x", 1) == 1 ? 0 : 2);
@@ -357,6 +362,8 @@ static void test_needs(void **state)
 		{ "writing", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_to_write, true, 0 },
 		{ "making", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, make_a_file, true, 0 },
 		{ "stream socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL, open_socket, true, 0 },
+		{ "datagram socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL | SANDBOX_OPEN_RINGS,
+		  open_datagram_socket, true, 0 },
 		{ "packet socket", SANDBOX_LOOK_UP | SANDBOX_ASK_KERNEL,
 		  open_packet_socket, true, 0 },
 		{ "code", ~(unsigned)SANDBOX_NAMES, code_in_memory, true, 0 },
