@@ -262,6 +262,8 @@ void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t
 		     uint64_t count);
 /* The hop's capture, a file of others, does not say whether frames were lost. */
 void correlate_drops_untold(struct correlate *c, unsigned hop);
+/* A hop's frames may come far behind those of others: nothing is called lost, nor was it. */
+void correlate_hops_lag(struct correlate *c);
 /* Who is asked what hops that are filtered (model_hop) would have shown; else nobody knows. */
 void correlate_shows(struct correlate *c, result_shows_fn *fn, void *arg);
 /* The hop's capture began or ended (device gone, file over): edges. */

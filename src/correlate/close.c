@@ -369,6 +369,8 @@ static enum result_status judge_incomplete(struct correlate *c, const struct pac
 	else if (v->cut)
 		v->reason = "the snap length cut headers at that time: which packet it was cannot "
 			    "be told";
+	else if (c->hops_lag)
+		v->reason = REASON_LAG;
 	else if ((excuse = filter_excuse(c, p, v->missing_mask)) != NULL ||
 		 (excuse = drops_excuse(c, p, v->missing_mask)) != NULL)
 		v->reason = excuse;

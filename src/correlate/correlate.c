@@ -196,6 +196,11 @@ void correlate_drops(struct correlate *c, unsigned hop, int64_t from_ns, int64_t
 	h->drops[h->n_drops++] = (struct drop_span){ from_ns, to_ns, count };
 }
 
+void correlate_hops_lag(struct correlate *c)
+{
+	c->hops_lag = true;
+}
+
 void correlate_hop_span(struct correlate *c, unsigned hop, int64_t start_ns, int64_t end_ns)
 {
 	c->hop[hop].start_ns = start_ns;

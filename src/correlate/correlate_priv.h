@@ -318,6 +318,7 @@ struct flow {
 };
 
 #define REASON_DROPS_ANYTIME "the capture lost frames there, it does not say when"
+#define REASON_LAG "some hops' frames come far behind those of others, or the clock was stepped"
 
 struct drop_span {
 	int64_t from_ns, to_ns;		/* INT64_MIN: nobody knows when */
@@ -445,6 +446,7 @@ struct correlate {
 	uint64_t flows_evicted;
 
 	/* tallies */
+	bool hops_lag;		/* correlate_hops_lag() */
 	bool set_back;		/* the clock was: what closes now had not all its window */
 	uint64_t next_id;
 	uint64_t ids_open;	/* packets with an id that have not closed */

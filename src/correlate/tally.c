@@ -377,6 +377,17 @@ static bool drops_at_unknown_time(const struct hop_state *h)
 	return false;
 }
 
+/* What was learned only after these packets had been called lost. NULL: nothing. */
+static const char *late_excuse(const struct correlate *c, const struct loss_row *k)
+{
+	if (c->hops_lag)
+		return REASON_LAG;
+	for (unsigned h = 0; h < c->n_hops; h++)
+		if ((k->missing_mask & (1u << c->hop[h].role)) && drops_at_unknown_time(&c->hop[h]))
+			return REASON_DROPS_ANYTIME;
+	return NULL;
+}
+
 /* What the capture itself dropped where packets were missing. NULL: no memory. */
 static char *drops_evidence(const struct correlate *c, const struct loss_row *k, bool lost)
 {
@@ -413,15 +424,11 @@ static int fill_losses(const struct correlate *c, struct result *r)
 	for (unsigned i = 0; i < c->n_loss_rows; i++) {
 		const struct loss_row *k = &c->loss_row[i];
 		struct result_loss *o = &r->losses[r->n_losses++];
-		bool anywhere = false;
+		const char *excuse = k->row.lost ? late_excuse(c, k) : NULL;
 
 		*o = k->row;
-		for (unsigned h = 0; h < c->n_hops; h++)
-			if (k->missing_mask & (1u << c->hop[h].role))
-				anywhere |= drops_at_unknown_time(&c->hop[h]);
-		if (anywhere)
-			o->lost = false;
-		o->reason = strdup(anywhere && k->row.lost ? REASON_DROPS_ANYTIME : k->reason);
+		o->lost &= !excuse;
+		o->reason = strdup(excuse ? excuse : k->reason);
 		o->evidence = calloc(1, sizeof(*o->evidence));
 		if (!o->reason || !o->evidence)
 			return -ENOMEM;

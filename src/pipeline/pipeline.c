@@ -916,8 +916,11 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 /* The clock was stepped: what came before is over, order starts anew. */
 static int restart(struct pipeline *p, int64_t time_ns)
 {
-	int rc = flush(p);
+	int rc;
 
+	if (p->steps.lag)
+		correlate_hops_lag(p->correlate);
+	rc = flush(p);
 	p->has_before = false;
 	correlate_restart(p->correlate, time_ns);
 	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = time_ns;

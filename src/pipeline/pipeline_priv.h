@@ -92,6 +92,8 @@ struct steps {
 	uint64_t newest_era;	/* of the newest frame of all */
 	uint64_t last_counted;	/* the era that began with the last step counted */
 	uint64_t counted;	/* steps, each once */
+	uint64_t doubtful_era;	/* the last that began with a hop that may only lag; 0: none did */
+	bool lag;		/* one did */
 	bool told;		/* PIPELINE_TOLD */
 	/* The clock was set forward by that much between two times; 0: not, or it is crossed. */
 	int64_t set_by_ns, set_after_ns, set_before_ns;

@@ -21,6 +21,12 @@
  * reaches their time. When time goes back, the boundary that is crossed is the later one of the
  * two eras, and each boundary is counted once.
  *
+ * A hop that goes on from where it was, and yet is far behind the newest, was silent through a
+ * step; or there was none, and whoever wrote the file drained it late: it lags. Then what has been
+ * missing at this hop may have come just now, and what it shows may have been seen before. Stamps
+ * alone do not say which, so it is counted as a step, and nothing is called lost any more
+ * (correlate_hops_lag()).
+ *
  * Whether a jump forward is a step or a silence, stamps alone do not say. In files it is counted
  * where it breaks the order, which it does as long as some hop lags; nothing goes back over a
  * long silence of all hops. A source that tells how far its rings are read (PIPELINE_TOLD) knows
@@ -68,12 +74,26 @@ static uint64_t era_behind_jump(const struct steps *s, const struct steps_hop *h
 	return time_ns < h->last_ns && time_ns > newest_ns ? h->era + 1 : later + 1;
 }
 
+/*
+ * A frame far behind the newest: is its hop behind, rather than on the other side of a step that
+ * another has crossed? before: the newest frame's era, which may have begun with such a frame.
+ */
+static bool may_lag(const struct steps *s, const struct steps_hop *h, int64_t time_ns,
+		    uint64_t before)
+{
+	const bool first = h->last_ns == -TIME_MAX_NS;
+	const bool goes_on = time_ns > h->last_ns || !steps_is_far(s, time_ns, h->last_ns);
+
+	return !s->told && goes_on && (first || h->era == before || before == s->doubtful_era);
+}
+
 bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns)
 {
 	struct steps_hop *h = &s->hop[hop];
 	const bool far = steps_is_far(s, time_ns, newest_ns);
 	const bool back = far && time_ns < newest_ns;
 	const uint64_t before = s->newest_era;
+	const bool lags = back && may_lag(s, h, time_ns, before);
 
 	if (!far)
 		h->era = h->era > before ? h->era : before;
@@ -82,6 +102,10 @@ bool steps_note_far(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newe
 	if (back && h->era == before && !s->told)
 		h->era++; /* silent since its time was last what it is again */
 	h->last_ns = time_ns;
+	if (lags) {
+		s->lag = true;
+		s->doubtful_era = h->era > before ? h->era : before;
+	}
 	if (back && h->era == before)
 		return false; /* told: not read as far as the others */
 	if (back || time_ns > newest_ns)

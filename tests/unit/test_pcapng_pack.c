@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -75,7 +76,8 @@ static struct pcapng_writer *begin(FILE *f, enum pcapng_packing kind)
 	struct pcapng_writer *w = pcapng_writer_new(fileno(f), 4096, &err);
 
 	assert_non_null(w);
-	assert_int_equal(pcapng_writer_pack(w, kind, &err), 0);
+	if (kind)
+		assert_int_equal(pcapng_writer_pack(w, kind, &err), 0);
 	assert_int_equal(pcapng_writer_header(w, &config, &err), 0);
 	assert_int_equal(pcapng_writer_interface(w, &eth, &err), 0);
 	return w;
@@ -198,6 +200,69 @@ static void test_round_trip(void **state)
 		assert_true(tail.has_span && tail.start_ns == START &&
 			    tail.end_ns == START + N_FRAMES);
 	}
+}
+
+static void skip_frames(struct pcapng_reader *r, unsigned n, uint64_t first)
+{
+	struct err err = ERR_INIT;
+	struct pcapng_frame f;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(pcapng_reader_next(r, &f, &err), PCAPNG_EVENT_FRAME);
+		assert_int_equal(f.frame.number, first + i);
+	}
+}
+
+/* Several readers of one file, each at its own place, also in memory. */
+static void test_read_again(void **state)
+{
+	static const enum pcapng_packing all[] = { PCAPNG_PLAIN, PCAPNG_GZIP, PCAPNG_ZSTD };
+
+	(void)state;
+	for (size_t k = 0; k < 2 * sizeof(all) / sizeof(all[0]); k++) {
+		struct err err = ERR_INIT;
+		size_t len = write_capture(all[k / 2], NULL);
+		int rc;
+		struct pcapng_reader *r = k & 1 ? pcapng_reader_from_memory(bytes, len, "f", &err)
+						: pcapng_reader_open(path, &err);
+
+		assert_non_null(r);
+		skip_frames(r, 30, 1);
+		struct pcapng_reader *a = pcapng_reader_again(r, 1, &err);
+		struct pcapng_reader *b = pcapng_reader_again(r, 1u << 20, &err);
+
+		assert_true(a && b);
+		skip_frames(a, 50, 1);
+		skip_frames(r, 10, 31);
+		assert_int_equal(read_all(b, &rc, &err), N_FRAMES);
+		assert_int_equal(rc, 0);
+		skip_frames(a, 5, 51);
+		assert_int_equal(pcapng_reader_rewind(r, &err), 0);
+		skip_frames(a, 5, 56);
+		assert_int_equal(pcapng_reader_rewind(a, &err), 0);
+		skip_frames(r, 20, 1);
+		assert_int_equal(read_all(a, &rc, &err), N_FRAMES);
+		skip_frames(r, 20, 21);
+		pcapng_reader_free(r);
+	}
+}
+
+/* What goes by once has no second reader. */
+static void test_pipe_is_read_once(void **state)
+{
+	struct err err = ERR_INIT;
+	char fifo[sizeof(path) + 2];
+
+	(void)state;
+	snprintf(fifo, sizeof(fifo), "%s.f", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	struct pcapng_reader *r = pcapng_reader_open(fifo, &err);
+
+	assert_non_null(r);
+	assert_null(pcapng_reader_again(r, 1, &err));
+	assert_int_equal(err.code, -ESPIPE);
+	pcapng_reader_free(r);
+	unlink(fifo);
 }
 
 /* kill -9 at any time: all that was flushed is there. */
@@ -418,6 +483,7 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_read_again), cmocka_unit_test(test_pipe_is_read_once),
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_flushed),
 		cmocka_unit_test(test_every_cut),  cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_several),	   cmocka_unit_test(test_pipe),

@@ -457,6 +457,81 @@ static void test_rings_not_read_for_long(void **state)
 	}
 }
 
+/* Of a result's losses those that are called lost. */
+static uint64_t count_lost(const struct result *r)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < r->n_losses; i++)
+		lost += r->losses[i].lost ? r->losses[i].packets : 0;
+	return lost;
+}
+
+/*
+ * A file of which the same cannot be told: frames that come so late belong to nothing any more, but
+ * none of them is called lost. `first` packets come in order before.
+ */
+static void test_hops_that_lag(void **state)
+{
+	static const unsigned first[] = { 0, 1, 10, 60 };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(first) / sizeof(first[0]); i++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+
+		pc.sort_ns = i & 1 ? 0 : MS;
+		tell_udp(120);
+		for (unsigned k = 0; k < n_kept; k++)
+			kept[k].f.time_ns += k / 4 * (S / 2);
+		struct pipeline *p = start(&pc);
+		const unsigned seen = 4 * first[i / 2];
+
+		for (unsigned k = 0; k < seen; k++)
+			assert_int_equal(pipeline_frame(p, &kept[k].f), 0);
+		for (unsigned h = 0; h < STORY_HOPS; h++)
+			for (unsigned k = seen; k < n_kept; k++)
+				if (kept[k].f.hop == h)
+					assert_int_equal(pipeline_frame(p, &kept[k].f), 0);
+		end(p, &r);
+		assert_int_equal(out.n, n_kept);
+		assert_true(r.n_losses);
+		assert_int_equal(count_lost(&r), 0);
+		result_free(&r);
+	}
+}
+
+/* A step that all hops show takes nothing from what is known of the time before and behind it. */
+static void test_losses_around_a_step(void **state)
+{
+	static const int64_t by[] = { 0, -3600 * S, -5 * S, 5 * S, 3600 * S };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(by) / sizeof(by[0]); i++) {
+		struct pipeline_config pc = config();
+		struct result r = { 0 };
+		unsigned n = 0;
+
+		pc.sort_ns = i & 1 ? PIPELINE_TOLD : MS;
+		tell_udp(400);
+		for (unsigned k = 0; k < n_kept; k++)
+			kept[k].f.time_ns += k / 4 * (20 * MS);
+		step_clock(n_kept / 2, by[i / 2]);
+		for (unsigned k = 0; k < n_kept; k++) /* two are lost behind their bridge */
+			if ((k / 4 != 50 && k / 4 != 250) || kept[k].f.hop < 2)
+				kept[n++] = kept[k];
+		n_kept = n;
+		for (unsigned k = 0; k < n_kept; k++)
+			kept[k].f.data = kept[k].bytes;
+		struct pipeline *p = start(&pc);
+
+		give_all(p);
+		end(p, &r);
+		assert_int_equal(count_lost(&r), 2);
+		result_free(&r);
+	}
+}
+
 /* Set forward while a packet was between its hops: the source tells, and nothing is called lost. */
 static void test_clock_set_forward(void **state)
 {
@@ -466,7 +541,6 @@ static void test_clock_set_forward(void **state)
 	for (unsigned told = 0; told < 2; told++) {
 		struct pipeline_config pc = config();
 		struct result r = { 0 };
-		uint64_t lost = 0;
 
 		pc.sort_ns = PIPELINE_TOLD;
 		tell_udp(200);
@@ -488,9 +562,7 @@ static void test_clock_set_forward(void **state)
 		assert_in_order();
 		assert_int_equal(r.capture.clock_steps, told);
 		assert_int_equal(r.packets.complete, 199);
-		for (size_t i = 0; i < r.n_losses; i++)
-			lost += r.losses[i].lost ? r.losses[i].packets : 0;
-		assert_int_equal(lost, told ? 0 : 1);
+		assert_int_equal(count_lost(&r), told ? 0 : 1);
 		result_free(&r);
 	}
 }
@@ -1410,6 +1482,8 @@ int main(void)
 		cmocka_unit_test(test_clock_step_counts_once),
 		cmocka_unit_test(test_clock_steps_close_together),
 		cmocka_unit_test(test_rings_not_read_for_long),
+		cmocka_unit_test(test_hops_that_lag),
+		cmocka_unit_test(test_losses_around_a_step),
 		cmocka_unit_test(test_clock_set_forward),
 		cmocka_unit_test(test_clock_set_forward_and_silence),
 		cmocka_unit_test(test_small_step_cuts_one_packet),
