@@ -230,6 +230,7 @@ is "a capture that was stopped for seconds sees each packet whole, and no steppe
 		.capture.late]' "$dir/node1.out")" '[true,true,[],0,0]'
 # The same behind a pipe whose reader takes nothing: podhop waits in its write.
 mkfifo "$dir/slow.fifo"
+# shellcheck disable=SC2217  # it holds the FIFO open and reads nothing
 sleep 600 <"$dir/slow.fifo" &
 reader=$!
 jobs_started+=("$reader")
