@@ -4,7 +4,9 @@
  *
  * Owns: its counters, in place; no heap.
  * Never: loses a sample, grows, or averages: min and max are exact, every
- * other percentile is the middle of a bucket that is at most 1/64 of its value wide.
+ * other percentile is the middle of a bucket that is at most 1/64 of its value wide. Where all
+ * samples are whole microseconds, as the kernel's stamps are, it is the nearest one to that middle:
+ * up to 64 us a bucket holds but one, so that these are exact as well.
  *
  * Log-linear buckets: values below 64 have a bucket each, above that every
  * power of two is cut into 64 (as HdrHistogram does).
@@ -12,6 +14,7 @@
 #ifndef PODHOP_HIST_H
 #define PODHOP_HIST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define HIST_SUB_BITS 6		/* 64 buckets an octave: width <= 1.6 %, middle <= 0.8 % off */
@@ -21,6 +24,7 @@
 struct hist {
 	uint64_t n;
 	uint64_t min, max;	/* meaningless while n is 0 */
+	bool fine;		/* some sample is no whole microsecond */
 	uint64_t bucket[HIST_BUCKETS];
 };
 

@@ -5,6 +5,7 @@
 #include "podhop/hist.h"
 
 #define HIST_SUB (1u << HIST_SUB_BITS)
+#define HIST_US 1000u
 
 /* Bucket of a value: octave o > 0 holds [2^(o+5), 2^(o+6)) in 64 equal parts. */
 static unsigned hist_index(uint64_t value)
@@ -44,6 +45,7 @@ void hist_add(struct hist *h, uint64_t value)
 	if (h->n == 0 || value > h->max)
 		h->max = value;
 	h->n++;
+	h->fine |= value % HIST_US != 0;
 	h->bucket[hist_index(value)]++;
 }
 
@@ -73,6 +75,8 @@ uint64_t hist_percentile(const struct hist *h, double pct)
 		if (i == HIST_BUCKETS - 1)
 			return h->max;
 		value = hist_middle(i);
+		if (!h->fine)
+			value = (value + HIST_US / 2) / HIST_US * HIST_US;
 		if (value < h->min)
 			return h->min;
 		return value > h->max ? h->max : value;

@@ -105,7 +105,7 @@ static const struct option_row options[] = {
 	  "write a correlated pcapng file; - is stdout, .gz and .zst are packed" },
 	{ OPT_COUNT, "count", "N", 0, FOR_RUN, "the first N packets, then until they close" },
 	{ OPT_SNAPLEN, "snapshot-length", "N", 0, FOR_RUN,
-	  "bytes kept of the inner frame (262144); the underlay gets 70 more" },
+	  "bytes kept of the inner frame, 64 or more (262144); the underlay gets 70 more" },
 	{ OPT_BUFFER, "buffer-size", "KiB", 0, FOR(CAPTURE),
 	  "kernel ring of each hop (16384; 8192 with -s 512 or less)" },
 	{ OPT_STOP, "autostop", "COND", ENDS, FOR_RUN,

@@ -294,13 +294,16 @@ static bool is_open(const struct pipeline_learner *l, unsigned i)
 	return l->net->hops[i].role == MODEL_ROLE_NONE;
 }
 
+/* The device "any" carries all hops at once: it has no role of its own. */
+static bool may_be_any(const struct model_hop *h)
+{
+	return h->linktype == MODEL_LINKTYPE_LINUX_SLL2 || h->linktype == MODEL_LINKTYPE_LINUX_SLL;
+}
+
 static void decide_underlay(struct pipeline_learner *l)
 {
 	for (unsigned i = 0; i < l->net->n_hops; i++)
-		/* "any" carries all hops at once: it has no role of its own. */
-		if (is_open(l, i) && l->interface[i].vxlan &&
-		    l->net->hops[i].linktype != MODEL_LINKTYPE_LINUX_SLL2 &&
-		    l->net->hops[i].linktype != MODEL_LINKTYPE_LINUX_SLL)
+		if (is_open(l, i) && l->interface[i].vxlan && !may_be_any(&l->net->hops[i]))
 			l->net->hops[i].role = MODEL_ROLE_UNDERLAY;
 }
 
@@ -531,6 +534,15 @@ int pipeline_learner_decide(struct pipeline_learner *l, struct err *err)
 	for (unsigned i = 0; i < net->n_hops; i++) {
 		if (net->hops[i].role != MODEL_ROLE_NONE || !l->interface[i].frames)
 			continue;
+		if (may_be_any(&net->hops[i])) {
+			buf_done(&names);
+			return err_usage(err, EINVAL,
+					 "%s has frames of all devices in one, as tcpdump -i any "
+					 "writes them: that is no hop. Capture each device by "
+					 "itself, e.g. dumpcap -i VETH -i cni0 -i flannel.1 -i "
+					 "eth0, or, if it was one device, say --hops ROLE=%s",
+					 net->hops[i].name, net->hops[i].name);
+		}
 		buf_addf(&names, "%s%s", names.len ? ", " : "", net->hops[i].name);
 	}
 	if (names.len)

@@ -386,9 +386,9 @@ static int pods_set_ips(struct resolve *r, const struct resolve_rec *rec, struct
 			}
 		}
 	}
-	for (unsigned i = 0; !pod->n_ips && i < in->n_ips && !rc; i++) {
-		for (unsigned j = 0; j < in->n_ips && !rc; j++)
-			rc = pods_add_ip(pod, &in->ips[j]);
+	if (!pod->n_ips) {
+		for (unsigned i = 0; i < in->n_ips && !rc; i++)
+			rc = pods_add_ip(pod, &in->ips[i]);
 	}
 	if (!rc && !pod->n_ips)
 		rc = pods_claimed_ips(r, rec, pod);

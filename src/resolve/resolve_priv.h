@@ -42,8 +42,7 @@ static inline const char *resolve_s(const char *s)
 	return s ? s : "";
 }
 
-/* ------------------------------------------------------------------- arrays */
-
+/* -------------------------------------------------------------------- table */
 
 /* A map from borrowed strings to small numbers; the first value of a key stays. */
 struct resolve_index {

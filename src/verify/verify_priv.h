@@ -46,26 +46,26 @@ struct piece {
 };
 
 enum sent_flag {
-	SENT_USED = 1,
-	SENT_ALTERED = 2,
-	SENT_DUPLICATED = 4,
-	SENT_DOUBT = 8, /* a capture lost frames of it, or closed it early */
-	SENT_LATE = 16, /* came when its receivers had been gone through */
-	SENT_V4 = 32,
-	SENT_STRONG = 64, /* has an IP id or a place in a stream: one of its kind while held */
-	SENT_TIMED = 128, /* its delay is counted */
-	SENT_HAS_ID = 256,
-	SENT_ENCAP = 512,
-	SENT_OUTER_DF = 1024,
-	SENT_OUTER_FRAGMENTED = 2048,
-	SENT_OUTER_UNSUMMED = 4096, /* UDP checksum 0 */
-	SENT_RETRANSMISSION = 8192,
-	SENT_ALIKE = 16384, /* another one that looks like it fitted as well: alike.c */
-	SENT_UNSUMMED = 32768, /* its bytes cannot be compared but as a whole: group.c */
-	SENT_LOST = 262144, /* solo.c: ended on its own node */
-	SENT_REPEATED = 524288, /* solo.c: its bytes were sent once more */
-	SENT_TOLD = 131072, /* what it carried is known */
-	SENT_UNSURE = 65536, /* it, or another of its group, was altered */
+	SENT_USED = 1 << 0,
+	SENT_ALTERED = 1 << 1,
+	SENT_DUPLICATED = 1 << 2,
+	SENT_DOUBT = 1 << 3, /* a capture lost frames of it, or closed it early */
+	SENT_LATE = 1 << 4, /* came when its receivers had been gone through */
+	SENT_V4 = 1 << 5,
+	SENT_STRONG = 1 << 6, /* has an IP id or a place in a stream: one of its kind while held */
+	SENT_TIMED = 1 << 7, /* its delay is counted */
+	SENT_HAS_ID = 1 << 8,
+	SENT_ENCAP = 1 << 9,
+	SENT_OUTER_DF = 1 << 10,
+	SENT_OUTER_FRAGMENTED = 1 << 11,
+	SENT_OUTER_UNSUMMED = 1 << 12, /* UDP checksum 0 */
+	SENT_RETRANSMISSION = 1 << 13,
+	SENT_ALIKE = 1 << 14, /* another one that looks like it fitted as well: alike.c */
+	SENT_UNSUMMED = 1 << 15, /* its bytes cannot be compared but as a whole: group.c */
+	SENT_UNSURE = 1 << 16, /* it, or another of its group, was altered */
+	SENT_TOLD = 1 << 17, /* what it carried is known */
+	SENT_LOST = 1 << 18, /* solo.c: ended on its own node */
+	SENT_REPEATED = 1 << 19, /* solo.c: its bytes were sent once more */
 };
 
 /* A packet that left a node. */

@@ -217,6 +217,23 @@ static void test_hist(void **state)
 	}
 }
 
+/* The kernel's stamps: what was measured as 23 us is said to be 23 us. */
+static void test_hist_of_microseconds(void **state)
+{
+	(void)state;
+	for (uint64_t us = 1; us <= 64; us++) {
+		struct hist h = { .n = 0 };
+
+		hist_add(&h, (us - 1) * 1000);
+		hist_add(&h, us * 1000);
+		hist_add(&h, 1000000);
+		assert_int_equal(hist_percentile(&h, 50), us * 1000);
+		hist_add(&h, 1000001); /* nanoseconds: nobody knows */
+		assert_true(hist_percentile(&h, 50) * 100 > us * 1000 * 99);
+		assert_true(us < 3 || hist_percentile(&h, 50) % 1000);
+	}
+}
+
 static void test_hist_edges(void **state)
 {
 	static struct hist h;
@@ -286,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_err),   cmocka_unit_test(test_log),
 		cmocka_unit_test(test_names), cmocka_unit_test(test_basis),
 		cmocka_unit_test(test_path),  cmocka_unit_test(test_hist),
+		cmocka_unit_test(test_hist_of_microseconds),
 		cmocka_unit_test(test_hist_edges), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_end),
 	};
