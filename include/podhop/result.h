@@ -210,6 +210,7 @@ struct result_path_row {
 	enum model_direction direction;
 	bool encapsulated;
 	uint64_t packets, bytes;
+	uint64_t complete;		/* of the packets: their path rightly begins and ends so */
 };
 
 /* Encapsulated packets by their length; a super-frame has its own, not its segments'. */

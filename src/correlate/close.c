@@ -420,7 +420,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 		p->id = ++c->next_id;
 	if (track_was_kept(c, p, f)) {
 		row = f->track_row;
-		tally_path_row(c, p, row);
+		tally_path_row(c, p, row, status == RESULT_COMPLETE);
 		path = &c->path_row[row].row.path;
 	} else {
 		settle_length(c, p);
@@ -430,7 +430,7 @@ static void judge(struct correlate *c, uint32_t i, bool tie_incomplete)
 		if (!v->complete)
 			status = judge_incomplete(c, p, tie_incomplete, &judged, &lost);
 		path_of(c, p, &path_found);
-		row = tally_path(c, p, path);
+		row = tally_path(c, p, path, status == RESULT_COMPLETE);
 		if (v->complete)
 			track_leave(c, p, f, row);
 	}

@@ -717,8 +717,9 @@ void tally_count_outer(const struct correlate *c, const struct packet *p, struct
 void tally_encapsulation(struct correlate *c, const struct packet *p,
 			 const struct outer_count *oc);
 void tally_bare_datagram(struct correlate *c, uint16_t tunnel, const struct correlate_obs *o);
-uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path);
-void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row);
+uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path,
+		    bool complete);
+void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row, bool complete);
 /* f: the root of its flow. */
 void tally_flow(struct flow *f, const struct packet *p, uint16_t path_row, uint64_t overhead);
 void tally_latency(struct correlate *c, const struct packet *p);

@@ -115,7 +115,8 @@ void tally_bare_datagram(struct correlate *c, uint16_t tunnel, const struct corr
 
 /* ------------------------------------------------------------------ tallies */
 
-uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path)
+uint16_t tally_path(struct correlate *c, const struct packet *p, const struct result_path *path,
+		    bool complete)
 {
 	bool encap = p->tunnel != NO_TUNNEL;
 	unsigned i;
@@ -139,13 +140,14 @@ uint16_t tally_path(struct correlate *c, const struct packet *p, const struct re
 			c->path_row[i].row.encapsulated = encap;
 		}
 	}
-	tally_path_row(c, p, (uint16_t)i);
+	tally_path_row(c, p, (uint16_t)i, complete);
 	return (uint16_t)i;
 }
 
-void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row)
+void tally_path_row(struct correlate *c, const struct packet *p, uint16_t row, bool complete)
 {
 	c->path_row[row].row.packets++;
+	c->path_row[row].row.complete += complete;
 	c->path_row[row].row.bytes += p->len;
 }
 

@@ -259,7 +259,9 @@
 			return podSide || d.roles.length > 1 ? "pod" : null;
 		if (podSide || role === "vtep")
 			return null;
-		return role === "bridge" ? "host" : d.row.encapsulated ? "other node" : "outside";
+		if (role === "bridge")
+			return d.row.complete ? "host" : null;
+		return d.row.encapsulated ? "other node" : "outside";
 	}
 
 	const latencyOf = (d, i) => R.latency.find((l) => l.direction === d.row.direction &&

@@ -222,7 +222,8 @@ static const struct result_latency *latency_between(const struct result *r,
 
 /*
  * What lies beyond the first or last hop of a path; NULL: cannot be said, since the
- * packet did not begin (end) there. "host" is this node, "node" another one.
+ * packet did not begin (end) there. "host" is this node, "node" another one. Of packets that
+ * were cut off by the capture's edge, or are ambiguous, nobody knows whether they went there.
  */
 static const char *beyond(const struct result_path_row *row, bool first)
 {
@@ -235,7 +236,7 @@ static const char *beyond(const struct result_path_row *row, bool first)
 	case MODEL_ROLE_VETH:
 		return pod_side || n > 1 ? "pod" : NULL;
 	case MODEL_ROLE_BRIDGE:
-		return pod_side ? NULL : "host";
+		return pod_side || !row->complete ? NULL : "host";
 	case MODEL_ROLE_UNDERLAY:
 		if (pod_side)
 			return NULL;

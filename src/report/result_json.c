@@ -156,6 +156,7 @@ static json_t *path(const struct result *r, unsigned i)
 	set(&o, "encapsulated", json_boolean(p->encapsulated));
 	set(&o, "packets", report_json_u64(p->packets));
 	set(&o, "bytes", report_json_u64(p->bytes));
+	set(&o, "complete", report_json_u64(p->complete));
 	return done(&o);
 }
 

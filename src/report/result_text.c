@@ -202,6 +202,10 @@ static void totals(struct report_out *o, const struct result *r)
 		part(o, r->packets.malformed, "malformed", REPORT_YELLOW, &lead);
 	}
 	report_out_chr(o, '\n');
+	if (r->packets.edge) {
+		report_out_pad(o, REPORT_LABEL);
+		report_out_str(o, "edge: within a window of a start or end, never called lost\n");
+	}
 }
 
 static void loss(struct report_out *o, const struct result_loss *l)

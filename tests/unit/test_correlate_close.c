@@ -160,6 +160,8 @@ static void test_drops(void **state)
 		see(b, BRIDGE, MODEL_WAY_IN, US, udp(1, REMOTE));
 		bench_end(b);
 		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		assert_int_equal(b->result.paths[0].packets, 1);
+		assert_int_equal(b->result.paths[0].complete, 0);
 		bench_free(b);
 	}
 	(void)state;
@@ -302,6 +304,8 @@ static void test_edges(void **state)
 		bench_end(b);
 		assert_int_equal(b->packet[0].status, cases[i].status);
 		assert_int_equal(b->packet[0].lost, cases[i].lost);
+		assert_int_equal(b->result.paths[0].packets, 1);
+		assert_int_equal(b->result.paths[0].complete, 0);
 		bench_free(b);
 	}
 	(void)state;

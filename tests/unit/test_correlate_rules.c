@@ -790,6 +790,7 @@ static void test_fragments(void **state)
 	assert_int_equal(packet_of(b, a)->length, 14 + 20 + 8 + 3000);
 	assert_int_equal(packet_of(b, a)->payload_len, 3000);
 	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+	assert_int_equal(b->result.paths[0].complete, 1);
 }
 
 /* What an echo is told by stands in the first fragment, whichever comes first or last. */

@@ -44,7 +44,7 @@ static void fill(struct result *r, struct model_net *net)
 					  .evidence = &evil,
 					  .n_evidence = 1 };
 	paths[0] = (struct result_path_row){ path("veth>bridge"), MODEL_DIRECTION_EGRESS, false, 2,
-					     120 };
+					     120, 2 };
 	for (unsigned i = 0; i < COUNT_OF(flows); i++)
 		flows[i] = (struct result_flow){
 			.tuple = tuple(MODEL_PROTO_TCP, "10.244.1.5", 40000, "10.96.0.10", 80),
