@@ -301,6 +301,12 @@ void inputs_free(struct inputs *in)
 
 void inputs_add(struct inputs *in, struct input *one)
 {
+	bool twice = false;
+
+	for (unsigned i = 0; i < in->n_input && !one->is_pipe; i++)
+		twice |= file_id_is_same(&in->input[i]->file, &one->file);
+	if (twice)
+		log_warn("input", "%s is given twice: each of its frames counts twice", one->path);
 	assert(in->n_input < INPUTS_MAX);
 	in->input[in->n_input++] = one;
 }

@@ -373,7 +373,8 @@ static bool is_stdin(const char *input, enum command command)
 	return strcmp(eq ? eq + 1 : input, "-") == 0;
 }
 
-static int check(struct options *o, struct err *err)
+/* The words that belong to no option. */
+static int check_arguments(struct options *o, struct err *err)
 {
 	switch (o->command) {
 	case COMMAND_LIST:
@@ -411,6 +412,12 @@ static int check(struct options *o, struct err *err)
 	default:
 		break;
 	}
+	return 0;
+}
+
+/* Who reads standard input, and who writes standard output or the terminal. */
+static int check_streams(const struct options *o, struct err *err)
+{
 	if (o->command == COMMAND_REPORT || o->command == COMMAND_VERIFY) {
 		bool pods = o->names && strcmp(o->names, "-") == 0;
 		int n = 0;
@@ -432,6 +439,12 @@ static int check(struct options *o, struct err *err)
 	if (o->live && o->until_eof)
 		return err_usage(err, EINVAL, "--live takes its keys from the terminal: leave out "
 				 "--until-eof");
+	return 0;
+}
+
+/* Files that follow each other. */
+static int check_rotation(struct options *o, struct err *err)
+{
 	if ((o->naming || o->stop.files) && (!o->write || strcmp(o->write, "-") == 0))
 		return err_usage(err, EINVAL, "several files (-a files, -b, -C, -G) need -w FILE");
 	/* To dumpcap -a filesize and -b filesize are the same thing: with -b, of each file. */
@@ -450,6 +463,12 @@ static int check(struct options *o, struct err *err)
 				 o->ring.files, RING_FILES_MAX);
 	if (o->ring.files && !o->naming)
 		return err_usage(err, EINVAL, "-W needs -C or -G");
+	return 0;
+}
+
+/* What is written, and what goes with it. */
+static int check_outputs(const struct options *o, struct err *err)
+{
 	if ((o->report && strcmp(o->report, "-") == 0) || (o->html && strcmp(o->html, "-") == 0))
 		return err_usage(err, EINVAL, "--report and --html need a file's name: on standard "
 				 "output the report is asked for with -T json");
@@ -470,6 +489,17 @@ static int check(struct options *o, struct err *err)
 				 "only; send -w - through another packer",
 				 o->write);
 	return 0;
+}
+
+static int check(struct options *o, struct err *err)
+{
+	int rc = check_arguments(o, err);
+
+	if (!rc)
+		rc = check_streams(o, err);
+	if (!rc)
+		rc = check_rotation(o, err);
+	return rc ? rc : check_outputs(o, err);
 }
 
 int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err)
