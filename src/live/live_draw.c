@@ -75,7 +75,7 @@ static void bar(const struct live_canvas *c, int row, const char *left, const ch
 	put(c, row, room, LIVE_BAR, "%s", right);
 }
 
-static const char *time_of_day(int64_t time_ns, bool micro, char out[static 24])
+static const char *time_of_day(int64_t time_ns, char out[static 24])
 {
 	time_t s = (time_t)(time_ns / NS_PER_S);
 	int64_t us = time_ns % NS_PER_S / 1000;
@@ -83,12 +83,8 @@ static const char *time_of_day(int64_t time_ns, bool micro, char out[static 24])
 
 	if (us < 0 || !localtime_r(&s, &tm))
 		us = 0, memset(&tm, 0, sizeof(tm));
-	if (micro)
-		snprintf(out, 24, "%02d:%02d:%02d.%06" PRId64, tm.tm_hour % 100, tm.tm_min % 100,
-			 tm.tm_sec % 100, us);
-	else
-		snprintf(out, 24, "%02d:%02d:%02d", tm.tm_hour % 100, tm.tm_min % 100,
-			 tm.tm_sec % 100);
+	snprintf(out, 24, "%02d:%02d:%02d.%06" PRId64, tm.tm_hour % 100, tm.tm_min % 100,
+		 tm.tm_sec % 100, us);
 	return out;
 }
 
@@ -264,7 +260,7 @@ static void packet(const struct live_view *v, const struct live_canvas *c, int r
 		put(c, row, 0, look, "%*s", c->columns, "");
 	at = put(c, row, 0, look, "%7" PRIu64 " ", p->id);
 	if (with_time)
-		at = put(c, row, at, look, "%s ", time_of_day(p->time_ns, true, when));
+		at = put(c, row, at, look, "%s ", time_of_day(p->time_ns, when));
 	at = put(c, row, at, look, "%-3s %-*s %-4s  %7.12s %5" PRIu32 " %-4s ",
 		 live_way(p->direction), words ? 25 : 7, path, live_state(p), delay, p->length,
 		 model_protocol_text(p->protocol, protocol));
@@ -307,7 +303,7 @@ static void frozen(const struct live_view *v, const struct live_canvas *c, int r
 		at = put(c, row, 1, LIVE_BOLD, "%2u %-9s", s->hop + 1u,
 			 h ? model_role_name(h->role) : "?");
 		at = put(c, row, at, LIVE_PLAIN, " %-16.16s %s", h ? h->name : "?",
-			 time_of_day(s->time_ns, true, when));
+			 time_of_day(s->time_ns, when));
 		if (s->time_ns == before)
 			at = put(c, row, at, LIVE_DIM, "  one stamp for both hops");
 		else if (s->time_ns > before)

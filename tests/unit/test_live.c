@@ -250,6 +250,156 @@ static void test_line(void **state)
 	live_feed_free(f);
 }
 
+/* What a user who filters reads of each kind of packet. */
+static void test_lines(void **state)
+{
+	static const struct live_hop hops[] = { { .role = MODEL_ROLE_VETH },
+						{ .role = MODEL_ROLE_BRIDGE },
+						{ .role = MODEL_ROLE_VTEP } };
+	static const struct live_packet usual = {
+		.id = 7, .protocol = MODEL_PROTO_UDP, .src = "a.1", .dst = "b.2", .length = 98,
+		.status = RESULT_COMPLETE, .direction = MODEL_DIRECTION_INGRESS, .delay_ns = -1,
+		.n_sightings = 2, .sightings = { { .hop = 1 }, { .hop = 0 } },
+	};
+	struct live_packet p = usual;
+	char line[LIVE_LINE_MAX], path[LIVE_PATH_MAX];
+
+	(void)state;
+	assert_string_equal(live_line(&p, hops, 3, line),
+			    "udp a.1 > b.2 len 98 [in] bridge>veth #7");
+	assert_string_equal(live_state(&p), "ok");
+	assert_string_equal(live_path(&p, hops, 3, true, path), "2>1");
+	/* of a hop that nobody described nothing is said */
+	p.sightings[1].hop = 3;
+	assert_string_equal(live_path(&p, hops, 3, false, path), "bridge");
+
+	p = usual;
+	p.direction = MODEL_DIRECTION_OTHER;
+	p.delay_ns = 1500000;
+	p.encapsulated = p.retransmission = 1;
+	p.overhead_bytes = 100;
+	strcpy(p.far_src, "n.9");
+	assert_string_equal(live_line(&p, hops, 3, line),
+			    "udp a.1 > b.2 len 98 [other] bridge>veth 1.50ms ovh 100 #7 "
+			    "retransmission (nat n.9 > )");
+	assert_string_equal(live_state(&p), "retr");
+
+	p = usual;
+	p.status = RESULT_INCOMPLETE;
+	strcpy(p.reason, "why");
+	assert_string_equal(live_line(&p, hops, 3, line),
+			    "udp a.1 > b.2 len 98 [in] bridge>veth #7 missing: why");
+	assert_string_equal(live_state(&p), "miss");
+	p.lost = 1;
+	assert_string_equal(live_state(&p), "lost");
+	p.status = RESULT_AMBIGUOUS;
+	assert_string_equal(live_line(&p, hops, 3, line),
+			    "udp a.1 > b.2 len 98 [in] bridge>veth #7 ambiguous: why");
+	assert_string_equal(live_state(&p), "ambg");
+	p.status = RESULT_EDGE;
+	p.reason[0] = '\0';
+	assert_string_equal(live_line(&p, hops, 3, line),
+			    "udp a.1 > b.2 len 98 [in] bridge>veth #7 edge");
+	assert_string_equal(live_state(&p), "edge");
+	assert_string_equal(live_way(MODEL_DIRECTION_EGRESS), "out");
+}
+
+/* Names as long as they can be, a path of every hop: cut, whole words of the path alone. */
+static void test_long_line(void **state)
+{
+	static struct live_hop hops[1] = { { .role = MODEL_ROLE_UNDERLAY } };
+	static struct live_packet p = { .n_sightings = RESULT_SIGHTINGS_MAX, .encapsulated = 1,
+					.overhead_bytes = UINT64_MAX, .id = UINT64_MAX,
+					.status = RESULT_INCOMPLETE, .lost = 1, .retransmission = 1,
+					.last_seen = MODEL_ROLE_UNDERLAY,
+					.next_expected = MODEL_ROLE_UNDERLAY,
+					.length = UINT32_MAX, .delay_ns = INT64_MAX };
+	char *const ends[] = { p.src, p.dst, p.far_src, p.far_dst };
+	char line[LIVE_LINE_MAX], path[LIVE_PATH_MAX];
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		memset(ends[i], 'x', LIVE_END_MAX - 1);
+	memset(p.reason, 'y', LIVE_REASON_MAX - 1);
+	live_path(&p, hops, 1, false, path);
+	n = strlen(path);
+	assert_true(n < LIVE_PATH_MAX);
+	assert_string_equal(path + n - strlen(">underlay"), ">underlay");
+	live_line(&p, hops, 1, line);
+	assert_true(strlen(line) < LIVE_LINE_MAX);
+	assert_non_null(strstr(line, "#18446744073709551615 retransmission (nat xxx"));
+	assert_int_equal(line[strlen(line) - 1], 'y');
+}
+
+static const char *no_name(void *arg, const struct addr *a)
+{
+	return addr_is_v4(a) ? arg : NULL;
+}
+
+/* Ends as the user knows them: by name where there is one, ports where there are ports. */
+static void test_feed_ends(void **state)
+{
+	struct live_feed_config c = { .net = &net, .name = no_name };
+	struct result_packet p = packet_of(1, RESULT_COMPLETE, 53);
+	struct live_packet *o;
+	struct live_feed *f;
+	size_t size;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		c.name_arg = i ? (char[]){ "" } : (char[]){ "default/web" };
+		f = live_feed_new(&c, NULL);
+		assert_non_null(f);
+		p.translated = p.encapsulated = true;
+		p.translation = p.tuple;
+		p.translation.dport = 5353;
+		p.outer_sport = 50000;
+		p.outer_port = 8472;
+		p.outer_dst = p.tuple.dst;
+		live_feed_packet(f, &p);
+		p.tuple.protocol = MODEL_PROTO_ICMP;
+		p.tuple.dst = (struct addr){ 0 };
+		p.reason = NULL;
+		p.sightings[2].first_ns = p.time_ns - 1; /* a clock that went back: no delay */
+		live_feed_packet(f, &p);
+		o = (struct live_packet *)(uintptr_t)frame(f, 2 * S, &size)->packets;
+		assert_string_equal(o[0].src, i ? "10.244.1.2.40000" : "default/web.40000");
+		assert_string_equal(o[0].far_dst, i ? "10.244.2.2.5353" : "default/web.5353");
+		assert_string_equal(o[0].outer_src, "?.50000");
+		assert_string_equal(o[0].outer_dst, i ? "10.244.2.2.8472" : "default/web.8472");
+		assert_int_equal(o[0].delay_ns, 20000);
+		assert_string_equal(o[1].src, i ? "10.244.1.2" : "default/web");
+		assert_string_equal(o[1].dst, "?");
+		assert_int_equal(o[1].delay_ns, -1);
+		assert_string_equal(o[1].reason, "");
+		live_feed_message(f, "a\nwarning\x1b[2J");
+		assert_string_equal(frame(f, 2 * S, &size)->message, "a?warning?[2J");
+		live_feed_free(f);
+		p = packet_of(1, RESULT_COMPLETE, 53);
+	}
+}
+
+static void test_title(void **state)
+{
+	struct live_feed *f;
+	size_t size;
+
+	(void)state;
+	strcpy(net.pods[0].namespace_, "");
+	strcpy(net.pods[0].name, "10.244.1.2");
+	net.pods[1] = net.pods[0];
+	strcpy(net.pods[1].namespace_, "ns");
+	strcpy(net.pods[1].name, "web");
+	net.pods[1].addrs[0] = packet_of(1, RESULT_COMPLETE, 1).tuple.src;
+	net.pods[1].n_addrs = 1;
+	net.n_pods = 2;
+	net.node[0] = '\0';
+	f = feed_new();
+	assert_string_equal(frame(f, 2 * S, &size)->title, "10.244.1.2, ns/web 10.244.1.2");
+	live_feed_free(f);
+}
+
 /* ---------------------------------------------------------------------- view */
 
 static struct live_view *view_of(unsigned n_packets)
@@ -444,6 +594,123 @@ static void test_80x24(void **state)
 	free(v);
 }
 
+/* One packet, frozen: everything that is known of it. */
+static void test_frozen(void **state)
+{
+	struct live_view *v = view_of(1);
+	struct live_packet *p = &v->kept[0];
+
+	(void)state;
+	p->encapsulated = 1;
+	p->vni = 1;
+	p->outer_datagrams = 1;
+	p->overhead_bytes = 50;
+	strcpy(p->outer_src, "192.168.7.1.50000");
+	strcpy(p->outer_dst, "192.168.7.2.8472");
+	strcpy(p->far_dst, "10.96.0.10.53");
+	p->retransmission = 1;
+	p->sightings[1].encap = 1;
+	p->sightings[2].hop = 99;
+	live_view_list(v, 5);
+	live_view_key(v, LIVE_KEY_DOWN);
+	live_view_key(v, LIVE_KEY_ENTER);
+	draw(v, 40, 120);
+	assert_true(row_with("udp 10.244.1.2.40000 > 10.244.2.2.53, 67 bytes") > 0);
+	assert_true(row_with("bridge    cni0             00:00:01.000010  + 10 us  in VXLAN") > 0);
+	assert_true(row_with("100 ?         ?") > 0);
+	assert_true(row_with("VXLAN 192.168.7.1.50000 > 192.168.7.2.8472") > 0);
+	assert_true(row_with("vni 1, 1 datagram, overhead 50 B") > 0);
+	assert_true(row_with("beyond the node:  > 10.96.0.10.53") > 0);
+	assert_true(row_with("a retransmission") > 0);
+
+	p = &v->frozen_packet;
+	p->outer_datagrams = 2;
+	p->retransmission = 0;
+	p->status = RESULT_INCOMPLETE;
+	p->last_seen = MODEL_ROLE_VTEP;
+	p->next_expected = MODEL_ROLE_UNDERLAY;
+	strcpy(p->reason, "why");
+	draw(v, 40, 120);
+	assert_true(row_with("vni 1, 2 datagrams, overhead 50 B") > 0);
+	assert_true(row_with("missing after vtep, not seen at underlay: why") > 0);
+	assert_int_equal(row_with("a retransmission"), -1);
+	p->lost = 1;
+	draw(v, 40, 120);
+	assert_true(row_with("lost after vtep, not seen at underlay: why") > 0);
+	p->status = RESULT_AMBIGUOUS;
+	draw(v, 40, 120);
+	assert_true(row_with("ambiguous: why") > 0);
+	free(v);
+}
+
+/* What is typed behind / is seen, and mended, before it counts. */
+static void test_typing(void **state)
+{
+	struct live_view *v = view_of(20);
+
+	(void)state;
+	live_view_key(v, '/');
+	for (const char *k = "nobox"; *k; k++)
+		assert_int_equal(live_view_key(v, *k), LIVE_ORDER_NONE);
+	live_view_key(v, LIVE_KEY_BACKSPACE);
+	live_view_key(v, '\b');
+	live_view_key(v, 0x7f);
+	live_view_key(v, 0x1b5b); /* no character */
+	live_view_key(v, '\t');
+	assert_string_equal(v->edit, "no");
+	live_view_key(v, 'U' - '@');
+	assert_string_equal(v->edit, "");
+	live_view_key(v, LIVE_KEY_BACKSPACE);
+	for (unsigned i = 0; i < 2 * LIVE_FILTER_MAX; i++)
+		live_view_key(v, 'x');
+	assert_int_equal(strlen(v->edit), LIVE_FILTER_MAX - 1);
+	live_view_key(v, LIVE_KEY_ESCAPE);
+	assert_false(v->typing);
+	assert_string_equal(v->filter, "");
+	live_view_key(v, '/');
+	live_view_key(v, '#');
+	live_view_key(v, '?');
+	assert_int_equal(live_view_key(v, LIVE_KEY_ENTER), LIVE_ORDER_FILTER);
+	assert_string_equal(v->filter, "#?");
+	draw(v, 24, 80);
+	assert_true(row_with("none of the last packets has this in its line") > 0);
+	assert_true(row_with(" with \"#?\" ") > 0);
+	/* Escape goes back by one step: from the help, then from the filter */
+	live_view_key(v, '?');
+	draw(v, 24, 80);
+	assert_true(row_with("freeze the chosen packet's path") > 0);
+	assert_int_equal(live_view_key(v, LIVE_KEY_ESCAPE), LIVE_ORDER_NONE);
+	assert_false(v->help);
+	assert_string_equal(v->filter, "#?");
+	assert_int_equal(live_view_key(v, LIVE_KEY_ESCAPE), LIVE_ORDER_FILTER);
+	assert_string_equal(v->filter, "");
+	free(v);
+}
+
+/* Not known is not none; what is ambiguous stands out, and does not look lost. */
+static void test_unknown_drops(void **state)
+{
+	struct live_view *v = view_of(4);
+
+	(void)state;
+	v->frame.hops[3].dropped_kernel = -1;
+	v->frame.hops[3].dropped_podhop = 0;
+	v->kept[0].status = RESULT_AMBIGUOUS;
+	v->kept[1].status = RESULT_EDGE;
+	v->kept[2].lost = 0;
+	live_view_key(v, 's');
+	live_view_key(v, 's');
+	live_view_key(v, 's');
+	assert_int_equal(v->sort, LIVE_SORT_TROUBLE);
+	draw(v, 24, 80);
+	assert_true(row_with("dropped                    0               0               7"
+			     "               ?") > 0);
+	int row = row_with("3 out 1>2>3   miss");
+	assert_true(row > 0);
+	assert_non_null(strstr(grid[row + 1], "1 out 1>2>3   ambg"));
+	free(v);
+}
+
 /* Where the kernel stamped a frame once, no time is told. */
 static void test_one_stamp(void **state)
 {
@@ -524,6 +791,13 @@ int main(void)
 		cmocka_unit_test_setup(test_feed_filters, set_up),
 		cmocka_unit_test_setup(test_foreign_names_are_disarmed, set_up),
 		cmocka_unit_test_setup(test_line, set_up),
+		cmocka_unit_test_setup(test_lines, set_up),
+		cmocka_unit_test_setup(test_long_line, set_up),
+		cmocka_unit_test_setup(test_feed_ends, set_up),
+		cmocka_unit_test_setup(test_title, set_up),
+		cmocka_unit_test_setup(test_frozen, set_up),
+		cmocka_unit_test_setup(test_typing, set_up),
+		cmocka_unit_test_setup(test_unknown_drops, set_up),
 		cmocka_unit_test_setup(test_messages_are_checked, set_up),
 		cmocka_unit_test_setup(test_rates, set_up),
 		cmocka_unit_test_setup(test_sorting_and_filter, set_up),
