@@ -208,6 +208,9 @@ int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret
 	*ret_state = (struct sandbox_state){ 0 };
 	if (config->needs & SANDBOX_NAMES)
 		load_names();
+	/* What this process has now, not what the library remembers of another, before a fork(). */
+	if (capng_get_caps_process() != 0)
+		return err_set(err, EPERM, "reading capabilities failed");
 	rc = drop_bounding_set(err);
 	if (!rc && config->user)
 		rc = change_user(config->user, config->rights != 0, err);
