@@ -391,7 +391,7 @@ COVERAGE_CLI := filters golden html inputs kubectl lagging malformed names optio
 coverage: ## lines and branches that unit tests, seeds and CLI tests reach; fails below its marks
 	@tests/lib/deps.sh build check
 	@rm -f $$(find $(BUILD)/coverage -name '*.gcda' 2>/dev/null)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" LTO=0 \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage -DCOVERAGE" LTO=0 \
 		unit-run coverage-run
 	@tests/lib/coverage $(BUILD)/coverage
 .PHONY: coverage-run

@@ -5,6 +5,7 @@
 #include "live_priv.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,47 +55,67 @@ const char *live_path(const struct live_packet *p, const struct live_hop *hops, 
 	return out;
 }
 
+/* A line, as far as it has room. */
+struct line {
+	char *text;
+	size_t n;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(l->text + l->n, LIVE_LINE_MAX - l->n, fmt, ap);
+	va_end(ap);
+	l->n += (size_t)n < LIVE_LINE_MAX - l->n ? (size_t)n : LIVE_LINE_MAX - 1 - l->n;
+}
+
+/* A figure without the space, as packet lines have it. */
+static void add_delay(struct line *l, int64_t delay_ns)
+{
+	char figure[FIGURE_MAX];
+
+	figure_ns((uint64_t)delay_ns, figure);
+	int number = (int)strcspn(figure, " ");
+	add(l, " %.*s%s", number, figure, figure + number + strspn(figure + number, " "));
+}
+
+static void add_trouble(struct line *l, const struct live_packet *p)
+{
+	if (p->status != RESULT_INCOMPLETE) {
+		add(l, " %s", result_status_name(p->status));
+	} else {
+		add(l, " %s", p->lost ? "lost" : "missing");
+		if (p->last_seen)
+			add(l, " after %s", model_role_name(p->last_seen));
+		if (p->next_expected)
+			add(l, ", not seen at %s", model_role_name(p->next_expected));
+	}
+	if (p->reason[0])
+		add(l, ": %s", p->reason);
+}
+
 const char *live_line(const struct live_packet *p, const struct live_hop *hops, unsigned n_hops,
 		      char out[static LIVE_LINE_MAX])
 {
-	char path[LIVE_PATH_MAX], protocol[MODEL_PROTOCOL_TEXT_MAX], figure[FIGURE_MAX];
-	size_t n;
+	char path[LIVE_PATH_MAX], protocol[MODEL_PROTOCOL_TEXT_MAX];
+	struct line l = { .text = out };
 
-	n = (size_t)snprintf(out, LIVE_LINE_MAX, "%s %s > %s len %" PRIu32 " [%s] %s",
-			     model_protocol_text(p->protocol, protocol), p->src, p->dst, p->length,
-			     live_way(p->direction), live_path(p, hops, n_hops, false, path));
-	if (p->delay_ns >= 0 && n < LIVE_LINE_MAX) {
-		/* A figure without the space, as packet lines have it. */
-		figure_ns((uint64_t)p->delay_ns, figure);
-		size_t number = strcspn(figure, " ");
-		if (p->delay_ns)
-			n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %.*s%s", (int)number,
-					      figure, figure[number] ? figure + number + 1 : "");
-		else
-			n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " one-stamp");
-	}
-	if (p->encapsulated && n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " ovh %" PRIu64,
-				      p->overhead_bytes);
-	if (n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " #%" PRIu64 "%s", p->id,
-				      p->retransmission ? " retransmission" : "");
-	if ((p->far_src[0] || p->far_dst[0]) && n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " (nat %s > %s)", p->far_src,
-				      p->far_dst);
-	if (p->status == RESULT_COMPLETE || n >= LIVE_LINE_MAX)
-		return out;
-	n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " %s",
-			      p->status != RESULT_INCOMPLETE ? result_status_name(p->status)
-			      : p->lost			     ? "lost" : "missing");
-	if (p->status == RESULT_INCOMPLETE && p->last_seen && n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, " after %s",
-				      model_role_name(p->last_seen));
-	if (p->status == RESULT_INCOMPLETE && p->next_expected && n < LIVE_LINE_MAX)
-		n += (size_t)snprintf(out + n, LIVE_LINE_MAX - n, ", not seen at %s",
-				      model_role_name(p->next_expected));
-	if (p->reason[0] && n < LIVE_LINE_MAX)
-		snprintf(out + n, LIVE_LINE_MAX - n, ": %s", p->reason);
+	add(&l, "%s %s > %s len %" PRIu32 " [%s] %s", model_protocol_text(p->protocol, protocol),
+	    p->src, p->dst, p->length, live_way(p->direction),
+	    live_path(p, hops, n_hops, false, path));
+	if (p->delay_ns > 0)
+		add_delay(&l, p->delay_ns);
+	else if (!p->delay_ns)
+		add(&l, " one-stamp");
+	if (p->encapsulated)
+		add(&l, " ovh %" PRIu64, p->overhead_bytes);
+	add(&l, " #%" PRIu64 "%s", p->id, p->retransmission ? " retransmission" : "");
+	if (p->far_src[0] || p->far_dst[0])
+		add(&l, " (nat %s > %s)", p->far_src, p->far_dst);
+	if (p->status != RESULT_COMPLETE)
+		add_trouble(&l, p);
 	return out;
 }
 

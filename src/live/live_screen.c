@@ -217,29 +217,32 @@ void live_screen_close(struct live_screen *s)
 	free(s);
 }
 
+/* False: the feed has ended, or what it sent is no frame. */
+static bool take_message(struct live_screen *s)
+{
+	ssize_t size = recv(s->cfg.feed_fd, &s->message, sizeof(s->message), MSG_DONTWAIT);
+
+	if (size < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return size && live_view_take(&s->view, &s->message, (size_t)size);
+}
+
 void live_screen_run(struct live_screen *s)
 {
 	struct pollfd p[2] = { { .fd = s->cfg.feed_fd, .events = POLLIN },
 			       { .fd = s->cfg.tty_fd, .events = POLLIN } };
 
 	for (;;) {
-		int n = poll(p, 2, -1);
-
-		if (n < 0 && errno != EINTR)
+		/* A signal ends the wait, and leaves these as they are. */
+		p[0].revents = p[1].revents = 0;
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return;
-		if (n > 0 && (p[1].revents & (POLLHUP | POLLERR | POLLNVAL)))
+		if (p[1].revents & (POLLHUP | POLLERR | POLLNVAL))
 			return;
-		if (n > 0 && p[1].revents)
+		if (p[1].revents)
 			take_keys(s);
-		if (n > 0 && p[0].revents) {
-			ssize_t size = recv(s->cfg.feed_fd, &s->message, sizeof(s->message),
-					    MSG_DONTWAIT);
-			if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
-				return;
-			/* What is no frame is the end. */
-			if (size > 0 && !live_view_take(&s->view, &s->message, (size_t)size))
-				return;
-		}
+		if (p[0].revents && !take_message(s))
+			return;
 		draw(s);
 	}
 }

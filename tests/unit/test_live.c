@@ -658,6 +658,8 @@ static void test_typing(void **state)
 	live_view_key(v, 0x1b5b); /* no character */
 	live_view_key(v, '\t');
 	assert_string_equal(v->edit, "no");
+	draw(v, 24, 80);
+	assert_int_equal(row_with(" only packets with: no_"), 23);
 	live_view_key(v, 'U' - '@');
 	assert_string_equal(v->edit, "");
 	live_view_key(v, LIVE_KEY_BACKSPACE);
