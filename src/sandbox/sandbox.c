@@ -208,7 +208,8 @@ int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret
 	*ret_state = (struct sandbox_state){ 0 };
 	if (config->needs & SANDBOX_NAMES)
 		load_names();
-	/* What this process has now, not what the library remembers of another, before a fork(). */
+	/* What this process has now; the library remembers which one asked before a fork(). */
+	capng_setpid(getpid());
 	if (capng_get_caps_process() != 0)
 		return err_set(err, EPERM, "reading capabilities failed");
 	rc = drop_bounding_set(err);
