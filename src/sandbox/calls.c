@@ -151,6 +151,8 @@ static int load(scmp_filter_ctx ctx, int rc, struct err *err)
 	if (!rc)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
+	if (rc == -ECANCELED) /* libseccomp's word for whatever the kernel said */
+		return err_set(err, EPERM, "seccomp: the system takes no filter of calls");
 	return rc < 0 ? err_sys(err, -rc, "seccomp") : 0;
 }
 

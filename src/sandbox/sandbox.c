@@ -46,14 +46,17 @@ static int change_user(const char *name, bool keep_rights, struct err *err)
 
 /* ------------------------------------------------------------- capabilities */
 
-/* While there still is CAP_SETPCAP: nothing executed later could gain a capability. */
+/*
+ * While there still is CAP_SETPCAP: nothing executed later could gain a capability. One by one, up
+ * to the first that the kernel does not know; libcap-ng does not say when one could not be dropped.
+ */
 static int drop_bounding_set(struct err *err)
 {
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		return 0; /* no_new_privs serves the same end */
-	capng_clear(CAPNG_SELECT_BOUNDS);
-	if (capng_apply(CAPNG_SELECT_BOUNDS) != 0)
-		return err_set(err, EPERM, "dropping the bounding set failed");
+	for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return err_sys(err, errno, "the bounding set");
 	return 0;
 }
 

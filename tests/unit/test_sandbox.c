@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -65,10 +67,37 @@ static pid_t test_pid;
 #define COUNTED 0
 #endif
 
+/* A call that whoever started us, a container's runtime say, does not let through. */
+struct refusal {
+	int call, error;
+	bool has_arg;
+	struct scmp_arg_cmp arg; /* of which alone */
+};
+
 struct entry {
 	const struct sandbox_config *config;
-	uid_t uid;	/* 0: as we are */
+	uid_t uid; /* 0: as we are */
+	const struct refusal *refusal; /* NULL: none */
 };
+
+/* Before the door. Nothing is given up by it, no_new_privs neither. */
+static bool refuse(const struct refusal *r)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	bool ok = ctx && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) == 0 &&
+		  seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint16_t)r->error), r->call,
+					 r->has_arg, &r->arg) == 0 &&
+		  seccomp_load(ctx) == 0;
+
+	seccomp_release(ctx);
+	return ok;
+}
+
+static bool prepare(const struct entry *e)
+{
+	return (!e->refusal || refuse(e->refusal)) &&
+	       (!e->uid || setresuid(e->uid, e->uid, e->uid) == 0);
+}
 
 static int enter_and_leave(void *arg)
 {
@@ -76,22 +105,22 @@ static int enter_and_leave(void *arg)
 	struct sandbox_state state;
 	struct err err = ERR_INIT;
 
-	if (!e->uid || setresuid(e->uid, e->uid, e->uid) == 0)
+	if (prepare(e))
 		(void)!sandbox_enter(e->config, &state, &err);
 	_exit(0);
 }
 
-static void count(const struct sandbox_config *config, uid_t uid)
+static void count(const struct entry *e)
 {
 	const size_t size = 1u << 20;
-	struct entry e = { config, uid };
 	char *stack;
 
 	if (!COUNTED)
 		return;
 	stack = malloc(size);
 	assert_non_null(stack);
-	pid_t pid = clone(enter_and_leave, stack + size, CLONE_VM | SIGCHLD, &e);
+	pid_t pid = clone(enter_and_leave, stack + size, CLONE_VM | SIGCHLD,
+			  (void *)(uintptr_t)e);
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	free(stack);
@@ -105,7 +134,7 @@ static int in_sandbox(const struct sandbox_config *config, void (*fn)(int out), 
 	pid_t pid;
 	ssize_t n = 0;
 
-	count(config, 0);
+	count(&(struct entry){ .config = config });
 	assert_int_equal(pipe(fds), 0);
 	devnull = open("/dev/null", O_WRONLY);
 	pid = fork();
@@ -563,10 +592,10 @@ static void test_only_the_directory_stays_open(void **state)
 }
 
 /*
- * Enters as uid (0: as we are) in a child. What it says: the sentence of a failure, else "entered"
- * and the process's status.
+ * Enters in a child. What it says: the sentence of a failure, else "entered" and the process's
+ * status.
  */
-static const char *entered(const struct sandbox_config *config, uid_t uid)
+static const char *entered_with(const struct entry *e)
 {
 	static char text[8192];
 	size_t n = 0;
@@ -574,7 +603,7 @@ static const char *entered(const struct sandbox_config *config, uid_t uid)
 	int fds[2];
 	pid_t pid;
 
-	count(config, uid);
+	count(e);
 	assert_int_equal(pipe(fds), 0);
 	pid = fork();
 	assert_true(pid >= 0);
@@ -584,9 +613,9 @@ static const char *entered(const struct sandbox_config *config, uid_t uid)
 
 		alarm(CHILD_LIMIT_S);
 		status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-		if (status_fd < 0 || (uid && setresuid(uid, uid, uid) < 0))
+		if (status_fd < 0 || !prepare(e))
 			_exit(1);
-		if (sandbox_enter(config, &s, &err) < 0) {
+		if (sandbox_enter(e->config, &s, &err) < 0) {
 			k = write(fds[1], err.text, strlen(err.text));
 			_exit(k > 0 ? 0 : 1);
 		}
@@ -602,6 +631,11 @@ static const char *entered(const struct sandbox_config *config, uid_t uid)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	return text;
+}
+
+static const char *entered(const struct sandbox_config *config, uid_t uid)
+{
+	return entered_with(&(struct entry){ .config = config, .uid = uid });
 }
 
 static void test_unknown_user(void **state)
@@ -653,6 +687,75 @@ static void test_no_directory(void **state)
 		assert_string_equal(text, "landlock: /no/such/directory: No such file or directory");
 }
 
+/* No step that the system refuses is passed over: the run ends, and says at which. */
+static void test_refused_steps(void **state)
+{
+#define CALL(name) SCMP_SYS(name), EPERM, false, { 0 }
+#define PRCTL(what) SCMP_SYS(prctl), EPERM, true, { 0, SCMP_CMP_EQ, (what), 0 }
+#define WITH_ATTR { 0, SCMP_CMP_NE, 0, 0 } /* not the question after its version */
+	static const struct {
+		struct refusal refusal;
+		struct sandbox_config config;
+		const char *text;
+	} cases[] = {
+		{ { CALL(capget) }, { 0 }, "reading capabilities failed" },
+		{ { PRCTL(PR_CAPBSET_DROP) }, { 0 }, "the bounding set: Operation not permitted" },
+		{ { CALL(capset) }, { 0 }, "dropping capabilities failed" },
+		{ { PRCTL(PR_SET_NO_NEW_PRIVS) }, { 0 }, "no_new_privs: Operation not permitted" },
+		{ { PRCTL(PR_SET_KEEPCAPS) },
+		  { .user = "nobody", .rights = SANDBOX_RIGHT_NET_RAW },
+		  "-Z nobody: Operation not permitted" },
+		{ { CALL(setgroups) }, { .user = "nobody" }, "-Z nobody: Operation not permitted" },
+		{ { CALL(setresgid) }, { .user = "nobody" }, "-Z nobody: Operation not permitted" },
+		{ { CALL(setresuid) }, { .user = "nobody" }, "-Z nobody: Operation not permitted" },
+		{ { SCMP_SYS(landlock_create_ruleset), EPERM, true, WITH_ATTR }, { 0 },
+		  "landlock: Operation not permitted" },
+		{ { CALL(landlock_add_rule) }, { .needs = SANDBOX_LOOK_UP },
+		  "landlock: /: Operation not permitted" },
+		{ { CALL(landlock_add_rule) }, { .needs = SANDBOX_NAMES },
+		  "landlock: /etc/services: Operation not permitted" },
+		{ { CALL(landlock_add_rule) }, { .write_dir = "/tmp" },
+		  "landlock: /tmp: Operation not permitted" },
+		{ { CALL(landlock_restrict_self) }, { 0 }, "landlock: Operation not permitted" },
+		/* A kernel without Landlock is no fault. */
+		{ { SCMP_SYS(landlock_create_ruleset), ENOSYS, false, { 0 } }, { 0 }, "entered" },
+	};
+	bool landlock;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) >= 1;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct entry e = { .config = &cases[i].config,
+					 .refusal = &cases[i].refusal };
+		const char *text = entered_with(&e);
+
+		if (!landlock && strncmp(cases[i].text, "landlock", strlen("landlock")) == 0)
+			continue;
+		if (strncmp(text, cases[i].text, strlen(cases[i].text)) != 0)
+			fail_msg("case %zu: %.80s\n  wanted: %s", i, text, cases[i].text);
+	}
+}
+
+/* Where no filter of calls can be loaded, nothing goes on either. */
+static void test_no_seccomp(void **state)
+{
+	static const struct refusal refusals[] = {
+		{ SCMP_SYS(seccomp), EPERM, true, { 0, SCMP_CMP_EQ, 1 /* a filter */, 0 } },
+	};
+	static const int fd = 0;
+	const struct sandbox_config c[] = { { 0 }, { .only_read = &fd, .n_only_read = 1 } };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(entered_with(&(struct entry){ .config = &c[i],
+								  .refusal = refusals }),
+				    "seccomp: the system takes no filter of calls");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -661,14 +764,16 @@ int main(void)
 		cmocka_unit_test(test_unknown_user),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_no_directory),
-		/* from here on: calls that kill */
+		cmocka_unit_test(test_refused_steps),
+		/* from here on: calls that kill, and what loads the filter that does */
+		cmocka_unit_test(test_no_seccomp),
 		cmocka_unit_test(test_rights_are_gone),
 		cmocka_unit_test(test_forbidden_calls_kill),
 		cmocka_unit_test(test_needs),
 		cmocka_unit_test(test_read_only_sockets),
 		cmocka_unit_test(test_names_until_tightened),
 	};
-	const size_t all = sizeof(tests) / sizeof(tests[0]), unlimited = 5;
+	const size_t all = sizeof(tests) / sizeof(tests[0]), unlimited = 6;
 
 	return _cmocka_run_group_tests("sandbox", tests, SANITIZED ? unlimited : all, NULL, NULL);
 }
