@@ -654,9 +654,187 @@ static void test_open_errors(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* As with --follow: hops may come, and filters change. */
+static struct capture *open_changing(struct seen *seen, uint32_t kib)
+{
+	struct capture_hop hop = { .device = "va", .snaplen = 64, .buffer_kib = kib,
+				   .filter = OURS };
+	const struct capture_config config = { .hops = &hop, .n_hops = 1, .may_change = true };
+	struct err err = ERR_INIT;
+
+	memset(seen, 0, sizeof(*seen));
+	seen->watermark = INT64_MIN;
+	seen->capture = capture_open(&config, &err);
+	if (!seen->capture)
+		fail_msg("%s", err.text);
+	return seen->capture;
+}
+
+static int add(struct capture *c, const char *device, const char *filter, int64_t *start_ns,
+	       struct err *err)
+{
+	struct capture_hop hop = { .snaplen = 64, .buffer_kib = 512, .filter = filter };
+
+	snprintf(hop.device, sizeof(hop.device), "%s", device);
+	return capture_add(c, &hop, start_ns, err);
+}
+
+/* A device that comes while others are captured; one that cannot be had changes nothing. */
+static void test_added_hop(void **state)
+{
+	struct capture_counters k;
+	struct err err = ERR_INIT;
+	int64_t start_ns = 7;
+	int fds[MODEL_HOPS_MAX];
+	struct seen seen;
+	struct sender s;
+	struct capture *c;
+
+	NEEDS_NETNS();
+	c = open_changing(&seen, 512);
+	sender_open(&s);
+	send_frames(&s, 10, 60, 0);
+	assert_int_equal(add(c, "eth9", OURS, &start_ns, &err), -ENODEV);
+	assert_string_equal(err.text, "open eth9: no such device eth9");
+	assert_int_equal(add(c, "vd", "tcp port", &start_ns, &err), -EINVAL);
+	assert_int_equal(start_ns, 7);
+	assert_int_equal(capture_n_alive(c), 1);
+	assert_int_equal(capture_sockets(c, fds), 1);
+
+	assert_int_equal(add(c, "vd", OURS, &start_ns, &err), 1);
+	assert_int_equal(capture_n_alive(c), 2);
+	assert_int_equal(capture_sockets(c, fds), 2);
+	assert_int_not_equal(fds[0], fds[1]);
+	assert_true(start_ns > capture_start_ns(c));
+	assert_true(capture_hop_start_ns(c, 1) == start_ns);
+	assert_true(capture_hop_start_ns(c, 0) == capture_start_ns(c));
+	send_frames(&s, 10, 60, 0);
+	dispatch_until(&seen, 2, 10);
+	dispatch_until(&seen, 1, 20);
+	/* its frames count from then on, and those of the first are not disturbed */
+	assert_int_equal(seen.frames[0], 20);
+	assert_int_equal(seen.frames[1], 10);
+	assert_int_equal(seen.first[1], 10);
+	assert_int_equal(seen.disorder, 0);
+	capture_get_counters(c, 1, &k);
+	assert_int_equal(k.frames, 10);
+	assert_int_equal(k.dropped_kernel, 0);
+	assert_int_equal(k.dropped_interface, 0);
+	close(s.fd);
+	capture_free(c);
+}
+
+static void test_other_filter(void **state)
+{
+	struct err err = ERR_INIT;
+	struct seen seen;
+	struct sender s;
+	struct capture *c;
+	char *text = NULL;
+	size_t size;
+	int64_t start_ns;
+
+	NEEDS_NETNS();
+	c = open_changing(&seen, 512);
+	assert_int_equal(add(c, "vd", OURS, &start_ns, &err), 1);
+	sender_open(&s);
+	assert_int_equal(capture_refilter(c, 0, "ether proto 0x88b6", &err), 0);
+	send_frames(&s, 10, 60, 0);
+	dispatch_until(&seen, 2, 10);
+	assert_int_equal(seen.frames[0], 0);
+	assert_int_equal(seen.frames[1], 10);
+	/* one that makes no sense: the filter before stays */
+	assert_int_equal(capture_refilter(c, 0, "tcp port", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "filter for va: "));
+	/* more than the kernel takes: libpcap filters then */
+	FILE *f = open_memstream(&text, &size);
+	assert_non_null(f);
+	fputs(OURS, f);
+	for (unsigned i = 0; i < 2000; i++)
+		fprintf(f, " or ether host 02:00:00:01:%02x:%02x", i >> 8, i & 0xff);
+	fclose(f);
+	assert_int_equal(capture_refilter(c, 0, text, &err), 0);
+	free(text);
+	send_frames(&s, 10, 60, 0);
+	dispatch_until(&seen, 2, 10);
+	assert_int_equal(seen.frames[0], 10);
+	assert_int_equal(seen.first[0], 10);
+	/* of a hop that is not there nothing is changed */
+	assert_int_equal(capture_refilter(c, 9, OURS, &err), 0);
+	close(s.fd);
+	capture_free(c);
+}
+
+static void test_no_such_hop(void **state)
+{
+	struct capture_counters k;
+	struct seen seen;
+	struct capture *c;
+
+	NEEDS_NETNS();
+	c = open_hops(2, 400000, 0, OURS, false, &seen);
+	assert_int_equal(capture_linktype(c, 9), 0);
+	assert_true(capture_hop_is_gone(c, 9));
+	assert_true(capture_hop_start_ns(c, 9) == capture_start_ns(c));
+	capture_get_counters(c, 9, &k);
+	assert_int_equal(k.frames, 0);
+	assert_int_equal(k.dropped_interface, -1);
+	capture_free(c);
+}
+
+/* Behind a call that had frames there is a pause; who else has something to say ends it. */
+static void test_pause_ends(void **state)
+{
+	struct err err = ERR_INIT;
+	struct seen seen;
+	struct sender s;
+	struct capture *c;
+	int fds[2];
+
+	NEEDS_NETNS();
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	c = open_hops(2, 128, 8192, OURS, false, &seen);
+	sender_open(&s);
+	for (unsigned i = 1; i <= 20; i++) {
+		send_frames(&s, 1, 60, 0);
+		dispatch_until(&seen, 2, i);
+		assert_int_equal(seen.frames[0], i);
+		/* without a time limit: it would wait for a frame that does not come */
+		assert_int_equal(capture_dispatch(c, -1, fds[0], sink, &seen, &err), 0);
+	}
+	close(fds[0]);
+	close(fds[1]);
+	close(s.fd);
+	capture_free(c);
+}
+
+/* The right that is missing is named, by the same process that may have it again. */
+static void test_no_right(void **state)
+{
+	struct err err = ERR_INIT;
+	struct seen seen;
+	struct capture *c;
+	int64_t start_ns;
+
+	NEEDS_NETNS();
+	c = open_changing(&seen, 512);
+	assert_int_equal(seteuid(65534), 0);
+	int rc = add(c, "vd", OURS, &start_ns, &err);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(rc, -EPERM);
+	assert_string_equal(err.text, "open vd: Operation not permitted (needs CAP_NET_RAW: run "
+				      "podhop as root)");
+	assert_int_equal(capture_n_alive(c), 1);
+	capture_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_added_hop),   cmocka_unit_test(test_other_filter),
+		cmocka_unit_test(test_no_such_hop), cmocka_unit_test(test_pause_ends),
+		cmocka_unit_test(test_no_right),
 		cmocka_unit_test(test_counts),	    cmocka_unit_test(test_snaplen),
 		cmocka_unit_test(test_nanoseconds), cmocka_unit_test(test_drops),
 		cmocka_unit_test(test_start),	    cmocka_unit_test(test_watermark_under_load),
