@@ -159,7 +159,7 @@ int input_keep(struct input *one, const struct model_frame *f, struct err *err)
 	one->kept = grown;
 	struct kept_frame *k = &grown[one->n_kept];
 	k->frame = *f;
-	k->data = malloc(f->caplen ? f->caplen : 1);
+	k->data = malloc((size_t)f->caplen + 1);
 	if (!k->data)
 		return err_sys(err, ENOMEM, "%s", one->path);
 	memcpy(k->data, f->data, f->caplen);
@@ -195,7 +195,7 @@ int input_wait_any(struct input *const *all, unsigned n)
 	struct pollfd fds[INPUTS_MAX];
 	nfds_t k = 0;
 
-	for (unsigned i = 0; i < n && k < INPUTS_MAX; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (!all[i]->over && all[i]->is_pipe)
 			fds[k++] = (struct pollfd){ .fd = pcapng_reader_fd(all[i]->reader),
 						    .events = POLLIN };
@@ -225,9 +225,9 @@ int input_keep_filter(struct input *one, struct err *err)
 static int read_header(struct input *one, struct err *err)
 {
 	const char *comment;
-	int n = one->n_kept ? 1 : input_read_frame(one);
+	int n = input_read_frame(one);
 
-	if (n && one->is_pipe && !one->n_kept) {
+	if (n && one->is_pipe) {
 		int rc = input_keep(one, &one->head.frame, err);
 		if (rc < 0)
 			return rc;
@@ -275,10 +275,7 @@ struct inputs *inputs_new(const struct options *o, struct model_net *net, struct
 {
 	struct inputs *in = calloc(1, sizeof(*in));
 
-	if (in)
-		in->input = calloc(INPUTS_MAX, sizeof(struct input *));
-	if (!in || !in->input) {
-		inputs_free(in);
+	if (!in) {
 		err_sys(err, ENOMEM, "inputs");
 		return NULL;
 	}
@@ -295,7 +292,6 @@ void inputs_free(struct inputs *in)
 	for (unsigned i = 0; i < in->n_input; i++)
 		input_free(in->input[i]);
 	inputs_filters_free(in);
-	free(in->input);
 	free(in);
 }
 
@@ -421,7 +417,7 @@ int inputs_wait(struct inputs *const *nodes, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned j = 0; j < nodes[i]->n_input; j++)
-			if (!nodes[i]->input[j]->over && k < INPUTS_MAX)
+			if (!nodes[i]->input[j]->over)
 				open[k++] = nodes[i]->input[j];
 	return input_wait_any(open, k);
 }

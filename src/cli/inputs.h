@@ -41,7 +41,7 @@ struct inputs {
 	const struct options *opt;
 	struct model_net *net;		/* borrowed: filled with what the files say and show */
 	struct pipeline *pipeline;	/* borrowed: the frames' way; set by inputs_start() */
-	struct input **input;		/* owned */
+	struct input *input[INPUTS_MAX];	/* owned */
 	unsigned n_input;
 	struct input *next;		/* inputs_fetch(): whose frame is the oldest */
 	bool own[MODEL_HOPS_MAX];	/* hop was described by podhop itself */

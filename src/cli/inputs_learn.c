@@ -154,7 +154,7 @@ static int sample_all(struct inputs *const *nodes, struct pipeline_learner *cons
 				if (rc > 0) {
 					one->sampled = true;
 					rc = sample_kept(nodes[k], one, l[k], false, err);
-				} else if (rc == 0 && left < INPUTS_MAX) {
+				} else if (rc == 0) {
 					waiting[left++] = one;
 				}
 			}

@@ -215,8 +215,14 @@ code, j = fed(["report", "a", "--json", "--pod", A, *hops], {"a": others})
 check("... one of others", (code, counts(j), losses(j)), (0, both, [("vtep", "lost", 2)]))
 code, j = fed(["verify", "a", "b", "--json"], {"a": ours, "b": theirs})
 check("two that come at once", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
+code, j = fed(["verify", "a", other, "--json"], {"a": ours})
+check("one beside a file", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
 code, j = fed(["report", "a", "--json"], {"a": ours[:-100]})
 check("one that is cut short: what came before counts", (code, counts(j), j["inputs"][0]["truncated_at"] > 0), (1, both, True))
+
+unnamed = file("unnamed.pcapng", capture(every, [OWN[0][:1] + ("role=veth",)] + OWN[1:], comment="of nobody"))
+code, j, err = run("verify", unnamed, other, "--json", "--pod", "n=" + A)
+check("a node that interfaces tell alone", j["nodes"] if j else err, ["n", "m"])
 
 # ---- roles that nobody can tell
 alone = [file(n + ".pcap", pcap([(t, None, d, False) for t, k, d in every if k == 1])) for n in "nm"]

@@ -667,7 +667,7 @@ static void test_user(void **state)
 	assert_non_null(strstr(text, "\nUid:\t65534\t"));
 	assert_non_null(strstr(text, "\nCapPrm:\t0000000000003000\n"));
 	assert_non_null(strstr(text, "\nCapEff:\t0000000000003000\n"));
-	/* Who is that user already has nothing to change, and a right that is not there is not made. */
+	/* Who is that user already changes nothing, and gets no right that is not there. */
 	text = entered(&c, 65534);
 	assert_non_null(strstr(text, "entered"));
 	assert_non_null(strstr(text, "\nCapPrm:\t0000000000000000\n"));
@@ -684,7 +684,8 @@ static void test_no_directory(void **state)
 
 	(void)state;
 	if (!strstr(text, "entered")) /* the kernel has Landlock */
-		assert_string_equal(text, "landlock: /no/such/directory: No such file or directory");
+		assert_string_equal(text,
+				    "landlock: /no/such/directory: No such file or directory");
 }
 
 /* No step that the system refuses is passed over: the run ends, and says at which. */
