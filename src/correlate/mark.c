@@ -161,8 +161,7 @@ bool correlate_follow(struct correlate *c, const struct model_frame *before,
 	const struct last_push *last = &c->last;
 	struct packet *p;
 
-	/* Of both as much was captured, so their hashes would be of the same bytes. */
-	if (!last->root || f->caplen - before->caplen != f->len - before->len)
+	if (!last->root)
 		return false;
 	p = &c->packet[last->packet];
 	close_as_of(c, f->time_ns);

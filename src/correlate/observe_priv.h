@@ -54,6 +54,23 @@ static inline uint8_t observe_ttl(const struct model_frame *f, const struct mode
 	return f->data[u->eth + MODEL_ETHERNET_LEN + (u->is_v4 ? IP4_TTL : IP6_HOP_LIMIT)];
 }
 
+/*
+ * f shows the packet of `before` once more: are its hashes of the same bytes? They go as far as the
+ * bytes do. flags: of either's observation.
+ */
+static inline bool observe_as_deep(const struct correlate *c, const struct model_frame *before,
+				   const struct model_frame *f, const struct model_parts *u,
+				   uint32_t flags)
+{
+	/* Of the IP packet; before->len - f->len is what its outer headers had more. */
+	const uint32_t have = f->caplen - u->eth - MODEL_ETHERNET_LEN;
+	const uint32_t had = before->caplen - (u->eth + before->len - f->len) - MODEL_ETHERNET_LEN;
+	const uint32_t both = had < have ? had : have;
+
+	return had == have || both >= u->end - MODEL_ETHERNET_LEN ||
+	       (!(flags & OBS_MAY_FRAGMENT) && both >= c->depth);
+}
+
 /* observe_usual.c: what the VXLAN headers around the packet tell, into o. */
 void observe_tunnel(const struct model_frame *f, const struct model_parts *u,
 		    struct correlate_obs *o);

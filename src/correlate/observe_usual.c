@@ -168,17 +168,11 @@ bool correlate_observe_again(struct correlate *c, const struct model_frame *befo
 			     struct correlate_obs *o)
 {
 	const struct hop_state *hop = &c->hop[f->hop];
-	/* Of the IP packet; before->len - f->len is what its outer headers had more. */
 	const uint32_t l3_len = u->end - MODEL_ETHERNET_LEN;
-	const uint32_t have = f->caplen - u->eth - MODEL_ETHERNET_LEN;
-	const uint32_t had = before->caplen - (u->eth + before->len - f->len) - MODEL_ETHERNET_LEN;
 	uint32_t flags = o->flags & ~(unsigned)(OBS_ENCAP | OBS_LARGE | OBS_OUTER_DF |
 						OBS_OUTER_UNSUMMED);
 
-	/* The hashes go as far as the bytes do. */
-	if (f->way == MODEL_WAY_UNKNOWN ||
-	    (had != have && (had < have ? had : have) < l3_len &&
-	     ((flags & OBS_MAY_FRAGMENT) || (had < have ? had : have) < c->depth)))
+	if (f->way == MODEL_WAY_UNKNOWN || !observe_as_deep(c, before, f, u, flags))
 		return false;
 	o->again = true;
 	o->time_ns = f->time_ns;

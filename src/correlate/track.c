@@ -175,6 +175,7 @@ bool track_follow(struct correlate *c, const struct model_frame *before,
 	struct flow *root = c->last.root;
 
 	if (f->way == MODEL_WAY_UNKNOWN || !is_next_step(c, p, root, place, f->time_ns) ||
+	    !observe_as_deep(c, before, f, u, o->flags) ||
 	    u->eth + u->end - MODEL_ETHERNET_LEN > hop->mtu)
 		return false;
 	if (c->cfg.on_packet || hop->role == c->content_role) {

@@ -48,6 +48,7 @@
  * when they have left the cache before they leave.
  */
 #define HELD_SHARE 16u
+#define LOOK_FRAMES 16u
 #define FETCH_SLOT 16u		/* frames ahead: some 500 ns of work */
 #define FETCH_PACKET 8u
 #define FETCH_SORTED 4u		/* of one hop; the others come in between */
@@ -959,8 +960,11 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 	if (f->time_ns < p->pushed_ns)
 		p->disordered = true;
 	rc = enqueue(p, f);
-	/* A source that tells does so between its frames; the queues are looked at then. */
-	return rc < 0 || p->cfg.sort_ns == PIPELINE_TOLD
+	/*
+	 * A source that tells does so between its frames; the queues are looked at then. Else now
+	 * and then: it costs as much as a frame does.
+	 */
+	return rc < 0 || p->cfg.sort_ns == PIPELINE_TOLD || p->frames % LOOK_FRAMES
 		       ? rc : advance(p, p->newest_ns - p->cfg.sort_ns, p->pushed_ns);
 }
 
