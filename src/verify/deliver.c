@@ -26,9 +26,9 @@
  * apart by time (alike.c). What the receiver shows that nobody sent stays unclaimed for two
  * windows: it may be a packet that was altered on the way, or the clocks were wrong.
  *
- * Between two nodes each of these moments has its turn in order of time, and what was read
- * beyond it is not looked at: so what is known then, and the result, does not depend on which
- * node was read first, as long as no table is full.
+ * Between two nodes each of these moments, the last one too, has its turn in order of time, and
+ * what was read beyond it is not looked at: so what is known then, and the result, does not
+ * depend on which node was read first, as long as no table is full.
  *
  * arrive.c takes packets in, claim.c finds what was sent in what was received, judge.c says what
  * came of it as far as the captures could show it (scope.c); when, is decided here.
@@ -106,56 +106,94 @@ static int64_t known_until(const struct verify *v, unsigned from, unsigned to)
 	return left < came ? left : came;
 }
 
-/* A received packet is to be found among the sent ones, or a sent one's time is over. */
+enum event_kind {
+	EVENT_NONE = 0,
+	EVENT_FIND, /* a received packet, among the sent ones */
+	EVENT_JUDGE, /* a sent one, whose time is over */
+	EVENT_DROP, /* the oldest unclaimed one: nothing that it could be waits any more */
+};
+
 struct event {
+	enum event_kind kind;
 	struct direction *d;
-	bool judge;
 	int64_t due_ns; /* by the receiver's clock; all until then must be known */
 	int64_t time_ns; /* the same by the clock of the pair's reference */
 };
 
-static void consider(struct event *best, const struct event *e)
+/* Of a direction what is due first of that kind. False: nothing of it waits. */
+static bool event_of(struct verify *v, struct direction *d, enum event_kind kind, struct event *ret)
 {
-	if (!best->d || e->time_ns < best->time_ns)
-		*best = *e;
+	const unsigned from = (unsigned)d->d.from, to = (unsigned)d->d.to;
+	const unsigned reference = from < to ? from : to;
+	const struct sent *s;
+	int64_t wait;
+
+	*ret = (struct event){ .kind = kind, .d = d };
+	switch (kind) {
+	case EVENT_NONE:
+		return false;
+	case EVENT_FIND:
+		if (!d->received.n)
+			return false;
+		ret->due_ns = v->received[d->received.at[0]].time_ns;
+		ret->time_ns = verify_convert(v, to, reference, ret->due_ns);
+		return true;
+	case EVENT_JUDGE:
+		if (!d->sent.n)
+			return false;
+		s = &v->sent[d->sent.at[0]];
+		if (verify_must_wait(v, s))
+			return false;
+		wait = v->cfg.window_ns + slack_ns(v, from, to);
+		ret->due_ns = plus(verify_convert(v, from, to, s->time_ns), wait);
+		ret->time_ns = plus(verify_convert(v, from, reference, s->time_ns), wait);
+		return true;
+	case EVENT_DROP:
+		if (d->unclaimed_first == NONE)
+			return false;
+		wait = (verify_pair_of(v, from, to)->weak ? KEEP_WEAK : KEEP) * v->cfg.window_ns +
+		       slack_ns(v, from, to);
+		ret->due_ns = plus(v->received[d->unclaimed_first].time_ns, wait);
+		ret->time_ns = verify_convert(v, to, reference, ret->due_ns);
+		return true;
+	}
+	return false;
 }
 
-/* Of both directions between two nodes the event that is due first; e.d is NULL: nothing waits. */
+/* Of both directions between two nodes the event that is due first; of those at once by kind. */
 static struct event next_event(struct verify *v, unsigned a, unsigned b)
 {
-	const unsigned from[] = { a, b };
-	int64_t slack = slack_ns(v, a, b);
-	struct event best = { 0 };
+	struct direction *const d[] = { verify_direction_of(v, a, b),
+					verify_direction_of(v, b, a) };
+	struct event best = { 0 }, e;
 
-	for (unsigned k = 0; k < 2; k++) {
-		struct event e = { .d = verify_direction_of(v, from[k], from[!k]) };
-
-		if (!e.d->received.n)
-			continue;
-		e.due_ns = v->received[e.d->received.at[0]].time_ns;
-		e.time_ns = verify_convert(v, from[!k], a, e.due_ns);
-		consider(&best, &e);
-	}
-	for (unsigned k = 0; k < 2; k++) {
-		struct event e = { .d = verify_direction_of(v, from[k], from[!k]), .judge = true };
-
-		if (!e.d->sent.n)
-			continue;
-		const struct sent *s = &v->sent[e.d->sent.at[0]];
-		if (verify_must_wait(v, s))
-			continue;
-		e.due_ns = plus(verify_convert(v, from[k], from[!k], s->time_ns),
-				v->cfg.window_ns + slack);
-		e.time_ns =
-			plus(verify_convert(v, from[k], a, s->time_ns), v->cfg.window_ns + slack);
-		consider(&best, &e);
-	}
+	for (enum event_kind kind = EVENT_FIND; kind <= EVENT_DROP; kind++)
+		for (unsigned k = 0; k < 2; k++)
+			if (event_of(v, d[k], kind, &e) && (!best.kind || e.time_ns < best.time_ns))
+				best = e;
 	return best;
+}
+
+static void take_place(struct verify *v, const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_NONE:
+		break;
+	case EVENT_FIND:
+		process(v, verify_heap_pop(v, &e->d->received, verify_received_before));
+		break;
+	case EVENT_JUDGE:
+		verify_judge(v, verify_heap_pop(v, &e->d->sent, verify_sent_before), false);
+		break;
+	case EVENT_DROP:
+		(void)verify_drop_unclaimed(v, e->d);
+		break;
+	}
 }
 
 /*
  * All that is known of both directions, in order of time: what is known of the clocks when one
- * packet is looked at is the same whichever node was read first.
+ * packet is looked at, and what waits then, is the same whichever node was read first.
  */
 static void pump_pair(struct verify *v, unsigned a, unsigned b)
 {
@@ -164,28 +202,19 @@ static void pump_pair(struct verify *v, unsigned a, unsigned b)
 
 	if (!verify_has_offset(v, a, b))
 		return;
-	while ((e = next_event(v, a, b)).d) {
+	while ((e = next_event(v, a, b)).kind) {
 		int64_t known = known_until(v, (unsigned)e.d->d.from, (unsigned)e.d->d.to);
 
 		if (known != INT64_MAX && e.due_ns >= known)
 			break;
-		if (e.judge)
-			verify_judge(v, verify_heap_pop(v, &e.d->sent, verify_sent_before), false);
-		else
-			process(v, verify_heap_pop(v, &e.d->received, verify_received_before));
+		take_place(v, &e);
 	}
 	for (unsigned k = 0; k < 2; k++) {
 		struct direction *d = verify_direction_of(v, from[k], from[!k]);
-		int64_t keep =
-			(verify_pair_of(v, a, b)->weak ? KEEP_WEAK : KEEP) * v->cfg.window_ns +
-			slack_ns(v, a, b);
 
 		d->done_ns = known_until(v, from[k], from[!k]);
 		if (d->received.n && v->received[d->received.at[0]].time_ns < d->done_ns)
 			d->done_ns = v->received[d->received.at[0]].time_ns;
-		while (d->unclaimed_first != NONE && d->done_ns != INT64_MAX &&
-		       d->done_ns > plus(v->received[d->unclaimed_first].time_ns, keep))
-			verify_drop_unclaimed(v, d);
 	}
 }
 

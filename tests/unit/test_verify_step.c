@@ -16,7 +16,8 @@
 #define PERIOD (20 * MS)
 #define STEP_AT (N / 2)
 
-enum reading { LIVE, FILES };
+/* ALL_A: nothing is told before all of a's packets, then all of b's have been given. */
+enum reading { LIVE, FILES, ALL_A };
 
 struct story {
 	unsigned node; /* whose clock is stepped */
@@ -25,7 +26,8 @@ struct story {
 	uint64_t told; /* steps that the capture noticed */
 	unsigned lost; /* every so many of those from a's pod, before and behind the step */
 	bool told_offset; /* --clock-offset */
-	unsigned only; /* ends with the packet of that number; 0: with all */
+	bool one_way; /* b's pod says nothing from the step on */
+	unsigned first, only; /* from and up to the packets of these numbers; only 0: all */
 };
 
 static int64_t time_of(const struct story *y, unsigned node, unsigned i)
@@ -44,15 +46,16 @@ static void say(unsigned node, unsigned i, const struct story *y)
 
 	if (node == A || !is_lost(y, i))
 		give(node, t, &(struct spec){ .head = 100 + i, .body = 7, .ip_id = 1 + i });
-	give(node, t + 5 * MS,
-	     &(struct spec){ .head = 9000 + i, .body = 8, .ip_id = 1 + i, .back = true });
+	if (!y->one_way || i < STEP_AT)
+		give(node, t + 5 * MS,
+		     &(struct spec){ .head = 9000 + i, .body = 8, .ip_id = 1 + i, .back = true });
 }
 
 /* The node has come to its packet i; its frontier never goes back. */
 static void come(unsigned node, unsigned i, const struct story *y)
 {
 	int64_t now = T0 + time_of(y, node, i) + (node == B ? SHIFT : 0);
-	int64_t first = T0 + (node == B ? SHIFT : 0);
+	int64_t first = T0 + time_of(y, node, y->first) + (node == B ? SHIFT : 0);
 
 	verify_time(v, node, first, now > first ? now : first, now);
 }
@@ -60,7 +63,7 @@ static void come(unsigned node, unsigned i, const struct story *y)
 static const struct verify_direction *run(const struct story *y)
 {
 	const unsigned n = y->only ? y->only : N;
-	unsigned at[2] = { 0, 0 };
+	unsigned at[2] = { y->first, y->first };
 
 	begin(2, y->told_offset, SHIFT);
 	verify_clock_steps(v, y->node, y->told);
@@ -72,15 +75,19 @@ static const struct verify_direction *run(const struct story *y)
 			ready[k] = at[k] < n;
 			next_ns[k] = T0 + time_of(y, k, at[k]) + (k == B ? SHIFT : 0);
 		}
-		unsigned k = y->reading == FILES ? (unsigned)verify_next(v, ready, next_ns)
-						 : at[A] > at[B];
+		unsigned k = y->reading == FILES   ? (unsigned)verify_next(v, ready, next_ns)
+			     : y->reading == ALL_A ? !ready[A]
+						   : at[A] > at[B];
 		say(k, at[k], y);
-		come(k, at[k]++, y);
+		if (y->reading != ALL_A)
+			come(k, at[k], y);
+		at[k]++;
 	}
 	for (unsigned k = 0; k < 2; k++) {
 		int64_t shift = k == B ? SHIFT : 0;
 
-		verify_time(v, k, T0 + shift, T0 + shift + time_of(y, k, n), INT64_MAX);
+		verify_time(v, k, T0 + shift + time_of(y, k, y->first),
+			    T0 + shift + time_of(y, k, n), INT64_MAX);
 	}
 	return end(0);
 }
@@ -126,6 +133,41 @@ static void test_stepped(void **unused)
 			assert_in_range(d->delays.max_ns, 1, MS);
 		} else {
 			assert_true(d->unknown + result.directions[1].unknown > 1000);
+		}
+		done();
+	}
+}
+
+/*
+ * What came before it was sent, as the clocks were, is kept for a while; when it goes depends on
+ * its time, not on how far both captures had been read when the step showed.
+ */
+static void test_any_reading(void **unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < 4; i++) {
+		struct story y = { .node = i & 1,
+				   .by = i & 2 ? 3 * S : -3 * S,
+				   .one_way = true,
+				   .first = STEP_AT - 300,
+				   .only = STEP_AT + 300 };
+		struct verify_direction way[2];
+
+		run(&y);
+		assert_int_equal(result.clocks[0].steps, 1);
+		for (unsigned k = 0; k < 2; k++)
+			way[k] = result.directions[k];
+		done();
+		y.reading = ALL_A;
+		run(&y);
+		assert_int_equal(result.clocks[0].steps, 1);
+		for (unsigned k = 0; k < 2; k++) {
+			const struct verify_direction *d = &result.directions[k];
+
+			assert_int_equal(d->sent, way[k].sent);
+			assert_int_equal(d->delivered, way[k].delivered);
+			assert_int_equal(d->unknown, way[k].unknown);
+			assert_int_equal(d->lost, 0);
 		}
 		done();
 	}
@@ -215,9 +257,9 @@ static void test_burst(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stepped), cmocka_unit_test(test_told_offset),
-		cmocka_unit_test(test_few),	cmocka_unit_test(test_noticed),
-		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_stepped),	    cmocka_unit_test(test_any_reading),
+		cmocka_unit_test(test_told_offset), cmocka_unit_test(test_few),
+		cmocka_unit_test(test_noticed),	    cmocka_unit_test(test_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
