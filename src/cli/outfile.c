@@ -3,9 +3,10 @@
  * outfile.c - opens the files that a run writes: captures, reports, pages.
  *
  * They show what pods send, so each is its owner's alone, and none is what a stranger put in its
- * place: no symbolic link is followed, and where everybody may make files nobody else's file or
- * FIFO is taken. The kernel would refuse the latter itself, where fs.protected_regular and
- * fs.protected_fifos are switched on (Documentation/admin-guide/sysctl/fs.rst). Nor is anything
+ * place: no symbolic link is followed, and where everybody may make files nobody else's file, FIFO
+ * or, on the way to the file, link is taken. The kernel would refuse the latter itself, where
+ * fs.protected_regular, fs.protected_fifos and fs.protected_symlinks are switched on
+ * (Documentation/admin-guide/sysctl/fs.rst). Nor is anything
  * written over that is not what it is to become.
  *
  * A shell's >(COMMAND) is the name of a descriptor that podhop was started with, /dev/fd/63. That
@@ -40,24 +41,77 @@ static bool is_shared(const struct stat *dir)
 	return (dir->st_mode & S_IWOTH) || ((dir->st_mode & S_ISVTX) && (dir->st_mode & S_IWGRP));
 }
 
-static int refuse_strangers(const char *path, const struct stat *st, struct err *err)
+/* Whether anybody but us and the directory's owner, who could put any file there, put st there. */
+static bool is_strangers(const struct stat *dir, const struct stat *st)
 {
-	char *name;
-	struct stat dir;
-	int rc = 0;
+	return is_shared(dir) && st->st_uid != geteuid() && st->st_uid != dir->st_uid;
+}
 
-	if ((!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode)) || st->st_uid == geteuid())
+static int refuse_strangers(int dir, const char *path, const struct stat *st, struct err *err)
+{
+	struct stat d;
+
+	if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode))
 		return 0;
-	name = outfile_directory(path);
-	if (!name)
-		return err_sys(err, ENOMEM, "%s", path);
-	if (stat(name, &dir) < 0)
-		rc = err_sys(err, errno, "%s", name);
-	else if (is_shared(&dir) && st->st_uid != dir.st_uid)
-		rc = err_set(err, EACCES, "%s is another user's, in a directory where everybody "
-			     "may make files: name another file", path);
-	free(name);
-	return rc;
+	if (fstat(dir, &d) < 0)
+		return err_sys(err, errno, "%s", path);
+	if (is_strangers(&d, st))
+		return err_set(err, EACCES, "%s is another user's, in a directory where everybody "
+			       "may make files: name another file", path);
+	return 0;
+}
+
+/* One step on the way; the fd of the directory, which replaces dir, or -errno. */
+static int step_into(int dir, const char *name, const char *path, struct err *err)
+{
+	int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, next;
+	struct stat d, st;
+
+	if (fstat(dir, &d) < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, errno, "open %s", path);
+	if (S_ISLNK(st.st_mode)) {
+		if (is_strangers(&d, &st))
+			return err_set(err, EACCES, "%s: %s is another user's link, in a directory "
+				       "where everybody may make files", path, name);
+		flags &= ~O_NOFOLLOW;
+	}
+	next = openat(dir, name, flags);
+	return next < 0 ? err_sys(err, errno, "open %s", path) : next;
+}
+
+/*
+ * The directory that path's file is in, and the file's name there. Step by step: what was looked
+ * at is what is opened, though somebody puts a link in its place meanwhile.
+ */
+static int open_directory(const char *path, int *ret_dir, const char **ret_name, struct err *err)
+{
+	int dir = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *const whole = path, *slash;
+
+	if (dir < 0)
+		return err_sys(err, errno, "open %s", whole);
+	for (; (slash = strchr(path, '/')) != NULL; path = slash + 1) {
+		char name[NAME_MAX + 1];
+		size_t n = (size_t)(slash - path);
+		int next;
+
+		if (!n)
+			continue;
+		if (n >= sizeof(name)) {
+			close(dir);
+			return err_sys(err, ENAMETOOLONG, "open %s", whole);
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		next = step_into(dir, name, whole, err);
+		close(dir);
+		if (next < 0)
+			return next;
+		dir = next;
+	}
+	*ret_dir = dir;
+	*ret_name = path;
+	return 0;
 }
 
 /* Ours alone; behind the door we are the user of -Z, and so are the files from before it. */
@@ -88,14 +142,14 @@ static int judge_content(int fd, const char *path, const struct stat *st,
 	return 0;
 }
 
-static int judge(const struct options *o, int fd, const char *path, outfile_is_ours *is_ours,
-		 const char *kind, struct err *err)
+static int judge(const struct options *o, int dir, int fd, const char *path,
+		 outfile_is_ours *is_ours, const char *kind, struct err *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, errno, "%s", path);
-	if (refuse_strangers(path, &st, err) < 0)
+	if (refuse_strangers(dir, path, &st, err) < 0)
 		return -EACCES;
 	if (judge_content(fd, path, &st, is_ours, kind, err) < 0)
 		return -EEXIST;
@@ -144,34 +198,47 @@ static int open_descriptor(int of, const char *path, outfile_is_ours *is_ours, c
 	return 0;
 }
 
-int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
-		 const char *kind, int *ret_fd, struct err *err)
+static int open_in(const struct options *o, int dir, const char *name, const char *path,
+		   outfile_is_ours *is_ours, const char *kind, int *ret_fd, struct err *err)
 {
-	int fd, access = O_RDWR, given = outfile_descriptor(path);
+	int fd, access = O_RDWR, rc;
 	struct stat st;
 
-	if (given >= 0)
-		return open_descriptor(given, path, is_ours, kind, ret_fd, err);
-
-	if (lstat(path, &st) == 0) {
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		/* Before the open, which waits for a FIFO's reader. */
-		if (refuse_strangers(path, &st, err) < 0)
+		if (refuse_strangers(dir, path, &st, err) < 0)
 			return -EACCES;
 		/* Who can read a FIFO himself never hears that its reader went. */
 		if (S_ISFIFO(st.st_mode))
 			access = O_WRONLY;
 	}
-	fd = open(path, access | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, MODE_ALONE);
+	fd = openat(dir, name, access | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, MODE_ALONE);
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ELOOP, "%s is a symbolic link: name the file itself", path);
 	if (fd < 0)
 		return err_sys(err, errno, "open %s", path);
-	int rc = judge(o, fd, path, is_ours, kind, err);
-
+	rc = judge(o, dir, fd, path, is_ours, kind, err);
 	if (rc < 0)
 		close(fd);
 	else
 		*ret_fd = fd;
+	return rc;
+}
+
+int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
+		 const char *kind, int *ret_fd, struct err *err)
+{
+	int dir, rc, given = outfile_descriptor(path);
+	const char *name;
+
+	if (given >= 0)
+		return open_descriptor(given, path, is_ours, kind, ret_fd, err);
+	rc = open_directory(path, &dir, &name, err);
+	if (rc < 0)
+		return rc;
+	rc = *name ? open_in(o, dir, name, path, is_ours, kind, ret_fd, err)
+		   : err_sys(err, EISDIR, "open %s", path);
+	close(dir);
 	return rc;
 }
 

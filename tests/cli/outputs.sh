@@ -118,6 +118,17 @@ for option in '-w shared/planted.pcapng' '--report shared/planted.json' '--html 
 	is "shared directory: nobody's file is not written (${option%% *})" \
 		"$? $(grep -c "is another user's, in a directory" err) $(find shared -type f -size +0 | wc -l)" '1 1 0'
 done
+mkdir target
+nobody ln -s "$tmp/target" shared/way
+ln -s "$tmp/target" shared/ours
+for option in '-w shared/way/a.pcapng' '--html shared/way/a.html' '-b packets:50 -w shared/way/r.pcapng'; do
+	# shellcheck disable=SC2086  # several words
+	report $option
+	is "... nor is nobody's link followed on the way to one (${option%% *})" \
+		"$? $(grep -c "way is another user's link" err) $(ls target | wc -l)" '1 1 0'
+done
+report -w shared/ours/a.pcapng
+is "... but our own is" "$? $(ls target)" '0 a.pcapng'
 report -b packets:50 -w shared/ring.pcapng
 is "... but our own" "$? $(ls shared/ring_*.pcapng | wc -l)" '0 3'
 chown nobody shared
