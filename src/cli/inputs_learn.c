@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * inputs_learn.c - a sample of each input, from which roles, pods and MAC addresses are learned.
+ *
+ * Theory of operation. Each input is read from its start, until every interface has shown enough
+ * or the sample is long. Roles and pods are decided from that; with them known, a second and
+ * shorter look tells the devices' MAC addresses. Then files are rewound; what pipes showed was
+ * kept.
  */
 #include "cli.h"
 #include "inputs.h"
@@ -46,6 +51,17 @@ static bool extent_is_full(const struct extent *e, const struct input *one)
 	if (interfaces > INTERFACES_SAMPLED)
 		interfaces = INTERFACES_SAMPLED;
 	return e->n >= e->wanted && (e->enough >= interfaces || e->n >= SAMPLE_MOST);
+}
+
+/* Has an interface that the file describes shown nothing? */
+static bool extent_lacks(const struct extent *e, const struct input *one)
+{
+	unsigned interfaces = pcapng_reader_n_interfaces(one->reader);
+
+	for (unsigned i = 0; i < interfaces && i < INTERFACES_SAMPLED; i++)
+		if (!e->shown[i])
+			return true;
+	return false;
 }
 
 /* How far behind a newer one the input's frame comes. */
@@ -95,6 +111,7 @@ static int sample(struct inputs *in, struct input *one, struct pipeline_learner 
 		if (!one->is_pipe && extent_add(&extent, interface))
 			pipeline_learner_frame(l, &one->head.frame);
 	}
+	one->sample_lacks = !one->is_pipe && extent_lacks(&extent, one);
 	return 1;
 }
 
@@ -164,6 +181,67 @@ static int sample_all(struct inputs *const *nodes, struct pipeline_learner *cons
 	return rc;
 }
 
+static bool lacks_interfaces(const struct inputs *in)
+{
+	struct pcapng_tail tail;
+
+	for (unsigned i = 0; i < in->n_input; i++)
+		if (in->input[i]->sample_lacks &&
+		    pcapng_read_tail(pcapng_reader_fd(in->input[i]->reader), &tail) < 0)
+			return true;
+	return false;
+}
+
+/*
+ * In a file that was put together hop by hop (`mergecap -a`) the sample may end in front of the
+ * first frames of some interfaces; read in order of time it shows all of them. Who captures writes
+ * statistics at the end; such a file has none. 1: the node's sample has to be read again.
+ */
+static int order_sample(struct inputs *in, struct err *err)
+{
+	int64_t behind_ns;
+	bool any = false;
+
+	if (inputs_live(in) || !lacks_interfaces(in))
+		return 0;
+	int rc = inputs_scan(in, SESSION_SORT_NS, &behind_ns, err);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < in->n_input; i++)
+		any |= in->input[i]->lanes != NULL;
+	for (unsigned i = 0; i < in->n_input && any; i++)
+		in->input[i]->sampled = false;
+	return any;
+}
+
+/* What is learned of each node, from samples of its inputs. l: owned, each NULL or a learner. */
+static int learn(struct inputs *const *nodes, struct pipeline_learner **l, unsigned n,
+		 struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		l[k] = pipeline_learner_new(nodes[k]->net, err);
+		if (!l[k])
+			return -ENOMEM;
+	}
+	rc = sample_all(nodes, l, n, err);
+	if (rc < 0)
+		return rc;
+	for (unsigned k = 0; k < n; k++) {
+		rc = order_sample(nodes[k], err);
+		if (rc < 0)
+			return rc;
+		if (!rc)
+			continue;
+		pipeline_learner_free(l[k]);
+		l[k] = pipeline_learner_new(nodes[k]->net, err);
+		if (!l[k])
+			return -ENOMEM;
+	}
+	return sample_all(nodes, l, n, err);
+}
+
 static int check_hops(struct inputs *const *nodes, unsigned n, struct err *err)
 {
 	const struct options *o = nodes[0]->opt;
@@ -199,16 +277,11 @@ static void limit_hops(struct inputs *in)
 int inputs_learn(struct inputs *const *nodes, unsigned n, struct err *err)
 {
 	struct pipeline_learner **l = calloc(n, sizeof(struct pipeline_learner *));
-	int rc = 0;
+	int rc;
 
 	if (!l)
 		return err_sys(err, ENOMEM, "learning roles");
-	for (unsigned k = 0; k < n && rc >= 0; k++) {
-		l[k] = pipeline_learner_new(nodes[k]->net, err);
-		rc = l[k] ? 0 : -ENOMEM;
-	}
-	if (rc >= 0)
-		rc = sample_all(nodes, l, n, err);
+	rc = learn(nodes, l, n, err);
 	if (rc >= 0)
 		rc = check_hops(nodes, n, err);
 	for (unsigned k = 0; k < n && rc >= 0; k++) {

@@ -36,6 +36,7 @@ struct input {
 	bool over;
 	bool is_pipe;
 	bool sampled;
+	bool sample_lacks;	/* frames of some interface, though the file goes on */
 	bool no_memory;		/* at some look it could not be read to its end */
 	bool for_good;		/* read to be taken: what is wrong with it is told now */
 	bool named_bad;		/* that was told */

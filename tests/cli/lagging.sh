@@ -54,8 +54,8 @@ def hop_by_hop(frames, first, last, order=HOPS):
     return frames[:first] + [f for hop in order for f in frames[first:last] if f[1] == hop] + frames[last:]
 
 
-def run(command, args, stdin=None):
-    p = subprocess.run([podhop, command] + WHO[command] + ROLES + args, capture_output=True, timeout=120, stdin=stdin)
+def run(command, args, stdin=None, roles=ROLES):
+    p = subprocess.run([podhop, command] + WHO[command] + roles + args, capture_output=True, timeout=120, stdin=stdin)
     return p.returncode, p.stdout, p.stderr
 
 
@@ -87,8 +87,8 @@ def same(found, wanted):
     return "" if found == wanted else "found: %s\nwanted: %s" % (found, wanted)
 
 
-def summary(args):
-    code, lines, err = told(*run("report", ["-q", "--json"] + args))
+def summary(args, roles=ROLES):
+    code, lines, err = told(*run("report", ["-q", "--json"] + args, roles=roles))
     return code, json.dumps(lines), err
 
 
@@ -120,6 +120,13 @@ sections = b"".join(dumpcap([f for f in whole if f[1] == hop], 0, [hop]) for hop
 report_is_same("sections of one hop each", [file("sections.pcapng", sections)], [ordered])
 parts = [file("ring%d.pcapng" % i, dumpcap(f, 0, HOPS, as_listed=True)) for i, f in enumerate((mid[:620], mid[620:]))]
 report_is_same("a ring's files", parts, [ordered])
+
+# More frames of the first hop than a sample has, in a file that no capture ended: mergecap -a.
+lldp = b"\x01\x80\xc2\0\0\x0e\x02\0\0\0\0\2\x88\xcc" + b"\0" * 46
+many = sorted(whole + [(T0 + i * 60 * US, "veth", lldp, True) for i in range(200500)])
+files = [file(n, dumpcap(f, None, HOPS, as_listed=True)) for n, f in (
+    ("merged.pcapng", hop_by_hop(many, 0, len(many))), ("many.pcapng", many))]
+check("more of the first hop than a sample has", same(*(summary([f], ["--hops", "bridge=cni0"]) for f in files)))
 
 lossy = story(lost={70, 71, 200})
 report_is_same("with losses", *([file(n, dumpcap(f, 0, HOPS, as_listed=True))] for n, f in (

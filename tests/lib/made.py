@@ -89,7 +89,7 @@ def dumpcap(frames, dropped=None, roles=("veth",), filters={}, address=None, as_
 
     A filter that is no text is a program of instructions. address: of the bridge, with its prefix's length.
     as_listed: the frames are written in the order in which they are given."""
-    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    out = bytearray(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
     for role in roles:
         kept = filters.get(role)
         out += block(1, struct.pack("<HHI", 1, 0, 262144) + option(2, DEVICE[role].encode()) + option(9, b"\x09") +
