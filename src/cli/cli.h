@@ -408,6 +408,7 @@ struct session {
 	struct report_style style;
 	struct live_feed *live;		/* --live: the screen's, borrowed; else NULL */
 	struct err err;			/* of a callback */
+	struct err later;		/* of the frames behind it; nobody reads it */
 	struct err low;			/* the disk is nearly full: nothing more is kept */
 	bool packets;			/* a line a packet */
 	bool broken_pipe;		/* the reader of -w - or of stdout is gone: a normal end */

@@ -138,8 +138,7 @@ void session_free(struct session *s)
 static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
 {
 	struct session *s = arg;
-	struct err later = ERR_INIT;
-	int rc = output_frame(s->output, f, m, s->err.code ? &later : &s->err);
+	int rc = output_frame(s->output, f, m, s->err.code ? &s->later : &s->err);
 
 	/*
 	 * Ended as where the disk is nearly full: what is held is still matched and counted, and
