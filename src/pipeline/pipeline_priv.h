@@ -121,8 +121,8 @@ static inline bool steps_note(struct steps *s, uint16_t hop, int64_t time_ns, in
 {
 	struct steps_hop *h = &s->hop[hop];
 
-	if (steps_is_far(s, time_ns, h->last_ns) || steps_is_far(s, time_ns, newest_ns) ||
-	    h->era != s->newest_era)
+	/* Near the newest, and of its era: then a jump from the hop's own last stamp tells nothing. */
+	if (steps_is_far(s, time_ns, newest_ns) || h->era != s->newest_era)
 		return steps_note_far(s, hop, time_ns, newest_ns);
 	h->last_ns = time_ns;
 	if (time_ns > newest_ns)
