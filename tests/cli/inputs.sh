@@ -183,8 +183,11 @@ report("the sections of one file, too", both, sections)
 
 
 # ---- pipes, which come in pieces
-def fed(command, streams, pieces=23):
-    """The command with FIFOs in place of files, each piece written when the one before has been read."""
+def fed(command, streams, pieces=23, cuts=()):
+    """
+    The command with FIFOs in place of files, each piece written when the one before has been read; cuts: bytes that
+    come first.
+    """
     left = []
     for name in streams:
         os.mkfifo(os.path.join(tmp.name, name))
@@ -192,7 +195,8 @@ def fed(command, streams, pieces=23):
     for name, data in streams.items():
         fd = os.open(os.path.join(tmp.name, name), os.O_WRONLY)
         step = len(data) // pieces + 1
-        left.append((fd, [data[i:i + step] for i in range(0, len(data), step)]))
+        ends = [*cuts, *range(max(cuts, default=0) + step, len(data), step), len(data)]
+        left.append((fd, [data[a:b] for a, b in zip([0, *ends], ends)]))
     while any(pieces for _, pieces in left):
         for fd, pieces in left:
             waits = lambda: struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
@@ -215,7 +219,9 @@ code, j = fed(["report", "a", "--json", "--pod", A, *hops], {"a": others})
 check("... one of others", (code, counts(j), losses(j)), (0, both, [("vtep", "lost", 2)]))
 code, j = fed(["verify", "a", "b", "--json"], {"a": ours, "b": theirs})
 check("two that come at once", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
-code, j = fed(["verify", "a", other, "--json"], {"a": ours})
+code, j = fed(["verify", "a", "b", "--json"], {"a": ours, "b": theirs}, cuts=(4, 20, 70, 90))
+check("... their headers, too, in pieces", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
+code, j = fed(["verify", "a", other, "--json"], {"a": ours}, cuts=(30, 31))
 check("one beside a file", (code, sum(d["lost"] for d in j["directions"])), (3, 2))
 code, j = fed(["report", "a", "--json"], {"a": ours[:-100]})
 check("one that is cut short: what came before counts", (code, counts(j), j["inputs"][0]["truncated_at"] > 0), (1, both, True))
