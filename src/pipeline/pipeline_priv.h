@@ -121,7 +121,7 @@ static inline bool steps_note(struct steps *s, uint16_t hop, int64_t time_ns, in
 {
 	struct steps_hop *h = &s->hop[hop];
 
-	/* Near the newest, and of its era: then a jump from the hop's own last stamp tells nothing. */
+	/* Near the newest, and of its era: a jump from the hop's own last stamp tells nothing. */
 	if (steps_is_far(s, time_ns, newest_ns) || h->era != s->newest_era)
 		return steps_note_far(s, hop, time_ns, newest_ns);
 	h->last_ns = time_ns;
