@@ -76,7 +76,7 @@ struct tried {
 static void try_tuple(const struct capture_filter *f, const struct result_tuple *t, bool fragments,
 		      struct tried *ret)
 {
-	for (int later = 0; later <= fragments; later++) {
+	for (unsigned later = 0; later < (fragments ? 2u : 1u); later++) {
 		uint8_t frame[FRAME_MAX];
 		uint32_t len = make_frame(t, later, frame);
 		bool pass = capture_filter_match(f, frame, len, len) == 1;

@@ -110,8 +110,9 @@ struct file_id file_id_of(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) < 0 ? (struct file_id){ .ino = 0 }
-				   : (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
+	if (stat(path, &st) < 0)
+		return (struct file_id){ .ino = 0 };
+	return (struct file_id){ .dev = st.st_dev, .ino = st.st_ino };
 }
 
 bool file_id_is_same(const struct file_id *a, const struct file_id *b)

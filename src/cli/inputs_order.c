@@ -197,8 +197,11 @@ static int open_lanes(struct input *one, struct lanes *l, struct err *err)
 static int scan_one(struct input *one, int64_t most_ns, int64_t *ret_ns, struct err *err)
 {
 	struct lanes *l = lanes_new();
-	int rc = l ? scan(one, l, err) : err_sys(err, ENOMEM, "%s", one->path);
+	int rc;
 
+	if (!l)
+		return err_sys(err, ENOMEM, "%s", one->path);
+	rc = scan(one, l, err);
 	if (rc < 0) {
 		lanes_free(l);
 		return rc;
@@ -218,7 +221,7 @@ int inputs_scan(struct inputs *in, int64_t most_ns, int64_t *ret_ns, struct err 
 	*ret_ns = 0;
 	for (unsigned i = 0; i < in->n_input && !signals_stop(); i++) {
 		struct input *one = in->input[i];
-		int64_t behind_ns;
+		int64_t behind_ns = 0;
 
 		if (one->is_pipe || one->lanes)
 			continue;

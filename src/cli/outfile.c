@@ -228,8 +228,8 @@ static int open_in(const struct options *o, int dir, const char *name, const cha
 int outfile_open(const struct options *o, const char *path, outfile_is_ours *is_ours,
 		 const char *kind, int *ret_fd, struct err *err)
 {
-	int dir, rc, given = outfile_descriptor(path);
-	const char *name;
+	int dir = -1, rc, given = outfile_descriptor(path);
+	const char *name = path;
 
 	if (given >= 0)
 		return open_descriptor(given, path, is_ours, kind, ret_fd, err);

@@ -91,6 +91,7 @@ struct pipeline {
 	uint8_t *scratch;	/* for filter_ask() */
 	struct usual before;
 	bool has_before;
+	struct correlate_obs early;	/* of a frame that waits with its bytes: only looked at */
 
 	struct hop_queue queue[MODEL_HOPS_MAX];
 	/* Of each queue's oldest frame, apart, because the merge looks at nothing else. */
@@ -812,7 +813,7 @@ static __attribute__((noinline)) uint8_t observe_early(struct pipeline *p,
 						       const struct model_frame *f,
 						       struct slot *s)
 {
-	struct correlate_obs obs, *o = s->has_obs ? (struct correlate_obs *)(void *)s->data : &obs;
+	struct correlate_obs *o = s->has_obs ? (struct correlate_obs *)(void *)s->data : &p->early;
 	struct model_frame known = *f;
 	struct model_parts parts;
 	struct model_view view;

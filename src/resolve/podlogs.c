@@ -54,7 +54,7 @@ void resolve_podlogs_scan(struct resolve *r)
 		return;
 	}
 	while ((name = resolve_fs_next(d, &n))) {
-		struct resolve_log one, *slot;
+		struct resolve_log one = { .uid = NULL }, *slot;
 
 		if (resolve_noted(r, resolve_podlog_parse(name, &one)))
 			continue;
