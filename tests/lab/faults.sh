@@ -102,7 +102,13 @@ says 'whole frames with their payload are kept; nothing bounds the files (-a, -c
 says 'whole frames with their payload are kept' -w "$file" --min-free 0 -b packets:1000 -b files:2
 says 'whole frames with their payload are kept; nothing bounds the file (-a, -c) but 1.00 GB that stay free on the disk (--min-free)' \
 	-w "$file" --min-free 1000
-says 'whole frames with their payload are kept; nothing bounds the stream (-a, -c)' -w -
+# Standard output is a file here.
+says 'whole frames with their payload are kept; nothing bounds the file (-a, -c) but 1.00 GB that stay free on the disk (--min-free)' \
+	-w -
+mkfifo "$dir/said.fifo"
+cat "$dir/said.fifo" >"$dir/said.stream" &
+jobs_started+=("$!")
+says 'whole frames with their payload are kept; nothing bounds the stream (-a, -c)' -w "$dir/said.fifo"
 rm -f "$dir"/said*
 
 # ---- a disk that must not become full ----
