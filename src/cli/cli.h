@@ -459,8 +459,11 @@ static inline int session_took(struct session *s, int rc)
 {
 	return rc < 0 || s->err.code ? session_failed(s, rc) : 0;
 }
-/* Ends the pipeline, writes statistics and report. r: capture facts filled by the caller. */
-int session_finish(struct session *s, struct result *r, struct err *err);
+/*
+ * Ends the pipeline, writes statistics and report into an empty r. err: what ended the run before
+ * (code 0: nothing); then the first failure of all. A reader that left is none.
+ */
+void session_finish(struct session *s, struct result *r, struct err *err);
 void session_free(struct session *s);
 
 /* ---- connections.c: live, what conntrack knows of translations */

@@ -65,6 +65,7 @@ struct run {
 	uint64_t drops_seen[MODEL_HOPS_MAX];
 	int64_t drops_ns[MODEL_HOPS_MAX];	/* counters were last read then */
 	bool gone[MODEL_HOPS_MAX];
+	bool is_stream;			/* -w - */
 	int64_t end_ns;
 	int rc;
 };
@@ -454,68 +455,102 @@ static void look_at_clock(struct run *run)
 		pipeline_clock_set(run->session->pipeline, &set);
 }
 
-static int loop(struct run *run, struct err *err)
+/* When, by a clock that nobody sets, what is done now and then is due again. */
+struct due {
+	int64_t drops_ns, time_ns;
+};
+
+/* How far time has come, to all that wait for it. */
+static int pass_time(struct run *run, struct due *due, int64_t seen_ns)
 {
 	struct session *s = run->session;
-	int64_t begin = clock_ns(CLOCK_MONOTONIC), next_drops = 0, next_time = 0;
-	bool stream = run->opt->write && strcmp(run->opt->write, "-") == 0;
+	int64_t now = clock_ns(CLOCK_MONOTONIC);
+	bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
 	int rc = 0;
 
-	while (rc >= 0) {
-		int64_t now = clock_ns(CLOCK_MONOTONIC);
-
-		if (is_over(run, begin, now))
-			break;
-		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
-		if (rc < 0)
-			break;
-		rc = run->rc;
-		if (rc >= 0 && run->follow)
-			rc = follow_look(run->follow, &s->err);
-		connections_read(&run->connections);
-		look_at_clock(run);
-		int64_t seen_ns = capture_watermark_ns(run->capture);
-		bool known = seen_ns != INT64_MIN && seen_ns != INT64_MAX;
-		if (rc >= 0 && known)
-			rc = pipeline_time(s->pipeline, seen_ns);
-		if (rc >= 0 && s->output && known)
-			rc = output_time(s->output, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
-		if (rc >= 0 && s->output)
-			rc = output_idle(s->output, &s->err);
-		now = clock_ns(CLOCK_MONOTONIC);
-		if (now >= next_drops) {
-			read_drops(run, clock_ns(CLOCK_REALTIME));
-			next_drops = now + DROPS_INTERVAL_NS;
-			session_watch_disk(s, true); /* others write, too */
-		}
-		if (rc >= 0 && stream && known && now >= next_time) {
-			rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
-			next_time = now + STATISTICS_INTERVAL_NS;
-		}
-		if (rc >= 0 && run->screen)
-			rc = screen_tick(run->screen, s, now, clock_ns(CLOCK_REALTIME), &s->err);
-		if (signals_take_status())
-			print_counters(run);
-		if (!run->screen && !s->packets && progress_is_due())
-			show_progress(run);
+	if (known)
+		rc = session_took(s, pipeline_time(s->pipeline, seen_ns));
+	if (rc >= 0 && s->output && known)
+		rc = output_time(s->output, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
+	if (rc >= 0 && s->output)
+		rc = output_idle(s->output, &s->err);
+	if (rc >= 0 && known && run->is_stream && now >= due->time_ns) {
+		rc = tell_time(run, seen_ns - CORRELATE_LOOKAHEAD_NS, &s->err);
+		due->time_ns = now + STATISTICS_INTERVAL_NS;
 	}
-	/* Nothing more is taken; a reader that was waited for has long left the rings behind. */
-	if (s->err.code)
-		pipeline_stop(s->pipeline);
-	if (s->err.code == -EPIPE)
-		s->broken_pipe = true;
-	capture_stop(run->capture);
-	run->end_ns = clock_ns(CLOCK_REALTIME);
-	/* What the kernel still holds was captured: it counts. */
+	return rc;
+}
+
+/* What whoever waits for the end sees until then. */
+static int show(struct run *run, int64_t now)
+{
+	struct session *s = run->session;
+	int rc = 0;
+
+	if (run->screen)
+		rc = screen_tick(run->screen, s, now, clock_ns(CLOCK_REALTIME), &s->err);
+	if (signals_take_status())
+		print_counters(run);
+	if (!run->screen && !s->packets && progress_is_due())
+		show_progress(run);
+	return rc;
+}
+
+/* One look at the rings, and what follows from it. */
+static int look(struct run *run, struct due *due, struct err *err)
+{
+	int64_t now;
+	int rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
+
+	if (rc < 0)
+		return rc;
+	rc = run->rc;
+	if (rc >= 0 && run->follow)
+		rc = follow_look(run->follow, &run->session->err);
+	connections_read(&run->connections);
+	look_at_clock(run);
+	if (rc >= 0)
+		rc = pass_time(run, due, capture_watermark_ns(run->capture));
+	now = clock_ns(CLOCK_MONOTONIC);
+	if (now >= due->drops_ns) {
+		read_drops(run, clock_ns(CLOCK_REALTIME));
+		due->drops_ns = now + DROPS_INTERVAL_NS;
+		session_watch_disk(run->session, true); /* others write, too */
+	}
+	return rc < 0 ? rc : show(run, now);
+}
+
+/* What the kernel still holds was captured: it counts. */
+static void drain(struct run *run, struct err *err)
+{
+	int rc = 0;
+
 	while (rc >= 0 && capture_watermark_ns(run->capture) != INT64_MAX) {
 		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
 		look_at_clock(run);
 		if (run->rc < 0)
 			rc = run->rc;
 	}
+}
+
+static void loop(struct run *run, struct err *err)
+{
+	struct session *s = run->session;
+	struct due due = { 0 };
+	int64_t begin = clock_ns(CLOCK_MONOTONIC);
+	int rc = 0;
+
+	while (rc >= 0 && !is_over(run, begin, clock_ns(CLOCK_MONOTONIC)))
+		rc = look(run, &due, err);
+	/* Nothing more is taken; a reader that was waited for has long left the rings behind. */
+	if (s->err.code)
+		pipeline_stop(s->pipeline);
+	capture_stop(run->capture);
+	run->end_ns = clock_ns(CLOCK_REALTIME);
+	if (rc >= 0)
+		drain(run, err);
 	connections_read(&run->connections);
 	progress_end();
-	return rc;
 }
 
 /* Devices may send nothing from here on, but with --follow, which can open packet sockets. */
@@ -536,90 +571,112 @@ static int close_door(const struct run *run, struct err *err)
 	return session_close_door(run->opt, true, door, err);
 }
 
-int command_capture(const struct options *o)
+/* What is captured, where it goes, and who watches: all that has to be opened. */
+static int set_up(struct run *run, struct err *err)
 {
-	struct run run = { .opt = o };
-	struct err err = ERR_INIT;
-	struct result *result = calloc(1, sizeof(*result));
-	int status = EXIT_FAILED, rc;
+	const struct options *o = run->opt;
+	struct session *s = session_new(o, err);
 
-	buf_init(&run.own, OWN_MAX);
-	run.session = session_new(o, &err);
-	if (!result)
-		err_sys(&err, ENOMEM, "capture");
-	if (!run.session || !result)
-		goto out;
-	run.session->fill = fill;
-	run.session->fill_arg = &run;
-	if (resolve_target(&run, &err) < 0)
-		goto out;
+	run->session = s;
+	if (!s)
+		return -EIO;
+	s->fill = fill;
+	s->fill_arg = run;
+	if (resolve_target(run, err) < 0)
+		return -EIO;
 	signals_init();
 	if (o->live) {
-		run.screen = screen_open(o, &err);
-		if (!run.screen)
-			goto out;
+		run->screen = screen_open(o, err);
+		if (!run->screen)
+			return -EIO;
 	}
 	if (o->until_eof)
 		signals_watch_stdin();
-	if (open_capture(&run, &err) < 0)
-		goto out;
-	int64_t start = capture_start_ns(run.capture);
-	run.session->begin_ns = start;
-	if (session_open(run.session, &err) < 0 ||
-	    session_start(run.session, true, 0, run.filters, &err) < 0)
-		goto out;
-	for (unsigned i = 0; i < run.session->net->n_hops; i++) {
-		run.drops_ns[i] = start;
-		correlate_hop_span(pipeline_correlator(run.session->pipeline), i, start, INT64_MAX);
+	if (open_capture(run, err) < 0)
+		return -EIO;
+	s->begin_ns = capture_start_ns(run->capture);
+	if (session_open(s, err) < 0)
+		return -EIO;
+	return session_start(s, true, 0, run->filters, err);
+}
+
+/* The last that needs rights, then what is done without. */
+static int start(struct run *run, struct err *err)
+{
+	const struct options *o = run->opt;
+	struct session *s = run->session;
+	struct correlate *c = pipeline_correlator(s->pipeline);
+
+	for (unsigned i = 0; i < s->net->n_hops; i++) {
+		run->drops_ns[i] = s->begin_ns;
+		correlate_hop_span(c, i, s->begin_ns, INT64_MAX);
 	}
 	if (!o->no_nat)
-		connections_begin(&run.connections,
-				  pipeline_correlator(run.session->pipeline));
+		connections_begin(&run->connections, c);
+	if (o->follow && begin_follow(run, err) < 0)
+		return -EIO;
 	/* From here on rings are read, files are written, and nothing else is needed. */
-	if (o->follow && begin_follow(&run, &err) < 0)
-		goto out;
-	if (close_door(&run, &err) < 0)
-		goto out;
-	say_start(&run);
-	if (run.screen && screen_begin(run.screen, run.session, &err) < 0)
-		goto out;
-	if (!run.screen && !run.session->packets)
+	if (close_door(run, err) < 0)
+		return -EIO;
+	say_start(run);
+	if (run->screen)
+		return screen_begin(run->screen, s, err);
+	if (!s->packets)
 		progress_begin(o);
+	return 0;
+}
 
-	rc = loop(&run, &err);
+/* What was counted until the end, and the report. */
+static void finish(struct run *run, struct result *result, struct err *err)
+{
+	struct session *s = run->session;
+
 	/* The terminal is back before anything is said. */
+	screen_close(run->screen);
+	run->screen = NULL;
+	s->live = NULL;
+	causes_end(run->watch, &s->findings);
+	read_drops(run, run->end_ns);
+	for (unsigned i = 0; i < s->net->n_hops; i++)
+		if (!run->gone[i])
+			correlate_hop_span(pipeline_correlator(s->pipeline), i,
+					   capture_hop_start_ns(run->capture, i), run->end_ns);
+	session_finish(s, result, err);
+}
+
+static void run_done(struct run *run)
+{
+	screen_close(run->screen);
+	connections_end(&run->connections);
+	follow_free(run->follow);
+	resolve_free(run->resolve);
+	buf_done(&run->own);
+	capture_free(run->capture);
+	session_free(run->session);
+	doctor_watch_free(run->watch);
+	chain_free(run->node);
+	chain_free(run->chain);
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		buf_done(&run->filter[i]);
+}
+
+int command_capture(const struct options *o)
+{
+	struct run run = { .opt = o, .is_stream = o->write && strcmp(o->write, "-") == 0 };
+	struct err err = ERR_INIT;
+	struct result result = { 0 };
+	int status;
+
+	buf_init(&run.own, OWN_MAX);
+	if (set_up(&run, &err) == 0 && start(&run, &err) == 0) {
+		loop(&run, &err);
+		finish(&run, &result, &err);
+	}
+	/* Before a failure is told the terminal is as it was. */
 	screen_close(run.screen);
 	run.screen = NULL;
-	run.session->live = NULL;
-	causes_end(run.watch, &run.session->findings);
-	read_drops(&run, run.end_ns);
-	for (unsigned i = 0; i < run.session->net->n_hops; i++)
-		if (!run.gone[i])
-			correlate_hop_span(pipeline_correlator(run.session->pipeline), i,
-					   capture_hop_start_ns(run.capture, i), run.end_ns);
-	struct err end_err = ERR_INIT;
-	if (session_finish(run.session, result, &end_err) < 0 && !err.code)
-		err = end_err;
-	if (rc < 0 && !err.code && run.session->err.code)
-		err = run.session->err;
-	if (run.session->broken_pipe)
-		err_clear(&err);
-out:
-	screen_close(run.screen);
 	status = err.code ? fail(&err) : EXIT_DONE;
-	if (result)
-		result_free(result);
-	free(result);
-	connections_end(&run.connections);
-	follow_free(run.follow);
-	resolve_free(run.resolve);
-	buf_done(&run.own);
-	capture_free(run.capture);
-	session_free(run.session);
-	doctor_watch_free(run.watch);
-	chain_free(run.node);
-	chain_free(run.chain);
-	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		buf_done(&run.filter[i]);
+	result_free(&result);
+	run_done(&run);
 	return status;
 }

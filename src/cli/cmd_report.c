@@ -130,7 +130,7 @@ static int follow(struct inputs *in, struct session *s, const struct order *orde
 		rc = rc == INPUTS_FRAME ? session_took(s, inputs_take(in)) : inputs_wait(&in, 1);
 		int64_t time = live ? inputs_time(in) : INT64_MIN;
 		if (time != INT64_MIN && rc >= 0)
-			rc = pipeline_time(s->pipeline, time);
+			rc = session_took(s, pipeline_time(s->pipeline, time));
 		if (live && s->output && rc >= 0)
 			rc = output_idle(s->output, &s->err);
 		if (is_over(s, order))
@@ -240,85 +240,116 @@ static void name_node(struct model_net *net)
 		snprintf(net->node, sizeof(net->node), "%s", node);
 }
 
-int command_report(const struct options *o)
+/* What can be said of the node and its pods without looking into the files. */
+static int name_what_is_told(struct model_net *net, const struct options *o, struct err *err)
 {
-	struct inputs *in = NULL;
-	struct session *s;
-	struct sandbox_config door = { .needs = SANDBOX_NAMES };
-	struct err err = ERR_INIT;
-	const char *filters[MODEL_HOPS_MAX];
-	struct order order = { 0 };
-	struct result *result = calloc(1, sizeof(*result));
-	int status, rc = 0;
-
-	s = session_new(o, &err);
-	if (s)
-		in = inputs_new(o, s->net, &err);
-	if (!result)
-		err_sys(&err, ENOMEM, "report");
-	if (!s || !in || !result)
-		goto out;
-	s->fill = fill;
-	s->fill_arg = in;
-	signals_init();
-
-	inputs_add_port(s->net, DEFAULT_PORT);
-	inputs_add_port(s->net, IANA_PORT);
+	inputs_add_port(net, DEFAULT_PORT);
+	inputs_add_port(net, IANA_PORT);
 	if (o->node)
-		snprintf(s->net->node, sizeof(s->net->node), "%s", o->node);
+		snprintf(net->node, sizeof(net->node), "%s", o->node);
 	for (unsigned i = 0; i < o->n_pods; i++) {
 		struct addr a;
-		if (addr_parse(o->pods[i], &a) < 0) {
-			err_usage(&err, EINVAL, "--pod %s: an IP address is needed", o->pods[i]);
-			goto out;
-		}
-		inputs_add_pod(s->net, "", "", &a);
+
+		if (addr_parse(o->pods[i], &a) < 0)
+			return err_usage(err, EINVAL, "--pod %s: an IP address is needed",
+					 o->pods[i]);
+		inputs_add_pod(net, "", "", &a);
 	}
-	if (check_output(o, &err) < 0 || open_inputs(in, o, &err) < 0 ||
-	    session_open(s, &err) < 0 || session_close_door(o, false, door, &err) < 0)
-		goto out;
-	/* Only now are bytes of the captures looked at. */
-	if (inputs_learn(&in, 1, &err) < 0)
-		goto out;
+	return 0;
+}
+
+/* All that is opened, and the door. Only behind it are bytes of the captures looked at. */
+static int open_all(struct inputs *in, struct session *s, struct err *err)
+{
+	const struct options *o = s->opt;
+	const struct sandbox_config door = { .needs = SANDBOX_NAMES };
+
+	if (name_what_is_told(s->net, o, err) < 0 || check_output(o, err) < 0 ||
+	    open_inputs(in, o, err) < 0 || session_open(s, err) < 0)
+		return -EIO;
+	return session_close_door(o, false, door, err);
+}
+
+/* What the files themselves say: hops, pods, names, filters, and in which order frames are. */
+static int learn(struct inputs *in, struct session *s, struct order *ret_order, struct err *err)
+{
+	if (inputs_learn(&in, 1, err) < 0)
+		return -EIO;
 	inputs_filters(&in, 1);
-	if (sandbox_tighten(0, output_makes_files(o, false), &err) < 0)
-		goto out;
+	if (sandbox_tighten(0, output_makes_files(s->opt, false), err) < 0)
+		return -EIO;
 	inputs_kept(in, &s->inputs);
 	if (!s->net->node[0])
 		name_node(s->net);
-	if (order_begin(in, s, &order, &err) < 0 || inputs_names(in, session_add_name, s, &err) < 0)
-		goto out;
+	if (order_begin(in, s, ret_order, err) < 0)
+		return -EIO;
+	return inputs_names(in, session_add_name, s, err);
+}
+
+static int begin(struct inputs *in, struct session *s, const struct order *order, struct err *err)
+{
+	const char *filters[MODEL_HOPS_MAX];
+
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		filters[i] = in->filter[i].text; /* also of hops that are yet to come */
-	if (session_start(s, false, order.sort_ns, filters, &err) < 0)
-		goto out;
+	if (session_start(s, false, order->sort_ns, filters, err) < 0)
+		return -EIO;
 	inputs_start(in, s->pipeline);
-	progress_begin(o);
-	rc = follow(in, s, &order, &err);
-	while (rc >= 0 && !signals_stop() && is_refuted(s, &order)) {
-		/* A later part is further out of order than was believed: once more. */
-		if (order_widen(in, s, &order, &err) < 0 ||
-		    session_pipeline(s, false, order.sort_ns, &err) < 0)
-			goto out;
-		inputs_start(in, s->pipeline);
-		rc = follow(in, s, &order, &err);
+	return 0;
+}
+
+/* Once more from the beginning: a later part is further out of order than was believed. */
+static int begin_again(struct inputs *in, struct session *s, struct order *order, struct err *err)
+{
+	if (order_widen(in, s, order, err) < 0 ||
+	    session_pipeline(s, false, order->sort_ns, err) < 0)
+		return -EIO;
+	inputs_start(in, s->pipeline);
+	return 0;
+}
+
+/* From the first frame to the report. */
+static void run(struct inputs *in, struct session *s, struct order *order, struct result *result,
+		struct err *err)
+{
+	int rc;
+
+	progress_begin(s->opt);
+	rc = follow(in, s, order, err);
+	while (rc >= 0 && !signals_stop() && is_refuted(s, order)) {
+		if (begin_again(in, s, order, err) < 0)
+			return;
+		rc = follow(in, s, order, err);
 	}
 	progress_end();
 	inputs_totals(in);
 	inputs_findings(in, &s->findings);
-	struct err end_err = ERR_INIT;
-	if (session_finish(s, result, &end_err) < 0 && !err.code)
-		err = end_err;
-	if (rc < 0 && !err.code && s->err.code)
-		err = s->err;
-	if (s->broken_pipe)
-		err_clear(&err);
-out:
+	session_finish(s, result, err);
+}
+
+int command_report(const struct options *o)
+{
+	struct inputs *in = NULL;
+	struct session *s;
+	struct err err = ERR_INIT;
+	struct order order = { 0 };
+	struct result result = { 0 };
+	int status;
+
+	s = session_new(o, &err);
+	if (s)
+		in = inputs_new(o, s->net, &err);
+	if (in) {
+		s->fill = fill;
+		s->fill_arg = in;
+		signals_init();
+		if (open_all(in, s, &err) == 0 && learn(in, s, &order, &err) == 0 &&
+		    begin(in, s, &order, &err) == 0)
+			run(in, s, &order, &result, &err);
+	}
 	progress_end();
 	status = err.code ? fail(&err) : in && in->damaged ? EXIT_FAILED : EXIT_DONE;
-	if (result)
-		result_free(result);
-	free(result);
+	result_free(&result);
 	inputs_free(in);
 	session_free(s);
 	return status;

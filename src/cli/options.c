@@ -8,7 +8,8 @@
  * of the command's options, takes these anywhere and leaves the words; take_option() reads one
  * value and knows its limits; check() sees all of them and refuses what does not go together.
  * Nothing is opened here, so every mistake of the command line is found before anything
- * happens. A new option is a row of the table, a case of take_option(), and a line of the manual.
+ * happens. A new option is a row of the table, a case of flag_of(), text_of() or read_value(), and
+ * a line of the manual.
  */
 #include "cli.h"
 
@@ -179,167 +180,228 @@ static int set_filter(struct options *o, const char *text, struct err *err)
 	return o->filter ? 0 : err_sys(err, ENOMEM, "filter");
 }
 
-static int take_option(struct options *o, int id, const char *v, struct err *err)
+/* -- of one option each: the value into o */
+
+static int take_snaplen(struct options *o, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = parse_u64("-s", v, 0, SNAPLEN_DEFAULT, &n, err);
+
+	if (!rc && n && n < SNAPLEN_MIN)
+		return err_usage(err, EINVAL, "-s %s: at least %u are needed for the headers", v,
+				 SNAPLEN_MIN);
+	o->snaplen = n ? (uint32_t)n : SNAPLEN_DEFAULT;
+	return rc;
+}
+
+static int take_buffer(struct options *o, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = parse_u64("-B", v, 64, 4u << 20, &n, err);
+
+	o->buffer_kib = (uint32_t)n;
+	return rc;
+}
+
+static int take_ring(struct options *o, const char *v, struct err *err)
+{
+	o->naming = NAMING_NUMBER_AND_TIME;
+	return parse_condition(o->command, OPT_RING, v, &o->ring, err);
+}
+
+static int take_size(struct options *o, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = parse_u64("-C", v, 1, 1u << 30, &n, err);
+
+	o->ring.bytes = n * 1000000;
+	if (o->naming != NAMING_TIME)
+		o->naming = NAMING_COUNT;
+	return rc;
+}
+
+static int take_seconds(struct options *o, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = parse_u64("-G", v, 1, 1u << 30, &n, err);
+
+	o->ring.duration_ns = (int64_t)n * NS_PER_S;
+	o->naming = NAMING_TIME;
+	return rc;
+}
+
+static int take_direction(struct options *o, const char *v, struct err *err)
 {
 	static const enum model_direction directions[WORD_COUNT] = {
 		[WORD_IN] = MODEL_DIRECTION_INGRESS,
 		[WORD_OUT] = MODEL_DIRECTION_EGRESS,
 		[WORD_INOUT] = MODEL_DIRECTION_OTHER,
 	};
+	enum option_word word;
+	const char *rest;
+	int rc = options_word(o->command, OPT_DIRECTION, v, &word, &rest, err);
+
+	if (!rc)
+		o->direction = directions[word];
+	return rc;
+}
+
+static int take_format(struct options *o, const char *v, struct err *err)
+{
 	static const enum format formats[WORD_COUNT] = {
 		[WORD_TEXT] = FORMAT_TEXT,
 		[WORD_JSON] = FORMAT_JSON,
 		[WORD_JSONL] = FORMAT_JSONL,
 	};
-	enum option_word word = WORD_COUNT;
+	enum option_word word;
 	const char *rest;
-	uint64_t n = 0;
-	int rc = 0;
+	int rc = options_word(o->command, OPT_FORMAT, v, &word, &rest, err);
 
+	if (!rc)
+		o->format = formats[word];
+	return rc;
+}
+
+static int take_window(struct options *o, const char *v, struct err *err)
+{
+	uint64_t n = 0;
+	int rc = parse_u64("--window", v, 1, 3600000, &n, err);
+
+	o->window_ns = (int64_t)n * NS_PER_MS;
+	return rc;
+}
+
+static int take_clock_offset(struct options *o, const char *v, struct err *err)
+{
+	o->has_clock_offset = true;
+	return parse_i64("--clock-offset", v, &o->clock_offset_ns, err);
+}
+
+/* -- of all options */
+
+/* What an option without a value sets; NULL: nothing so simple. */
+static bool *flag_of(struct options *o, int id)
+{
+	switch (id) {
+	case OPT_NUMERIC:
+		return &o->numeric;
+	case OPT_SPLIT:
+		return &o->split;
+	case OPT_NANO:
+		return &o->nano;
+	case OPT_PRINT:
+		return &o->print;
+	case OPT_NO_NAT:
+		return &o->no_nat;
+	case OPT_TERSE:
+		return &o->terse;
+	case OPT_NO_PAYLOAD:
+		return &o->no_payload;
+	case OPT_ANONYMIZE:
+		return &o->anonymize;
+	case OPT_UNBUFFERED:
+		return &o->unbuffered;
+	case OPT_LINE:
+		return &o->line_buffered;
+	case OPT_FOLLOW:
+		return &o->follow;
+	case OPT_UNTIL_EOF:
+		return &o->until_eof;
+	case OPT_TABLE:
+		return &o->table;
+	case OPT_LIVE:
+		return &o->live;
+	case OPT_QUIET:
+		return &o->quiet;
+	default:
+		return NULL;
+	}
+}
+
+/* Where a value stays as it was typed; NULL: it has to be read. */
+static const char **text_of(struct options *o, int id)
+{
 	switch (id) {
 	case OPT_WRITE:
-		o->write = outfile_descriptor(v) == STDOUT_FILENO ? "-" : v;
-		break;
-	case OPT_COUNT:
-		rc = parse_u64("-c", v, 1, INT64_MAX, &o->count, err);
-		break;
-	case OPT_SNAPLEN:
-		rc = parse_u64("-s", v, 0, SNAPLEN_DEFAULT, &n, err);
-		if (!rc && n && n < SNAPLEN_MIN)
-			rc = err_usage(err, EINVAL, "-s %s: at least %u are needed for the headers",
-				       v, SNAPLEN_MIN);
-		o->snaplen = n ? (uint32_t)n : SNAPLEN_DEFAULT;
-		break;
-	case OPT_BUFFER:
-		rc = parse_u64("-B", v, 64, 4u << 20, &n, err);
-		o->buffer_kib = (uint32_t)n;
-		break;
-	case OPT_STOP:
-		rc = parse_condition(o->command, id, v, &o->stop, err);
-		break;
-	case OPT_RING:
-		rc = parse_condition(o->command, id, v, &o->ring, err);
-		o->naming = NAMING_NUMBER_AND_TIME;
-		break;
-	case OPT_SIZE:
-		rc = parse_u64("-C", v, 1, 1u << 30, &n, err);
-		o->ring.bytes = n * 1000000;
-		if (o->naming != NAMING_TIME)
-			o->naming = NAMING_COUNT;
-		break;
-	case OPT_SECONDS:
-		rc = parse_u64("-G", v, 1, 1u << 30, &n, err);
-		o->ring.duration_ns = (int64_t)n * NS_PER_S;
-		o->naming = NAMING_TIME;
-		break;
-	case OPT_FILES:
-		rc = parse_u64("-W", v, 1, 1000000, &o->ring.files, err);
-		break;
-	case OPT_FILTER:
-		rc = set_filter(o, v, err);
-		break;
-	case OPT_DIRECTION:
-		rc = options_word(o->command, id, v, &word, &rest, err);
-		o->direction = rc < 0 ? MODEL_DIRECTION_OTHER : directions[word];
-		break;
-	case OPT_FORMAT:
-		rc = options_word(o->command, id, v, &word, &rest, err);
-		o->format = rc < 0 ? FORMAT_TEXT : formats[word];
-		break;
-	case OPT_JSON:
-		o->format = FORMAT_JSON;
-		break;
+		return &o->write;
 	case OPT_REPORT:
-		o->report = v;
-		break;
+		return &o->report;
 	case OPT_HTML:
-		o->html = v;
-		break;
+		return &o->html;
 	case OPT_PODS:
-		o->names = v;
-		break;
-	case OPT_NUMERIC:
-		o->numeric = true;
-		break;
-	case OPT_HOPS:
-		rc = add_hop(o, v, err);
-		break;
-	case OPT_POD:
-		rc = add_to_list("--pod", o->pods, &o->n_pods, v, err);
-		break;
-	case OPT_AND:
-		rc = add_to_list("--and", o->and_pods, &o->n_and_pods, v, err);
-		break;
-	case OPT_SPLIT:
-		o->split = true;
-		break;
+		return &o->names;
 	case OPT_NODE:
-		o->node = v;
-		break;
+		return &o->node;
 	case OPT_HOST_ROOT:
-		o->host_root = v;
-		break;
-	case OPT_WINDOW:
-		rc = parse_u64("--window", v, 1, 3600000, &n, err);
-		o->window_ns = (int64_t)n * NS_PER_MS;
-		break;
-	case OPT_CLOCK_OFFSET:
-		rc = parse_i64("--clock-offset", v, &o->clock_offset_ns, err);
-		o->has_clock_offset = true;
-		break;
-	case OPT_NANO:
-		o->nano = true;
-		break;
-	case OPT_PRINT:
-		o->print = true;
-		break;
-	case OPT_NO_NAT:
-		o->no_nat = true;
-		break;
-	case OPT_TERSE:
-		o->terse = true;
-		break;
-	case OPT_NO_PAYLOAD:
-		o->no_payload = true;
-		break;
+		return &o->host_root;
 	case OPT_ANONYMIZE:
-		o->anonymize = true;
-		o->key_file = v;
-		break;
-	case OPT_UNBUFFERED:
-		o->unbuffered = true;
-		break;
-	case OPT_LINE:
-		o->line_buffered = true;
-		break;
-	case OPT_FOLLOW:
-		o->follow = true;
-		break;
-	case OPT_MIN_FREE:
-		rc = parse_min_free(v, &o->min_free, err);
-		break;
-	case OPT_UNTIL_EOF:
-		o->until_eof = true;
-		break;
-	case OPT_USER:
-		rc = parse_user(v, o, err);
-		break;
-	case OPT_TABLE:
-		o->table = true;
-		break;
-	case OPT_LIVE:
-		o->live = true;
-		break;
-	case OPT_QUIET:
-		o->quiet = true;
-		break;
-	case OPT_VERBOSE:
-		o->verbose++;
-		break;
-	default: /* OPT_NO_PROMISC: what podhop does anyway */
-		break;
+		return &o->key_file; /* none: NULL */
+	default:
+		return NULL;
 	}
-	return rc;
+}
+
+static int read_value(struct options *o, int id, const char *v, struct err *err)
+{
+	switch (id) {
+	case OPT_COUNT:
+		return parse_u64("-c", v, 1, INT64_MAX, &o->count, err);
+	case OPT_SNAPLEN:
+		return take_snaplen(o, v, err);
+	case OPT_BUFFER:
+		return take_buffer(o, v, err);
+	case OPT_STOP:
+		return parse_condition(o->command, id, v, &o->stop, err);
+	case OPT_RING:
+		return take_ring(o, v, err);
+	case OPT_SIZE:
+		return take_size(o, v, err);
+	case OPT_SECONDS:
+		return take_seconds(o, v, err);
+	case OPT_FILES:
+		return parse_u64("-W", v, 1, 1000000, &o->ring.files, err);
+	case OPT_FILTER:
+		return set_filter(o, v, err);
+	case OPT_DIRECTION:
+		return take_direction(o, v, err);
+	case OPT_FORMAT:
+		return take_format(o, v, err);
+	case OPT_HOPS:
+		return add_hop(o, v, err);
+	case OPT_POD:
+		return add_to_list("--pod", o->pods, &o->n_pods, v, err);
+	case OPT_AND:
+		return add_to_list("--and", o->and_pods, &o->n_and_pods, v, err);
+	case OPT_WINDOW:
+		return take_window(o, v, err);
+	case OPT_CLOCK_OFFSET:
+		return take_clock_offset(o, v, err);
+	case OPT_MIN_FREE:
+		return parse_min_free(v, &o->min_free, err);
+	case OPT_USER:
+		return parse_user(v, o, err);
+	default:
+		return 0;
+	}
+}
+
+static int take_option(struct options *o, int id, const char *v, struct err *err)
+{
+	bool *flag = flag_of(o, id);
+	const char **text = text_of(o, id);
+
+	if (flag)
+		*flag = true;
+	if (text)
+		*text = v;
+	if (id == OPT_WRITE && outfile_descriptor(v) == STDOUT_FILENO)
+		o->write = "-";
+	if (id == OPT_JSON)
+		o->format = FORMAT_JSON;
+	if (id == OPT_VERBOSE)
+		o->verbose++;
+	/* OPT_NO_PROMISC is what podhop does anyway. */
+	return flag || text ? 0 : read_value(o, id, v, err);
 }
 
 /* Trailing words behind POD are the filter, as tcpdump takes them. */
@@ -502,11 +564,80 @@ static int check(struct options *o, struct err *err)
 	return rc ? rc : check_outputs(o, err);
 }
 
-int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err)
+static int find_command(const char *name, enum command *ret, struct err *err)
+{
+	const char *near;
+
+	*ret = options_command(name);
+	if (*ret)
+		return 0;
+	near = options_nearest_command(name);
+	if (near)
+		return err_usage(err, EINVAL, "%s is no command; did you mean %s?", name, near);
+	return err_usage(err, EINVAL, "%s is no command; `podhop help` lists them", name);
+}
+
+/* What getopt_long() did not take: `word` is as it was typed, optopt a letter's name. */
+static int refuse_option(const struct options *o, bool value_missing, const char *word,
+			 struct err *err)
+{
+	const char letter[] = { '-', (char)optopt, '\0' };
+	const char *name = word[1] == '-' ? word : letter;
+
+	if (value_missing)
+		return err_usage(err, EINVAL, "%s needs a value", name);
+	return options_refuse(o->command, name, err);
+}
+
+/* The next word of no option; behind -- all are, and then it says false: nothing follows. */
+static bool take_words(struct options *o, int argc, char **argv)
+{
+	bool all = strcmp(argv[optind - 1], "--") == 0;
+
+	do
+		o->args[o->n_args++] = argv[optind++];
+	while (all && optind < argc);
+	return !all;
+}
+
+/*
+ * Options stand anywhere, also between and behind a FILTER's words, as tcpdump takes them. So:
+ * options, one word, options, ...; behind -- all are words. argv[0] is the command.
+ */
+static int take_all(struct options *o, int argc, char **argv, bool *ret_help, struct err *err)
 {
 	struct option longs[OPTIONS_MAX + 1];
 	char shorts[3 * OPTIONS_MAX];
-	int id, rc, index = 0;
+	int rc = 0;
+
+	options_getopt(o->command, shorts, longs);
+	optind = 0; /* glibc: forgets what an earlier call left, and goes on with 1 */
+	while (rc >= 0) {
+		/* Behind the call optind may be this word's or the next one's. */
+		const char *word = argv[optind ? optind : 1];
+		int id = getopt_long(argc, argv, shorts, longs, NULL);
+
+		if (id == -1) {
+			if (optind >= argc || !take_words(o, argc, argv))
+				return 0;
+		} else if (id == '?' || id == ':') {
+			return refuse_option(o, id == ':', word, err);
+		} else if (id == OPT_HELP) {
+			*ret_help = true;
+			return 0;
+		} else if (id == OPT_VERSION) {
+			printf("podhop %s\n", PODHOP_VERSION);
+			exit(EXIT_DONE);
+		} else {
+			rc = take_option(o, id, optarg, err);
+		}
+	}
+	return rc;
+}
+
+int options_parse(int argc, char **argv, struct options *o, bool *ret_help, struct err *err)
+{
+	int rc;
 
 	*o = (struct options){ .snaplen = SNAPLEN_DEFAULT };
 	*ret_help = false;
@@ -516,65 +647,15 @@ int options_parse(int argc, char **argv, struct options *o, bool *ret_help, stru
 		*ret_help = true;
 		return 0;
 	}
-	o->command = options_command(argv[1]);
-	if (!o->command) {
-		const char *near = options_nearest_command(argv[1]);
-		return err_usage(err, EINVAL, near ? "%s is no command; did you mean %s?"
-						   : "%s is no command; `podhop help` lists them%s",
-				 argv[1], near ? near : "");
-	}
-	options_getopt(o->command, shorts, longs);
-
-	/*
-	 * Options stand anywhere, also between and behind a FILTER's words, as tcpdump takes
-	 * them. So: options, one word, options, ...; behind -- all are words.
-	 */
-	char **words = calloc((size_t)argc, sizeof(*words));
-	if (!words)
+	rc = find_command(argv[1], &o->command, err);
+	if (rc < 0)
+		return rc;
+	o->args = calloc((size_t)argc, sizeof(*o->args));
+	if (!o->args)
 		return err_sys(err, ENOMEM, "arguments");
-	o->args = words;
-	o->n_args = 0;
-	argv++;
-	argc--;
-	optind = 0; /* glibc: forgets what an earlier call left, and goes on with 1 */
-	for (;;) {
-		/* Behind the call optind may be this word's or the next one's. */
-		const char *word = argv[optind ? optind : 1];
-
-		id = getopt_long(argc, argv, shorts, longs, &index);
-		if (id == -1) {
-			if (optind >= argc)
-				break;
-			bool after_dashes = strcmp(argv[optind - 1], "--") == 0;
-			words[o->n_args++] = argv[optind++];
-			while (after_dashes && optind < argc)
-				words[o->n_args++] = argv[optind++];
-			/* getopt_long() would go back to the first word behind -- . */
-			if (after_dashes)
-				break;
-			continue;
-		}
-		if (id == '?' || id == ':') {
-			bool is_long = word[1] == '-';
-			const char letter[] = { '-', (char)optopt, '\0' };
-
-			if (id == ':')
-				return err_usage(err, EINVAL, "%s needs a value",
-						 is_long ? word : letter);
-			return options_refuse(o->command, is_long ? word : letter, err);
-		}
-		if (id == OPT_HELP) {
-			*ret_help = true;
-			return 0;
-		}
-		if (id == OPT_VERSION) {
-			printf("podhop %s\n", PODHOP_VERSION);
-			exit(EXIT_DONE);
-		}
-		rc = take_option(o, id, optarg, err);
-		if (rc < 0)
-			return rc;
-	}
+	rc = take_all(o, argc - 1, argv + 1, ret_help, err);
+	if (rc < 0 || *ret_help)
+		return rc;
 	if (!o->buffer_kib)
 		o->buffer_kib = o->snaplen <= SNAPLEN_HEADERS ? BUFFER_KIB_HEADERS
 							      : BUFFER_KIB_FRAMES;

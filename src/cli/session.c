@@ -401,39 +401,13 @@ static int first_failure(const struct session *s, int failed, struct err *err)
 	return s->err.code;
 }
 
-int session_finish(struct session *s, struct result *r, struct err *err)
+/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
+static int write_main(struct session *s, const struct result *r, struct err *err)
 {
 	const struct options *o = s->opt;
 	struct report_style style;
-	int rc, failed = 0;
+	int rc;
 
-	rc = pipeline_finish(s->pipeline);
-	if (rc < 0 && !s->err.code)
-		err_sys(&s->err, rc, "write");
-	rc = pipeline_result(s->pipeline, r, err);
-	if (rc < 0) {
-		const struct result none = { 0 };
-
-		/* No report, but the files are whole: frames may still be in their buffers. */
-		close_output(s, &none);
-		tell_unwritten(s);
-		return first_failure(s, rc, err);
-	}
-	if (!r->capture.start_ns) {
-		r->capture.start_ns = pipeline_first_ns(s->pipeline);
-		r->capture.end_ns = pipeline_last_ns(s->pipeline);
-	}
-	if (!r->node)
-		r->node = strdup(s->net->node);
-	if (fill_in(s, r, err) < 0)
-		failed = -ENOMEM;
-	if (!r->node || causes_of_losses(&s->findings, r) < 0)
-		failed = err_sys(err, ENOMEM, "report");
-	close_output(s, r);
-	tell_unwritten(s);
-	note_usage(r);
-
-	/* With -w - the text goes to stderr whatever -T says; stdout is the stream's. */
 	if (o->no_text) {
 		rc = 0;
 	} else if (o->format == FORMAT_TEXT || s->report == stderr) {
@@ -448,23 +422,83 @@ int session_finish(struct session *s, struct result *r, struct err *err)
 		rc = -errno;
 	if (rc == -EPIPE)
 		s->broken_pipe = true;
-	else if (rc < 0)
-		failed = outlet_failed(err, rc, "write report");
-	if (s->json.stream) {
-		rc = report_result_json(s->json.stream, r, false);
-		if (rc == 0 && fflush(s->json.stream) != 0)
-			rc = -errno;
-		if (rc < 0)
-			failed = outlet_failed(err, rc, "write %s", o->report);
+	return rc < 0 && rc != -EPIPE ? outlet_failed(err, rc, "write report") : 0;
+}
+
+/* What a function that writes reports returned, to its end. */
+static int wrote(int rc, FILE *stream, const char *path, struct err *err)
+{
+	if (rc == 0 && fflush(stream) != 0)
+		rc = -errno;
+	return rc < 0 ? outlet_failed(err, rc, "write %s", path) : 0;
+}
+
+/* The report, wherever it was asked for: one place that fails takes nothing from the others. */
+static int write_reports(struct session *s, const struct result *r, struct err *err)
+{
+	int failed = write_main(s, r, err), rc = 0;
+
+	if (s->json.stream)
+		rc = wrote(report_result_json(s->json.stream, r, false), s->json.stream,
+			   s->opt->report, err);
+	failed = rc < 0 ? rc : failed;
+	if (s->html.stream)
+		rc = wrote(report_result_html(s->html.stream, r, s->net, &s->style),
+			   s->html.stream, s->opt->html, err);
+	return rc < 0 ? rc : failed;
+}
+
+/* What the pipeline does not know of a run. */
+static int complete(struct session *s, struct result *r, struct err *err)
+{
+	int failed = 0;
+
+	if (!r->capture.start_ns) {
+		r->capture.start_ns = pipeline_first_ns(s->pipeline);
+		r->capture.end_ns = pipeline_last_ns(s->pipeline);
 	}
-	if (s->html.stream) {
-		rc = report_result_html(s->html.stream, r, s->net, &s->style);
-		if (rc == 0 && fflush(s->html.stream) != 0)
-			rc = -errno;
-		if (rc < 0)
-			failed = outlet_failed(err, rc, "write %s", o->html);
+	if (!r->node)
+		r->node = strdup(s->net->node);
+	if (fill_in(s, r, err) < 0)
+		failed = -ENOMEM;
+	if (!r->node || causes_of_losses(&s->findings, r) < 0)
+		failed = err_sys(err, ENOMEM, "report");
+	return failed;
+}
+
+static int finish(struct session *s, struct result *r, struct err *err)
+{
+	int failed, rc = pipeline_finish(s->pipeline);
+
+	if (rc < 0 && !s->err.code)
+		err_sys(&s->err, rc, "write");
+	rc = pipeline_result(s->pipeline, r, err);
+	if (rc < 0) {
+		const struct result none = { 0 };
+
+		/* No report, but the files are whole: frames may still be in their buffers. */
+		close_output(s, &none);
+		tell_unwritten(s);
+		return first_failure(s, rc, err);
 	}
+	failed = complete(s, r, err);
+	close_output(s, r);
+	tell_unwritten(s);
+	note_usage(r);
+	rc = write_reports(s, r, err);
 	if (s->low.code && !s->err.code)
 		s->err = s->low;
-	return first_failure(s, failed, err);
+	return first_failure(s, rc < 0 ? rc : failed, err);
+}
+
+void session_finish(struct session *s, struct result *r, struct err *err)
+{
+	struct err behind = ERR_INIT;
+
+	if (s->err.code == -EPIPE)
+		s->broken_pipe = true;
+	if (finish(s, r, &behind) < 0 && !err->code)
+		*err = behind;
+	if (s->broken_pipe)
+		err_clear(err);
 }
