@@ -19,6 +19,7 @@
 #include "capture_priv.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "podhop/near.h"
@@ -117,78 +118,98 @@ static size_t word_len(const char *p)
 	}
 }
 
+/* What the words so far mean for the next one. */
+struct reading {
+	struct filter_words *words;
+	bool name_is_host;	/* a bare name: unless they said otherwise */
+	bool after_host;	/* behind `host` and the like a name is meant */
+	bool after_transport;	/* `tcp[...]` reads behind the IP header */
+};
+
+static bool is_side(const char *word)
+{
+	return !strcmp(word, "src") || !strcmp(word, "dst");
+}
+
+/* A character of no word. */
+static void take_sign(struct reading *r, char c)
+{
+	if (!strchr("()!&|/", c))
+		r->words->flow_only = false;
+	if (c == '[' && !r->after_transport)
+		r->words->packet_only = false;
+	/* in `host a or (port b)` a parenthesis ends what was asked before */
+	if (c == '(' || c == ')')
+		r->name_is_host = true;
+}
+
+static void take_flow_keyword(struct reading *r, const char *word)
+{
+	if (is_side(word))
+		r->words->one_way = true;
+	if (!strcmp(word, "port") || !strcmp(word, "portrange") || !strcmp(word, "proto"))
+		r->name_is_host = false;
+	else if (strcmp(word, "and") && strcmp(word, "or") && strcmp(word, "not"))
+		r->name_is_host = true; /* `port http or ssh` goes on */
+}
+
+static void take_other_keyword(struct reading *r, const char *word)
+{
+	r->words->flow_only = false;
+	if (!IS_ONE_OF(word, transport_keywords))
+		r->words->packet_only = false;
+	r->name_is_host = false; /* ether host NAME: /etc/ethers, no DNS */
+	if (!strcmp(word, "inbound") || !strcmp(word, "outbound") || !strcmp(word, "ifindex"))
+		snprintf(r->words->device_word, sizeof(r->words->device_word), "%s", word);
+}
+
+static void take_name(struct reading *r, const char *word, bool wanted)
+{
+	snprintf(r->words->name, sizeof(r->words->name), "%s", word);
+	r->words->keyword = wanted ? NULL : nearest_keyword(word);
+}
+
+/* escaped: `proto \tcp`, a keyword used as a name. */
+static void take_word(struct reading *r, const char *word, bool escaped)
+{
+	const bool wanted = r->after_host;
+
+	r->after_transport = IS_ONE_OF(word, transports);
+	r->after_host = !strcmp(word, "host") || !strcmp(word, "net") || is_side(word);
+	if (!escaped && IS_ONE_OF(word, flow_keywords))
+		take_flow_keyword(r, word);
+	else if (!escaped && IS_ONE_OF(word, other_keywords))
+		take_other_keyword(r, word);
+	else if (is_literal(word))
+		return;
+	else if (is_constant(word))
+		r->words->flow_only = false;
+	else if (r->name_is_host && !escaped && !r->words->name[0])
+		take_name(r, word, wanted);
+}
+
 void capture_filter_words(const char *expr, struct filter_words *ret_words)
 {
-	/* What a bare name would mean here: a host, unless the words before said otherwise. */
-	bool name_is_host = true, after_host = false, after_transport = false;
+	struct reading r = { .words = ret_words, .name_is_host = true };
 	const char *p = expr;
 
 	*ret_words = (struct filter_words){ .flow_only = true, .packet_only = true };
 	while (*p) {
 		char word[WORD_MAX];
-		size_t len;
-		bool escaped = false;
+		bool escaped = *p == '\\';
 
 		if (isspace((unsigned char)*p)) {
 			p++;
 			continue;
 		}
-		if (*p == '\\') { /* `proto \tcp`: a keyword used as a name */
-			escaped = true;
-			p++;
-		}
-		len = word_len(p);
-		if (!len) {
-			if (*p && !strchr("()!&|/", *p))
-				ret_words->flow_only = false;
-			if (*p == '[' && !after_transport)
-				ret_words->packet_only = false;
-			/* in `host a or (port b)` a parenthesis ends what was asked before */
-			if (*p == '(' || *p == ')')
-				name_is_host = true;
-			if (*p)
-				p++;
-			continue;
-		}
-		size_t copy = len < WORD_MAX ? len : WORD_MAX - 1;
-		memcpy(word, p, copy);
-		word[copy] = '\0';
-		p += len;
-
-		bool wants_name = after_host;
-		after_transport = IS_ONE_OF(word, transports);
-		after_host = !strcmp(word, "host") || !strcmp(word, "net") ||
-			     !strcmp(word, "src") || !strcmp(word, "dst");
-		if (!escaped && IS_ONE_OF(word, flow_keywords)) {
-			if (!strcmp(word, "src") || !strcmp(word, "dst"))
-				ret_words->one_way = true;
-			if (!strcmp(word, "port") || !strcmp(word, "portrange") ||
-			    !strcmp(word, "proto"))
-				name_is_host = false;
-			else if (strcmp(word, "and") && strcmp(word, "or") && strcmp(word, "not"))
-				name_is_host = true; /* `port http or ssh` goes on */
-			continue;
-		}
-		if (!escaped && IS_ONE_OF(word, other_keywords)) {
-			ret_words->flow_only = false;
-			if (!IS_ONE_OF(word, transport_keywords))
-				ret_words->packet_only = false;
-			name_is_host = false; /* ether host NAME: /etc/ethers, no DNS */
-			if (!strcmp(word, "inbound") || !strcmp(word, "outbound") ||
-			    !strcmp(word, "ifindex"))
-				memcpy(ret_words->device_word, word, copy + 1);
-			continue;
-		}
-		if (is_literal(word))
-			continue;
-		if (is_constant(word)) {
-			ret_words->flow_only = false;
-			continue;
-		}
-		if (name_is_host && !escaped && !ret_words->name[0]) {
-			memcpy(ret_words->name, word, copy + 1);
-			/* Behind `host` and the like a name was meant. */
-			ret_words->keyword = wants_name ? NULL : nearest_keyword(word);
+		p += escaped;
+		size_t len = word_len(p);
+		if (len) {
+			snprintf(word, sizeof(word), "%.*s", (int)len, p);
+			take_word(&r, word, escaped);
+			p += len;
+		} else if (*p) {
+			take_sign(&r, *p++);
 		}
 	}
 }

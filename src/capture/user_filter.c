@@ -2,9 +2,9 @@
 /*
  * user_filter.c - libpcap expressions decided in user space.
  *
- * The filter is compiled for an Ethernet savefile: VLAN tags are then looked
- * for in the bytes, which is where libpcap puts them back (datapath: tags are
- * metadata in the kernel).
+ * Theory of operation. The filter is compiled for an Ethernet savefile: VLAN
+ * tags are then looked for in the bytes, which is where libpcap puts them back
+ * (datapath: tags are metadata in the kernel).
  *
  * A BPF program answers 0 ("no") when it loads a byte that was not captured,
  * exactly as when the comparison failed. podhop must keep the two apart, so a
@@ -199,74 +199,89 @@ static bool jump_taken(uint16_t code, uint32_t a, uint32_t b)
 	}
 }
 
+struct machine {
+	uint32_t a, x, mem[BPF_MEMWORDS];
+};
+
+static uint32_t size_of(uint16_t code)
+{
+	return BPF_SIZE(code) == BPF_W ? 4 : BPF_SIZE(code) == BPF_H ? 2 : 1;
+}
+
+/* BPF_LD and BPF_LDX. False: behind what there is of the packet. */
+static bool load_into(struct machine *m, struct packet *p, const struct bpf_insn *in)
+{
+	uint32_t *reg = BPF_CLASS(in->code) == BPF_LDX ? &m->x : &m->a;
+
+	switch (BPF_MODE(in->code)) {
+	case BPF_IMM:
+		*reg = in->k;
+		return true;
+	case BPF_LEN:
+		*reg = p->len;
+		return true;
+	case BPF_MEM:
+		*reg = m->mem[in->k % BPF_MEMWORDS];
+		return true;
+	case BPF_ABS:
+		return load(p, 0, in->k, size_of(in->code), reg);
+	case BPF_IND:
+		return load(p, m->x, in->k, size_of(in->code), reg);
+	default: /* BPF_MSH: length of an IPv4 header */
+		if (!load(p, 0, in->k, 1, &m->x))
+			return false;
+		m->x = (m->x & 0x0f) << 2;
+		return true;
+	}
+}
+
+/* How many instructions to leave out. */
+static uint32_t jump(const struct machine *m, const struct bpf_insn *in)
+{
+	const uint32_t with = BPF_SRC(in->code) == BPF_X ? m->x : in->k;
+
+	if (BPF_OP(in->code) == BPF_JA)
+		return in->k;
+	return jump_taken(in->code, m->a, with) ? in->jt : in->jf;
+}
+
 /*
  * Runs a program that libpcap compiled: 1 yes, 0 no, -1 not known, because it wanted a byte that
  * was on the wire and not captured, or did not come to its end in STEPS_MAX.
  */
 static int run(const struct bpf_program *program, struct packet *p)
 {
-	uint32_t a = 0, x = 0, mem[BPF_MEMWORDS] = { 0 };
+	struct machine m = { 0 };
 
 	for (uint32_t pc = 0, steps = 0; pc < program->bf_len && steps < STEPS_MAX; pc++, steps++) {
 		const struct bpf_insn *in = &program->bf_insns[pc];
-		uint32_t *reg = BPF_CLASS(in->code) == BPF_LDX ? &x : &a;
-		uint32_t size = BPF_SIZE(in->code) == BPF_W   ? 4
-				: BPF_SIZE(in->code) == BPF_H ? 2
-							      : 1;
 
 		switch (BPF_CLASS(in->code)) {
 		case BPF_LD:
 		case BPF_LDX:
-			switch (BPF_MODE(in->code)) {
-			case BPF_IMM:
-				*reg = in->k;
-				break;
-			case BPF_LEN:
-				*reg = p->len;
-				break;
-			case BPF_MEM:
-				*reg = mem[in->k % BPF_MEMWORDS];
-				break;
-			case BPF_ABS:
-				if (!load(p, 0, in->k, size, reg))
-					return p->cut ? -1 : 0;
-				break;
-			case BPF_IND:
-				if (!load(p, x, in->k, size, reg))
-					return p->cut ? -1 : 0;
-				break;
-			default: /* BPF_MSH: length of an IPv4 header */
-				if (!load(p, 0, in->k, 1, &x))
-					return p->cut ? -1 : 0;
-				x = (x & 0x0f) << 2;
-				break;
-			}
+			if (!load_into(&m, p, in))
+				return p->cut ? -1 : 0;
 			break;
 		case BPF_ST:
-			mem[in->k % BPF_MEMWORDS] = a;
+			m.mem[in->k % BPF_MEMWORDS] = m.a;
 			break;
 		case BPF_STX:
-			mem[in->k % BPF_MEMWORDS] = x;
+			m.mem[in->k % BPF_MEMWORDS] = m.x;
 			break;
 		case BPF_ALU:
-			if (!alu(in->code, &a, BPF_SRC(in->code) == BPF_X ? x : in->k))
+			if (!alu(in->code, &m.a, BPF_SRC(in->code) == BPF_X ? m.x : in->k))
 				return 0;
 			break;
 		case BPF_JMP:
-			if (BPF_OP(in->code) == BPF_JA)
-				pc += in->k;
-			else if (jump_taken(in->code, a, BPF_SRC(in->code) == BPF_X ? x : in->k))
-				pc += in->jt;
-			else
-				pc += in->jf;
+			pc += jump(&m, in);
 			break;
 		case BPF_RET:
 			return in->k != 0;
 		default: /* BPF_MISC */
 			if (BPF_MISCOP(in->code) == BPF_TAX)
-				x = a;
+				m.x = m.a;
 			else
-				a = x;
+				m.a = m.x;
 			break;
 		}
 	}

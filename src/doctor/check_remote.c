@@ -197,81 +197,108 @@ static const char *route_words(struct doctor *d, const struct doctor_route *r)
 	return doctor_text(d, "%s%s", kind, dst);
 }
 
+/* What there is of a remote node: the FDB entry that leads to it. */
+struct remote {
+	const struct tunnel *t;
+	const struct doctor_neigh *fdb;
+	const char *object;
+	const char *where; /* the node's address */
+	const char *expected;
+};
+
+static void fail_node(struct doctor *d, const struct remote *r, const char *expected,
+		      const char *found, const char *advice)
+{
+	doctor_add(d, DOCTOR_FAIL, "remote.node", r->object, expected, found, advice);
+}
+
+/* Another entry that cannot be right beside it. True: there is one, and it is told. */
+static bool is_contradicted(struct doctor *d, const struct remote *r)
+{
+	const struct doctor_neigh *fdb = r->fdb;
+
+	for (unsigned i = 0; i < d->v->n_fdb; i++) {
+		const struct doctor_neigh *f = &d->v->fdb[i];
+
+		if (f == fdb || !is_fdb(r->t, f))
+			continue;
+		if (addr_eq(&f->dst, &fdb->dst) && is_claimed(d, r->t, &f->mac)) {
+			fail_node(d, r, "a node of its own",
+				  doctor_text(d, "%s, where the FDB entry of %s leads too",
+					      r->where, doctor_mac(d, &f->mac)),
+				  fdb_advice(d, r->t, &fdb->mac));
+			return true;
+		}
+		if (mac_eq(&f->mac, &fdb->mac) && f < fdb) {
+			fail_node(d, r, "one destination for one MAC",
+				  doctor_text(d, "%s and %s: each frame is sent to both",
+					      doctor_addr(d, &f->dst), r->where),
+				  "# " RESTART);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* found: instead of a route that can be taken. */
+static void fail_route(struct doctor *d, const struct remote *r, const struct doctor_route *found)
+{
+	fail_node(d, r, r->expected,
+		  found ? doctor_text(d, "%s: the route is %s", r->where, route_words(d, found))
+			: doctor_text(d, "no route to %s", r->where),
+		  candidate(d, r->t) ? fdb_advice(d, r->t, &r->fdb->mac)
+				     : doctor_text(d, "# give this node a route to %s, or " RESTART,
+						   r->where));
+}
+
+/* The neighbour through which it is reached, or that it is itself, does not answer. */
+static void fail_neigh(struct doctor *d, const struct remote *r, const struct doctor_route *route,
+		       const struct addr *next)
+{
+	const struct doctor_neigh *c = candidate(d, r->t);
+	const struct doctor_link *dev = doctor_link_by_index(d->v, route->oif);
+
+	fail_node(d, r, r->expected,
+		  doctor_text(d, "%s does not answer %s on %s", doctor_addr(d, next),
+			      addr_is_v4(next) ? "ARP" : "neighbour discovery",
+			      dev ? dev->name : "?"),
+		  c && next == &r->fdb->dst
+			  ? fdb_advice(d, r->t, &r->fdb->mac)
+			  : doctor_text(d, "# see whether %s is up and its address is still that "
+					   "one; if not, " RESTART, r->where));
+}
+
 static void check_node(struct doctor *d, const struct tunnel *t, const struct doctor_neigh *fdb,
 		       const char *object)
 {
 	const struct addr *node = &fdb->dst;
-	const char *where = doctor_addr(d, node);
 	const struct doctor_link *own = doctor_addr_owner(d->v, node);
-	const struct doctor_route *r;
-	const struct doctor_neigh *n;
-	const struct addr *next;
-	const char *expected =
-		doctor_text(d, "%s can be reached%s%s", where, t->under ? " through " : "",
-			    t->under ? t->under->name : "");
+	struct remote r = { .t = t, .fdb = fdb, .object = object, .where = doctor_addr(d, node) };
 
+	r.expected = doctor_text(d, "%s can be reached%s%s", r.where, t->under ? " through " : "",
+				 t->under ? t->under->name : "");
 	if (own) {
-		doctor_add(d, DOCTOR_FAIL, "remote.node", object, "the address of another node",
-			   doctor_text(d, "%s is this node's own, on %s", where, own->name),
-			   fdb_advice(d, t, &fdb->mac));
+		fail_node(d, &r, "the address of another node",
+			  doctor_text(d, "%s is this node's own, on %s", r.where, own->name),
+			  fdb_advice(d, t, &fdb->mac));
 		return;
 	}
-	for (unsigned i = 0; i < d->v->n_fdb; i++) {
-		const struct doctor_neigh *f = &d->v->fdb[i];
-
-		if (f == fdb || !is_fdb(t, f))
-			continue;
-		if (addr_eq(&f->dst, node) && is_claimed(d, t, &f->mac)) {
-			doctor_add(d, DOCTOR_FAIL, "remote.node", object, "a node of its own",
-				   doctor_text(d, "%s, where the FDB entry of %s leads too", where,
-					       doctor_mac(d, &f->mac)),
-				   fdb_advice(d, t, &fdb->mac));
-			return;
-		}
-		if (mac_eq(&f->mac, &fdb->mac) && f < fdb) {
-			doctor_add(d, DOCTOR_FAIL, "remote.node", object,
-				   "one destination for one MAC",
-				   doctor_text(d, "%s and %s: each frame is sent to both",
-					       doctor_addr(d, &f->dst), where),
-				   "# " RESTART);
-			return;
-		}
-	}
+	if (is_contradicted(d, &r))
+		return;
 	/* a VXLAN device that is bound to a device asks for routes through that one only */
-	r = doctor_route_to(d->v, node, t->vtep->vxlan_link);
-	if (!r || r->type != RTN_UNICAST || r->oif == t->vtep->ifindex) {
-		const struct doctor_route *any = r ? r : doctor_route_to(d->v, node, 0);
-
-		doctor_add(d, DOCTOR_FAIL, "remote.node", object, expected,
-			   any ? doctor_text(d, "%s: the route is %s", where, route_words(d, any))
-			       : doctor_text(d, "no route to %s", where),
-			   candidate(d, t)
-				   ? fdb_advice(d, t, &fdb->mac)
-				   : doctor_text(d, "# give this node a route to %s, or " RESTART,
-						 where));
+	const struct doctor_route *route = doctor_route_to(d->v, node, t->vtep->vxlan_link);
+	if (!route || route->type != RTN_UNICAST || route->oif == t->vtep->ifindex) {
+		fail_route(d, &r, route ? route : doctor_route_to(d->v, node, 0));
 		return;
 	}
-	next = addr_is_none(&r->gw) ? node : &r->gw;
-	n = doctor_neigh_of(d->v, r->oif, next);
+	const struct addr *next = addr_is_none(&route->gw) ? node : &route->gw;
+	const struct doctor_neigh *n = doctor_neigh_of(d->v, route->oif, next);
 	if (n && (n->state & (NUD_FAILED | NUD_INCOMPLETE)) && !doctor_neigh_valid(n)) {
-		const struct doctor_neigh *c = candidate(d, t);
-
-		doctor_add(d, DOCTOR_FAIL, "remote.node", object, expected,
-			   doctor_text(d, "%s does not answer %s on %s", doctor_addr(d, next),
-				       addr_is_v4(next) ? "ARP" : "neighbour discovery",
-				       doctor_link_by_index(d->v, r->oif)
-					       ? doctor_link_by_index(d->v, r->oif)->name
-					       : "?"),
-			   c && next == node ? fdb_advice(d, t, &fdb->mac)
-					     : doctor_text(d,
-							   "# see whether %s is up and its address "
-							   "is still that one; "
-							   "if not, " RESTART,
-							   where));
+		fail_neigh(d, &r, route, next);
 		return;
 	}
-	doctor_add(d, DOCTOR_OK, "remote.node", object, expected,
-		   doctor_text(d, "it is, by %s", route_words(d, r)), "");
+	doctor_add(d, DOCTOR_OK, "remote.node", object, r.expected,
+		   doctor_text(d, "it is, by %s", route_words(d, route)), "");
 }
 
 /* ------------------------------------------------------- neighbour and FDB entry */

@@ -672,75 +672,93 @@ static void pods_note_gone(const struct resolve *r, const struct resolve_rec *re
 		  veth ? ", its host veth " : "", veth ? veth : "");
 }
 
-int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
-		      struct chain *ev)
-{
-	struct pods_notes notes = { .underlay = false };
-	struct resolve_inside in = { .n_dev = 0 };
-	struct resolve_link *links = NULL;
-	struct resolve_ifaddr *addrs = NULL;
-	unsigned n_links = 0, n_addrs = 0;
-	bool seen = false;
-	int look = -ENOENT, rc;
+/* A pod's own namespace, as far as the kernel shows it to this process. */
+struct own_view {
+	struct resolve_link *links;
+	struct resolve_ifaddr *addrs;
+	unsigned n_links, n_addrs;
+	int look;	/* 0: the links are known; else why not, -errno */
+};
 
-	*pod = (struct chain_pod){ .pid = 0 };
-	/* first: it may find the namespace and a process in it */
-	resolve_rec_nsid(r, rec);
-	rc = pods_copy_strings(rec, pod);
+/* Returns 0 or -ENOMEM: whatever else fails is in look. */
+static int look_inside(struct resolve *r, const struct resolve_rec *rec, struct own_view *ret)
+{
+	int rc;
+
+	*ret = (struct own_view){ .look = -ENOENT };
+	if (rec->nsid < 0)
+		return 0;
+	rc = ret->look = resolve_rtnl_links(r->rtnl, rec->nsid, &ret->links, &ret->n_links);
+	if (!rc)
+		rc = resolve_rtnl_addrs(r->rtnl, rec->nsid, &ret->addrs, &ret->n_addrs);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/* Interfaces, addresses and evidence of a pod that runs in a namespace of its own. */
+static int build_own(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
+		     struct pods_notes *notes, struct chain *ev)
+{
+	struct resolve_inside in = { .n_dev = 0 };
+	struct own_view view;
+	int rc = look_inside(r, rec, &view);
+	bool seen = view.look == 0;
+
 	if (rc)
-		return rc;
-	rc = pods_evidence_begin(rec, ev);
-	if (rc)
 		goto out;
-	if (!rec->alive) {
-		rc = pods_claimed_ips(r, rec, pod);
-		pods_note_gone(r, rec, &notes);
-		goto out;
-	}
-	if (rec->host_network) {
-		pods_note(&notes,
-			  "uses the host's network (hostNetwork), so it has no veth: its packets "
-			  "are the node's own; capture on the node's devices, e.g. tcpdump -i %s",
-			  pods_underlay(r));
-		goto out;
-	}
-	if (rec->nsid >= 0) {
-		look = rc = resolve_rtnl_links(r->rtnl, rec->nsid, &links, &n_links);
-		seen = rc == 0;
-		if (seen)
-			rc = resolve_rtnl_addrs(r->rtnl, rec->nsid, &addrs, &n_addrs);
-		if (rc == -ENOMEM)
-			goto out;
-		rc = 0;
-	}
-	if (!seen || !n_addrs)
+	if (!seen || !view.n_addrs)
 		resolve_inside_read(r, rec->pid, &in);
-	for (unsigned i = 0; i < n_links && rc >= 0; i++)
-		rc = pods_take_link(r, rec, pod, &links[i], addrs, n_addrs, &notes);
+	for (unsigned i = 0; i < view.n_links && rc >= 0; i++)
+		rc = pods_take_link(r, rec, pod, &view.links[i], view.addrs, view.n_addrs, notes);
 	if (rc < 0)
 		goto out;
 	rc = 0;
 	if (!seen && rec->nsid >= 0)
-		rc = pods_from_host(r, rec, pod, &in, &notes);
+		rc = pods_from_host(r, rec, pod, &in, notes);
 	if (rc)
 		goto out;
 	pods_main_first(pod);
 	rc = pods_set_ips(r, rec, pod, &in);
 	if (!rc)
-		rc = pods_evidence_pair(rec, pod, look, ev);
+		rc = pods_evidence_pair(rec, pod, view.look, ev);
 	if (!rc)
-		rc = pods_check_claims(r, rec, pod, seen && n_addrs, &notes, ev);
-	if (!rc && !resolve_pod_usable(pod) && !notes.underlay)
-		pods_note_unusable(r, rec, pod, &in, seen, &notes);
+		rc = pods_check_claims(r, rec, pod, seen && view.n_addrs, notes, ev);
+	if (!rc && !resolve_pod_usable(pod) && !notes->underlay)
+		pods_note_unusable(r, rec, pod, &in, seen, notes);
 out:
-	free(links);
-	free(addrs);
-	if (!rc) {
-		pod->problem = strdup(notes.text);
-		if (!pod->problem)
-			rc = -ENOMEM;
-	}
+	free(view.links);
+	free(view.addrs);
 	return rc;
+}
+
+int resolve_build_pod(struct resolve *r, struct resolve_rec *rec, struct chain_pod *pod,
+		      struct chain *ev)
+{
+	struct pods_notes notes = { .underlay = false };
+	int rc;
+
+	*pod = (struct chain_pod){ .pid = 0 };
+	/* first: it may find the namespace and a process in it */
+	resolve_rec_nsid(r, rec);
+	rc = pods_copy_strings(rec, pod);
+	if (!rc)
+		rc = pods_evidence_begin(rec, ev);
+	if (rc)
+		return rc;
+	if (!rec->alive) {
+		rc = pods_claimed_ips(r, rec, pod);
+		pods_note_gone(r, rec, &notes);
+	} else if (rec->host_network) {
+		pods_note(&notes,
+			  "uses the host's network (hostNetwork), so it has no veth: its packets "
+			  "are the node's own; capture on the node's devices, e.g. tcpdump -i %s",
+			  pods_underlay(r));
+	} else {
+		rc = build_own(r, rec, pod, &notes, ev);
+	}
+	if (rc)
+		return rc;
+	pod->problem = strdup(notes.text);
+	return pod->problem ? 0 : -ENOMEM;
 }
 
 bool resolve_pod_usable(const struct chain_pod *pod)

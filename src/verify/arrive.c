@@ -87,14 +87,24 @@ static bool is_strong(const struct result_packet *p)
 	return p->kind == RESULT_KIND_STREAM || p->has_ip_id;
 }
 
+/* What a direction needs once packets go that way. False: no memory, and so no verdict. */
 static bool prepare(struct verify *v, struct direction *d)
 {
-	(void)v;
+	bool ready;
+
 	if (!d->delay)
 		d->delay = calloc(DELAYS_KEPT, sizeof(*d->delay));
 	if (!d->order)
 		d->order = calloc(FLOWS, sizeof(*d->order));
-	return d->delay && d->order && verify_outer_prepare(d);
+	ready = d->delay && d->order && verify_outer_prepare(d);
+	v->no_memory |= !ready;
+	return ready;
+}
+
+/* All its bytes were seen there. */
+static bool is_whole(const struct result_packet *p, const struct result_sighting *s)
+{
+	return s->whole || s->covered >= p->size;
 }
 
 /* The sum of its payload, where the hop nearest the pod shows all of it: it is from there. */
@@ -104,31 +114,59 @@ static struct result_sum sum_of(const struct node *n, const struct result_packet
 	bool all = false;
 
 	for (unsigned k = 0; k < p->n_sightings; k++)
-		all |= p->sightings[k].role == n->last &&
-		       (p->sightings[k].whole || p->sightings[k].covered >= p->size);
+		all |= p->sightings[k].role == n->last && is_whole(p, &p->sightings[k]);
 	sum.cut |= !all;
 	return sum;
 }
 
-static void take_sent(struct verify *v, unsigned from, unsigned to, const struct result_packet *p,
-		      const struct result_tuple *wire)
+/* Of a packet without payload, too, something has to arrive. */
+static uint32_t size_of(const struct result_packet *p)
 {
-	struct direction *d = verify_direction_of(v, from, to);
+	return p->size ? p->size : 1;
+}
+
+static uint32_t start_of(const struct result_packet *p)
+{
+	return p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0;
+}
+
+/* ------------------------------------------------------------------- sent */
+
+static uint32_t flags_of(const struct result_packet *p, const struct result_tuple *wire, bool cut)
+{
+	uint32_t flags = SENT_USED;
+
+	flags |= cut ? SENT_UNSUMMED : 0;
+	flags |= p->has_contents ? SENT_TOLD : 0;
+	flags |= addr_is_v4(&wire->src) ? SENT_V4 : 0;
+	flags |= is_strong(p) ? SENT_STRONG : 0;
+	flags |= p->has_ip_id ? SENT_HAS_ID : 0;
+	flags |= p->encapsulated ? SENT_ENCAP : 0;
+	flags |= p->outer_df ? SENT_OUTER_DF : 0;
+	flags |= p->outer_fragmented ? SENT_OUTER_FRAGMENTED : 0;
+	flags |= p->outer_unsummed ? SENT_OUTER_UNSUMMED : 0;
+	flags |= p->retransmission ? SENT_RETRANSMISSION : 0;
+	return flags;
+}
+
+/* The furthest hop of the sender that saw all of it. */
+static uint8_t last_role_of(const struct result_packet *p)
+{
+	uint8_t role = p->sightings[0].role;
+
+	for (unsigned k = 0; k < p->n_sightings; k++)
+		if (is_whole(p, &p->sightings[k]) && p->sightings[k].role > role)
+			role = p->sightings[k].role;
+	return role;
+}
+
+/* The packet alone, in no table yet. */
+static struct sent sent_of(const struct verify *v, unsigned from, unsigned to,
+			   const struct result_packet *p, const struct result_tuple *wire)
+{
+	const struct result_sighting *first = &p->sightings[0];
 	const struct result_sighting *last = &p->sightings[p->n_sightings - 1];
-	uint32_t size = p->size ? p->size : 1, i;
-
-	if (!prepare(v, d))
-		return;
-	if (v->sent_free == NONE && v->sent_top == v->n_packets)
-		evict_sent(v);
-	i = verify_sent_new(v);
-	if (i == NONE)
-		return;
-	v->n_taken++;
-
-	struct sent *s = &v->sent[i];
-	uint64_t fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, size);
-	*s = (struct sent){
+	struct sent s = {
 		.time_ns = p->time_ns,
 		.wire_ns = last->first_ns,
 		.tuple_hash = verify_tuple_hash(v, wire),
@@ -139,16 +177,15 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.prev = NONE,
 		.link = NONE,
 		.pieces = NONE,
-		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
-		.size = size,
+		.start = start_of(p),
+		.size = size_of(p),
 		.sig = p->sig,
 		.ip_id = p->ip_id,
 		.segment = p->segment,
 		.body_len = p->body_len,
 		.length = p->length,
 		.tuple = p->tuple,
-		.flags = SENT_USED,
-		.hop = p->sightings[0].hop,
+		.hop = first->hop,
 		.outer_sport = p->outer_sport,
 		.outer_ttl = p->outer_ttl,
 		.kind = (uint8_t)p->kind,
@@ -157,7 +194,7 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.from_pod = verify_pod_of(&v->node[from], &wire->src),
 		.to_pod = verify_pod_of(&v->node[to], &wire->dst),
 		.ttl = p->ttl,
-		.last_role = p->sightings[0].role,
+		.last_role = last_role_of(p),
 		.wire_role = last->role,
 		.vni = p->vni,
 		.outer_dst = p->outer_dst,
@@ -167,36 +204,59 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		.tos = p->tos,
 		.checksum = p->checksum,
 	};
+	s.flags = flags_of(p, wire, s.left.cut);
+	return s;
+}
+
+/* Under each block of the stream that it touches. */
+static void link_blocks(struct verify *v, uint32_t i)
+{
+	const struct sent *s = &v->sent[i];
+	uint32_t block = s->start >> BLOCK_SHIFT;
+	const uint32_t end = (s->start + s->size - 1) >> BLOCK_SHIFT;
+
+	for (uint32_t n = 0; n < BLOCKS_MAX; n++) {
+		verify_link_add(v, i, hash_mix(s->tuple_hash, block, KEY_BLOCK));
+		if (block == end)
+			break;
+		block = (block + 1) & (UINT32_MAX >> BLOCK_SHIFT); /* sequence numbers wrap */
+	}
+}
+
+/* Under all keys by which what arrives may name it. */
+static void index_sent(struct verify *v, uint32_t i, const struct result_packet *p,
+		       const struct result_tuple *wire)
+{
+	struct sent *s = &v->sent[i];
+	const uint64_t fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, s->size);
+
 	verify_group_start(v, i);
 	s->key = key_of(s->tuple_hash, p, fragments);
-	s->flags |= s->left.cut ? SENT_UNSUMMED : 0;
-	s->flags |= p->has_contents ? SENT_TOLD : 0;
-	s->flags |= addr_is_v4(&wire->src) ? SENT_V4 : 0;
-	s->flags |= is_strong(p) ? SENT_STRONG : 0;
-	s->flags |= p->has_ip_id ? SENT_HAS_ID : 0;
-	s->flags |= p->encapsulated ? SENT_ENCAP : 0;
-	s->flags |= p->outer_df ? SENT_OUTER_DF : 0;
-	s->flags |= p->outer_fragmented ? SENT_OUTER_FRAGMENTED : 0;
-	s->flags |= p->outer_unsummed ? SENT_OUTER_UNSUMMED : 0;
-	s->flags |= p->retransmission ? SENT_RETRANSMISSION : 0;
-	for (unsigned k = 0; k < p->n_sightings; k++)
-		if ((p->sightings[k].whole || p->sightings[k].covered >= p->size) &&
-		    p->sightings[k].role > s->last_role)
-			s->last_role = p->sightings[k].role;
-
 	verify_sent_index(v, i);
-	if (s->kind == RESULT_KIND_STREAM) {
-		uint32_t block = s->start >> BLOCK_SHIFT, n = 0;
-		uint32_t end = (s->start + size - 1) >> BLOCK_SHIFT;
-
-		for (;; block = (block + 1) & (UINT32_MAX >> BLOCK_SHIFT)) {
-			verify_link_add(v, i, hash_mix(s->tuple_hash, block, KEY_BLOCK));
-			if (block == end || ++n == BLOCKS_MAX)
-				break;
-		}
-	} else if (s->kind == RESULT_KIND_FRAGMENTS || size > MAY_FRAGMENT) {
+	if (s->kind == RESULT_KIND_STREAM)
+		link_blocks(v, i);
+	else if (s->kind == RESULT_KIND_FRAGMENTS || s->size > MAY_FRAGMENT)
 		verify_link_add(v, i, fragments);
-	}
+}
+
+static void take_sent(struct verify *v, unsigned from, unsigned to, const struct result_packet *p,
+		      const struct result_tuple *wire)
+{
+	struct direction *d = verify_direction_of(v, from, to);
+	struct sent *s;
+	uint32_t i;
+
+	if (!prepare(v, d))
+		return;
+	if (v->sent_free == NONE && v->sent_top == v->n_packets)
+		evict_sent(v);
+	i = verify_sent_new(v);
+	if (i == NONE)
+		return;
+	v->n_taken++;
+	s = &v->sent[i];
+	*s = sent_of(v, from, to, p, wire);
+	index_sent(v, i, p, wire);
 	if (p->encapsulated)
 		d->outer[addr_is_v4(&wire->src)] =
 			(struct outer_addrs){ p->outer_src, p->outer_dst };
@@ -206,12 +266,13 @@ static void take_sent(struct verify *v, unsigned from, unsigned to, const struct
 		verify_sent_free(v, i);
 		return;
 	}
-
 	/* What came of it may have been dropped already (verify_find_unclaimed()). */
 	if (verify_has_offset(v, from, to) && d->done_ns != INT64_MIN &&
 	    verify_convert(v, from, to, s->time_ns) < d->done_ns - 2 * v->cfg.window_ns)
 		s->flags |= SENT_LATE;
 }
+
+/* --------------------------------------------------------------- received */
 
 static bool has_addr(const struct model_net *net, const struct addr *a)
 {
@@ -222,16 +283,11 @@ static bool has_addr(const struct model_net *net, const struct addr *a)
 	return false;
 }
 
-static void take_received(struct verify *v, unsigned from, unsigned to,
-			  const struct result_packet *p, const struct result_tuple *wire)
+/* A place in the table; NONE: it is full. */
+static uint32_t received_new(struct verify *v)
 {
-	struct direction *d = verify_direction_of(v, from, to);
-	const struct node *node = &v->node[to];
-	const struct result_sighting *last = &p->sightings[p->n_sightings - 1];
-	uint32_t size = p->size ? p->size : 1, i;
+	uint32_t i = NONE;
 
-	if (!prepare(v, d))
-		return;
 	if (v->received_free == NONE && v->received_top == v->n_packets)
 		evict_received(v);
 	if (v->received_free != NONE) {
@@ -239,17 +295,21 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		v->received_free = v->received[i].next;
 	} else if (v->received_top < v->n_packets) {
 		i = v->received_top++;
-	} else {
-		return;
 	}
-	v->n_received++;
-	v->n_taken++;
+	v->n_received += i != NONE;
+	return i;
+}
 
-	struct received *r = &v->received[i];
-	uint64_t fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, size);
-	*r = (struct received){
+/* The packet alone, in no table yet. */
+static struct received received_of(const struct verify *v, unsigned from, unsigned to,
+				   const struct result_packet *p, const struct result_tuple *wire)
+{
+	const struct result_sighting *first = &p->sightings[0];
+	const struct result_sighting *last = &p->sightings[p->n_sightings - 1];
+	const struct model_net *sender = v->node[from].net;
+	struct received r = {
 		.time_ns = last->first_ns,
-		.first_ns = p->sightings[0].first_ns,
+		.first_ns = first->first_ns,
 		.tuple_hash = verify_tuple_hash(v, wire),
 		.head = p->fingerprint,
 		.body = p->body,
@@ -261,8 +321,8 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.twin_next = NONE,
 		.twin_prev = NONE,
 		.older = NONE,
-		.start = p->kind == RESULT_KIND_STREAM ? p->tcp_seq : 0,
-		.size = size,
+		.start = start_of(p),
+		.size = size_of(p),
 		.sig = p->sig,
 		.ip_id = p->ip_id,
 		.body_len = p->body_len,
@@ -273,15 +333,15 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.from = (uint8_t)from,
 		.to = (uint8_t)to,
 		.ttl = p->ttl,
-		.wire_role = p->sightings[0].role,
+		.wire_role = first->role,
 		.last_role = last->role,
 		.hop = last->hop,
 		.v4 = addr_is_v4(&wire->src),
 		.has_id = p->has_ip_id,
 		.queued = true,
 		.outer_fragmented = p->outer_fragmented,
-		.sum = sum_of(node, p),
-		.stranger = v->node[from].net->n_pods && !has_addr(v->node[from].net, &wire->src),
+		.sum = sum_of(&v->node[to], p),
+		.stranger = sender->n_pods && !has_addr(sender, &wire->src),
 		.told = p->has_contents,
 		.fixed = p->fixed,
 		.l4_flags = p->l4_flags,
@@ -289,27 +349,64 @@ static void take_received(struct verify *v, unsigned from, unsigned to,
 		.checksum = p->checksum,
 		.doubt = p->status == RESULT_INCOMPLETE && !p->lost,
 	};
-	r->key = key_of(r->tuple_hash, p, fragments);
-	r->fragments = fragments;
+	r.fragments = verify_key_fragments(v, wire, p->has_ip_id, p->ip_id, r.size);
+	r.key = key_of(r.tuple_hash, p, r.fragments);
+	return r;
+}
+
+/* What the hop nearest the pod saw of it is what arrived: when, and which pieces if not all. */
+static void note_arrival(struct verify *v, struct received *r, const struct result_packet *p,
+			 unsigned sighting)
+{
+	const struct result_sighting *s = &p->sightings[sighting];
+
+	r->time_ns = s->first_ns;
+	r->hop = s->hop;
+	for (unsigned n = 0; n < p->n_parts && !(r->whole & ROLE_BIT(s->role)); n++)
+		if (p->parts[n].at == sighting &&
+		    !verify_piece_push(v, &r->pieces, p->parts[n].start, p->parts[n].end))
+			r->doubt = true;
+}
+
+static void note_sightings(struct verify *v, struct received *r, const struct result_packet *p)
+{
 	for (unsigned k = 0; k < p->n_sightings; k++) {
 		const struct result_sighting *s = &p->sightings[k];
 
-		if (s->whole || s->covered >= p->size)
+		if (is_whole(p, s))
 			r->whole |= (uint16_t)ROLE_BIT(s->role);
 		r->covered[s->role] = s->covered;
-		if (s->role != node->last)
-			continue;
-		r->time_ns = s->first_ns;
-		r->hop = s->hop;
-		for (unsigned n = 0; n < p->n_parts && !(r->whole & ROLE_BIT(s->role)); n++)
-			if (p->parts[n].at == k &&
-			    !verify_piece_push(v, &r->pieces, p->parts[n].start, p->parts[n].end))
-				r->doubt = true;
+		if (s->role == v->node[r->to].last)
+			note_arrival(v, r, p, k);
 	}
-	r->next = v->received_bucket[r->key & v->mask];
+}
+
+static void index_received(struct verify *v, uint32_t i)
+{
+	struct received *r = &v->received[i];
+	uint32_t *bucket = &v->received_bucket[r->key & v->mask];
+
+	r->next = *bucket;
 	if (r->next != NONE)
 		v->received[r->next].prev = i;
-	v->received_bucket[r->key & v->mask] = i;
+	*bucket = i;
+}
+
+static void take_received(struct verify *v, unsigned from, unsigned to,
+			  const struct result_packet *p, const struct result_tuple *wire)
+{
+	struct direction *d = verify_direction_of(v, from, to);
+	uint32_t i;
+
+	if (!prepare(v, d))
+		return;
+	i = received_new(v);
+	if (i == NONE)
+		return;
+	v->n_taken++;
+	v->received[i] = received_of(v, from, to, p, wire);
+	note_sightings(v, &v->received[i], p);
+	index_received(v, i);
 	if (!verify_heap_push(v, &d->received, i, verify_received_before))
 		verify_received_free(v, i);
 }

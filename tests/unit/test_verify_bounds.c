@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 
+#include "failing_malloc.h"
 #include "../lib/verify_nodes.h"
 
 #define TABLE 4096u /* packets that verify_nodes.h makes room for */
@@ -324,6 +326,39 @@ static void test_many_delays(void **unused)
 	done();
 }
 
+/* A packet that could not be noted might be the one that was lost: there is no verdict then. */
+static void test_no_memory(void **unused)
+{
+	const struct spec specs[] = {
+		{ .head = 1, .ip_id = 1 },
+		{ .head = 2, .ip_id = 2, .back = true },
+	};
+	unsigned long n = 1;
+	bool failed = true;
+
+	(void)unused;
+	if (!ALLOCATIONS_FAIL)
+		skip();
+	for (; failed; n++) {
+		begin(2, false, 0);
+		allocations_begin(n, false);
+		both(0, &specs[0]);
+		both(MS, &specs[1]);
+		failed = allocations_end() >= n;
+		ran(-S, S);
+		verify_finish(v);
+		if (failed) {
+			assert_int_equal(verify_get(v, &result, NULL), -ENOMEM);
+		} else {
+			assert_int_equal(verify_get(v, &result, NULL), 0);
+			assert_int_equal(result.verdict, VERIFY_DELIVERED);
+		}
+		done();
+	}
+	/* Delays, order and outer headers of two directions, at least. */
+	assert_true(n > 6);
+}
+
 static void test_verdict_names(void **unused)
 {
 	(void)unused;
@@ -345,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_no_pods),
 		cmocka_unit_test(test_received_full),
 		cmocka_unit_test(test_many_delays),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_verdict_names),
 	};
 
