@@ -80,11 +80,16 @@ struct entry {
 	const struct refusal *refusal; /* NULL: none */
 };
 
-/* Before the door. Nothing is given up by it, no_new_privs neither. */
+/*
+ * Before the door. Nothing is given up by it, no_new_privs neither. Threads are refused it as well:
+ * a sanitizer's runtime may have one, and the C library ends a process of whose threads only some
+ * may change their user.
+ */
 static bool refuse(const struct refusal *r)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	bool ok = ctx && seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) == 0 &&
+		  seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
 		  seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint16_t)r->error), r->call,
 					 r->has_arg, &r->arg) == 0 &&
 		  seccomp_load(ctx) == 0;
