@@ -94,6 +94,12 @@ struct correlate *pipeline_correlator(struct pipeline *p);
 bool pipeline_is_full(const struct pipeline *p);
 /* No further frame is matched; those that were leave as ever. Also from within on_frame. */
 void pipeline_stop(struct pipeline *p);
+/*
+ * The same where not enough was seen, and what is seen cannot be kept: a hop's frames that come
+ * nevertheless are counted. One that was stopped has all that was asked for.
+ */
+void pipeline_give_up(struct pipeline *p);
+uint64_t pipeline_untaken(const struct pipeline *p, unsigned hop);
 bool pipeline_is_stopped(const struct pipeline *p);	/* by that, max_frames or has_room */
 /* A frame came further behind than sort_ns: what was found may be wrong (late frames: the same). */
 bool pipeline_is_disordered(const struct pipeline *p);

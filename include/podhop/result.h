@@ -202,7 +202,7 @@ struct result_interface {
 	enum model_role role;
 	uint64_t observations, bytes;	/* kept; bytes as on the wire */
 	int64_t dropped_kernel, dropped_interface;	/* -1: not known */
-	uint64_t dropped_podhop;
+	uint64_t dropped_podhop;	/* taken by the kernel, and not looked at */
 };
 
 struct result_path_row {

@@ -362,6 +362,8 @@ static int fill(void *arg, struct result *r)
 		capture_get_counters(run->capture, i, &k);
 		r->capture.interfaces[i].dropped_kernel = (int64_t)k.dropped_kernel;
 		r->capture.interfaces[i].dropped_interface = k.dropped_interface;
+		r->capture.interfaces[i].dropped_podhop =
+			pipeline_untaken(run->session->pipeline, i);
 	}
 	return 0;
 }
@@ -386,8 +388,11 @@ static void on_captured(void *arg, const struct model_frame *f)
 {
 	struct run *run = arg;
 
+	/* Also when it has failed: then the frame is counted. */
+	int rc = session_took(run->session, pipeline_frame(run->session->pipeline, f));
+
 	if (run->rc >= 0)
-		run->rc = session_took(run->session, pipeline_frame(run->session->pipeline, f));
+		run->rc = rc;
 }
 
 struct figures {
@@ -520,7 +525,7 @@ static int look(struct run *run, struct due *due, struct err *err)
 	return rc < 0 ? rc : show(run, now);
 }
 
-/* What the kernel still holds was captured: it counts. */
+/* What the kernel still holds was captured: it counts, if only as not looked at. */
 static void drain(struct run *run, struct err *err)
 {
 	int rc = 0;
@@ -528,8 +533,6 @@ static void drain(struct run *run, struct err *err)
 	while (rc >= 0 && capture_watermark_ns(run->capture) != INT64_MAX) {
 		rc = capture_dispatch(run->capture, POLL_MS, -1, on_captured, run, err);
 		look_at_clock(run);
-		if (run->rc < 0)
-			rc = run->rc;
 	}
 }
 
@@ -542,12 +545,10 @@ static void loop(struct run *run, struct err *err)
 
 	while (rc >= 0 && !is_over(run, begin, clock_ns(CLOCK_MONOTONIC)))
 		rc = look(run, &due, err);
-	/* Nothing more is taken; a reader that was waited for has long left the rings behind. */
-	if (s->err.code)
-		pipeline_stop(s->pipeline);
+	session_took(s, 0); /* what failed beside frames ends it, too */
 	capture_stop(run->capture);
 	run->end_ns = clock_ns(CLOCK_REALTIME);
-	if (rc >= 0)
+	if (!err->code && s->err.code != -EPIPE)
 		drain(run, err);
 	connections_read(&run->connections);
 	progress_end();

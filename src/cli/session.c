@@ -135,6 +135,15 @@ void session_free(struct session *s)
 	free(s);
 }
 
+/* Nothing more can be kept. A reader that left has had all that it wanted. */
+static void give_up(struct session *s)
+{
+	if (s->err.code == -EPIPE)
+		pipeline_stop(s->pipeline);
+	else
+		pipeline_give_up(s->pipeline);
+}
+
 static int on_frame(void *arg, const struct model_frame *f, const struct correlate_mark *m)
 {
 	struct session *s = arg;
@@ -147,7 +156,7 @@ static int on_frame(void *arg, const struct model_frame *f, const struct correla
 	if (rc < 0) {
 		if (!s->err.code)
 			err_sys(&s->err, rc, "write");
-		pipeline_stop(s->pipeline);
+		give_up(s);
 	}
 	if (rc <= 0)
 		return 0;
@@ -169,7 +178,7 @@ void session_watch_disk(struct session *s, bool look_now)
 	if (!s->output || s->low.code || !output_is_low(s->output, look_now, &s->low))
 		return;
 	err_prefix(&s->low, "%s", s->opt->write);
-	pipeline_stop(s->pipeline);
+	give_up(s);
 }
 
 static void on_packet(void *arg, const struct result_packet *p)
@@ -349,6 +358,7 @@ int session_failed(struct session *s, int rc)
 			(unsigned long long)pipeline_frames(s->pipeline));
 	if (s->err.code == -EPIPE)
 		s->broken_pipe = true;
+	give_up(s);
 	return rc < 0 ? rc : s->err.code;
 }
 

@@ -114,7 +114,9 @@ struct pipeline {
 	struct steps steps;
 	uint64_t frames, kept, late;
 	bool ends;			/* something is asked for that may be reached */
-	bool stopped;			/* no further frame is matched */
+	bool stopped;			/* no further frame is matched ... */
+	bool gave_up;			/* ... though some was wanted: they are counted */
+	uint64_t untaken[MODEL_HOPS_MAX];
 };
 
 static int64_t hold_ns(const struct pipeline_config *cfg)
@@ -713,6 +715,11 @@ static inline int cross(struct pipeline *p, int64_t time_ns)
 	return 0;
 }
 
+static void turn_away(struct pipeline *p, uint32_t hop)
+{
+	p->untaken[hop] += p->gave_up;
+}
+
 /* The oldest frame of a hop is matched. */
 static int take_from(struct pipeline *p, uint32_t hop)
 {
@@ -730,6 +737,7 @@ static int take_from(struct pipeline *p, uint32_t hop)
 		return rc;
 	queue_take(p, hop);
 	if (p->stopped) {
+		turn_away(p, hop);
 		arena_free(&p->arena, at);
 		return 0;
 	}
@@ -883,6 +891,8 @@ static int take_now(struct pipeline *p, const struct model_frame *f)
 	uint32_t at;
 	int rc = prepare(p, f->time_ns);
 
+	if (p->stopped)
+		turn_away(p, f->hop);
 	if (rc < 0 || p->stopped)
 		return rc;
 	p->has_before = false; /* its bytes are no longer there */
@@ -944,8 +954,10 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 	int rc = 0;
 
 	p->frames++;
-	if (p->stopped)
+	if (p->stopped) {
+		turn_away(p, f->hop);
 		return 0;
+	}
 	if ((uint64_t)f->time_ns + TIME_MAX_NS > 2 * (uint64_t)TIME_MAX_NS)
 		return frame_clamped(p, f);
 	if (steps_note(&p->steps, f->hop, f->time_ns, p->newest_ns))
@@ -1032,6 +1044,17 @@ int pipeline_result(const struct pipeline *p, struct result *r, struct err *err)
 void pipeline_stop(struct pipeline *p)
 {
 	p->stopped = true;
+}
+
+void pipeline_give_up(struct pipeline *p)
+{
+	p->gave_up |= !p->stopped;
+	p->stopped = true;
+}
+
+uint64_t pipeline_untaken(const struct pipeline *p, unsigned hop)
+{
+	return p->untaken[hop];
 }
 
 bool pipeline_is_stopped(const struct pipeline *p)

@@ -191,6 +191,24 @@ else
 	not_ok "what a slow reader cost is counted" "kept $kept, dropped $missing of 200000"
 fi
 
+# One that takes nothing, up to the end: what the stream had no room for is in the rings by then.
+sleep 600 <"$dir/fifo" &
+reader=$!
+jobs_started+=("$reader")
+"$lab" exec node1 "$PODHOP" capture default/web 'udp port 5301' --host-root "$NODE1_ROOT" -s 128 -w - \
+	--json --report "$dir/stalled.json" >"$dir/fifo" 2>"$dir/stalled.err" </dev/null &
+pid=$!
+jobs_started+=("$pid")
+wait_for "$dir/stalled.err" 'capturing on' "$pid"
+on web "$TOOLS/udpgen" -n 20000 -s 64 -r 20000 -p 5301 "$POD_API_IP" >/dev/null 2>&1
+kill -TERM "$pid"
+wait "$pid"
+is "a reader that takes nothing ends the capture with 1" "$?" 1
+kill "$reader"
+is "what is still in the rings then is counted, at each hop" \
+	"$(jq -c '[.capture.interfaces[] | .dropped_podhop > 0 and
+		.observations + .dropped_kernel + .dropped_podhop >= 20000] | unique' "$dir/stalled.json")" '[true]'
+
 # ---- a node that is suspended, or a capture that is ----
 
 stopped() { [[ $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status") == T ]]; }

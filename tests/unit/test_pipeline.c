@@ -786,6 +786,41 @@ static void test_limits(void **state)
 	pipeline_free(NULL);
 }
 
+/* Frames that come although nothing can be kept any more, in queues or behind: each is counted. */
+static void test_given_up(void **state)
+{
+	const int64_t sorts[] = { 0, S, PIPELINE_TOLD };
+
+	(void)state;
+	tell_udp(40);
+	for (size_t k = 0; k < 2 * sizeof(sorts) / sizeof(sorts[0]); k++) {
+		struct pipeline_config pc = config();
+		uint64_t untaken = 0, wanted[MODEL_HOPS_MAX] = { 0 };
+		bool had_enough = k % 2;
+
+		pc.sort_ns = sorts[k / 2];
+		struct pipeline *p = start(&pc);
+		for (unsigned i = 0; i < 60; i++)
+			assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+		if (had_enough)
+			pipeline_stop(p);
+		pipeline_give_up(p);
+		for (unsigned i = 60; i < n_kept; i++) {
+			assert_int_equal(pipeline_frame(p, &kept[i].f), 0);
+			wanted[kept[i].f.hop]++;
+		}
+		assert_int_equal(pipeline_finish(p), 0);
+		assert_true(pipeline_is_stopped(p));
+		for (unsigned hop = 0; hop < net.n_hops; hop++) {
+			assert_true(pipeline_untaken(p, hop) >= (had_enough ? 0 : wanted[hop]));
+			untaken += pipeline_untaken(p, hop);
+		}
+		assert_int_equal(untaken, had_enough ? 0 : n_kept - pipeline_kept(p));
+		assert_int_equal(out.n, pipeline_kept(p));
+		pipeline_free(p);
+	}
+}
+
 static uint64_t seen_on_paths(const struct result *r)
 {
 	uint64_t n = 0;
@@ -1493,6 +1528,7 @@ int main(void)
 		cmocka_unit_test(test_little_memory),
 		cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_nothing_behind_the_last_frame_counts),
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_unseen),
