@@ -247,7 +247,7 @@ demo: ## two flannel nodes on this machine, traffic between their pods, the repo
 
 .PHONY: unit tools
 unit: $(UNIT_BINS) $(REPLAY_BINS)
-tools: $(TOOL_BINS) $(PRELOADS)
+tools: $(TOOL_BINS) $(PRELOADS) $(BUILD)/bench/cost
 
 RUN_TESTS := tests/lib/run-tests
 REPLAYS = $(foreach f,$(FUZZ_SRCS:tests/fuzz/%.c=%),replay_$(f)="tests/lib/replay $(1)/tests/replay_$(f) tests/fuzz/seeds/$(f:fuzz_%=%)")
@@ -373,7 +373,7 @@ fuzz-afl-run: $(FUZZ_BINS)
 	@$(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(foreach f,$(FUZZ_NAMES),afl_$(f)="tests/lib/fuzz-afl $(BUILD)/tests/engine_fuzz_$(f) tests/fuzz/seeds/$(f) $(BUILD)/out/$(f) $(FUZZ_SECONDS) tests/fuzz/dict/$(f).dict")
 
 .PHONY: bench
-bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 3 offline" chooses; root)
+bench: ## podhop beside tcpdump, dumpcap, capinfos, tshark (BENCH="-n 10 targets" chooses; root)
 	@tests/lib/deps.sh build demo check
 	@$(MAKE) --no-print-directory bench-run
 .PHONY: bench-run
@@ -381,7 +381,7 @@ bench-run: all tools $(BUILD)/bench/gen $(BUILD)/bench/stages
 	@tests/bench/bench.py $(BENCH)
 
 .PHONY: bench-cluster
-bench-cluster: all $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging their reports costs
+bench-cluster: all tools $(BUILD)/bench/gen ## what 1,000 nodes send, and what merging their reports costs
 	@tests/bench/cluster.py $(BENCH)
 
 # Quick ones that read what strangers send, whole and broken, and compare what was written.

@@ -13,23 +13,11 @@ samples/kubernetes/cluster.jq. Not in it: the network and the API server between
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(ROOT, "build"))
-PODHOP, GEN = os.path.join(BUILD, "podhop"), os.path.join(BUILD, "bench/gen")
-POD = "10.244.1.2"  # what gen calls it
-
-
-def run(argv, stdout, stdin=None):
-    """CPU seconds and the peak of memory (MiB) of a command."""
-    child = subprocess.Popen(argv, stdout=stdout, stdin=stdin, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f"cluster.py: {' '.join(argv[:3])} ... failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+sys.dont_write_bytecode = True  # pylint: disable=wrong-import-position
+from command import GEN, POD, PODHOP, ROOT, run
 
 
 def size(n):
@@ -52,7 +40,8 @@ def main():
             return os.path.join(tmp, name)
         for name, snaplen in (("in.pcapng", "65535"), ("short.pcapng", "128")):
             with open(path(name), "wb") as f:
-                run([GEN, "-n", str(4 * o.p), "-f", str(o.f), "-s", str(o.s), "-l", snaplen], f)
+                run([GEN, "-n", str(4 * o.p), "-f", str(o.f), "-s", str(o.s), "-l", snaplen],
+                    stdout=f)
         print(f"a node: {o.p} packets of {o.s} bytes in {o.f} flows, seen at four hops")
         rows = []
         for name, source, options in (
@@ -61,9 +50,9 @@ def main():
                 ("a record a packet (jsonl)", "in.pcapng", ["-T", "jsonl"]),
                 ("the report (json)", "in.pcapng", ["--json"])):
             with open(path("out"), "wb") as f:
-                cpu, rss = run([PODHOP, "report", path(source), "--pod", POD, "--node", "node1"]
-                               + options, f)
-            rows.append((name, os.path.getsize(path("out")), cpu, rss))
+                cost = run([PODHOP, "report", path(source), "--pod", POD, "--node", "node1"]
+                           + options, stdout=f)
+            rows.append((name, os.path.getsize(path("out")), cost["cpu_s"], cost["rss_mib"]))
         print(f"  {'what a node sends':<32}{'bytes':>10}{'x ' + str(o.n) + ' nodes':>16}{'CPU s':>8}{'MiB':>6}")
         for name, n, cpu, rss in rows:
             print(f"  {name:<32}{size(n):>10}{size(n * o.n):>16}{cpu:>8.2f}{rss:>6.0f}")
@@ -77,14 +66,15 @@ def main():
                 f.write(text.replace('"node1"', f'"node{i + 1}"')
                         .replace("10.244.1.", f"10.{100 + high}.{low}."))
         with open(path("cluster.json"), "wb") as f:
-            cpu, rss = run(["jq", "-n", "-f", os.path.join(ROOT, "samples/kubernetes/cluster.jq")]
-                           + reports, f)
+            cost = run(["jq", "-n", "-f", os.path.join(ROOT, "samples/kubernetes/cluster.jq")]
+                       + reports, stdout=f)
         with open(path("cluster.json"), encoding="utf-8") as f:
             merged = json.load(f)
         one = json.loads(text)
         if merged["nodes"] != o.n or merged["packets"]["total"] != o.n * one["packets"]["total"]:
             sys.exit("cluster.py: the merged report does not add up")
-        print(f"merging {o.n} reports (cluster.jq): {cpu:.2f} s of CPU, {rss:.0f} MiB; "
+        print(f"merging {o.n} reports (cluster.jq): {cost['cpu_s']:.2f} s of CPU, "
+              f"{cost['rss_mib']:.0f} MiB; "
               f"{size(os.path.getsize(path('cluster.json')))} come of it, "
               f"{merged['packets']['total']} packets in all")
 

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""targets.py - what has to be shown beside what was measured: goal, target, measured, met."""
+import live
+import offline
+
+MEMORY_MIB = 64
+START_MS = 50
+GROWTH = 1.10   # the dearest frame beside the cheapest, 1 to 100 million
+LONG = 100      # million frames
+FILES = {"dumpcap": "dumpcap's file", "podhop": "podhop's file", "generated": "a file in order"}
+
+
+def at_most(limit, unit="x"):
+    return ("<= %g %s" % (limit, unit), lambda v: v <= limit)
+
+
+def at_least(limit, unit="x"):
+    return (">= %g %s" % (limit, unit), lambda v: v >= limit)
+
+
+def ratio(rows, a, b, key="cpu_s"):
+    """a's figure beside b's, and the results it is made of; None where one did not run."""
+    if not rows or a not in rows or b not in rows or not rows[b][key]:
+        return None
+    return rows[a][key] / rows[b][key], [rows[a], rows[b]]
+
+
+def lossless(rows, kind):
+    """Of all runs, disturbed ones too: what was lost was lost."""
+    if not rows or kind not in rows:
+        return None
+    all_runs = rows[kind]["rows"]
+    good = sum(not r["lost"] for r in all_runs)
+    return good / len(all_runs), [rows[kind]], "%d of %d" % (good, len(all_runs))
+
+
+def memory(rows, kind):
+    if not rows or kind not in rows:
+        return None
+    return max(r["own_mib"] for r in rows[kind]["rows"]), [rows[kind]]
+
+
+def grown(result):
+    rows = result.get("growth")
+    if not rows or rows[-1]["frames"] < LONG * 1000000:
+        return None
+    each = [r["ns_a_frame"] for r in rows]
+    return max(each) / min(each), rows
+
+
+def grown_memory(result):
+    rows = result.get("growth")
+    return (max(r["rss_mib"] for r in rows), rows) if rows else None
+
+
+def start(rows):
+    if not rows:
+        return None
+    whole, rings = rows[live.WHOLE], rows[live.RINGS_SET_UP]
+    return 1000 * (whole["wall_s"] - rings["wall_s"]), [whole, rings]
+
+
+def goals(result):
+    """(goal, (target, whether a value meets it), measured or None)"""
+    lives = result.get("live", {})
+    main, many = lives.get(live.MAIN), lives.get(live.MANY)
+    for kind in (live.DEFAULT, live.TERSE):
+        yield "%s: runs without loss" % kind, ("all", lambda v: v == 1), lossless(main, kind)
+    yield ("%s: CPU beside %s" % (live.TERSE, live.BASE), at_most(1.0),
+           ratio(main, live.TERSE, live.BASE))
+    yield ("%s: CPU beside %s" % (live.DEFAULT, live.BASE), at_most(1.3),
+           ratio(main, live.DEFAULT, live.BASE))
+    yield ("%s: CPU beside %s" % (live.DEFAULT, live.RAISED), at_most(0.125),
+           ratio(main, live.DEFAULT, live.RAISED))
+    for kind in (live.DEFAULT, live.TERSE):
+        yield ("%s: sender's rate beside %s" % (kind, live.BASE), at_least(1.0),
+               ratio(main, kind, live.BASE, "sender_per_s"))
+    files = dict(result.get("captured", {}))
+    files["generated"] = result.get("offline", {}).get(offline.MAIN)
+    for name, label in FILES.items():
+        rows = files.get(name)
+        yield ("report beside %s, %s" % (offline.BASE, label), at_most(0.5),
+               ratio(rows, "podhop report", offline.BASE))
+        yield ("reordercap beside report -w, %s" % label, at_least(8),
+               ratio(rows, "reordercap", "podhop report -w"))
+    for name in ("dumpcap", "generated"):
+        yield ("tshark -T fields beside report, %s" % FILES[name], at_least(150),
+               ratio(files.get(name), "tshark -T fields", "podhop report"))
+    for label, rows in ((live.MAIN, main), (live.MANY, many)):
+        yield ("capture's memory without rings, %s" % label, at_most(MEMORY_MIB, "MiB"),
+               memory(rows, live.DEFAULT))
+    yield "report's memory, any length", at_most(MEMORY_MIB, "MiB"), grown_memory(result)
+    yield ("CPU a frame, dearest beside cheapest, 1 to %d million" % LONG, at_most(GROWTH),
+           grown(result))
+    yield ("start to capturing beyond the rings', 100 pods", at_most(START_MS, "ms"),
+           start(result.get("start")))
+
+
+def row(goal, target, measured):
+    text, meets = target
+    if measured is None:
+        return {"goal": goal, "target": text, "measured": None, "met": None, "disturbed": 0}
+    value, sources = measured[:2]
+    unit = text.split(" ")[-1]
+    return {"goal": goal, "target": text, "measured": value, "met": meets(value),
+            "said": measured[2] if len(measured) > 2 else "%.3g %s" % (value, unit),
+            "disturbed": sum(s["disturbed"] for s in sources)}
+
+
+def targets(result):
+    return [row(*g) for g in goals(result)]
+
+
+def show(rows):
+    print("\n%-62s %-10s %-14s %s" % ("goal", "target", "measured", "met"))
+    for r in rows:
+        said = "not run" if r["met"] is None else r["said"]
+        met = "" if r["met"] is None else "yes" if r["met"] else "NO"
+        print("%-62s %-10s %-14s %s%s" % (r["goal"], r["target"], said, met,
+                                          "  (of disturbed runs)" * bool(r["disturbed"])))
