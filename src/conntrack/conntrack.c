@@ -14,7 +14,8 @@
  * opens thousands of connections a second, most of them plain.
  *
  * The dump uses a socket of its own: events that arrive while it runs stay queued on the
- * other one. A connection in both is told twice, which changes nothing.
+ * other one. A connection in both is told twice, which changes nothing. It is left out where
+ * the kernel counts no connection: those that begin after the count send events as well.
  */
 #include "podhop/conntrack.h"
 
@@ -207,6 +208,39 @@ void conntrack_free(struct conntrack *c)
 
 /* --------------------------------------------------------------------- read */
 
+static struct nl_msg *question(uint8_t subtype, int flags)
+{
+	return nfnlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK, subtype, flags, AF_UNSPEC, 0);
+}
+
+static int count_of(struct nlmsghdr *h, void *to)
+{
+	struct nlattr *a = NULL;
+
+	if (h->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS))
+		a = nlmsg_find_attr(h, sizeof(struct nfgenmsg), CTA_STATS_GLOBAL_ENTRIES);
+	if (!a || nla_len(a) != (int)sizeof(uint32_t))
+		return -1;
+	*(uint32_t *)to = nla_get_u32(a);	/* big-endian, which 0 is not */
+	return 0;
+}
+
+/*
+ * The namespace is known to have no connection. The kernel's table is one for all namespaces, and
+ * a dump walks it from end to end: 10 ms for the quarter of a million of empty buckets that a
+ * machine of 24 GiB has (ctnetlink_dump_table() in net/netfilter/nf_conntrack_netlink.c).
+ */
+static bool has_none(struct nl_sock *sk)
+{
+	struct netlink_rows counts = { .parse = count_of, .size = sizeof(uint32_t), .max = 1 };
+	struct nl_msg *msg = question(IPCTNL_MSG_CT_GET_STATS, 0);
+	bool none = msg && netlink_ask(sk, msg, &counts) == 0 && counts.n == 1 &&
+		    *(const uint32_t *)counts.array == 0;
+
+	free(counts.array);
+	return none;
+}
+
 int conntrack_dump(struct conntrack *c, conntrack_sink *sink, void *arg, struct err *err)
 {
 	struct nl_sock *sk;
@@ -217,10 +251,11 @@ int conntrack_dump(struct conntrack *c, conntrack_sink *sink, void *arg, struct 
 		return err_prefix(err, "conntrack");
 	c->sink = sink;
 	c->arg = arg;
-	msg = nfnlmsg_alloc_simple(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC,
-				   0);
 	/* Connections come and go meanwhile: those that came send events. */
-	rc = msg ? netlink_walk(sk, msg, take, c) : -ENOMEM;
+	if (!has_none(sk)) {
+		msg = question(IPCTNL_MSG_CT_GET, NLM_F_DUMP);
+		rc = msg ? netlink_walk(sk, msg, take, c) : -ENOMEM;
+	}
 	nl_socket_free(sk);
 	return rc < 0 ? err_sys(err, rc, "conntrack") : 0;
 }

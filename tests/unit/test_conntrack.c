@@ -253,9 +253,31 @@ static void say(uint16_t sport, uint32_t status, uint16_t flags)
 	kernel_queue(m.b, m.len, 0);
 }
 
+#define COUNTED (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS)
+
+/* ctnetlink_stat_ct_fill_info(): how many connections the namespace has. */
+static void say_count(uint32_t n, size_t len, uint16_t type)
+{
+	const struct nfgenmsg g = { .nfgen_family = AF_UNSPEC };
+	const uint8_t be[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+				(uint8_t)n };
+
+	reply_begin(type, 0, &g, sizeof(g));
+	reply_attr(CTA_STATS_GLOBAL_ENTRIES, be, len);
+	reply_end();
+}
+
+static bool is_count(const struct nlmsghdr *request)
+{
+	return request->nlmsg_type == COUNTED;
+}
+
 static void say_three(const struct nlmsghdr *request)
 {
-	(void)request;
+	if (is_count(request)) {
+		say_count(1u << 24, 4, COUNTED);
+		return;
+	}
 	say(1, IPS_DST_NAT, NLM_F_MULTI);
 	say(2, 0, NLM_F_MULTI);
 	say(3, IPS_SRC_NAT, NLM_F_MULTI);
@@ -264,7 +286,10 @@ static void say_three(const struct nlmsghdr *request)
 
 static void say_refused(const struct nlmsghdr *request)
 {
-	(void)request;
+	if (is_count(request)) {
+		reply_error(EPERM);
+		return;
+	}
 	say(1, IPS_DST_NAT, NLM_F_MULTI);
 	reply_done(0, EPERM);
 }
@@ -297,6 +322,57 @@ static void test_dump(void **state)
 	kernel.no_socket = EACCES;
 	assert_int_equal(conntrack_dump(c, hear, &heard, &err), -EACCES);
 	assert_non_null(strstr(err.text, "conntrack: netlink socket: "));
+	conntrack_free(c);
+}
+
+static unsigned dumps;
+
+static void say_none(const struct nlmsghdr *request)
+{
+	if (is_count(request)) {
+		say_count(0, 4, COUNTED);
+		return;
+	}
+	dumps++;
+	reply_done(0, 0);
+}
+
+/* Not as the kernel says it: of another length, of another kind. */
+static void say_short(const struct nlmsghdr *request)
+{
+	if (is_count(request))
+		say_count(0, 3, COUNTED);
+	else
+		say_none(request);
+}
+
+static void say_other(const struct nlmsghdr *request)
+{
+	if (is_count(request))
+		say_count(0, 4, COUNTED + 1);
+	else
+		say_none(request);
+}
+
+/* The table of all namespaces is not walked for one that has no connection. */
+static void test_no_dump(void **state)
+{
+	void (*const doubtful[])(const struct nlmsghdr *) = { say_short, say_other };
+	struct err err = ERR_INIT;
+	struct conntrack *c = conntrack_open(&err);
+
+	(void)state;
+	assert_non_null(c);
+	dumps = heard = 0;
+	kernel.answer = say_none;
+	assert_int_equal(conntrack_dump(c, hear, &heard, &err), 0);
+	assert_int_equal(dumps, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		kernel.answer = doubtful[i];
+		assert_int_equal(conntrack_dump(c, hear, &heard, &err), 0);
+		assert_int_equal(dumps, i + 1);
+	}
+	assert_int_equal(heard, 0);
 	conntrack_free(c);
 }
 
@@ -371,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_parsed), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_cut), cmocka_unit_test(test_parts),
 		cmocka_unit_test_setup(test_dump, setup),
+		cmocka_unit_test_setup(test_no_dump, setup),
 		cmocka_unit_test_setup(test_read, setup),
 		cmocka_unit_test_setup(test_open, setup),
 	};
