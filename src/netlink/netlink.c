@@ -11,7 +11,9 @@
  *    the rest still comes, and has to be read before the question is put again;
  *  - ENOBUFS in a dump is no end of it: the kernel lacked memory for the next part, and makes it
  *    at the next call (netlink_dump() in net/netlink/af_netlink.c). libnl calls that, and a failed
- *    allocation of its own, NLE_NOMEM; errno tells which. The dump is made anew as well.
+ *    allocation of its own, NLE_NOMEM; errno tells which. The dump is made anew as well;
+ *  - ctnetlink marks its statistics, one message, as part of several (NLM_F_MULTI), and no end
+ *    follows (ctnetlink_stat_ct_fill_info()): libnl would wait for it.
  */
 #include "podhop/netlink.h"
 
@@ -38,6 +40,7 @@ struct answer {
 	struct netlink_rows *rows; /* NULL: each message is handed on */
 	void (*each)(void *arg, struct nlmsghdr *h);
 	void *arg;
+	bool dump; /* all of several messages; else one */
 	int error; /* -errno; 0: none */
 	bool done;
 };
@@ -92,6 +95,7 @@ static int on_valid(struct nl_msg *msg, void *arg)
 {
 	struct answer *a = arg;
 	struct netlink_rows *rows = a->rows;
+	const bool ends = !a->dump && (nlmsg_hdr(msg)->nlmsg_flags & NLM_F_MULTI);
 	void *to;
 
 	if (!rows) {
@@ -108,7 +112,7 @@ static int on_valid(struct nl_msg *msg, void *arg)
 	}
 	if (rows->parse(nlmsg_hdr(msg), to) != 0)
 		rows->n--;
-	return NL_OK;
+	return ends ? NL_STOP : NL_OK;
 }
 
 static int on_finish(struct nl_msg *msg, void *arg)
@@ -137,7 +141,7 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 }
 
 /* Reads until all has come. 0, -EINTR when some may be missing, or -errno. */
-static int receive(struct nl_sock *sk, struct nl_cb *cb, bool dump, struct answer *a)
+static int receive(struct nl_sock *sk, struct nl_cb *cb, struct answer *a)
 {
 	bool interrupted = false, again;
 	unsigned starved = 0;
@@ -152,17 +156,17 @@ static int receive(struct nl_sock *sk, struct nl_cb *cb, bool dump, struct answe
 			interrupted = true;
 		else if (rc < 0)
 			break;
-	} while (again || (dump && !a->done));
+	} while (again || (a->dump && !a->done));
 	if (a->error)
 		return a->error;
 	if (rc == -NLE_NOMEM && why == ENOBUFS)
 		return -ENOBUFS;
 	if (rc < 0 && rc != -NLE_DUMP_INTR)
 		return netlink_errno(rc);
-	return interrupted && dump ? -EINTR : 0;
+	return interrupted && a->dump ? -EINTR : 0;
 }
 
-static int talk(struct nl_sock *sk, struct nl_msg *msg, bool dump, struct answer *a)
+static int talk(struct nl_sock *sk, struct nl_msg *msg, struct answer *a)
 {
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int rc;
@@ -175,7 +179,7 @@ static int talk(struct nl_sock *sk, struct nl_msg *msg, bool dump, struct answer
 	/* A message that is sent once more gets a number of its own, too. */
 	nlmsg_hdr(msg)->nlmsg_seq = NL_AUTO_SEQ;
 	rc = nl_send_auto(sk, msg);
-	rc = rc < 0 ? netlink_errno(rc) : receive(sk, cb, dump, a);
+	rc = rc < 0 ? netlink_errno(rc) : receive(sk, cb, a);
 	nl_cb_put(cb);
 	return rc;
 }
@@ -191,7 +195,7 @@ static void forget(struct netlink_rows *rows)
 int netlink_ask(struct nl_sock *sk, struct nl_msg *msg, struct netlink_rows *rows)
 {
 	struct answer a = { .rows = rows };
-	int rc = talk(sk, msg, false, &a);
+	int rc = talk(sk, msg, &a);
 
 	nlmsg_free(msg);
 	if (rc)
@@ -204,10 +208,10 @@ int netlink_dump(struct nl_sock *sk, struct nl_msg *msg, struct netlink_rows *ro
 	int rc = -EINTR;
 
 	for (unsigned i = 0; i < RETRIES && rc == -EINTR; i++) {
-		struct answer a = { .rows = rows };
+		struct answer a = { .rows = rows, .dump = true };
 
 		forget(rows);
-		rc = talk(sk, msg, true, &a);
+		rc = talk(sk, msg, &a);
 	}
 	nlmsg_free(msg);
 	if (rc == -EINTR) {
@@ -222,8 +226,8 @@ int netlink_dump(struct nl_sock *sk, struct nl_msg *msg, struct netlink_rows *ro
 int netlink_walk(struct nl_sock *sk, struct nl_msg *msg,
 		 void (*each)(void *arg, struct nlmsghdr *h), void *arg)
 {
-	struct answer a = { .each = each, .arg = arg };
-	int rc = talk(sk, msg, true, &a);
+	struct answer a = { .each = each, .arg = arg, .dump = true };
+	int rc = talk(sk, msg, &a);
 
 	nlmsg_free(msg);
 	return rc == -EINTR ? 0 : rc;

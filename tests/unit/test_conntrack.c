@@ -255,14 +255,14 @@ static void say(uint16_t sport, uint32_t status, uint16_t flags)
 
 #define COUNTED (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS)
 
-/* ctnetlink_stat_ct_fill_info(): how many connections the namespace has. */
+/* ctnetlink_stat_ct_fill_info(): how many connections there are; the flag is the kernel's. */
 static void say_count(uint32_t n, size_t len, uint16_t type)
 {
 	const struct nfgenmsg g = { .nfgen_family = AF_UNSPEC };
 	const uint8_t be[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
 				(uint8_t)n };
 
-	reply_begin(type, 0, &g, sizeof(g));
+	reply_begin(type, NLM_F_MULTI, &g, sizeof(g));
 	reply_attr(CTA_STATS_GLOBAL_ENTRIES, be, len);
 	reply_end();
 }
