@@ -79,6 +79,9 @@ ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_LDFLAGS += -fsanitize=$(SAN)
 endif
+# Fields that were just stored one by one are not loaded as one vector: a processor cannot serve that
+# from the stores that are under way, and a frame's description is made and copied at once, six times.
+ALL_CFLAGS += -fno-tree-slp-vectorize
 ALL_CFLAGS += $(CFLAGS)
 
 ifeq ($(V),1)

@@ -508,8 +508,8 @@ static void on_frame(u_char *user, const struct pcap_pkthdr *header, const u_cha
 	const struct model_frame frame = {
 		.time_ns = time_ns,
 		.data = bytes,
-		.caplen = header->caplen,
-		.len = header->len,
+		.caplen = model_word(header->caplen),
+		.len = model_word(header->len),
 		.hop = (uint16_t)hop->index,
 		.way = MODEL_WAY_UNKNOWN,
 		.number = ++c->number,

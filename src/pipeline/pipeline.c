@@ -797,9 +797,14 @@ static inline int slot_new(struct pipeline *p, uint32_t size, uint32_t *ret_slot
 
 static inline void slot_fill(struct slot *s, const struct model_frame *f, uint32_t caplen)
 {
-	s->frame = *f;
+	s->frame.time_ns = f->time_ns;
 	s->frame.data = s->data;
 	s->frame.caplen = caplen;
+	s->frame.len = model_word(f->len);
+	s->frame.hop = f->hop;
+	s->frame.way = f->way;
+	s->frame.drops = f->drops;
+	s->frame.number = f->number;
 	s->has_obs = false;
 }
 
