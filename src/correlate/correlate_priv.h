@@ -573,6 +573,11 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child);
 /* The packet of which o is the next step on its track, with o noted. NONE: the rules decide. */
 uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			   uint64_t key);
+/*
+ * Packet i is new, and o shows it where packets enter: it begins on its flow's track, o noted.
+ * False: it does not, or is unusual; nothing was noted.
+ */
+bool track_begin(struct correlate *c, uint32_t i, const struct correlate_obs *o);
 /* Packet i was pushed with o: may the next frame, if it shows the same packet, follow its track? */
 void track_expect(struct correlate *c, uint32_t i, const struct correlate_obs *o);
 /*

@@ -337,7 +337,7 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 {
 	uint16_t place = place_of(o);
 	uint32_t i, start = 0, size = o->size, cut = 0;
-	bool origin;
+	bool origin, begins = false;
 
 	struct last_push *last = &c->last;
 
@@ -379,6 +379,7 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 		i = match_other_form(c, o, flow, place, &start, &size);
 	if (i == NONE) {
 		last->packet = i = match_new(c, o, flow);
+		begins = origin;
 		if (i != NONE)
 			last->alone = tie_entered(c, o, key, place, i);
 		if (i != NONE && o->kind == KIND_TCP_DATA)
@@ -391,7 +392,8 @@ uint32_t match_observation(struct correlate *c, struct correlate_obs *o, uint32_
 	if (cut && cut < size)
 		size = cut;
 	note_nearer(c, i, o, flow);
-	attach_observation(c, i, o, place, start, size);
+	if (!begins || !track_begin(c, i, o))
+		attach_observation(c, i, o, place, start, size);
 	if (o->flags & OBS_OUTER_FIRST)
 		datagram_outer_first(c, i, o, place, o->outer_base - start);
 	if (o->flags & OBS_ERROR)

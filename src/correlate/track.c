@@ -14,8 +14,10 @@
  *      packet:  s[]         x          x                                   on track, 2 of 4
  *
  * The short way (track_observation) serves the next step of a packet that is on track and has
- * no look-alike. It keeps all that attach.c keeps, so anything else may go on from where it
- * stands: the first step that differs takes the flag away, nothing more.
+ * no look-alike; track_begin() is its beginning, of a new packet. It keeps all that attach.c
+ * keeps, so anything else may go on from where it stands: the first step that differs takes the
+ * flag away, nothing more. Nothing is learned of the flow's route: the packet that left the
+ * track has shown it, and what contradicts it forgets the track.
  *
  * The shortest (track_follow) serves it where the frame shows the packet pushed just before,
  * byte for byte: it is not even observed. All that would be compared is equal, and what
@@ -87,6 +89,31 @@ static inline void note_step(struct packet *p, uint16_t place, unsigned role, ui
 						    .role = (uint8_t)role };
 }
 
+/* Segments and what stands for several, fragments, observations that are asked for one by one. */
+static inline bool is_unusual(const struct correlate *c, const struct correlate_obs *o)
+{
+	return o->segment || c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST));
+}
+
+/* The next step of packet i, whose flow's root is f: all that attach.c would keep of it. */
+static inline void take_step(struct correlate *c, uint32_t i, struct flow *f,
+			     const struct correlate_obs *o, uint16_t place)
+{
+	struct packet *p = &c->packet[i];
+	const unsigned role = c->hop[o->hop].role;
+
+	note_step(p, place, role, o->size, o->time_ns);
+	if (c->cfg.on_packet)
+		wire_note(c, p, o, false);
+	if (role == c->content_role)
+		content_note(c, i, o, place);
+	attach_note_nearest(c, p, o, role);
+	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
+		attach_count_outer(c, p, f, o, false);
+	if (p->n_sightings == f->n_track)
+		is_through(c, i, f, o->time_ns);
+}
+
 uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, uint32_t flow,
 			   uint64_t key)
 {
@@ -105,21 +132,25 @@ uint32_t track_observation(struct correlate *c, const struct correlate_obs *o, u
 	if (!is_next_step(c, p, f, place, o->time_ns) ||
 	    /* What shows the same again needs not be compared again. */
 	    !(again || (o->again && found == last->packet) || packet_same_content(p, o)) ||
-	    o->segment || c->n_seen || (o->flags & (OBS_LARGE | OBS_OUTER_FIRST)))
+	    is_unusual(c, o))
 		return NONE;
-	note_step(p, place, role, o->size, o->time_ns);
 	if (p->flow != flow && role < p->len_rank)
 		packet_set_flow(c, found, flow);
-	if (c->cfg.on_packet)
-		wire_note(c, p, o, false);
-	if (role == c->content_role)
-		content_note(c, found, o, place);
-	attach_note_nearest(c, p, o, role);
-	if (role == MODEL_ROLE_UNDERLAY && (o->flags & OBS_ENCAP) && p->tunnel == NO_TUNNEL)
-		attach_count_outer(c, p, f, o, false);
-	if (p->n_sightings == f->n_track)
-		is_through(c, found, f, o->time_ns);
+	take_step(c, found, f, o, place);
 	return found;
+}
+
+bool track_begin(struct correlate *c, uint32_t i, const struct correlate_obs *o)
+{
+	struct packet *p = &c->packet[i];
+	struct flow *f = flow_root(c, p->flow);
+	const uint16_t place = place_of(o);
+
+	if (!has_track(c, f) || place != f->track[0] || is_unusual(c, o))
+		return false;
+	p->flags |= PACKET_TRACK;
+	take_step(c, i, f, o, place);
+	return true;
 }
 
 /* Before a translation the wire shows a pod's packet under nobody's address. */
