@@ -86,7 +86,7 @@ int pool_init(struct correlate *c, struct err *err)
 	}
 	if (!c->packet || !c->more || !c->bucket || !c->settling || !c->alias || !c->alias_bucket ||
 	    !c->range || !c->tie || !c->flow || !c->flow_bucket ||
-	    (c->n_seen && (!c->seen || !c->list)))
+	    (c->cfg.contents && !c->content) || (c->n_seen && (!c->seen || !c->list)))
 		return err_sys(err, ENOMEM, "tables for %u packets and %u flows", c->n_packets,
 			       c->n_flows);
 	c->n_buckets = nb;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "failing_malloc.h"
+#include "podhop/correlate.h"
 #include "../lib/verify_nodes.h"
 
 #define TABLE 4096u /* packets that verify_nodes.h makes room for */
@@ -420,6 +421,30 @@ static void test_no_memory(void **unused)
 	assert_true(n > 6);
 }
 
+/* A node's correlator that lacks one of its tables is none. */
+static void test_correlator_no_memory(void **unused)
+{
+	struct correlate *c = NULL;
+
+	(void)unused;
+	setup_net(A);
+	for (unsigned long n = 1; !c; n++) {
+		const struct correlate_config config = {
+			.net = &net[A], .packets_max = 64, .contents = true, .observations = true
+		};
+		struct err err = ERR_INIT;
+
+		allocations_begin(n, false);
+		c = correlate_new(&config, &err);
+		const unsigned long counted = allocations_end();
+		if (c && counted >= n)
+			fail_msg("allocation %lu of %lu is missing", n, counted);
+		if (!c)
+			assert_int_equal(err.code, -ENOMEM);
+	}
+	correlate_free(c);
+}
+
 static void test_verdict_names(void **unused)
 {
 	(void)unused;
@@ -444,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_received_full),
 		cmocka_unit_test(test_many_delays),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_correlator_no_memory),
 		cmocka_unit_test(test_verdict_names),
 	};
 
