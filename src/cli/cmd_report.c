@@ -314,7 +314,6 @@ static void run(struct inputs *in, struct session *s, struct order *order, struc
 {
 	int rc;
 
-	progress_begin(s->opt);
 	rc = follow(in, s, order, err);
 	while (rc >= 0 && !signals_stop() && is_refuted(s, order)) {
 		if (begin_again(in, s, order, err) < 0)
@@ -343,6 +342,7 @@ int command_report(const struct options *o)
 		s->fill = fill;
 		s->fill_arg = in;
 		signals_init();
+		progress_begin(o);
 		if (open_all(in, s, &err) == 0 && learn(in, s, &order, &err) == 0 &&
 		    begin(in, s, &order, &err) == 0)
 			run(in, s, &order, &result, &err);

@@ -29,8 +29,11 @@
 #include "inputs_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "podhop/figure.h"
 
 #define STEP_NS 1000000000LL	/* an interface's stamp so far back: the clock was set back */
 #define STEPS_MAX 64u		/* of one file; with more of them it is read as it is */
@@ -159,11 +162,26 @@ static void scan_frame(struct lanes *l, const struct pcapng_reader *r,
 		l->behind_ns = *newest - time_ns;
 }
 
+/* Nothing else is seen of a run as long as this takes. n: frames of the file at hand. */
+static void show_progress(uint64_t n)
+{
+	char text[FIGURE_MAX], line[128];
+
+	if (signals_take_status()) {
+		snprintf(line, sizeof(line), "podhop: %" PRIu64 " frames looked at, for their "
+			 "order\n", n);
+		progress_message(line);
+	} else if (progress_is_due()) {
+		progress_line("podhop: %s frames looked at, for their order",
+			      figure_count(n, text));
+	}
+}
+
 /* All frames that can be read. What is wrong with the file is told when it is read for good. */
 static int scan(struct input *one, struct lanes *l, struct err *err)
 {
 	struct pcapng_frame f;
-	unsigned events = 0;
+	uint64_t events = 0;
 	int event, rc = pcapng_reader_rewind(one->reader, err);
 
 	if (rc < 0)
@@ -173,8 +191,10 @@ static int scan(struct input *one, struct lanes *l, struct err *err)
 			scan_frame(l, one->reader, &f);
 		else if (event == PCAPNG_EVENT_TIME && f.frame.time_ns > l->time_ns)
 			l->time_ns = f.frame.time_ns;
-		if (++events % LOOK_FRAMES == 0 && signals_stop())
-			l->is_unclear = true;
+		if (++events % LOOK_FRAMES)
+			continue;
+		show_progress(events);
+		l->is_unclear |= signals_stop();
 	}
 	for (unsigned i = 1; i < l->n; i++)
 		l->is_unclear |= l->lane[i].track.steps != l->lane[0].track.steps;

@@ -264,6 +264,32 @@ bool screen_is_over(const struct screen *s)
 	return s->over;
 }
 
+/*
+ * A terminal that was stopped (Ctrl-S) holds up whoever writes to it, and the run is over: it goes
+ * on when it is told that these keys stop it no longer (n_tty_set_termios() in the kernel). Its
+ * modes are given back behind this.
+ */
+static void let_go_on(const struct screen *s)
+{
+	struct termios now;
+
+	if (tcgetattr(s->tty, &now) < 0)
+		return;
+	now.c_iflag &= ~(tcflag_t)IXON;
+	(void)tcsetattr(s->tty, TCSANOW, &now);
+}
+
+/* In the place of a screen that could not. */
+static void give_back(const struct screen *s)
+{
+	struct pollfd p = { .fd = s->tty, .events = POLLOUT };
+
+	(void)tcsetattr(s->tty, TCSANOW, &s->before);
+	/* Behind a connection that hangs it may take nothing: files are not finished yet. */
+	if (poll(&p, 1, 0) == 1 && p.revents == POLLOUT)
+		(void)!write(s->tty, s->restore, strlen(s->restore));
+}
+
 void screen_close(struct screen *s)
 {
 	struct pollfd p;
@@ -273,6 +299,8 @@ void screen_close(struct screen *s)
 	if (!s)
 		return;
 	p = (struct pollfd){ .fd = s->fd, .events = POLLIN };
+	if (s->begun)
+		let_go_on(s);
 	/* One byte is no frame: the end. */
 	(void)!write(s->fd, "", 1);
 	/* Ctrl-C once more must not cut this short: only the clock may. */
@@ -284,10 +312,8 @@ void screen_close(struct screen *s)
 			break;
 		s->goodbye |= n > 0 && bytes[0] == SAYS_GOODBYE;
 	}
-	if (s->begun && !s->goodbye) {
-		(void)tcsetattr(s->tty, TCSANOW, &s->before);
-		(void)!write(s->tty, s->restore, strlen(s->restore));
-	}
+	if (s->begun && !s->goodbye)
+		give_back(s);
 	log_set_sink(NULL, NULL);
 	for (unsigned i = 0; i < s->n_messages; i++)
 		fputs(s->messages[i], stderr);

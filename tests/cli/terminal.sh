@@ -10,12 +10,12 @@ BUILD=${BUILD:-$root/build}
 PODHOP=${PODHOP:-$BUILD/podhop}
 PYTHON=${PYTHON:-/usr/bin/python3}
 command -v "$PYTHON" >/dev/null || { echo "1..0 # SKIP no python3"; exit 0; }
-exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "$PODHOP" "$root/samples" <<'PY'
+exec env PYTHONPATH="$root/tests/lib" "$PYTHON" -B - "$PODHOP" "$root/samples" "$BUILD/preload/haste.so" <<'PY'
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
-import tap
+import made, tap
 
-PODHOP, SAMPLES = sys.argv[1:3]
+PODHOP, SAMPLES, HASTE = sys.argv[1:4]
 signal.alarm(100)
 
 
@@ -130,5 +130,20 @@ for command, line in (("report", rb"podhop: \d+ packets, \d+ frames read\n"), ("
     status, text, out = on_usr1([command, "-", "-q"], whole, line)
     tap.ok(re.match(line, text), command + ": SIGUSR1 tells how far it is", text)
     tap.ok(status == 0 and out, "and it goes on to its end", (status, out))
+
+# The first 10 packets of a file that tells nothing of its order are those with the earliest stamps,
+# wherever they stand in it: all of it is looked at. The clock makes haste, so that this is seen.
+frames = [(made.T0 + i * made.US, "veth", made.datagram(made.A, made.B, b"", i, 64, False), True) for i in range(1000)]
+strangers = made.file("strangers.pcapng", made.dumpcap(frames * 140, roles=("veth",)))
+first = ["report", strangers, "--json", "-c", "10", "--pod", made.A, "--hops", "veth=veth0"]
+libraries = subprocess.run(["ldd", PODHOP], capture_output=True, text=True, check=False).stdout
+if re.search("lib[atu]b?san", libraries):
+    print("# a sanitizer's build: no LD_PRELOAD")
+else:
+    text = on_terminal(first, TERM="xterm", LD_PRELOAD=HASTE)
+    tap.ok(re.search(rb"podhop: 131,072 frames looked at, for their order\r\033\[K", text),
+           "a look at all frames of a file is seen, and gone behind it", text[:300])
+    text = on_terminal(first + ["-q"], TERM="xterm", LD_PRELOAD=HASTE)
+    tap.ok(b"looked at" not in text, "... not with -q", text[:300])
 tap.done_testing()
 PY

@@ -264,4 +264,18 @@ is 'a screen that hangs: every packet is there' "$("$PODHOP" report "$dir/stoppe
 	-f 'icmp and greater 240' --json | jq .packets.total)" 400
 kill "$ping_pid"
 
+# Stopped with Ctrl-S, and never let go on: the run goes on, and at its end the terminal does.
+screen_up -w "$dir/held.pcapng" -s 96
+screen_pid=$(pid_of_screen)
+key C-s
+until [[ $(<"/proc/$screen_pid/wchan") == *wait_woken* ]]; do sleep 0.01; done
+on node1/web ping -q -c 200 -i 0.005 -s 200 "$POD_API_IP" >/dev/null
+kill -TERM "$(pid_of_capture)"
+shows '^cost '
+status_is 'Ctrl-S, then SIGTERM' 0
+is '... no frame was dropped' "$(jq -c '[.capture.interfaces[] | .dropped_kernel + .dropped_podhop] | add' "$dir/r.json")" 0
+is '... the file has all of it' "$(on node1 "$PODHOP" report "$dir/held.pcapng" --json | jq .packets.total)" \
+	"$(jq .packets.total "$dir/r.json")"
+is_restored 'Ctrl-S'
+
 done_testing
