@@ -19,6 +19,13 @@
 
 #include "podhop/addr.h"
 
+/*
+ * Whoever makes a stamp of what others wrote keeps it between these, of 1896 and 2116: differences
+ * of two, with any window added, do not overflow. All that a pcap file can say lies between them.
+ */
+#define MODEL_TIME_MIN_NS (-(1LL << 61))
+#define MODEL_TIME_MAX_NS (1LL << 62)
+
 #define MODEL_HOPS_MAX 64	/* hops of one run: 1 bridge + VTEPs + underlays + one veth a pod */
 #define MODEL_PODS_MAX 64	/* captured pods of one run */
 #define MODEL_POD_ADDRS_MAX 8	/* a dual-stack pod has 2; Multus adds a few */
@@ -156,7 +163,7 @@ struct model_net {
 
 /* One captured frame; `data` is borrowed for as long as its giver says. */
 struct model_frame {
-	int64_t time_ns;
+	int64_t time_ns;	/* MODEL_TIME_MIN_NS to MODEL_TIME_MAX_NS */
 	const uint8_t *data;
 	uint32_t caplen;
 	uint32_t len;		/* on the wire, >= caplen */

@@ -37,7 +37,6 @@
 
 #define STEP_NS 1000000000LL	/* an interface's stamp so far back: the clock was set back */
 #define STEPS_MAX 64u		/* of one file; with more of them it is read as it is */
-#define STAMP_MAX_NS (1LL << 61)	/* differences of such stamps do not overflow */
 #define LANES_BYTES (1u << 20)	/* in memory for all lanes of a file: as for a file without */
 #define NO_LANE UINT8_MAX
 #define LOOK_FRAMES 65536u	/* of a scan, between two looks at signals: some milliseconds */
@@ -76,9 +75,9 @@ static struct lanes *lanes_new(void)
 		return NULL;
 	memset(l->of, NO_LANE, sizeof(l->of));
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		l->lane[i].track.newest_ns = -STAMP_MAX_NS;
+		l->lane[i].track.newest_ns = MODEL_TIME_MIN_NS;
 	for (unsigned i = 0; i <= STEPS_MAX; i++)
-		l->newest_ns[i] = -STAMP_MAX_NS;
+		l->newest_ns[i] = MODEL_TIME_MIN_NS;
 	l->time_ns = INT64_MIN;
 	return l;
 }
@@ -90,13 +89,6 @@ void lanes_free(struct lanes *l)
 	for (unsigned i = 0; i < l->n; i++)
 		pcapng_reader_free(l->lane[i].reader);
 	free(l);
-}
-
-static int64_t stamp_of(const struct pcapng_frame *f)
-{
-	const int64_t t = f->frame.time_ns;
-
-	return t > STAMP_MAX_NS ? STAMP_MAX_NS : t < -STAMP_MAX_NS ? -STAMP_MAX_NS : t;
 }
 
 /* Returns how far the next stamp is behind the newest, unless the clock was set back there. */
@@ -138,7 +130,7 @@ static void scan_frame(struct lanes *l, const struct pcapng_reader *r,
 {
 	const unsigned interface = f->frame.hop;
 	uint8_t k = l->of[interface];
-	const int64_t time_ns = stamp_of(f);
+	const int64_t time_ns = f->frame.time_ns;
 
 	if (k == NO_LANE)
 		k = lane_new(l, r, interface);
@@ -264,7 +256,7 @@ int lanes_rewind(struct lanes *l, struct err *err)
 
 		if (rc < 0)
 			return rc;
-		a->track = (struct track){ .newest_ns = -STAMP_MAX_NS };
+		a->track = (struct track){ .newest_ns = MODEL_TIME_MIN_NS };
 		a->left = a->frames;
 		a->has_head = false;
 	}
@@ -286,7 +278,7 @@ static int lane_fetch(const struct lanes *l, struct lane *a, const char *path, s
 			return event;
 		if (event != PCAPNG_EVENT_FRAME || l->of[a->head.frame.hop] != k)
 			continue;
-		track_add(&a->track, stamp_of(&a->head));
+		track_add(&a->track, a->head.frame.time_ns);
 		a->has_head = true;
 		a->left--;
 		return event;

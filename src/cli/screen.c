@@ -39,7 +39,9 @@
 #include "podhop/sandbox.h"
 
 #define SAYS_GOODBYE 'x'
-#define GOODBYE_MS 2000		/* a terminal that takes nothing must not keep us */
+#define HELD_UP_MS 500		/* a screen that is silent so long waits for its terminal */
+#define GOODBYE_MS 2000		/* ... and one that takes nothing must not keep us */
+#define GOODBYE_STEP_MS 20
 #define KEPT_MESSAGES 8
 #define MESSAGE_MAX 512
 #define FDS_MAX 1024
@@ -265,9 +267,9 @@ bool screen_is_over(const struct screen *s)
 }
 
 /*
- * A terminal that was stopped (Ctrl-S) holds up whoever writes to it, and the run is over: it goes
- * on when it is told that these keys stop it no longer (n_tty_set_termios() in the kernel). Its
- * modes are given back behind this.
+ * A terminal that was stopped (Ctrl-S) holds up whoever writes to it, here the screen: it goes on
+ * when it is told that these keys stop it no longer (n_tty_set_termios() in the kernel). Whoever
+ * calls this gives the modes back.
  */
 static void let_go_on(const struct screen *s)
 {
@@ -279,12 +281,27 @@ static void let_go_on(const struct screen *s)
 	(void)tcsetattr(s->tty, TCSANOW, &now);
 }
 
+/* The screen gives the terminal back. Ctrl-C must not cut this short: only the clock may. */
+static void await_goodbye(struct screen *s, int ms)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	char bytes[256];
+
+	for (int left = ms; !s->goodbye && left > 0; left -= GOODBYE_STEP_MS) {
+		if (poll(&p, 1, GOODBYE_STEP_MS) <= 0)
+			continue;
+		ssize_t n = read(s->fd, bytes, sizeof(bytes));
+		if (n == 0)
+			break;
+		s->goodbye |= n > 0 && bytes[0] == SAYS_GOODBYE;
+	}
+}
+
 /* In the place of a screen that could not. */
 static void give_back(const struct screen *s)
 {
 	struct pollfd p = { .fd = s->tty, .events = POLLOUT };
 
-	(void)tcsetattr(s->tty, TCSANOW, &s->before);
 	/* Behind a connection that hangs it may take nothing: files are not finished yet. */
 	if (poll(&p, 1, 0) == 1 && p.revents == POLLOUT)
 		(void)!write(s->tty, s->restore, strlen(s->restore));
@@ -292,28 +309,19 @@ static void give_back(const struct screen *s)
 
 void screen_close(struct screen *s)
 {
-	struct pollfd p;
-	char bytes[256];
-	ssize_t n;
-
 	if (!s)
 		return;
-	p = (struct pollfd){ .fd = s->fd, .events = POLLIN };
-	if (s->begun)
-		let_go_on(s);
 	/* One byte is no frame: the end. */
 	(void)!write(s->fd, "", 1);
-	/* Ctrl-C once more must not cut this short: only the clock may. */
-	for (int left = GOODBYE_MS; s->begun && !s->goodbye && left > 0; left -= 20) {
-		if (poll(&p, 1, 20) <= 0)
-			continue;
-		n = read(s->fd, bytes, sizeof(bytes));
-		if (n == 0)
-			break;
-		s->goodbye |= n > 0 && bytes[0] == SAYS_GOODBYE;
+	if (s->begun)
+		await_goodbye(s, HELD_UP_MS);
+	if (s->begun && !s->goodbye) {
+		let_go_on(s);
+		await_goodbye(s, GOODBYE_MS);
+		(void)tcsetattr(s->tty, TCSANOW, &s->before);
+		if (!s->goodbye)
+			give_back(s);
 	}
-	if (s->begun && !s->goodbye)
-		give_back(s);
 	log_set_sink(NULL, NULL);
 	for (unsigned i = 0; i < s->n_messages; i++)
 		fputs(s->messages[i], stderr);

@@ -77,22 +77,17 @@ static const uint64_t powers10[] = {
 #define POWERS10 (sizeof(powers10) / sizeof(powers10[0]))
 #define NS_DIGITS 9u
 
-/* seconds * 10^9 + ns, held at the ends of the range instead of wrapping. */
+/* seconds * 10^9 + ns, held at the ends of the range. */
 static int64_t join_time(int64_t seconds, uint32_t ns)
 {
-	int64_t t;
+	if (seconds < MODEL_TIME_MIN_NS / NS_PER_S)
+		return MODEL_TIME_MIN_NS;
+	if (seconds > MODEL_TIME_MAX_NS / NS_PER_S)
+		return MODEL_TIME_MAX_NS;
 
-	/* Towards zero first, so that the sum of both cannot wrap early. */
-	if (seconds < 0) {
-		if (__builtin_mul_overflow(seconds + 1, (int64_t)NS_PER_S, &t) ||
-		    __builtin_add_overflow(t, (int64_t)ns - NS_PER_S, &t))
-			return INT64_MIN;
-		return t;
-	}
-	if (__builtin_mul_overflow(seconds, (int64_t)NS_PER_S, &t) ||
-	    __builtin_add_overflow(t, (int64_t)ns, &t))
-		return INT64_MAX;
-	return t;
+	const int64_t t = seconds * NS_PER_S + ns;
+
+	return t > MODEL_TIME_MAX_NS ? MODEL_TIME_MAX_NS : t;
 }
 
 /*
@@ -149,7 +144,7 @@ static void prepare_time(struct pcapng_if *i)
 	if (i->ts_resol > NS_DIGITS || i->ts_offset)
 		return;
 	i->ts_mult = powers10[NS_DIGITS - i->ts_resol];
-	i->ts_limit = INT64_MAX / i->ts_mult;
+	i->ts_limit = MODEL_TIME_MAX_NS / i->ts_mult;
 }
 
 /* ------------------------------------------------------------------- blocks */

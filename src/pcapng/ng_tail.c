@@ -30,7 +30,9 @@ struct source {
 
 static int64_t time_or_none(uint64_t t)
 {
-	return t > INT64_MAX ? NO_TIME : (int64_t)t;
+	if (t > INT64_MAX)
+		return NO_TIME;
+	return t < (uint64_t)MODEL_TIME_MAX_NS ? (int64_t)t : MODEL_TIME_MAX_NS;
 }
 
 /* Out of one statistics block's options; what is absent stays. */

@@ -140,7 +140,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	p->hold_ns = hold_ns(&p->cfg);
 	p->wants_bytes = config->keep_bytes || config->filter;
 	p->ends = config->max_frames || config->has_room;
-	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = -TIME_MAX_NS;
+	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = MODEL_TIME_MIN_NS;
 	steps_init(&p->steps, p->cfg.lookahead_ns, p->cfg.sort_ns == PIPELINE_TOLD);
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
@@ -944,13 +944,13 @@ static int restart(struct pipeline *p, int64_t time_ns)
 	return rc;
 }
 
-/* Stamps outside of +-TIME_MAX_NS are that. */
+/* Stamps beyond the range are that: live, the clock may show anything. */
 static int frame_clamped(struct pipeline *p, const struct model_frame *f)
 {
 	struct model_frame clamped = *f;
 
 	p->frames--; /* it is counted once */
-	clamped.time_ns = f->time_ns > 0 ? TIME_MAX_NS : -TIME_MAX_NS;
+	clamped.time_ns = f->time_ns > 0 ? MODEL_TIME_MAX_NS : MODEL_TIME_MIN_NS;
 	return pipeline_frame(p, &clamped);
 }
 
@@ -963,7 +963,8 @@ int pipeline_frame(struct pipeline *p, const struct model_frame *f)
 		turn_away(p, f->hop);
 		return 0;
 	}
-	if ((uint64_t)f->time_ns + TIME_MAX_NS > 2 * (uint64_t)TIME_MAX_NS)
+	if ((uint64_t)f->time_ns - (uint64_t)MODEL_TIME_MIN_NS >
+	    (uint64_t)MODEL_TIME_MAX_NS - (uint64_t)MODEL_TIME_MIN_NS)
 		return frame_clamped(p, f);
 	if (steps_note(&p->steps, f->hop, f->time_ns, p->newest_ns))
 		rc = restart(p, f->time_ns);

@@ -9,9 +9,6 @@
 
 #include "podhop/pipeline.h"
 
-/* Differences of times between these never overflow; 1970 is 2^61 ns, or 73 years, away. */
-#define TIME_MAX_NS (1LL << 61)
-
 /* ---- arena.c: frames that wait */
 
 /* A frame with its bytes, or with the observation made of them. */
@@ -115,7 +112,7 @@ static inline bool steps_is_far(const struct steps *s, int64_t a_ns, int64_t b_n
 
 /*
  * A frame of hop, stamped time_ns; newest_ns: the newest stamp of all hops since order began anew.
- * True: order begins anew with this frame. Stamps are within +-TIME_MAX_NS.
+ * True: order begins anew with this frame.
  */
 static inline bool steps_note(struct steps *s, uint16_t hop, int64_t time_ns, int64_t newest_ns)
 {

@@ -42,7 +42,7 @@ void steps_init(struct steps *s, int64_t lookahead_ns, bool told)
 {
 	*s = (struct steps){ .limit_ns = lookahead_ns + CLOCK_STEP_NS, .told = told };
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		s->hop[i].last_ns = -TIME_MAX_NS; /* its first frame is a jump from there */
+		s->hop[i].last_ns = MODEL_TIME_MIN_NS; /* its first frame is a jump from there */
 }
 
 /* The first era behind `own` of which a hop shows this time; 0: none. */
@@ -62,7 +62,7 @@ static uint64_t era_behind_jump(const struct steps *s, const struct steps_hop *h
 				int64_t newest_ns)
 {
 	const uint64_t later = h->era > s->newest_era ? h->era : s->newest_era;
-	const bool first = h->last_ns == -TIME_MAX_NS;
+	const bool first = h->last_ns == MODEL_TIME_MIN_NS;
 	const uint64_t found = era_of_time(s, h->era, time_ns);
 
 	if (found)
@@ -81,7 +81,7 @@ static uint64_t era_behind_jump(const struct steps *s, const struct steps_hop *h
 static bool may_lag(const struct steps *s, const struct steps_hop *h, int64_t time_ns,
 		    uint64_t before)
 {
-	const bool first = h->last_ns == -TIME_MAX_NS;
+	const bool first = h->last_ns == MODEL_TIME_MIN_NS;
 	const bool goes_on = time_ns > h->last_ns || !steps_is_far(s, time_ns, h->last_ns);
 
 	return !s->told && goes_on && (first || h->era == before || before == s->doubtful_era);

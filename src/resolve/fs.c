@@ -165,6 +165,18 @@ int resolve_fs_read_at(int dirfd, const char *name, struct buf *b)
 	return rc;
 }
 
+int resolve_fs_read_in(int root, const char *path, struct buf *b)
+{
+	int fd = inroot_open(root, path, O_RDONLY | O_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = fs_read_fd(fd, b);
+	close(fd);
+	return rc;
+}
+
 int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b)
 {
 	int fd = resolve_fs_open(fs, path, O_RDONLY | O_NONBLOCK);

@@ -125,32 +125,45 @@ void resolve_inside_read(const struct resolve *r, pid_t pid, struct resolve_insi
 	buf_done(&b);
 }
 
+/* "DEVTYPE=macvlan", a line of many. */
+static void inside_devtype(const char *text, char kind[static 16])
+{
+	const char *p = strstr(text, "DEVTYPE=");
+	size_t n;
+
+	if (!p)
+		return;
+	p += strlen("DEVTYPE=");
+	n = strcspn(p, "\n");
+	if (n >= 16)
+		return;
+	memcpy(kind, p, n);
+	kind[n] = 0;
+}
+
 void resolve_inside_kind(const struct resolve *r, pid_t pid, const char *ifname,
 			 char kind[static 16], uint32_t *ret_iflink)
 {
 	char path[128];
-	const char *p;
 	struct buf b;
+	int root;
 
 	kind[0] = 0;
 	*ret_iflink = 0;
 	if (!pid || strchr(ifname, '/') || strlen(ifname) > 15)
 		return;
+	/* The pod's own files: an absolute link among them would lead out into the node's. */
+	snprintf(path, sizeof(path), "%d/root", (int)pid);
+	root = openat(r->fs.proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return;
 	buf_init(&b, 4096);
-	snprintf(path, sizeof(path), "root/sys/class/net/%s/uevent", ifname);
-	if (inside_read(r, pid, path, &b) == 0) {
-		p = strstr(buf_str(&b), "DEVTYPE=");
-		if (p) {
-			size_t n = strcspn(p + 8, "\n");
-
-			if (n < 16) {
-				memcpy(kind, p + 8, n);
-				kind[n] = 0;
-			}
-		}
-	}
-	snprintf(path, sizeof(path), "root/sys/class/net/%s/iflink", ifname);
-	if (kind[0] && inside_read(r, pid, path, &b) == 0)
+	snprintf(path, sizeof(path), "/sys/class/net/%s/uevent", ifname);
+	if (resolve_fs_read_in(root, path, &b) == 0)
+		inside_devtype(buf_str(&b), kind);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/iflink", ifname);
+	if (kind[0] && resolve_fs_read_in(root, path, &b) == 0)
 		*ret_iflink = (uint32_t)strtoul(buf_str(&b), NULL, 10);
 	buf_done(&b);
+	close(root);
 }

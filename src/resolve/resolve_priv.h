@@ -81,6 +81,8 @@ const char *resolve_fs_next(DIR *d, unsigned *n);
 /* Reads a file below an open directory, or an absolute path. 0 or -errno. */
 int resolve_fs_read_at(int dirfd, const char *name, struct buf *b);
 int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b);
+/* An absolute path as a pod sees it whose / is root, an open directory: its links stay below. */
+int resolve_fs_read_in(int root, const char *path, struct buf *b);
 
 /* --------------------------------------------------------------------- rtnl */
 

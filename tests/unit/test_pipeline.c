@@ -786,6 +786,29 @@ static void test_limits(void **state)
 	pipeline_free(NULL);
 }
 
+/* All times that a pcap file can say, to 2106, are times like others. */
+static void test_late_years(void **state)
+{
+	struct pipeline_config pc = config();
+	struct result r = { 0 };
+	int64_t shift;
+
+	(void)state;
+	tell_udp(40);
+	pc.sort_ns = S;
+	shift = UINT32_MAX * S - kept[n_kept - 1].f.time_ns;
+	for (unsigned i = 0; i < n_kept; i++)
+		kept[i].f.time_ns += shift;
+	struct pipeline *p = start(&pc);
+	give_all(p);
+	end(p, &r);
+	assert_int_equal(out.n, n_kept);
+	for (unsigned i = 0; i < n_kept; i++)
+		assert_int_equal(out.time_ns[i], kept[i].f.time_ns);
+	assert_int_equal(r.packets.complete, 40);
+	result_free(&r);
+}
+
 /* Frames that come although nothing can be kept any more, in queues or behind: each is counted. */
 static void test_given_up(void **state)
 {
@@ -1529,6 +1552,7 @@ int main(void)
 		cmocka_unit_test(test_many_frames),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_given_up),
+		cmocka_unit_test(test_late_years),
 		cmocka_unit_test(test_nothing_behind_the_last_frame_counts),
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_unseen),

@@ -33,7 +33,7 @@ static void is_told(const struct story *y)
 	struct steps s;
 	char told_of[512] = "";
 	size_t len = 0;
-	int64_t newest_ns = -TIME_MAX_NS;
+	int64_t newest_ns = MODEL_TIME_MIN_NS;
 	const char *at = y->frames;
 
 	steps_init(&s, LOOKAHEAD_NS, y->told);

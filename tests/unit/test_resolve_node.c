@@ -572,6 +572,23 @@ static void test_parented_sysfs(void **state)
 	assert_says("eth0 is a macvlan device: its packets pass");
 }
 
+/* A link of the pod's that leads out of it shows nothing of the node's. */
+static void test_sysfs_leads_out(void **state)
+{
+	struct root *t = *state;
+	char outside[PATH_MAX];
+
+	put_cni(t, ID3, "default", "mac", UID2, "10.9.0.5", "none", "/gone");
+	put_proc(t, 300, "mac", "/docker/" ID3);
+	put(t, "proc/300/net/igmp", "3\teth0 : 1 V3\n");
+	put(t, "elsewhere/eth0/uevent", "DEVTYPE=ipvlan\nINTERFACE=eth0\n");
+	put(t, "elsewhere/eth0/iflink", "2\n");
+	snprintf(outside, sizeof(outside), "%s/elsewhere", t->dir);
+	put_link(t, "proc/300/root/sys/class/net", outside);
+	assert_int_equal(resolve(t, "mac"), -EOPNOTSUPP);
+	assert_says("no device of this host leads into its network namespace");
+}
+
 /* A NIC that was moved into the pod, or nothing at all. */
 static void test_no_way_in(void **state)
 {
@@ -1040,6 +1057,7 @@ int main(void)
 		CASE(test_pair),	  CASE(test_interfaces),   CASE(test_old_kernel),
 		CASE(test_not_strict),	  CASE(test_no_right),	   CASE(test_host_network),
 		CASE(test_parented),	  CASE(test_parented_sysfs), CASE(test_no_way_in),
+		CASE(test_sysfs_leads_out),
 		CASE(test_only_lo),	  CASE(test_gone),	   CASE(test_other_by_now),
 		CASE(test_claim),	  CASE(test_bare_veth),	   CASE(test_underlay),
 		CASE(test_elsewhere),	  CASE(test_unknown_address), CASE(test_open_fails),
