@@ -360,6 +360,37 @@ static void test_becomes_shorter(void **state)
 	close_files();
 }
 
+static void overwrite(const char *path)
+{
+	static const char zeros[64];
+	FILE *f = fopen(path, "r+");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(zeros, sizeof(zeros), 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* What stands at its place when it is read again is no capture: a failure, and not an empty one. */
+static void test_no_capture_any_more(void **state)
+{
+	(void)state;
+	for (unsigned scanned = 0; scanned < 2; scanned++) {
+		struct err err = ERR_INIT;
+		int64_t ns = 7;
+		int rc;
+
+		open_files(&(struct story){ .frames = "a0 a3000 b1 b3001" }, 1);
+		if (scanned)
+			assert_true(scan() == 0);
+		assert_int_equal(!in->input[0]->lanes, !scanned);
+		overwrite(paths[0]);
+		rc = scanned ? inputs_rewind(in, &err) : inputs_scan(in, MOST_NS, &ns, &err);
+		assert_true(rc < 0);
+		assert_non_null(strstr(err.text, paths[0]));
+		close_files();
+	}
+}
+
 /* A pipe cannot be read twice: it is left alone. */
 static void test_pipe(void **state)
 {
@@ -391,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_many_interfaces), cmocka_unit_test(test_two_files),
 		cmocka_unit_test(test_statistics),	cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_becomes_shorter), cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_no_capture_any_more),
 	};
 
 	return cmocka_run_group_tests_name("cli_inputs_order", tests, NULL, NULL);
