@@ -11,17 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_demand.h"
 #include "../../src/doctor/doctor_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_doctor: broken: %s\n", what);
-	abort();
-}
 
 static void try_env(const char *text)
 {

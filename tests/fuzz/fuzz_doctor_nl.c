@@ -12,27 +12,13 @@
 
 #include <netlink/msg.h>
 
+#include "fuzz_demand.h"
 #include "../../src/doctor/counters.h"
 #include "../../src/doctor/doctor_priv.h"
 
 #define MESSAGES_MAX 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_doctor_nl: broken: %s\n", what);
-	abort();
-}
-
-#define ENDS(s) demand(memchr(s, 0, sizeof(s)) != NULL, "a string")
-
-static bool fits(const struct prefix *p)
-{
-	return p->len <= (addr_is_v4(&p->addr) ? 32 : 128);
-}
 
 static void check_link(const void *row)
 {
@@ -48,14 +34,14 @@ static void check_addr(const void *row)
 {
 	const struct doctor_ifaddr *a = row;
 
-	demand(fits(&a->prefix), "an address' prefix");
+	demand(prefix_fits(&a->prefix), "an address' prefix");
 }
 
 static void check_route(const void *row)
 {
 	const struct doctor_route *r = row;
 
-	demand(fits(&r->dst) && addr_is_v4(&r->dst.addr) != r->v6, "a route's destination");
+	demand(prefix_fits(&r->dst) && addr_is_v4(&r->dst.addr) != r->v6, "a route's destination");
 }
 
 static void check_chain(const void *row)

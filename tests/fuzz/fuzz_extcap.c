@@ -9,19 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_demand.h"
 #include "podhop/extcap.h"
 
 #define WORDS_MAX 40
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_extcap: broken: %s\n", what);
-	abort();
-}
 
 static void one_call(int argc, char **argv)
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_demand.h"
 #include "podhop/names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,14 +19,6 @@ struct walk {
 	struct addr last;
 	size_t count;
 };
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_names: broken: %s\n", what);
-	abort();
-}
 
 static void on_name(void *arg, const struct addr *a, const char *name)
 {

@@ -13,6 +13,7 @@
 
 #include <linux/netlink.h>
 
+#include "fuzz_demand.h"
 #include "../../src/resolve/resolve_priv.h"
 
 #include "podhop/conntrack.h"
@@ -22,21 +23,6 @@
 #define INPUT_MAX (1u << 14)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_netlink: broken: %s\n", what);
-	abort();
-}
-
-#define ENDS(s) demand(memchr(s, 0, sizeof(s)) != NULL, "a string")
-
-static bool fits(const struct prefix *p)
-{
-	return p->len <= (addr_is_v4(&p->addr) ? 32 : 128);
-}
 
 static void check_link(const struct resolve_link *l)
 {
@@ -64,13 +50,13 @@ static void try_rows(const void *msg, size_t len, const void *again, size_t more
 			       memcmp(&l[0], &l[1], sizeof(l[0])) == 0, "the same link twice");
 	}
 	if (resolve_parse_addr(msg, len, &i[0]) == 0) {
-		demand(fits(&i[0].prefix), "an address' prefix");
+		demand(prefix_fits(&i[0].prefix), "an address' prefix");
 		demand(resolve_parse_addr(again, more, &i[1]) == 0 &&
 			       addr_eq(&i[0].prefix.addr, &i[1].prefix.addr) &&
 			       i[0].prefix.len == i[1].prefix.len, "the same address twice");
 	}
 	if (resolve_parse_route(msg, len, &r[0]) == 0) {
-		demand(fits(&r[0].dst) && addr_is_v4(&r[0].dst.addr) != r[0].v6,
+		demand(prefix_fits(&r[0].dst) && addr_is_v4(&r[0].dst.addr) != r[0].v6,
 		       "a route's destination is of its family");
 		demand(resolve_parse_route(again, more, &r[1]) == 0 && r[0].oif == r[1].oif &&
 			       addr_eq(&r[0].gw, &r[1].gw), "the same route twice");

@@ -9,17 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_demand.h"
 #include "../../src/resolve/resolve_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_oci: broken: %s\n", what);
-	abort();
-}
 
 static void one_bundle(const char *text, size_t size)
 {
