@@ -35,7 +35,7 @@ class Command:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def cost(self, statuses=(0,)):
-        """Waits for its end: cpu_s, rss_mib and wall_s. Another status ends the benchmark."""
+        """Waits for its end: cpu_s, user_s, rss_mib and wall_s. Another status ends the benchmark."""
         with os.fdopen(self.pipe) as f:
             text = f.read()
         self.process.wait()
@@ -46,6 +46,6 @@ class Command:
 
 
 def run(command, stdin=None, stdout=subprocess.DEVNULL, statuses=(0,)):
-    """cpu_s, rss_mib and wall_s of one command, a line as in a shell or a list."""
+    """cpu_s, user_s, rss_mib and wall_s of one command, a line as in a shell or a list."""
     argv = shlex.split(command) if isinstance(command, str) else command
     return Command(argv, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL).cost(statuses)

@@ -60,8 +60,10 @@ int main(int argc, char **argv)
 		perror("cost");
 		return 1;
 	}
-	dprintf(fd, "{\"cpu_s\":%.6f,\"rss_mib\":%.3f,\"wall_s\":%.6f,\"status\":%d}\n",
-		seconds(u.ru_utime) + seconds(u.ru_stime), (double)u.ru_maxrss / 1024,
-		now_s() - begin, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	dprintf(fd,
+		"{\"cpu_s\":%.6f,\"user_s\":%.6f,\"rss_mib\":%.3f,\"wall_s\":%.6f,\"status\":%d}\n",
+		seconds(u.ru_utime) + seconds(u.ru_stime), seconds(u.ru_utime),
+		(double)u.ru_maxrss / 1024, now_s() - begin,
+		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	return 0;
 }

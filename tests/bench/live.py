@@ -111,7 +111,8 @@ def one(lab, kind, options, count):
     sender = json.loads(subprocess.run(gen + [lab.vars["POD_API_IP"]], check=True,
                                        capture_output=True).stdout)
     time.sleep(DRAINED_S)
-    row = {"cpu_s": 0.0, "rss_mib": 0.0, "sender_per_s": sender["per_second"], "lost": 0}
+    row = {"cpu_s": 0.0, "user_s": 0.0, "rss_mib": 0.0, "lost": 0,
+           "sender_per_s": sender["per_second"]}
     recorded = dropped = 0
     for c, log in running:
         c.interrupt()
@@ -121,7 +122,7 @@ def one(lab, kind, options, count):
         kept, lost = counted(kind, out, log.read())
         log.close()
         recorded, dropped = recorded + kept, dropped + lost
-        for key in ("cpu_s", "rss_mib"):
+        for key in ("cpu_s", "user_s", "rss_mib"):
             row[key] += cost[key]
     if running:
         row["own_mib"] = row["rss_mib"] - RINGS_MIB.get(kind, N_HOPS * RING_KIB / 1024)
