@@ -162,6 +162,8 @@ static void describe_hop(struct inputs *in, struct model_hop *h, const struct pc
 			inputs_add_port(net, h->vxlan_port);
 		}
 	}
+	if (input_told(pi->description, "mtu", v, sizeof(v)))
+		h->mtu = (uint32_t)strtoul(v, NULL, 10);
 	if (input_told(pi->description, "pod", v, sizeof(v))) {
 		char *slash = strchr(v, '/');
 		if (slash) {

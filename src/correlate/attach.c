@@ -239,15 +239,58 @@ static void note_nearest_part(struct correlate *c, struct packet *p,
 		more_need(c, p)->l2l3_len = 0;
 }
 
-static void note_segment(struct correlate *c, struct packet *p, struct flow *f,
-			 const struct correlate_obs *o, uint32_t size, bool part, bool large)
+/*
+ * A part of a stream's packet: how long its segments are. All but the last one are equally long, so
+ * that the last one's length tells nothing. 0: not known.
+ */
+static uint32_t segment_of_part(const struct packet *p, uint32_t start, uint32_t size,
+				uint32_t ip_id, bool large)
 {
-	uint32_t segment = more_of(c, p)->segment, found = segment;
+	uint32_t by_id = stream_segment_by_id(ip_id, p->ip_id, start, p->is_v4);
+
+	if (by_id)
+		return by_id;
+	return large || start + size == p->size ? 0 : size;
+}
+
+/*
+ * A file does not tell what a device carries. What was seen in one piece there does, where nothing
+ * makes super-frames of it: fragments, ICMP. So do two SYNs whose connection goes through the
+ * tunnel. Else frames of a network with jumbo frames look like super-frames of a usual one.
+ */
+static void learn_mtu(struct hop_state *h, const struct correlate *c, const struct flow *f,
+		      const struct correlate_obs *o)
+{
+	const uint32_t tcp_header = 20, ip_header = o->l3_len - o->size;
+	uint32_t carried = 0;
+
+	if (o->flags & OBS_OUTER_FIRST)
+		return;
+	if (o->flags & OBS_SYN) {
+		uint32_t mss = flow_mss(c, f);
+
+		if (mss)
+			carried = ip_header + tcp_header + mss;
+	} else if (o->kind == KIND_FRAGMENT || o->tuple.protocol == MODEL_PROTO_ICMP ||
+		   o->tuple.protocol == MODEL_PROTO_ICMPV6) {
+		carried = o->l3_len;
+	}
+	if (carried && carried + o->encap_len > h->mtu)
+		h->mtu = carried + o->encap_len;
+}
+
+static void note_segment(struct correlate *c, struct packet *p, struct flow *f,
+			 const struct correlate_obs *o, uint32_t start, uint32_t size, bool part,
+			 bool large)
+{
+	uint32_t segment = more_of(c, p)->segment, found = segment, of_part = 0;
 
 	if (o->segment && !found)
 		found = o->segment;
-	if (part && !large && o->kind == KIND_TCP_DATA && size > found)
-		found = size;
+	if (part && o->kind == KIND_TCP_DATA)
+		of_part = segment_of_part(p, start, size, o->ip_id, large);
+	if (of_part > found)
+		found = of_part;
 	if (found != segment)
 		more_need(c, p)->segment = found;
 	if (f && found > f->segment)
@@ -286,12 +329,14 @@ void attach_observation(struct correlate *c, uint32_t i, const struct correlate_
 			note_nearest_part(c, p, o, role);
 		else
 			attach_note_nearest(c, p, o, role);
+		if (f && encap && c->hop[o->hop].mtu_is_guess)
+			learn_mtu(&c->hop[o->hop], c, f, o);
 		if (f && encap && counts_outer(c, p, place))
 			attach_count_outer(c, p, f, o, large);
 		if (f)
 			learn_route(c, p, f, o, role);
 		if (part || o->segment)
-			note_segment(c, p, f, o, size, part, large);
+			note_segment(c, p, f, o, start, size, part, large);
 	}
 	if (c->n_seen)
 		seen_add(c, p, o, start, size, part);
@@ -319,8 +364,12 @@ static void move_sightings(struct correlate *c, struct packet *p, const struct p
 		if (!to)
 			continue;
 		to->covered += from->covered;
+		/* Of a super-frame the datagrams are counted by its range. */
 		if (from->whole)
-			range_add(c, p, from->place, base, base + q->size, false);
+			range_add(c, p, from->place, base, base + q->size,
+				  more_of(c, q)->large_outer != 0 &&
+					  from->role == MODEL_ROLE_UNDERLAY &&
+					  PLACE_ENCAP(from->place));
 	}
 	for (uint32_t r = more_of(c, q)->ranges; r != NONE; r = c->range[r].next)
 		range_add(c, p, c->range[r].place, base + c->range[r].start,
@@ -390,8 +439,15 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 	}
 	if (n->segment > m->segment)
 		m->segment = n->segment;
-	if (q->kind == KIND_TCP_DATA && q->size > m->segment && !n->large_outer)
-		m->segment = q->size;
+	if (q->kind == KIND_TCP_DATA && p->flow != NONE) {
+		uint32_t segment = segment_of_part(p, base, q->size, q->ip_id, n->large_outer != 0);
+		struct flow *f = flow_root(c, p->flow);
+
+		if (segment > m->segment)
+			m->segment = segment;
+		if (segment > f->segment)
+			f->segment = segment;
+	}
 	move_seen(c, m, n, base);
 
 	packet_unindex(c, child);

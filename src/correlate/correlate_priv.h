@@ -329,7 +329,8 @@ struct hop_state {
 	uint64_t observations, bytes;	/* that were kept */
 	uint8_t role;
 	int pod;		/* a veth's; else -1 */
-	uint32_t mtu;		/* a guess where it is not known */
+	uint32_t mtu;
+	bool mtu_is_guess;	/* not told: usual, or more where something showed it */
 	/* Ethernet, and known: the device's own; a veth: its pod's; else 0 */
 	uint64_t own_mac, pod_mac;
 	int64_t start_ns, end_ns;	/* INT64_MIN / INT64_MAX: open */
@@ -516,6 +517,8 @@ bool flow_same_group(const struct correlate *c, uint32_t a, uint32_t b);
 bool flow_note_range(struct flow *f, uint32_t start, uint32_t len);
 /* Bytes from start on come behind later ones: sent again or overtaken, which gaps may hide. */
 bool flow_is_behind(const struct flow *f, uint32_t start);
+/* The smaller MSS of its two SYNs; 0 when one was not seen, whose limit is then not known. */
+uint32_t flow_mss(const struct correlate *c, const struct flow *f);
 /* Payload bytes of one wire segment of this flow, 0 when not known. */
 uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
 			   uint32_t ip_header_len);
@@ -624,6 +627,11 @@ void stream_tie_passed(struct correlate *c, const struct correlate_obs *o, uint3
 /* IP ids of a part and its whole agree; offset: of the part in the whole. */
 bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32_t part_size,
 		    bool is_v4);
+/*
+ * Bytes of a segment, when a part at offset has the id that so many segments in front of it
+ * leave to it; 0: ids do not tell. Holds also where nobody knows what the device carries.
+ */
+uint32_t stream_segment_by_id(uint32_t part_id, uint32_t whole_id, uint32_t offset, bool is_v4);
 
 /* ---- datagram.c: UDP super-frames, fragments of datagrams, fragments of the tunnel's */
 void datagram_index(struct correlate *c, uint32_t p, const struct correlate_obs *o,

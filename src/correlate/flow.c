@@ -339,14 +339,9 @@ bool flow_note_range(struct flow *f, uint32_t start, uint32_t len)
 	return true;
 }
 
-uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
-			   uint32_t ip_header_len)
+uint32_t flow_mss(const struct correlate *c, const struct flow *f)
 {
-	if (f->segment)
-		return f->segment;
-
-	/* min(MSS of both SYNs, MTU of route and VTEP) less options: contract, section 1. */
-	uint32_t back = NONE, mss = f->mss, views[2] = { f->pod_view, f->far_view };
+	uint32_t back = NONE, views[2] = { f->pod_view, f->far_view };
 
 	for (unsigned i = 0; i < 2 && back == NONE; i++) {
 		if (views[i] != NONE)
@@ -354,12 +349,21 @@ uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint
 	}
 	if (back == NONE)
 		return 0;
-	uint32_t m = flow_root(c, back)->mss;
-	if (!m || !mss)
-		return 0; /* one SYN was not seen: the other side's limit is not known */
-	if (m < mss)
-		mss = m;
+	uint32_t mss = flow_root(c, back)->mss;
+
+	return mss < f->mss ? mss : f->mss;
+}
+
+uint32_t flow_segment_size(const struct correlate *c, const struct flow *f, uint32_t options_len,
+			   uint32_t ip_header_len)
+{
+	if (f->segment)
+		return f->segment;
+
+	/* min(MSS of both SYNs, MTU of route and VTEP) less options: contract, section 1. */
 	const uint32_t tcp_header = 20;
+	uint32_t mss = flow_mss(c, f);
+
 	for (unsigned i = 0; i < c->net->n_hops; i++) {
 		const struct model_hop *h = &c->net->hops[i];
 		if (h->role == MODEL_ROLE_VTEP && h->mtu > ip_header_len + tcp_header &&

@@ -67,7 +67,8 @@ void observe_learn_hop(struct correlate *c, unsigned hop)
 	struct hop_state *s = &c->hop[hop];
 
 	s->role = (uint8_t)h->role;
-	s->mtu = h->mtu ? h->mtu : MTU_DEFAULT;
+	s->mtu = h->mtu ? h->mtu : MODEL_MTU_USUAL;
+	s->mtu_is_guess = !h->mtu;
 	s->pod = h->role == MODEL_ROLE_VETH ? h->pod : -1;
 	s->own_mac = s->pod_mac = 0;
 	if (h->linktype != MODEL_LINKTYPE_ETHERNET)

@@ -23,7 +23,6 @@
 #define FRAGMENT_MTU_MIN6 1280u	/* RFC 8200, section 5 */
 #define IP4_TTL 8
 #define IP6_HOP_LIMIT 7
-#define MTU_DEFAULT 1500u	/* of a device whose MTU is not known */
 
 static inline uint16_t observe_load16(const uint8_t *p)
 {

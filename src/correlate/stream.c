@@ -39,6 +39,13 @@ bool stream_id_fits(uint32_t part_id, uint32_t whole_id, uint32_t offset, uint32
 	return offset && offset % k == 0 && offset / k >= part_size;
 }
 
+uint32_t stream_segment_by_id(uint32_t part_id, uint32_t whole_id, uint32_t offset, bool is_v4)
+{
+	uint32_t k = (part_id - whole_id) & 0xffffu;
+
+	return is_v4 && k && offset % k == 0 ? offset / k : 0;
+}
+
 static uint64_t key_super(uint64_t flow_key, uint32_t seq)
 {
 	return hash_mix(flow_key, seq >> SUPER_BLOCK_SHIFT, KEY_SUPER);

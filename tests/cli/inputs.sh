@@ -230,6 +230,25 @@ unnamed = file("unnamed.pcapng", capture(every, [OWN[0][:1] + ("role=veth",)] + 
 code, j, err = run("verify", unnamed, other, "--json", "--pod", "n=" + A)
 check("a node that interfaces tell alone", j["nodes"] if j else err, ["n", "m"])
 
+# ---- what a device carries: a jumbo frame is one datagram, a super-frame is many
+BIG = b"jumbo" * 1600
+routed = datagram(A, B, BIG, 1, 63, False)
+jumbo = [(T0 + k * 10 * US, k, data) for k, data in enumerate(
+    (datagram(A, B, BIG, 1, 64, False),) * 2 + (routed, in_vxlan("192.168.7.1", "192.168.7.2", routed)))]
+
+
+def datagrams(j):
+    return j["encapsulation"]["outer_datagrams"], j["encapsulation"]["basis"]
+
+
+told = capture(jumbo, [(name, role + " mtu=9000") for name, role in OWN])
+report("a datagram that the devices are not known to carry", (0, "unknown"), capture(jumbo), of=datagrams)
+report("... and that they are known to carry", (1, "observed"), told, of=datagrams)
+again = os.path.join(tmp.name, "again.pcapng")
+report("what they carry is written again", (1, "observed"), told, "-w", again, of=datagrams)
+with open(again, "rb") as f:
+    report("... and read again", (1, "observed"), f.read(), of=datagrams)
+
 # ---- roles that nobody can tell
 alone = [file(n + ".pcap", pcap([(t, None, d, False) for t, k, d in every if k == 1])) for n in "nm"]
 code, j, err = run("verify", "n=" + alone[0], "m=" + alone[1])

@@ -363,6 +363,155 @@ static void test_segment_of_a_small_super_frame(void **state)
 	}
 }
 
+/* A file does not tell what its devices carry. */
+static void forget_mtu(struct bench *b)
+{
+	for (unsigned i = 0; i < BENCH_HOPS; i++)
+		b->net.hops[i].mtu = 0;
+}
+
+/*
+ * Jumbo frames, and nobody says so: IPv4's ids tell that each frame is one segment, and how long
+ * those are. The last one, which alone is no longer than usual frames, does not.
+ */
+static void test_segment_of_jumbo_frames(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 3 * 8000 + 400), single = piece(super, 24400, 8000);
+
+	single.id = (uint16_t)(super.id + 4);
+	forget_mtu(b);
+	bench_start(b);
+	unsigned a = to_the_vtep(b, 0, super);
+	for (unsigned i = 0; i < 4; i++) {
+		struct wire part = piece(super, i * 8000, i < 3 ? 8000 : 400);
+
+		part.id = (uint16_t)(super.id + i);
+		see_vxlan(b, MODEL_WAY_OUT, (3 + i) * US, part, (struct outer){ .id = 1 });
+	}
+	unsigned k = out(b, MS, single);
+	bench_end(b);
+	assert_packet(b, a, 7);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 4);
+	assert_int_equal(packet_of(b, a)->overhead_bytes, 4 * 50);
+	assert_int_equal(packet_of(b, a)->inner_bytes, 24400 + 4 * 54);
+	assert_int_equal(packet_of(b, a)->basis, RESULT_BASIS_OBSERVED);
+	assert_int_equal(packet_of(b, a)->segment, 8000);
+	assert_int_equal(packet_of(b, k)->outer_datagrams, 1);
+	assert_int_equal(packet_of(b, k)->basis, RESULT_BASIS_OBSERVED);
+}
+
+/* IPv6 has no ids: then their number is not known, and the last segment does not tell it. */
+static void test_last_segment_of_jumbo_frames(void **state)
+{
+	struct bench *b = *state;
+	struct wire super = tcp_out(1000, 3 * 8000 + 400);
+
+	super.src = POD6;
+	super.dst = REMOTE6;
+	forget_mtu(b);
+	bench_start(b);
+	unsigned a = to_the_vtep(b, 0, super);
+	for (unsigned i = 0; i < 4; i++)
+		see_vxlan(b, MODEL_WAY_OUT, (3 + i) * US,
+			  piece(super, i * 8000, i < 3 ? 8000 : 400), (struct outer){ .id = 1 });
+	bench_end(b);
+	assert_packet(b, a, 7);
+	assert_int_equal(packet_of(b, a)->basis, RESULT_BASIS_MIXED);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 1); /* is known of */
+	assert_int_equal(packet_of(b, a)->segment, 0);
+}
+
+/* What merging puts together tells the same. */
+static void test_merge_of_jumbo_frames(void **state)
+{
+	struct bench *b = *state;
+	struct wire whole = tcp_out(1000, 16400);
+
+	whole.src = REMOTE;
+	whole.dst = POD;
+	forget_mtu(b);
+	bench_start(b);
+	unsigned a = b->n;
+	for (unsigned i = 0; i < 3; i++) {
+		struct wire part = piece(whole, i * 8000, i < 2 ? 8000 : 400);
+
+		part.id = (uint16_t)(whole.id + i);
+		see_vxlan(b, MODEL_WAY_IN, i * US, part, (struct outer){ .id = 1, .in = true });
+	}
+	see(b, VTEP, MODEL_WAY_IN, 10 * US, whole);
+	see(b, BRIDGE, MODEL_WAY_OUT, 11 * US, whole);
+	see(b, VETH, MODEL_WAY_OUT, 12 * US, whole);
+	bench_end(b);
+	assert_packet(b, a, 6);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+	assert_int_equal(packet_of(b, a)->basis, RESULT_BASIS_OBSERVED);
+	assert_int_equal(packet_of(b, a)->segment, 8000);
+}
+
+/* The wire's device has merged two of three segments, the VTEP all: each datagram counts once. */
+static void test_merge_of_the_merged(void **state)
+{
+	struct bench *b = *state;
+	struct wire whole = tcp_out(1000, 4200), part = piece(whole, 2800, 1400);
+
+	whole.src = part.src = REMOTE;
+	whole.dst = part.dst = POD;
+	part.id = (uint16_t)(whole.id + 2);
+	bench_start(b);
+	unsigned a = see_vxlan(b, MODEL_WAY_IN, 0, piece(whole, 0, 2800),
+			       (struct outer){ .id = 1, .in = true });
+	see_vxlan(b, MODEL_WAY_IN, US, part, (struct outer){ .id = 3, .in = true });
+	see(b, VTEP, MODEL_WAY_IN, 10 * US, whole);
+	see(b, BRIDGE, MODEL_WAY_OUT, 11 * US, whole);
+	see(b, VETH, MODEL_WAY_OUT, 12 * US, whole);
+	bench_end(b);
+	assert_packet(b, a, 5);
+	assert_int_equal(packet_of(b, a)->outer_datagrams, 3);
+	assert_int_equal(packet_of(b, a)->inner_bytes, 4200 + 3 * 54);
+}
+
+/* A datagram of 8,000 bytes is one where SYNs, ICMP or a fragment show that the wire carries it. */
+static void test_mtu_is_learned(void **state)
+{
+	enum { NOTHING, SYNS, ONE_SYN, ECHO, FRAGMENT, CASES };
+
+	(void)state;
+	for (unsigned i = 0; i < CASES; i++) {
+		struct bench *b = bench_new();
+		struct wire syn = tcp_out(999, 0), back = syn;
+		struct wire echo = { .src = POD, .dst = REMOTE, .proto = MODEL_PROTO_ICMP,
+				     .icmp_type = 8, .icmp_id = 3, .len = 8000, .id = 5 };
+		struct wire first = udp_out(8, 8000, 7);
+
+		syn.flags = MODEL_TCP_SYN;
+		syn.mss = 8910;
+		back = (struct wire){ .src = REMOTE, .dst = POD, .sport = 80, .dport = 40000,
+				      .id = 1, .seq = 5, .ack = 1000, .mss = 8910,
+				      .flags = MODEL_TCP_SYN | MODEL_TCP_ACK };
+		first.more = true;
+		first.udp_len = 9000;
+		forget_mtu(b);
+		bench_start(b);
+		if (i == SYNS || i == ONE_SYN)
+			out(b, 0, syn);
+		if (i == SYNS)
+			in(b, MS, back);
+		if (i == ECHO)
+			out(b, 0, echo);
+		if (i == FRAGMENT)
+			out(b, 0, first);
+		unsigned a = out(b, 10 * MS, udp_out(9, 8000, 1));
+		bench_end(b);
+		assert_packet(b, a, 4);
+		bool known = i != NOTHING && i != ONE_SYN;
+		assert_int_equal(packet_of(b, a)->outer_datagrams, known);
+		assert_int_equal(packet_of(b, a)->basis,
+				 known ? RESULT_BASIS_OBSERVED : RESULT_BASIS_UNKNOWN);
+		bench_free(b);
+	}
+}
+
 /* Of a packet that the bridge has shown the VTEP shows nothing any more. */
 static void test_segment_not_of_what_was_sent_on(void **state)
 {
@@ -1551,7 +1700,9 @@ int main(void)
 		T(test_defragment_middle_alone),
 		T(test_defragment_id_zero), T(test_bridge_is_no_super),
 		T(test_fragments_translated), T(test_fragments_translated_without_first),
-		T(test_fragment_missing),
+		T(test_fragment_missing), T(test_segment_of_jumbo_frames),
+		T(test_last_segment_of_jumbo_frames), T(test_merge_of_jumbo_frames),
+		T(test_merge_of_the_merged), T(test_mtu_is_learned),
 		T(test_outer_fragments), T(test_outer_fragments_later_first),
 		T(test_outer_fragment_missing), T(test_outer_fragments_of_segments),
 		T(test_plain_fragments), T(test_plain_fragments_in_any_order),
