@@ -194,20 +194,28 @@ static void dispatch(struct seen *seen, int timeout_ms)
 	seen->watermark = capture_watermark_ns(seen->capture);
 }
 
-/* Dispatches until every hop has n frames, or nothing came for half a second. */
+/*
+ * Dispatches until every hop has n frames, or nothing came for half a second in which it looked
+ * again and again: others may have had the CPU, and a look may end at once.
+ */
 static void dispatch_until(struct seen *seen, unsigned hops, uint64_t n)
 {
+	enum { LOOKS = 25, LOOK_MS = 20 };
 	int64_t last = now_ns(CLOCK_MONOTONIC);
-	uint64_t numbers = seen->numbers;
+	unsigned looks = 0;
 	bool done = false;
 
-	while (!done && now_ns(CLOCK_MONOTONIC) - last < 500000000) {
-		dispatch(seen, 20);
+	while (!done && (looks < LOOKS ||
+			 now_ns(CLOCK_MONOTONIC) - last < LOOKS * LOOK_MS * 1000000LL)) {
+		const uint64_t numbers = seen->numbers;
+
+		dispatch(seen, LOOK_MS);
+		looks++;
 		done = true;
 		for (unsigned i = 0; i < hops; i++)
 			done &= seen->frames[i] >= n;
 		if (seen->numbers != numbers) {
-			numbers = seen->numbers;
+			looks = 0;
 			last = now_ns(CLOCK_MONOTONIC);
 		}
 	}
