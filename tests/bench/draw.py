@@ -5,7 +5,7 @@ import html
 from turns import note
 
 OURS, OTHERS = "#326ce5", "#999"
-LINES = ["#326ce5", "#7aa5f5", "#222", "#e08a00", "#b00020"]
+LINES = ["#222", "#9dbcf7", OURS, "#e08a00", "#b00020"]
 
 
 def table(title, rows, base):
@@ -61,7 +61,7 @@ def loss_lines(path, curve):
             top + height - height * row["lost_share"][name] / most) for row in curve)
         # Those behind are broader, so that lines on top of one another are all seen.
         parts.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="%d"/>' % (
-            points, LINES[i % len(LINES)], 9 - 2 * (i % 4)))
+            points, LINES[i % len(LINES)], max(2, 10 - 2 * i)))
         y = top + 12 + 22 * i
         parts.append('<path d="M%d %dh24" stroke="%s" stroke-width="4"/><text x="%d" y="%d">%s'
                      '</text>' % (left + width + 20, y, LINES[i % len(LINES)], left + width + 52,
