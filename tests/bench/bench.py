@@ -7,8 +7,8 @@ and system, all processes) are compared, not times of different runs. Results go
 build/bench/result.json, a table to standard output, plots to build/bench/*.svg.
 
 usage: bench.py [-n REPETITIONS] [--long] [PART...]
-PART: stages offline growth verify captured start live (default: all; the last three: root), or
-targets: of offline, growth, captured, start and live what the table at the end needs
+PART: stages offline growth verify captured start apart live (default: all; the last four: root),
+or targets: of offline, growth, captured, start, apart and live what the table at the end needs
 """
 import argparse
 import json
@@ -31,14 +31,16 @@ PARTS = {"stages": lambda watch, o: offline.stages(),
          "verify": lambda watch, o: offline.verify(watch, o.n),
          "captured": lambda watch, o: live.captured(watch, o.n),
          "start": lambda watch, o: live.start(watch, o.n),
+         "apart": lambda watch, o: live.apart(watch, o.n),
          "live": lambda watch, o: live.live(watch, o.n)}
 # Of these parts what the table of targets needs, no more.
 TARGETS = {"start": PARTS["start"],
+           "apart": PARTS["apart"],
            "live": lambda watch, o: live.live_targets(watch, o.n),
            "captured": PARTS["captured"],
            "offline": lambda watch, o: offline.offline(watch, o.n, [offline.MAIN]),
            "growth": lambda watch, o: offline.growth(watch, o.n, GROWTH + [targets.LONG])}
-AS_ROOT = {"captured", "start", "live"}
+AS_ROOT = {"captured", "start", "apart", "live"}
 
 
 def chosen(names, is_root):

@@ -40,8 +40,9 @@ RINGS_MIB = {NOTHING: 0, RAISED: N_HOPS * 64, DUMPCAP: N_HOPS * 2}
 
 
 class Lab:
-    def __init__(self, options=()):
+    def __init__(self, options=(), apart=False):
         self.options = list(options)
+        self.apart = apart
 
     def __enter__(self):
         subprocess.run([LAB, "up", "-q"] + self.options, env=ENV, check=True)
@@ -55,6 +56,12 @@ class Lab:
 
     def inside(self, where):
         return ["ip", "netns", "exec", self.vars[where]]
+
+    def on_cpus(self, sends):
+        """The sender on the first CPU, recorders on all others; else the scheduler's choice."""
+        cpus = sorted(os.sched_getaffinity(0))
+        return ["taskset", "-c", ",".join(str(c) for c in (cpus[:1] if sends else cpus[1:]))] \
+            if self.apart else []
 
     def devices(self):
         return [self.vars["POD_CLIENT_VETH"], "cni0", "flannel.1", "eth0"]
@@ -92,7 +99,7 @@ def counted(kind, out, err):
 
 def start_recorder(lab, i, command, ready):
     log = open("%s/err.%d" % (OUT, i), "w+", encoding="utf-8")
-    c = Command(lab.inside("NODE1_NS") + command, stdout=subprocess.PIPE, stderr=log, text=True)
+    c = Command(lab.inside("NODE1_NS") + lab.on_cpus(False) + command, stdout=subprocess.PIPE, stderr=log, text=True)
     while True:
         ended = c.ended()
         with open(log.name, encoding="utf-8") as f:
@@ -107,7 +114,7 @@ def start_recorder(lab, i, command, ready):
 def one(lab, kind, options, count):
     """Sends count datagrams while kind records: its CPU time, memory, losses; the sender's rate."""
     running = [start_recorder(lab, i, *r) for i, r in enumerate(recorders(lab, kind))]
-    gen = lab.inside("POD_CLIENT_NS") + [UDPGEN, "-n", str(count), "-p", "9999"] + options.split()
+    gen = lab.inside("POD_CLIENT_NS") + lab.on_cpus(True) + [UDPGEN, "-n", str(count), "-p", "9999"] + options.split()
     sender = json.loads(subprocess.run(gen + [lab.vars["POD_API_IP"]], check=True,
                                        capture_output=True).stdout)
     time.sleep(DRAINED_S)
@@ -175,6 +182,17 @@ def live_targets(watch, n):
     with Lab() as lab:
         return {MAIN: case(watch, lab, n, MAIN, KINDS),
                 MANY: case(watch, lab, min(n, MEMORY_RUNS), MANY, [DEFAULT])}
+
+
+def apart(watch, n):
+    """
+    The CPU that a sender keeps busy handles its packets' interrupts, too, and who runs there
+    pays for them: where the scheduler chooses, twice the time in one run of four.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        sys.exit("bench: apart: needs two CPUs")
+    with Lab(apart=True) as lab:
+        return {MAIN: case(watch, lab, n, MAIN, [BASE, TERSE, DEFAULT])}
 
 
 def captured(watch, n):

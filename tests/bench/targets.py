@@ -64,17 +64,20 @@ def goals(result):
     """(goal, (target, whether a value meets it), measured or None)"""
     lives = result.get("live", {})
     main, many = lives.get(live.MAIN), lives.get(live.MANY)
+    apart = result.get("apart", {}).get(live.MAIN)
     for kind in (live.DEFAULT, live.TERSE):
         yield "%s: runs without loss" % kind, ("all", lambda v: v == 1), lossless(main, kind)
-    yield ("%s: CPU beside %s" % (live.TERSE, live.BASE), at_most(1.0),
-           ratio(main, live.TERSE, live.BASE))
-    yield ("%s: CPU beside %s" % (live.DEFAULT, live.BASE), at_most(1.3),
-           ratio(main, live.DEFAULT, live.BASE))
+    for rows, where in ((main, ""), (apart, ", CPUs apart")):
+        yield ("%s: CPU beside %s%s" % (live.TERSE, live.BASE, where), at_most(1.0),
+               ratio(rows, live.TERSE, live.BASE))
+        yield ("%s: CPU beside %s%s" % (live.DEFAULT, live.BASE, where), at_most(1.3),
+               ratio(rows, live.DEFAULT, live.BASE))
     yield ("%s: CPU beside %s" % (live.DEFAULT, live.RAISED), at_most(0.125),
            ratio(main, live.DEFAULT, live.RAISED))
-    for kind in (live.DEFAULT, live.TERSE):
-        yield ("%s: sender's rate beside %s" % (kind, live.BASE), at_least(1.0),
-               ratio(main, kind, live.BASE, "sender_per_s"))
+    for rows, where in ((main, ""), (apart, ", CPUs apart")):
+        for kind in (live.DEFAULT, live.TERSE):
+            yield ("%s: sender's rate beside %s%s" % (kind, live.BASE, where), at_least(1.0),
+                   ratio(rows, kind, live.BASE, "sender_per_s"))
     files = dict(result.get("captured", {}))
     files["generated"] = result.get("offline", {}).get(offline.MAIN)
     for name, label in FILES.items():
