@@ -311,8 +311,9 @@ tsan: ## the same under the thread sanitizer
 	@tests/lib/deps.sh build check
 	@$(MAKE) --no-print-directory SAN=thread BUILD=$(BUILD)/tsan CFLAGS="-O1 -g" unit-run
 .PHONY: unit-run
+# A thread sanitizer makes the longest, which never waits, twenty times longer.
 unit-run: unit
-	@$(RUN_TESTS) $(UNIT_BINS) $(call REPLAYS,$(BUILD))
+	@$(RUN_TESTS) -t 900 $(UNIT_BINS) $(call REPLAYS,$(BUILD))
 
 .PHONY: check-endian
 check-endian: ## readers and matching as 32-bit and as big-endian programs (qemu-user)
