@@ -153,38 +153,35 @@ static int fs_read_fd(int fd, struct buf *b)
 	}
 }
 
-int resolve_fs_read_at(int dirfd, const char *name, struct buf *b)
+/* fd: as opened, or -errno. */
+static int read_and_close(int fd, struct buf *b)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	int rc;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	rc = fs_read_fd(fd, b);
 	close(fd);
 	return rc;
+}
+
+int resolve_fs_read_at(int dirfd, const char *name, struct buf *b)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return read_and_close(fd < 0 ? -errno : fd, b);
 }
 
 int resolve_fs_read_in(int root, const char *path, struct buf *b)
 {
 	int fd = inroot_open(root, path, O_RDONLY | O_NONBLOCK);
-	int rc;
 
-	if (fd < 0)
-		return fd;
-	rc = fs_read_fd(fd, b);
-	close(fd);
-	return rc;
+	return read_and_close(fd, b);
 }
 
 int resolve_fs_read(const struct resolve_fs *fs, const char *path, struct buf *b)
 {
 	int fd = resolve_fs_open(fs, path, O_RDONLY | O_NONBLOCK);
-	int rc;
 
-	if (fd < 0)
-		return fd;
-	rc = fs_read_fd(fd, b);
-	close(fd);
-	return rc;
+	return read_and_close(fd, b);
 }
