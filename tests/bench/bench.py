@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """bench.py - podhop beside tcpdump, dumpcap, capinfos, reordercap and tshark.
 
-Commands of one comparison run in turn, as often as asked for; medians of their CPU time (user
-and system, all processes) are compared, not times of different runs. Results go to
+Commands of one comparison run in turn, as often as asked for; the ratio of their CPU times (user
+and system, all processes) is taken round by round, and the median of that. Results go to
 build/bench/result.json, a table to standard output, plots to build/bench/*.svg.
 
 usage: bench.py [-n REPETITIONS] [--long] [PART...]

@@ -2,7 +2,7 @@
 """draw.py - what was measured, as a table on standard output and as SVG."""
 import html
 
-from turns import note
+from turns import beside, note
 
 OURS, OTHERS = "#326ce5", "#999"
 LINES = ["#222", "#9dbcf7", OURS, "#e08a00", "#b00020"]
@@ -11,10 +11,10 @@ LINES = ["#222", "#9dbcf7", OURS, "#e08a00", "#b00020"]
 def table(title, rows, base):
     print("\n%s\n  %-26s %8s %8s %9s %9s" % (title, "", "CPU s", "ratio", "MiB", "lost"))
     for name, r in rows.items():
-        ratio = r["cpu_s"] / rows[base]["cpu_s"] if base in rows and rows[base]["cpu_s"] else 0
+        ratio = (beside(r, rows[base], "cpu_s") if base in rows else None) or (0, None)
         lost = "%d" % r["lost"] if "lost" in r else ""
         sender = "  sender %d/s" % r["sender_per_s"] if "sender_per_s" in r else ""
-        print("  %-26s %8.3f %8.2f %9.1f %9s%s%s" % (name, r["cpu_s"], ratio, r["rss_mib"], lost,
+        print("  %-26s %8.3f %8.2f %9.1f %9s%s%s" % (name, r["cpu_s"], ratio[0], r["rss_mib"], lost,
                                                      sender, note(r)), flush=True)
 
 
@@ -28,7 +28,7 @@ def svg(path, width, height, title, parts):
 
 def bars(path, title, rows, base):
     """CPU time relative to base's."""
-    values = [(k, r["cpu_s"] / rows[base]["cpu_s"]) for k, r in rows.items() if r["cpu_s"]]
+    values = [(k, beside(r, rows[base], "cpu_s")[0]) for k, r in rows.items() if r["cpu_s"]]
     most, bar, parts = max(v for _, v in values), 24, []
     for i, (name, v) in enumerate(values):
         y, length = 40 + i * (bar + 8), max(1.0, 380 * v / most)

@@ -147,7 +147,8 @@ def tidy():
 
 def case(watch, lab, n, label, kinds):
     options, count = CASES[label]
-    rows = in_turn(watch, n, {k: lambda k=k: one(lab, k, options, count) for k in kinds}, tidy)
+    rows = in_turn(watch, n, {k: lambda k=k: one(lab, k, options, count) for k in kinds}, tidy,
+                   BASE)
     tidy()
     for r in rows.values():
         r["lossless_runs"] = sum(not row["lost"] for row in r["rows"])

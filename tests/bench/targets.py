@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """targets.py - what has to be shown beside what was measured: goal, target, measured, met."""
+import collections
+
 import live
 import offline
+from turns import beside
 
 MEMORY_MIB = 64
 START_MS = 50
@@ -9,20 +12,29 @@ GROWTH = 1.10   # the dearest frame beside the cheapest, 1 to 100 million
 LONG = 100      # million frames
 FILES = {"dumpcap": "dumpcap's file", "podhop": "podhop's file", "generated": "a file in order"}
 
+# said: in place of the value; sources: the summaries that it is made of
+Measured = collections.namedtuple("Measured", "value sources said interval", defaults=(None, None))
+
 
 def at_most(limit, unit="x"):
-    return ("<= %g %s" % (limit, unit), lambda v: v <= limit)
+    return ("<= %g %s" % (limit, unit), lambda m: m.value <= limit)
 
 
 def at_least(limit, unit="x"):
-    return (">= %g %s" % (limit, unit), lambda v: v >= limit)
+    return (">= %g %s" % (limit, unit), lambda m: m.value >= limit)
+
+
+def no_less(limit):
+    """Of two that may be equal, chance decides who is ahead: not where the interval has both."""
+    return ("not < %g x" % limit, lambda m: (m.interval[1] if m.interval else m.value) >= limit)
 
 
 def ratio(rows, a, b, key="cpu_s"):
     """a's figure beside b's, and the results it is made of; None where one did not run."""
     if not rows or a not in rows or b not in rows or not rows[b][key]:
         return None
-    return rows[a][key] / rows[b][key], [rows[a], rows[b]]
+    value, interval = beside(rows[a], rows[b], key)
+    return Measured(value, [rows[a], rows[b]], interval=interval)
 
 
 def lossless(rows, kind):
@@ -31,13 +43,13 @@ def lossless(rows, kind):
         return None
     all_runs = rows[kind]["rows"]
     good = sum(not r["lost"] for r in all_runs)
-    return good / len(all_runs), [rows[kind]], "%d of %d" % (good, len(all_runs))
+    return Measured(good / len(all_runs), [rows[kind]], "%d of %d" % (good, len(all_runs)))
 
 
 def memory(rows, kind):
     if not rows or kind not in rows:
         return None
-    return max(r["own_mib"] for r in rows[kind]["rows"]), [rows[kind]]
+    return Measured(max(r["own_mib"] for r in rows[kind]["rows"]), [rows[kind]])
 
 
 def grown(result):
@@ -45,19 +57,19 @@ def grown(result):
     if not rows or rows[-1]["frames"] < LONG * 1000000:
         return None
     each = [r["ns_a_frame"] for r in rows]
-    return max(each) / min(each), rows
+    return Measured(max(each) / min(each), rows)
 
 
 def grown_memory(result):
     rows = result.get("growth")
-    return (max(r["rss_mib"] for r in rows), rows) if rows else None
+    return Measured(max(r["rss_mib"] for r in rows), rows) if rows else None
 
 
 def start(rows):
     if not rows:
         return None
     whole, rings = rows[live.WHOLE], rows[live.RINGS_SET_UP]
-    return 1000 * (whole["wall_s"] - rings["wall_s"]), [whole, rings]
+    return Measured(1000 * (whole["wall_s"] - rings["wall_s"]), [whole, rings])
 
 
 def goals(result):
@@ -66,7 +78,7 @@ def goals(result):
     main, many = lives.get(live.MAIN), lives.get(live.MANY)
     apart = result.get("apart", {}).get(live.MAIN)
     for kind in (live.DEFAULT, live.TERSE):
-        yield "%s: runs without loss" % kind, ("all", lambda v: v == 1), lossless(main, kind)
+        yield "%s: runs without loss" % kind, ("all", lambda m: m.value == 1), lossless(main, kind)
     for rows, where in ((main, ""), (apart, ", CPUs apart")):
         yield ("%s: CPU beside %s%s" % (live.TERSE, live.BASE, where), at_most(1.0),
                ratio(rows, live.TERSE, live.BASE))
@@ -76,7 +88,7 @@ def goals(result):
            ratio(main, live.DEFAULT, live.RAISED))
     for rows, where in ((main, ""), (apart, ", CPUs apart")):
         for kind in (live.DEFAULT, live.TERSE):
-            yield ("%s: sender's rate beside %s%s" % (kind, live.BASE, where), at_least(1.0),
+            yield ("%s: sender's rate beside %s%s" % (kind, live.BASE, where), no_less(1.0),
                    ratio(rows, kind, live.BASE, "sender_per_s"))
     files = dict(result.get("captured", {}))
     files["generated"] = result.get("offline", {}).get(offline.MAIN)
@@ -103,11 +115,12 @@ def row(goal, target, measured):
     text, meets = target
     if measured is None:
         return {"goal": goal, "target": text, "measured": None, "met": None, "disturbed": 0}
-    value, sources = measured[:2]
-    unit = text.split(" ")[-1]
-    return {"goal": goal, "target": text, "measured": value, "met": meets(value),
-            "said": measured[2] if len(measured) > 2 else "%.3g %s" % (value, unit),
-            "disturbed": sum(s["disturbed"] for s in sources)}
+    said = measured.said or "%.3g %s" % (measured.value, text.split(" ")[-1])
+    if measured.interval:
+        said += " (%.3g to %.3g)" % measured.interval
+    return {"goal": goal, "target": text, "measured": measured.value,
+            "interval": measured.interval, "met": meets(measured), "said": said,
+            "disturbed": sum(s["disturbed"] for s in measured.sources)}
 
 
 def targets(result):
@@ -115,9 +128,10 @@ def targets(result):
 
 
 def show(rows):
-    print("\n%-62s %-10s %-14s %s" % ("goal", "target", "measured", "met"))
+    """In brackets: where the median of all such runs is, 95 % sure."""
+    print("\n%-62s %-10s %-26s %s" % ("goal", "target", "measured", "met"))
     for r in rows:
         said = "not run" if r["met"] is None else r["said"]
         met = "" if r["met"] is None else "yes" if r["met"] else "NO"
-        print("%-62s %-10s %-14s %s%s" % (r["goal"], r["target"], said, met,
+        print("%-62s %-10s %-26s %s%s" % (r["goal"], r["target"], said, met,
                                           "  (of disturbed runs)" * bool(r["disturbed"])))

@@ -68,6 +68,14 @@ def measured(*disturbed, n=3):
     return turns.in_turn(Said(*disturbed), n, {"a": lambda: {"cpu_s": next(values)}})["a"]
 
 
+def beside(a, b, noise=(), base=None):
+    """Two commands' figures, round by round."""
+    figures = {"a": iter(a), "b": iter(b)}
+    rows = turns.in_turn(Said(*noise), 3, {k: lambda v=v: {"cpu_s": next(v)} for k, v in figures.items()},
+                         base=base)
+    return turns.beside(rows["a"], rows["b"], "cpu_s"), {k: len(r["rows"]) for k, r in rows.items()}
+
+
 def told(r):
     return r["cpu_s"], r["runs"], r["disturbed"], r["left_out"]
 
@@ -78,6 +86,21 @@ tap.same("nothing but disturbed runs: they are marked", told(measured(*[1] * 6))
 tap.ok("DISTURBED" in turns.note(measured(*[1] * 6)), "and the table says so")
 tap.ok("left out" in turns.note(measured(1)), "what is left out is said")
 tap.same("nothing is said of quiet runs", turns.note(measured()), "")
+
+# Rounds: a b, b a, a b, b a ...
+tap.same("a ratio is that of its rounds", beside([1, 20, 30], [2, 20, 40])[0], (0.75, (0.5, 1.0)))
+tap.same("without a base a disturbed run is done again alone",
+         beside([1, 20, 30], [99, 20, 40, 8], (0, 1))[1], {"a": 3, "b": 4})
+tap.same("a round is done again whose base was disturbed",
+         beside([1, 20, 30, 8], [99, 20, 40, 8], (0, 1), "b"), ((1.0, (0.75, 1.0)), {"a": 4, "b": 4}))
+tap.same("a base runs beside what is done again",
+         beside([99, 20, 30, 8], [1, 20, 40, 8], (1,), "b"), ((1.0, (0.75, 1.0)), {"a": 4, "b": 4}))
+tap.same("nothing but disturbed rounds: the medians'", beside([1] * 6, [2] * 6, [1] * 12)[0], (0.5, None))
+tap.same("of different turns: the medians'", turns.beside(measured(), measured(), "cpu_s"), (1.0, None))
+tap.same("nothing to compare with", turns.beside(measured(), {"cpu_s": 0.0}, "cpu_s"), None)
+tap.same("the interval of few: all", turns.interval([3, 1, 2]), (1, 3))
+tap.same("of ten: without the outermost", turns.interval(list(range(10))), (1, 8))
+tap.same("of twenty: from the sixth on", turns.interval(list(range(20))), (5, 14))
 
 # The machine.
 work = quiet.Watch.at_work
@@ -100,7 +123,7 @@ with tempfile.TemporaryDirectory() as tmp:
     tap.ok(all(r["met"] is None for r in targets.targets({})), "what did not run is not met")
 
     def row(**figures):
-        return dict(figures, disturbed=0, rows=[dict(figures, disturbed=[])])
+        return dict(figures, runs=1, disturbed=0, rows=[dict(figures, disturbed=[], turn=(0, 0))])
 
     def live_with(**podhop):
         base = dict(cpu_s=1.0, sender_per_s=100.0, lost=0, own_mib=1.0)
@@ -112,6 +135,9 @@ with tempfile.TemporaryDirectory() as tmp:
     tap.same("all met", failed(live_with()), [])
     tap.same("a frame lost", len(failed(live_with(lost=1))), 2)
     tap.same("a slower sender", len(failed(live_with(sender_per_s=90.0))), 2)
+    tap.same("not slower, as far as is known",
+             [targets.no_less(1)[1](targets.Measured(0.98, [], interval=i))
+              for i in ((0.95, 1.01), (0.95, 0.99), None)], [True, False, False])
     tap.same("more memory", len(failed(live_with(own_mib=65.0))), 1)
     tap.same("1.2 x the CPU: too much for --terse", len(failed(live_with(cpu_s=1.2))), 1)
     tap.same("1.4 x the CPU", len(failed(live_with(cpu_s=1.4))), 2)
@@ -120,11 +146,12 @@ with tempfile.TemporaryDirectory() as tmp:
     grown = [dict(frames=m * 1000000, ns_a_frame=ns, rss_mib=9, disturbed=0)
              for m, ns in ((1, 100.0), (100, 111.0))]
     tap.same("more than linear", len(failed({"growth": grown})), 1)
-    tap.ok(targets.row("goal", targets.at_most(1), (1, [{"disturbed": 2}]))["disturbed"] == 2,
+    tap.ok(targets.row("goal", targets.at_most(1),
+                       targets.Measured(1, [{"disturbed": 2}]))["disturbed"] == 2,
            "a target shows that its runs were disturbed")
 
     # Plots are XML.
-    draw.bars(tmp + "/bars.svg", "a <b>", {"x": {"cpu_s": 1.0}, "podhop": {"cpu_s": 2.0}}, "x")
+    draw.bars(tmp + "/bars.svg", "a <b>", {"x": row(cpu_s=1.0), "podhop": row(cpu_s=2.0)}, "x")
     draw.loss_lines(tmp + "/loss.svg", [
         {"rate": r, "lost_share": {"a & b": r / 1e6, "podhop": 0.0}} for r in (50000, 100000)])
     for name in ("bars", "loss"):
