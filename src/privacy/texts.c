@@ -42,7 +42,7 @@ void privacy_name(struct privacy *p, const char *name, struct buf *out)
 	add_digest(p, "n-", name, strlen(name), out);
 }
 
-/* "cni0", "flannel-v6.1", "enp3s0f1": such a word, and then few letters with digits. */
+/* "cni0", "flannel-v6.1", "enp3s0f1": such a word, then digits, dots and few letters. */
 static bool is_everybodys(const char *name)
 {
 	static const char *const words[] = {
@@ -58,7 +58,7 @@ static bool is_everybodys(const char *name)
 		const char *rest = name + n;
 		if (strcmp(words[i], "flannel") == 0 && strncmp(rest, "-v6", 3) == 0)
 			rest += 3;
-		/* No more than four letters in a row of one, none of which could be a word. */
+		/* Of these letters, two in a row at the most ("np"): a word could be anybody's. */
 		unsigned letters = 0;
 		for (; *rest; rest++) {
 			bool digit = *rest >= '0' && *rest <= '9';
@@ -114,13 +114,40 @@ static bool is_port_range(const char *word)
 	return n && word[n] == '-' && is_small_number(word + n + 1) && n <= 5;
 }
 
-static bool add_word(struct privacy *p, const char *word, const char *before, struct buf *out)
+/*
+ * libpcap reads "net 10.1.0.0/16 or 11" as "... or net 11": a number without a word of its own is
+ * what the last one was.
+ */
+struct last_word {
+	bool net_anywhere;
+	bool is_net; /* a number that stands alone may be a network's first byte */
+};
+
+static void last_word_is(struct last_word *l, const char *word)
+{
+	static const char *const others[] = { "host", "port", "portrange", "proto",
+					      "vlan", "less", "greater" };
+
+	if (strcmp(word, "net") == 0)
+		l->net_anywhere = l->is_net = true;
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(word, others[i]) == 0)
+			l->is_net = false;
+}
+
+/* Behind one the word in front of its "(" counts again; which that was is not remembered. */
+static void last_word_of_bracket(struct last_word *l)
+{
+	l->is_net = l->net_anywhere;
+}
+
+static bool add_word(struct privacy *p, const char *word, const char *before, bool of_net,
+		     struct buf *out)
 {
 	char text[PREFIX_STR_MAX];
 	struct prefix prefix;
 	struct mac mac;
 	bool of_port = strcmp(before, "port") == 0 || strcmp(before, "portrange") == 0;
-	bool of_net = strcmp(before, "net") == 0;
 
 	if (is_keyword(word) || (!of_net && (is_small_number(word) || is_port_range(word))) ||
 	    (of_port && strspn(word, "abcdefghijklmnopqrstuvwxyz") == strlen(word))) {
@@ -151,6 +178,7 @@ bool privacy_filter(struct privacy *p, const char *filter, struct buf *out)
 	static const char inside[] = "abcdefghijklmnopqrstuvwxyz0123456789"
 				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ.:/-_";
 	char word[WORD_MAX], before[WORD_MAX] = "";
+	struct last_word last = { 0 };
 	struct buf text;
 
 	if (!p->anonymous) {
@@ -165,6 +193,8 @@ bool privacy_filter(struct privacy *p, const char *filter, struct buf *out)
 			/* Bytes by their place, and numbers behind them, could be an address. */
 			if (!strchr(" ()!&|\t", *filter))
 				break;
+			if (*filter == ')')
+				last_word_of_bracket(&last);
 			buf_addc(&text, *filter++);
 			continue;
 		}
@@ -172,7 +202,8 @@ bool privacy_filter(struct privacy *p, const char *filter, struct buf *out)
 			break;
 		memcpy(word, filter, n);
 		word[n] = '\0';
-		if (!add_word(p, word, before, &text))
+		last_word_is(&last, word);
+		if (!add_word(p, word, before, last.is_net, &text))
 			break;
 		memcpy(before, word, n + 1);
 		filter += n;

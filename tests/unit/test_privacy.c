@@ -245,11 +245,16 @@ static void test_filters(void **state)
 		{ "port http and not (icmp6 || vlan 7)", "port http and not (icmp6 || vlan 7)" },
 		{ "host 10.244.1.2 and port 80", "host " PINNED_V4 " and port 80" },
 		{ "host ::1 or net 127.0.0.0/8", "host ::1 or net 127.0.0.0/8" },
+		{ "net 127.0.0.0/8 and port (80 or 443) and vlan 7",
+		  "net 127.0.0.0/8 and port (80 or 443) and vlan 7" },
 	};
 	static const char *const bad[] = {
 		"host web.example",	 "host web",	      "net 10.244",
 		"ip[12:4] = 0x0af40102", "tcp[13] = 2",	      "net 10",
 		"host 180617474",	 "greater 184549377", "10.0.0.1:80",
+		/* libpcap takes these for "net 11" */
+		"net 127.0.0.0/8 or 11", "net (127.0.0.0/8 or not 11)",
+		"net 127.0.0.0/8 and (port 80) or 11",
 	};
 	struct privacy *p = make(false, &key_a), *none = make(true, NULL);
 	struct buf b;
