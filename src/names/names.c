@@ -217,9 +217,7 @@ int names_read(struct names *n, const char *path, struct err *err)
 	rc = read_all(fd, &b);
 	if (rc < 0)
 		rc = err_sys(err, rc, "read %s", path);
-	else
-		rc = names_parse(n, buf_str(&b), b.len, err);
-	if (rc < 0 && b.len)
+	else if ((rc = names_parse(n, buf_str(&b), b.len, err)) < 0)
 		err_prefix(err, "%s", path);
 	if (fd != STDIN_FILENO)
 		close(fd);

@@ -293,6 +293,11 @@ static void from_file(void **state)
 	assert_int_equal(ftruncate(fd, 100), 0);
 	assert_true(names_read(n, path, &err) < 0);
 	assert_non_null(strstr(err.text, path));
+	/* nothing at all, as of a kubectl that failed */
+	assert_int_equal(ftruncate(fd, 0), 0);
+	err_clear(&err);
+	assert_int_equal(names_read(n, path, &err), -EBADMSG);
+	assert_ptr_equal(strstr(err.text, path), err.text);
 	unlink(path);
 	close(fd);
 	err_clear(&err);
