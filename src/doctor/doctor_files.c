@@ -8,7 +8,7 @@
  * /proc/net speak of the caller's network namespace in both.
  *  - /run/flannel/subnet.env;
  *  - net-conf.json: flanneld mounts it from a ConfigMap, so that a copy lies below the kubelet's
- *    pod directory; k3s writes a file;
+ *    directory of its pod; k3s writes a file;
  *  - the CNI configuration list: the one with a plugin of type "flannel";
  *  - host-local's address files: "<container id>\r\n<interface>", named after the address.
  * What cannot be read stays unknown, and the checks say so.
@@ -248,6 +248,22 @@ static int conf_try_volumes(struct doctor_view *v, const char *volumes, struct b
 	return rc;
 }
 
+/*
+ * May the pod of that uid speak for flannel? Anybody who may make a pod can give it a ConfigMap of
+ * flannel's name, and what it says would come back as advice to root. flanneld's own pods use the
+ * node's network, which takes more than that (Pod Security Standards: not at the baseline level).
+ */
+static bool is_of_the_node(const struct doctor_view *v, const char *uid)
+{
+	for (unsigned i = 0; v->chain && i < v->chain->n_pods; i++) {
+		const struct chain_pod *p = &v->chain->pods[i];
+
+		if (p->host_network && strcmp(p->uid, uid) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int conf_read(struct doctor_view *v, struct buf *b)
 {
 	static const char *const fixed[] = {
@@ -266,7 +282,7 @@ static int conf_read(struct doctor_view *v, struct buf *b)
 	if (!rc)
 		rc = files_opendir(v, kubelet, &d);
 	for (unsigned n = 0; d && !rc && n < DOCTOR_ENTRIES_MAX && (e = readdir(d)); n++) {
-		if (e->d_name[0] == '.')
+		if (!is_of_the_node(v, e->d_name))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", kubelet, e->d_name, volumes);
 		rc = conf_try_volumes(v, path, b);

@@ -31,11 +31,10 @@ step=13
 same_part() { sed -e '/cpu_ns\|max_rss/d' -e '/^cost /d' "$1"; }
 
 node_files() { # DIR: what flannel, CNI and host-local leave on a node
-	local configmap=$1/var/lib/kubelet/pods/1234/volumes/kubernetes.io~configmap/flannel-cfg
-	mkdir -p "$1"/{proc,run/flannel,etc/cni/net.d,var/lib/cni/networks/cbr0} "$configmap"
+	mkdir -p "$1"/{proc,run/flannel,etc/cni/net.d,etc/kube-flannel,var/lib/cni/networks/cbr0}
 	printf '%s\n' FLANNEL_NETWORK=10.244.0.0/16 FLANNEL_SUBNET=10.244.1.1/24 FLANNEL_MTU=1450 \
 		FLANNEL_IPMASQ=true >"$1/run/flannel/subnet.env"
-	echo '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}' >"$configmap/net-conf.json"
+	echo '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}' >"$1/etc/kube-flannel/net-conf.json"
 	echo '{"name":"cbr0","plugins":[{"type":"flannel","delegate":{"hairpinMode":true}}]}' \
 		>"$1/etc/cni/net.d/10-flannel.conflist"
 	printf '0123abcd\r\neth0' >"$1/var/lib/cni/networks/cbr0/10.244.1.7"

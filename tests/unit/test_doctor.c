@@ -1181,10 +1181,12 @@ static void test_kernel_versions(void **state)
 
 static void test_files(void **state)
 {
-	struct doctor_view v = { .root = -1, .proc = -1 };
+	char uid[] = "u", path[128];
+	struct chain_pod flanneld = { .uid = uid, .host_network = true };
+	struct chain chain = { .pods = &flanneld, .n_pods = 1 };
+	struct doctor_view v = { .root = -1, .proc = -1, .chain = &chain };
 	struct err err = ERR_INIT;
 	struct node n;
-	char path[128];
 	struct buf b;
 
 	(void)state;

@@ -252,9 +252,24 @@ static void test_sysctl(void **state)
 
 /* --------------------------------------------------------------- what is found */
 
+/* The node's pods as the resolver knows them: only those of flannel's kind use its network. */
+static const struct chain *pods(void)
+{
+	static char c[] = "c", d[] = "d", e[] = "e", u[] = "u", tenant[] = "tenant";
+	static struct chain_pod pod[] = {
+		{ .uid = c, .host_network = true }, { .uid = d, .host_network = true },
+		{ .uid = e, .host_network = true }, { .uid = tenant },
+		{ .uid = u, .host_network = true },
+	};
+	static struct chain chain = { .pods = pod, .n_pods = sizeof(pod) / sizeof(pod[0]) };
+
+	return &chain;
+}
+
 static void read_node(void)
 {
 	open_node();
+	view.chain = pods();
 	assert_int_equal(doctor_files_read(&view), 0);
 }
 
@@ -296,10 +311,13 @@ static void test_conf_is_found(void **state)
 
 	(void)state;
 	/* what is not flannel's, or is none */
-	put(node, "var/lib/kubelet/pods/a/volumes/kubernetes.io~configmap/dns/net-conf.json", VXLAN,
+	put(node, "var/lib/kubelet/pods/u/volumes/kubernetes.io~configmap/dns/net-conf.json", VXLAN,
 	    9);
-	put(node, "var/lib/kubelet/pods/.b/volumes/kubernetes.io~configmap/flannel/net-conf.json",
-	    VXLAN, 9);
+	/* anybody's pod, and one that nobody knows */
+	put(node, "var/lib/kubelet/pods/tenant/volumes/kubernetes.io~configmap/flannel-cfg/"
+		  "net-conf.json", VXLAN, 9);
+	put(node, "var/lib/kubelet/pods/gone/volumes/kubernetes.io~configmap/flannel-cfg/"
+		  "net-conf.json", VXLAN, 9);
 	put(node, "var/lib/kubelet/pods/c/volumes/kubernetes.io~configmap/flannel/net-conf.json",
 	    "{\"Backend\":");
 	put_dir(node, "var/lib/kubelet/pods/d/volumes/kubernetes.io~configmap/flannel-cfg");
