@@ -13,6 +13,10 @@
  *
  * Should a kernel make the first part at once all the same, its values are those of now:
  * no counter has moved, and nothing is said that is not so.
+ *
+ * It cannot be asked again, so an answer that is not whole has to do; it says so, since of a table
+ * what is missing matters as much as what is there. What ends a dump early and how it is told:
+ * src/netlink/netlink.c.
  */
 #include "doctor_priv.h"
 
@@ -82,7 +86,18 @@ struct answer {
 	void *array;
 	unsigned n;
 	bool begun, done, no_memory;
+	bool is_cut; /* something is missing */
 };
+
+static void finish(struct answer *a, const struct nlmsghdr *h)
+{
+	int code = 0;
+
+	if (nlmsg_datalen(h) >= (int)sizeof(code))
+		memcpy(&code, nlmsg_data(h), sizeof(code));
+	a->is_cut |= code < 0;
+	a->done = true;
+}
 
 static void take(struct answer *a, struct nlmsghdr *h)
 {
@@ -92,18 +107,22 @@ static void take(struct answer *a, struct nlmsghdr *h)
 	if (h->nlmsg_seq != QUESTION_SEQ || h->nlmsg_type == NLMSG_ERROR)
 		return;
 	a->begun = true;
+	a->is_cut |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 	if (h->nlmsg_type == NLMSG_DONE) {
-		a->done = true;
+		finish(a, h);
 		return;
 	}
 	to = grow(&a->array, &a->n, a->q->size, DOCTOR_ENTRIES_MAX);
-	if (!to)
+	if (!to) {
 		a->no_memory |= a->n < DOCTOR_ENTRIES_MAX;
-	else if (a->q->parse(h, to) != 0)
+		a->is_cut = true;
+	} else if (a->q->parse(h, to) != 0) {
 		a->n--;
+	}
 }
 
-int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n)
+int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n,
+		  bool *ret_whole)
 {
 	struct answer a = { .q = q };
 	char *buf = malloc(ANSWER_BUF);
@@ -132,5 +151,6 @@ int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsi
 	}
 	memcpy(ret_array, &a.array, sizeof(a.array));
 	*ret_n = a.n;
+	*ret_whole = a.done && !a.is_cut;
 	return 0;
 }

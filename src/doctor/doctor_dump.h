@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <netlink/attr.h>
 #include <netlink/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "podhop/err.h"
@@ -40,8 +41,12 @@ struct doctor_question {
  * right is needed then. Returns a file descriptor, or -errno. See ask_ahead.c.
  */
 int doctor_ask_ahead(const struct doctor_question *q);
-/* Once; outputs as doctor_dump(). Leaves fd open. -ENODATA: there was no answer. */
-int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n);
+/*
+ * Once; outputs as doctor_dump(). *ret_whole false: elements may be missing, those that are there
+ * are right. Leaves fd open. -ENODATA: there was no answer.
+ */
+int doctor_answer(int fd, const struct doctor_question *q, void *ret_array, unsigned *ret_n,
+		  bool *ret_whole);
 
 /* The tables of a view, in this order: links, addresses, routes, neighbours, FDB. */
 #define DOCTOR_TABLES 5

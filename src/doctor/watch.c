@@ -99,11 +99,13 @@ static bool read_tables(struct doctor_watch *w, struct doctor_view *now)
 	now->sealed = true;
 	for (unsigned i = 0; i < DOCTOR_TABLES; i++) {
 		struct doctor_slot s = doctor_table_slot(now, i);
+		bool whole = false;
 
 		memset(s.array, 0, sizeof(void *));
 		*s.n = 0;
 		all = all && w->table[i] >= 0 &&
-		      doctor_answer(w->table[i], &doctor_tables[i], s.array, s.n) == 0;
+		      doctor_answer(w->table[i], &doctor_tables[i], s.array, s.n, &whole) == 0 &&
+		      whole;
 	}
 	return all;
 }
@@ -132,6 +134,7 @@ int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct
 	struct counter_answer answer[COUNTER_QUESTIONS] = { 0 };
 	struct doctor_counters after = { 0 };
 	struct reading r = { .to = &after };
+	bool whole; /* what moved has moved, whatever is missing beside it */
 	struct buf b;
 	int rc;
 
@@ -140,7 +143,7 @@ int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct
 		if (w->question[i] < 0)
 			continue;
 		if (doctor_answer(w->question[i], &doctor_counter_questions[i], &answer[i].array,
-				  &answer[i].n) < 0)
+				  &answer[i].n, &whole) < 0)
 			answer[i] = (struct counter_answer){ 0 };
 		close(w->question[i]);
 		w->question[i] = -1;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../src/doctor/counters.h"
@@ -346,22 +347,84 @@ static void test_ask_ahead(void **state)
 	const struct doctor_question *q = &doctor_counter_questions[COUNTER_LINKS];
 	struct counter_answer early = { 0 }, late = { 0 };
 	int fd = doctor_ask_ahead(q), other = doctor_ask_ahead(q);
+	bool whole = false;
 
 	(void)state;
 	if (fd < 0 || other < 0) {
 		print_message("skipped: %s\n", strerror(fd < 0 ? -fd : -other));
 		skip();
 	}
-	assert_int_equal(doctor_answer(fd, q, &early.array, &early.n), 0);
+	assert_int_equal(doctor_answer(fd, q, &early.array, &early.n, &whole), 0);
+	assert_true(whole);
 	assert_true(early.n >= 1);
-	assert_int_equal(doctor_answer(other, q, &late.array, &late.n), 0);
+	assert_int_equal(doctor_answer(other, q, &late.array, &late.n, &whole), 0);
 	assert_int_equal(late.n, early.n);
 	/* once only */
 	free(early.array);
-	assert_int_equal(doctor_answer(fd, q, &early.array, &early.n), -ENODATA);
+	assert_int_equal(doctor_answer(fd, q, &early.array, &early.n, &whole), -ENODATA);
 	free(late.array);
 	close(fd);
 	close(other);
+}
+
+static int take_number(struct nlmsghdr *h, void *to)
+{
+	memcpy(to, NLMSG_DATA(h), sizeof(uint32_t));
+	return 0;
+}
+
+/* One message of a dump, as the kernel would put it into the socket. */
+static void put_message(int fd, uint16_t type, uint16_t flags, int32_t value)
+{
+	struct {
+		struct nlmsghdr h;
+		int32_t value;
+	} m = { .h = { .nlmsg_len = sizeof(m),
+		       .nlmsg_type = type,
+		       .nlmsg_flags = (uint16_t)(NLM_F_MULTI | flags),
+		       .nlmsg_seq = 2 /* the question's, behind those that fill the buffer */ },
+		.value = value };
+
+	assert_int_equal(send(fd, &m, sizeof(m), 0), sizeof(m));
+}
+
+/* A table of which a part is missing would tell of faults that are none. */
+static void test_answer_is_whole(void **state)
+{
+	static const struct {
+		uint16_t flags; /* of the second message */
+		bool is_closed; /* by NLMSG_DONE, with that code */
+		int32_t code;
+		bool whole;
+	} cases[] = {
+		{ 0, true, 0, true },
+		{ 0, false, 0, false },
+		{ 0, true, -EMSGSIZE, false },
+		{ NLM_F_DUMP_INTR, true, 0, false },
+	};
+	const struct doctor_question q = { .parse = take_number, .size = sizeof(uint32_t) };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		bool whole = !cases[i].whole;
+		uint32_t *numbers = NULL;
+		unsigned n = 0;
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+		put_message(ends[1], NLMSG_MIN_TYPE, 0, 7);
+		put_message(ends[1], NLMSG_MIN_TYPE, cases[i].flags, 8);
+		if (cases[i].is_closed)
+			put_message(ends[1], NLMSG_DONE, 0, cases[i].code);
+		assert_int_equal(doctor_answer(ends[0], &q, &numbers, &n, &whole), 0);
+		assert_int_equal(whole, cases[i].whole);
+		assert_int_equal(n, 2);
+		assert_int_equal(numbers[0], 7);
+		assert_int_equal(numbers[1], 8);
+		free(numbers);
+		close(ends[0]);
+		close(ends[1]);
+	}
 }
 
 int main(void)
@@ -370,7 +433,7 @@ int main(void)
 		cmocka_unit_test(test_places),	  cmocka_unit_test(test_checks),
 		cmocka_unit_test(test_rules),	  cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_text),	  cmocka_unit_test(test_full),
-		cmocka_unit_test(test_ask_ahead),
+		cmocka_unit_test(test_ask_ahead), cmocka_unit_test(test_answer_is_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
