@@ -391,6 +391,13 @@ uint32_t hops_snaplen(const struct options *o, enum model_role role);
 int hops_config(const struct options *o, struct model_net *net, unsigned hop, const char *exclude,
 		struct buf *filter, struct capture_hop *ret, struct err *err);
 
+/* ---- own.c: podhop's own output */
+/*
+ * Into expr the libpcap filter of the connection that fd (stdout) is, else of the ssh session that
+ * SSH_CONNECTION names (NULL: there is none). Nothing is added where neither is one.
+ */
+void own_connection(int fd, const char *ssh, struct buf *expr);
+
 /* ---- session.c: what capture and report have in common */
 struct session {
 	const struct options *opt;
@@ -434,8 +441,8 @@ int session_open(struct session *s, struct err *err);
  */
 int session_close_door(const struct options *o, bool live, struct sandbox_config door,
 		       struct err *err);
-/* When net is known: filter, output, pipeline. kernel_filters may be NULL. */
 /*
+ * When net is known: filter, output, pipeline. kernel_filters, one a hop, may be NULL.
  * sort_ns: how far behind a newer one frames may come (live: the rings tell). More than
  * SESSION_SORT_NS is not sorted: files whose interfaces lag further are read otherwise
  * (inputs_scan()). Where session_is_unseen(), what comes out can be taken back:

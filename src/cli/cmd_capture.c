@@ -21,13 +21,10 @@
  */
 #include "cli.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -166,55 +163,6 @@ static int begin_follow(struct run *run, struct err *err)
 }
 
 /*
- * podhop's own output must not be captured: a pcapng that travels over the underlay would
- * feed itself. stdout that is a socket says so directly; behind ssh the session's own
- * variable names the connection.
- */
-static void own_connection(struct buf *expr)
-{
-	struct sockaddr_storage local, peer;
-	socklen_t nl = sizeof(local), np = sizeof(peer);
-	const char *ssh = getenv("SSH_CONNECTION");
-
-	memset(&local, 0, sizeof(local));
-	memset(&peer, 0, sizeof(peer));
-	if (getsockname(STDOUT_FILENO, (struct sockaddr *)&local, &nl) == 0 &&
-	    getpeername(STDOUT_FILENO, (struct sockaddr *)&peer, &np) == 0 &&
-	    local.ss_family == peer.ss_family &&
-	    (local.ss_family == AF_INET || local.ss_family == AF_INET6)) {
-		char a[INET6_ADDRSTRLEN] = "";
-		uint16_t lp, pp;
-
-		if (peer.ss_family == AF_INET) {
-			struct sockaddr_in l4, p4;
-			memcpy(&l4, &local, sizeof(l4));
-			memcpy(&p4, &peer, sizeof(p4));
-			inet_ntop(AF_INET, &p4.sin_addr, a, sizeof(a));
-			lp = ntohs(l4.sin_port);
-			pp = ntohs(p4.sin_port);
-		} else {
-			struct sockaddr_in6 l6, p6;
-			memcpy(&l6, &local, sizeof(l6));
-			memcpy(&p6, &peer, sizeof(p6));
-			inet_ntop(AF_INET6, &p6.sin6_addr, a, sizeof(a));
-			lp = ntohs(l6.sin6_port);
-			pp = ntohs(p6.sin6_port);
-		}
-		buf_addf(expr, "tcp and host %s and port %u and port %u", a, lp, pp);
-		return;
-	}
-	if (ssh) {
-		char client[64], server[64];
-		unsigned cp, sp;
-		struct addr check;
-
-		if (sscanf(ssh, "%63s %u %63s %u", client, &cp, server, &sp) == 4 &&
-		    cp <= UINT16_MAX && sp <= UINT16_MAX && addr_parse(client, &check) == 0)
-			buf_addf(expr, "tcp and host %s and port %u and port %u", client, cp, sp);
-	}
-}
-
-/*
  * A device that is down shows nothing: the others still tell where packets end, and the
  * doctor why. When none is up the first one's failure is the one to tell.
  */
@@ -245,7 +193,7 @@ static int open_capture(struct run *run, struct err *err)
 	if (!net->n_hops)
 		return err_usage(err, ENODEV, "no device to capture on");
 	leave_out_down(net);
-	own_connection(&run->own);
+	own_connection(STDOUT_FILENO, getenv("SSH_CONNECTION"), &run->own);
 	for (unsigned i = 0; i < net->n_hops; i++) {
 		int rc = hops_config(o, net, i, run->own.len ? buf_str(&run->own) : NULL,
 				     &run->filter[i], &hops[i], err);

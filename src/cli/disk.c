@@ -24,11 +24,13 @@ static bool look(const struct disk *d, int fd, uint64_t *ret_free, uint64_t *ret
 	const struct options *o = d->opt;
 	struct statfs s;
 
-	/* f_bavail: what root keeps for itself is no room for a capture. */
-	if (fstatfs(fd, &s) < 0 || !s.f_blocks || s.f_bsize <= 0)
+	if (fstatfs(fd, &s) < 0 || !s.f_blocks || (s.f_frsize <= 0 && s.f_bsize <= 0))
 		return false;
-	uint64_t block = (uint64_t)s.f_bsize, size = (uint64_t)s.f_blocks;
+	/* Blocks are counted in f_frsize, as statvfs(3) has it; f_bsize may be the best size for I/O. */
+	uint64_t block = (uint64_t)(s.f_frsize > 0 ? s.f_frsize : s.f_bsize);
+	uint64_t size = (uint64_t)s.f_blocks;
 
+	/* f_bavail: what root keeps for itself is no room for a capture. */
 	*ret_free = (uint64_t)s.f_bavail * block;
 	if (o->min_free.is_set)
 		*ret_floor = o->min_free.percent
