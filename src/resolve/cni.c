@@ -252,7 +252,7 @@ void resolve_cni_done(struct resolve_cni *c)
 	*c = (struct resolve_cni){ .file = NULL };
 }
 
-/* Takes c into the record of its sandbox. */
+/* Takes c into the record of its sandbox. Above a limit it is left out: see resolve_rec_new(). */
 static void cni_join(struct resolve *r, struct resolve_cni *c)
 {
 	struct resolve_rec *rec = resolve_rec_by_id(r, resolve_s(c->container_id));
@@ -261,9 +261,8 @@ static void cni_join(struct resolve *r, struct resolve_cni *c)
 	if (!rec)
 		rec = resolve_rec_new(r);
 	if (rec)
-		slot = grow(&rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+		slot = resolve_grow(r, &rec->cni, &rec->n_cni, sizeof(*slot), RESOLVE_ENTRIES_MAX);
 	if (!slot) {
-		r->oom = true; /* ENOMEM */
 		resolve_cni_done(c); /* ENOMEM */
 		return;
 	}

@@ -73,13 +73,12 @@ static void hostlocal_network(struct resolve *r, int parent, const char *network
 			continue;
 		one.ip = ip;
 		one.file = resolve_fmt(r, "%s/%s/%s", HOSTLOCAL_DIR, network, name);
-		slot = grow(&r->leases, &r->n_leases, sizeof(*slot), RESOLVE_ENTRIES_MAX);
-		if (slot) {
+		slot = resolve_grow(r, &r->leases, &r->n_leases, sizeof(*slot),
+				    RESOLVE_ENTRIES_MAX);
+		if (slot)
 			*slot = one;
-			continue;
-		}
-		resolve_lease_done(&one); /* ENOMEM */
-		r->oom = true; /* ENOMEM */
+		else
+			resolve_lease_done(&one); /* ENOMEM */
 	}
 	closedir(d);
 }

@@ -58,13 +58,11 @@ void resolve_podlogs_scan(struct resolve *r)
 
 		if (resolve_noted(r, resolve_podlog_parse(name, &one)))
 			continue;
-		slot = grow(&r->logs, &r->n_logs, sizeof(*slot), RESOLVE_ENTRIES_MAX);
-		if (slot) {
+		slot = resolve_grow(r, &r->logs, &r->n_logs, sizeof(*slot), RESOLVE_ENTRIES_MAX);
+		if (slot)
 			*slot = one;
-			continue;
-		}
-		resolve_log_done(&one); /* ENOMEM */
-		r->oom = true; /* ENOMEM */
+		else
+			resolve_log_done(&one); /* ENOMEM */
 	}
 	closedir(d);
 }

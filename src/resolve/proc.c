@@ -127,11 +127,9 @@ void resolve_proc_scan(struct resolve *r)
 		one.pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (!proc_read(dirfd(d), e->d_name, &one))
 			continue;
-		p = grow(&r->procs, &r->n_procs, sizeof(*p), RESOLVE_PROCS_MAX);
-		if (!p) {
-			r->oom = true;
+		p = resolve_grow(r, &r->procs, &r->n_procs, sizeof(*p), RESOLVE_PROCS_MAX);
+		if (!p)
 			break;
-		}
 		*p = one;
 		if (r->n_procs > 1 && p[-1].pid > p->pid)
 			sorted = false;

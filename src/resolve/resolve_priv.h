@@ -345,6 +345,13 @@ void resolve_deny(struct resolve *r, const char *path, int error);
 /* Notes -ENOMEM, and passes rc on: other failures are those of one file, which is left out. */
 int resolve_noted(struct resolve *r, int rc);
 
+/*
+ * One more element, zeroed, as grow(). NULL: of no memory, which is noted, or above max, which is
+ * far above any node's: more is a disk that keeps what it should not, and no reason to show
+ * nothing of the rest.
+ */
+void *resolve_grow(struct resolve *r, void *array_ptr, unsigned *n, size_t size, unsigned max);
+
 struct resolve_rec *resolve_rec_new(struct resolve *r);
 struct resolve_rec *resolve_rec_by_id(struct resolve *r, const char *id);
 void resolve_rec_set_uid(struct resolve *r, struct resolve_rec *rec, const char *uid);

@@ -69,18 +69,22 @@ int resolve_noted(struct resolve *r, int rc)
 	return rc;
 }
 
+void *resolve_grow(struct resolve *r, void *array_ptr, unsigned *n, size_t size, unsigned max)
+{
+	void *element = grow(array_ptr, n, size, max);
+
+	if (!element && *n < max)
+		r->oom = true; /* ENOMEM */
+	return element;
+}
+
 struct resolve_rec *resolve_rec_new(struct resolve *r)
 {
 	struct resolve_rec *rec =
-		grow(&r->recs, &r->n_recs, sizeof(*rec), RESOLVE_RECS_MAX);
+		resolve_grow(r, &r->recs, &r->n_recs, sizeof(*rec), RESOLVE_RECS_MAX);
 
-	if (!rec) {
-		/* the limit is far above any node; more is a broken disk, not pods */
-		if (r->n_recs < RESOLVE_RECS_MAX)
-			r->oom = true;
-		return NULL;
-	}
-	rec->nsid = -1;
+	if (rec)
+		rec->nsid = -1;
 	return rec;
 }
 
@@ -140,12 +144,13 @@ struct resolve_container *resolve_rec_container(struct resolve *r, struct resolv
 	if (c)
 		return c;
 	copy = strdup(id);
-	c = copy ? grow(&rec->containers, &rec->n_containers, sizeof(*c),
-				RESOLVE_ENTRIES_MAX)
-		 : NULL;
+	if (!copy) {
+		r->oom = true; /* ENOMEM */
+		return NULL;
+	}
+	c = resolve_grow(r, &rec->containers, &rec->n_containers, sizeof(*c), RESOLVE_ENTRIES_MAX);
 	if (!c) {
 		free(copy);
-		r->oom = true;
 		return NULL;
 	}
 	c->id = copy;

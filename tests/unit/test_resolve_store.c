@@ -1179,6 +1179,25 @@ static void test_node_name(void **state)
 	assert_string_equal(name, "a-name-");
 }
 
+/* More than any node has is a disk that keeps what it should not: the rest is shown all the same. */
+static void test_limits(void **state)
+{
+	struct root *t = *state;
+	struct resolve *r = load(t, false);
+
+	while (resolve_rec_new(r))
+		;
+	while (resolve_grow(r, &r->leases, &r->n_leases, sizeof(*r->leases), RESOLVE_ENTRIES_MAX))
+		;
+	put_cni(t, ID1, "default", "web", UID1, "10.1.0.9", "veth0", "/x");
+	put(t, "var/lib/cni/networks/cbr0/10.1.0.9", ID1 "\r\neth0");
+	resolve_cni_scan(r);
+	resolve_hostlocal_scan(r);
+	assert_false(r->oom);
+	assert_int_equal(r->n_recs, RESOLVE_RECS_MAX);
+	assert_int_equal(r->n_leases, RESOLVE_ENTRIES_MAX);
+}
+
 /* 500 pods, four processes each: the joins stay linear. */
 static void test_many(void **state)
 {
@@ -1218,7 +1237,8 @@ int main(void)
 		CASE(test_host_network), CASE(test_bundles),   CASE(test_stale),
 		CASE(test_zombies),	 CASE(test_pid_reuse), CASE(test_forms),
 		CASE(test_refused),	 CASE(test_links),     CASE(test_node_name),
-		CASE(test_many),	 CASE(test_underlay),  CASE(test_bundle_netns),
+		CASE(test_limits),	 CASE(test_many),
+		CASE(test_underlay),	 CASE(test_bundle_netns),
 		CASE(test_bundle_host_pid), CASE(test_docker_scan), CASE(test_sandbox_later),
 		CASE(test_uid_twice), CASE(test_by_namespace), CASE(test_proc_paths),
 		CASE(test_proc_path_host), CASE(test_claims), CASE(test_clutter), CASE(test_denied),
