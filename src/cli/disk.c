@@ -26,7 +26,7 @@ static bool look(const struct disk *d, int fd, uint64_t *ret_free, uint64_t *ret
 
 	if (fstatfs(fd, &s) < 0 || !s.f_blocks || (s.f_frsize <= 0 && s.f_bsize <= 0))
 		return false;
-	/* Blocks are counted in f_frsize, as statvfs(3) has it; f_bsize may be the best size for I/O. */
+	/* Blocks are of f_frsize, as statvfs(3) has it; f_bsize may be the best size for I/O. */
 	uint64_t block = (uint64_t)(s.f_frsize > 0 ? s.f_frsize : s.f_bsize);
 	uint64_t size = (uint64_t)s.f_blocks;
 

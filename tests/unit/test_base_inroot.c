@@ -217,7 +217,7 @@ static void test_swapped_before_it_is_opened(void **state)
 	shows("/dir/file", NULL, -ENOENT);
 }
 
-/* ".." of a directory that was moved out would be outside: it is what was walked over, or nothing. */
+/* ".." of a directory that was moved out is outside: here what was walked over, or nothing. */
 static void test_moved_out(void **state)
 {
 	(void)state;

@@ -1179,7 +1179,7 @@ static void test_node_name(void **state)
 	assert_string_equal(name, "a-name-");
 }
 
-/* More than any node has is a disk that keeps what it should not: the rest is shown all the same. */
+/* More than any node has is a disk that keeps what it should not: the rest is shown. */
 static void test_limits(void **state)
 {
 	struct root *t = *state;
