@@ -242,7 +242,7 @@ static int write_interface(struct output *o, struct file *f, unsigned i, struct 
 		buf_addf(&d, " node=%s", net->node);
 	if (h->has_vni && (h->role == MODEL_ROLE_VTEP || h->role == MODEL_ROLE_UNDERLAY))
 		buf_addf(&d, " vni=%u port=%u", h->vni, h->vxlan_port);
-	if (h->mtu > MODEL_MTU_USUAL) /* less need not be told: a reader takes that for granted */
+	if (h->mtu && h->mtu != MODEL_MTU_USUAL) /* else a reader takes that for granted */
 		buf_addf(&d, " mtu=%u", h->mtu);
 	if (h->role == MODEL_ROLE_VETH && (net->n_pods > 1 || came_later) && h->pod >= 0)
 		buf_addf(&d, " pod=%s/%s", net->pods[h->pod].namespace_, net->pods[h->pod].name);

@@ -176,8 +176,9 @@ void translate_learn(struct correlate *c, uint32_t i, const struct correlate_obs
 		}
 		return;
 	}
+	/* Behind a hairpin's second leg nothing translates any more: no bridge knows better. */
 	unsigned pod_role = now_nearer ? role : role_before,
-		 far_role = now_nearer ? role_before : role;
+		 far_role = now_nearer ? role_before : hairpin ? MODEL_ROLE_COUNT : role;
 
 	link_views(c, now_nearer ? flow : before, pod_role, now_nearer ? before : flow, far_role);
 

@@ -248,6 +248,10 @@ again = os.path.join(tmp.name, "again.pcapng")
 report("what they carry is written again", (1, "observed"), told, "-w", again, of=datagrams)
 with open(again, "rb") as f:
     report("... and read again", (1, "observed"), f.read(), of=datagrams)
+low = [(name, role + " mtu=1400") for name, role in OWN]  # what the VTEP carries bounds segments
+code, j, err = run("report", file("low.pcapng", capture(every, low)), "-w", again, "--json")
+with open(again, "rb") as f:
+    check("... less than usual, too", (code, f.read().count(b" mtu=1400")), (0, len(OWN)))
 
 # ---- roles that nobody can tell
 alone = [file(n + ".pcap", pcap([(t, None, d, False) for t, k, d in every if k == 1])) for n in "nm"]

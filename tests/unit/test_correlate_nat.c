@@ -212,6 +212,42 @@ static void test_hairpin(void **state)
 	assert_int_equal(packet_of(b, k)->tuple.dport, 999);
 }
 
+/*
+ * The bridge shows a third form, from the pod to itself: its packets are translated into what the
+ * pod gets, not into that.
+ */
+static void test_hairpin_past_the_bridge(void **state)
+{
+	struct bench *b = *state;
+	struct wire v = tcp(POD, 40000, VIP, 80, 1000, 100), r;
+	unsigned at[4];
+
+	bench_start(b);
+	for (unsigned i = 0; i < 4; i += 2) {
+		v.seq = v.data = 1000 + 100 * i;
+		v.id = (uint16_t)(10 + i);
+		r = tcp(POD, 8080, "10.244.1.1", 999, 5000 + 10 * i, 10);
+		at[i] = see(b, VETH, MODEL_WAY_IN, i * MS, v);
+		see(b, BRIDGE, MODEL_WAY_OUT, i * MS + US, with(v, POD, 40000, POD, 8080));
+		see(b, VETH, MODEL_WAY_OUT, i * MS + 2 * US, with(v, "10.244.1.1", 999, POD, 8080));
+		at[i + 1] = see(b, VETH, MODEL_WAY_IN, (i + 1) * MS, r);
+		see(b, BRIDGE, MODEL_WAY_OUT, (i + 1) * MS + US, with(r, POD, 8080, POD, 999));
+		see(b, VETH, MODEL_WAY_OUT, (i + 1) * MS + 2 * US, with(r, VIP, 80, POD, 40000));
+	}
+	bench_end(b);
+	for (unsigned k = 0; k < 4; k++) {
+		const struct result_packet *p = packet_of(b, at[k]);
+		struct addr src;
+
+		assert_packet(b, at[k], 3);
+		assert_int_equal(p->status, RESULT_COMPLETE);
+		assert_int_equal(addr_parse(k & 1 ? VIP : "10.244.1.1", &src), 0);
+		assert_true(addr_eq(&p->translation.src, &src));
+		assert_int_equal(p->translation.sport, k & 1 ? 80 : 999);
+		assert_int_equal(p->translation.dport, k & 1 ? 40000 : 8080);
+	}
+}
+
 /* Both legs of a hairpin are known. Then one leg is missed: which one, and never called lost. */
 static void test_hairpin_leg_missed(void **state)
 {
@@ -906,7 +942,7 @@ int main(void)
 		T(test_service), T(test_service_nf0), T(test_service_data),
 		T(test_service_segments), T(test_service_merge), T(test_masquerade),
 		T(test_nodeport), T(test_nodeport_is_not_final_at_the_wire),
-		T(test_hairpin), T(test_hairpin_leg_missed),
+		T(test_hairpin), T(test_hairpin_leg_missed), T(test_hairpin_past_the_bridge),
 		T(test_hairpin_by_the_node), T(test_hairpin_ends_at_the_bridge),
 		T(test_hairpin_fragment_missed),
 		T(test_nodeport_seen_late),
