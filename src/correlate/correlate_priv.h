@@ -875,16 +875,22 @@ static inline void attach_note_nearest(struct correlate *c, struct packet *p,
 	attach_note_length(c, p, o->eth_len, role);
 }
 
+/*
+ * Packet i went all its way: its flow's packets need no second key any more. But of
+ * look-alikes nobody can say which way was whose. f: its flow's root.
+ */
+static inline void attach_note_nat(const struct correlate *c, uint32_t i, struct flow *f)
+{
+	if (!(c->packet[i].flags & PACKET_TIED) && !path_may_go_on(c, &c->packet[i]))
+		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
+}
+
 /* All of it was seen at its last hop: it closes when it has settled. */
 static inline void attach_is_done(struct correlate *c, uint32_t i, struct flow *f, int64_t now_ns)
 {
 	c->packet[i].flags |= PACKET_DONE;
-	/*
-	 * It went all its way: its flow's packets need no second key any more. But of
-	 * look-alikes nobody can say which way was whose.
-	 */
-	if (f && !(c->packet[i].flags & PACKET_TIED) && !path_may_go_on(c, &c->packet[i]))
-		f->nat = f->far_view == NONE ? FLOW_NAT_NONE : FLOW_NAT_TRANSLATED;
+	if (f)
+		attach_note_nat(c, i, f);
 	close_queue(c, i, now_ns);
 }
 

@@ -48,6 +48,8 @@ static inline void is_through(struct correlate *c, uint32_t i, struct flow *f, i
 	if (f->track_ends && !is_alike) {
 		/* Behind the wire, or in the pod, no hop is left that could show it once more. */
 		c->packet[i].flags |= PACKET_DONE | PACKET_SETTLED;
+		if (f->nat == FLOW_NAT_UNKNOWN) /* again: another of it did not go all its way */
+			attach_note_nat(c, i, f);
 		packet_unindex(c, i);
 	} else {
 		attach_is_done(c, i, f, now_ns);
