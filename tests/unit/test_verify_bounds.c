@@ -47,9 +47,10 @@ struct alone {
 
 static struct result_packet alone(int64_t time, const struct alone *s)
 {
-	struct result_packet p = packet(A, time,
-					&(struct spec){ .protocol = s->protocol, .seq = s->seq,
-							.size = s->size, .back = s->back });
+	struct result_packet p = packet(
+		A, time,
+		&(struct spec){
+			.protocol = s->protocol, .seq = s->seq, .size = s->size, .back = s->back });
 
 	p.ack = s->ack;
 	p.seq = s->seq;
@@ -133,8 +134,8 @@ static void test_alone_in_part(void **unused)
 		uint16_t flags;
 		bool proved;
 	} cases[] = {
-		{ 100, 1000, MODEL_TCP_ACK, false },  { 100, 1050, MODEL_TCP_ACK, false },
-		{ 100, 1100, MODEL_TCP_ACK, true },   { 0, 1000, MODEL_TCP_SYN, false },
+		{ 100, 1000, MODEL_TCP_ACK, false }, { 100, 1050, MODEL_TCP_ACK, false },
+		{ 100, 1100, MODEL_TCP_ACK, true },  { 0, 1000, MODEL_TCP_SYN, false },
 		{ 0, 1001, MODEL_TCP_SYN, true },
 	};
 
@@ -303,8 +304,9 @@ static void test_no_pods(void **unused)
 	(void)unused;
 	begin_without_pods(2);
 	for (unsigned i = 0; i < 20; i++) {
-		const struct spec s = { .head = 10 + i, .body = 10 + i, .ip_id = 100 + i,
-					.back = i & 1 };
+		const struct spec s = {
+			.head = 10 + i, .body = 10 + i, .ip_id = 100 + i, .back = i & 1
+		};
 
 		for (unsigned node = A; node <= B; node++) {
 			struct result_packet p = packet(node, i * 10 * MS, &s);
