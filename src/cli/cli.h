@@ -406,6 +406,7 @@ struct session {
 	struct capture_filter *filter;
 	struct output *output;		/* NULL without -w */
 	int write_fd;			/* of -w, until output takes it; -1 */
+	int status_fd;			/* see usage_open() */
 	struct privacy_key key;		/* --anonymize */
 	FILE *data;			/* where packets and the report go */
 	FILE *report;			/* stdout, or stderr with -w - */
@@ -472,6 +473,12 @@ static inline int session_took(struct session *s, int rc)
  */
 void session_finish(struct session *s, struct result *r, struct err *err);
 void session_free(struct session *s);
+
+/* ---- usage.c: what the run cost this process */
+/* What its memory is read from at the end: before the door is closed. -1: there is no /proc. */
+int usage_open(void);
+/* CPU time and largest memory so far into r; fd: of usage_open(), or -1. */
+void usage_note(int fd, struct result *r);
 
 /* ---- connections.c: live, what conntrack knows of translations */
 struct connections {

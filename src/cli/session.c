@@ -27,7 +27,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,8 +43,10 @@ struct session *session_new(const struct options *o, struct err *err)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
-	if (s)
+	if (s) {
+		s->write_fd = s->status_fd = -1;
 		s->net = calloc(1, sizeof(*s->net));
+	}
 	if (!s || !s->net) {
 		session_free(s);
 		err_sys(err, ENOMEM, "session");
@@ -53,7 +54,6 @@ struct session *session_new(const struct options *o, struct err *err)
 	}
 	s->opt = o;
 	s->data = stdout;
-	s->write_fd = -1;
 	/* A wrong FILTER is a matter of the command line: said before anything is looked up. */
 	if (o->filter) {
 		s->filter = capture_filter_new(o->filter, err);
@@ -126,6 +126,8 @@ void session_free(struct session *s)
 	report_file_close(&s->html);
 	if (s->write_fd >= 0)
 		close(s->write_fd);
+	if (s->status_fd >= 0)
+		close(s->status_fd);
 	if (s->net)
 		free(s->net->routes);
 	free(s->net);
@@ -248,6 +250,7 @@ int session_open(struct session *s, struct err *err)
 {
 	const struct options *o = s->opt;
 
+	s->status_fd = usage_open();
 	if ((o->report && report_file_open(o, o->report, &s->json, err) < 0) ||
 	    (o->html && report_file_open(o, o->html, &s->html, err) < 0))
 		return -EIO;
@@ -360,19 +363,6 @@ int session_failed(struct session *s, int rc)
 		s->broken_pipe = true;
 	give_up(s);
 	return rc < 0 ? rc : s->err.code;
-}
-
-/* CPU and memory of this process. */
-static void note_usage(struct result *r)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_SELF, &u) < 0)
-		return;
-	r->capture.cpu_ns = ((uint64_t)u.ru_utime.tv_sec + (uint64_t)u.ru_stime.tv_sec) *
-				    1000000000ull +
-			    ((uint64_t)u.ru_utime.tv_usec + (uint64_t)u.ru_stime.tv_usec) * 1000ull;
-	r->capture.max_rss_bytes = (uint64_t)u.ru_maxrss * 1024;
 }
 
 /* Ends the files that are written; r says what statistics they get. */
@@ -494,7 +484,7 @@ static int finish(struct session *s, struct result *r, struct err *err)
 	failed = complete(s, r, err);
 	close_output(s, r);
 	tell_unwritten(s);
-	note_usage(r);
+	usage_note(s->status_fd, r);
 	rc = write_reports(s, r, err);
 	if (s->low.code && !s->err.code)
 		s->err = s->low;

@@ -54,6 +54,15 @@ run clock 200000 '.packets.total > 200000' true
 # Under a table without a key the second takes time by the square: killed after a minute.
 run scatter 200000 '.packets.total' 200000
 run collide 200000 '.packets.total' 200000
+# Whoever starts podhop may be large: what is told is podhop's own.
+found=$(python3 - "$podhop" <<'EOF'
+import json, subprocess, sys
+before = b"x" * 400_000_000
+told = subprocess.run([sys.argv[1], "report", "samples/remote.pcapng", "-q", "--json"], capture_output=True)
+print(json.loads(told.stdout)["capture"]["max_rss_bytes"] in range(1_000_000, len(before)))
+EOF
+)
+is "a large parent's memory is not podhop's" "$found" True
 key_of_run() { # DIGITS COMMAND
 	local digits=$1
 	shift
