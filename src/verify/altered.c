@@ -79,8 +79,7 @@ static void take(struct verify *v, struct sent *s, struct received *r, uint32_t 
 	s->flags |= SENT_ALTERED;
 	verify_group_spoil(v, (uint32_t)(s - v->sent));
 	verify_claim(v, s, r, lo, size, 0);
-	/* Stays in the list of unclaimed ones by age, but nobody finds it any more. */
-	verify_unclaim_end(v, r);
+	verify_unclaim_found(v, r);
 }
 
 static void look_in_flow(struct verify *v, struct sent *s)

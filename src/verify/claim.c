@@ -421,8 +421,7 @@ void verify_find_unclaimed(struct verify *v, const struct sent *s)
 		    r->time_ns < there - v->cfg.window_ns || r->time_ns > v->received_until_ns ||
 		    !may_be_of(s, r))
 			continue;
-		/* Stays in the list of unclaimed ones by age, but nobody finds it any more. */
 		if (verify_claim_any(v, r))
-			verify_unclaim_end(v, r);
+			verify_unclaim_found(v, r);
 	}
 }

@@ -54,7 +54,8 @@ void verify_sent_unindex(struct verify *v, uint32_t i);
 void verify_sent_free(struct verify *v, uint32_t i); /* out of the tables, and its place */
 /* Received packet i is nobody's so far: verify_find_altered() looks there. */
 void verify_unclaim(struct verify *v, uint32_t i);
-void verify_unclaim_end(struct verify *v, struct received *r);
+/* It is found to be somebody's. It stays in the list by age, but nobody finds it any more. */
+void verify_unclaim_found(struct verify *v, struct received *r);
 void verify_received_free(struct verify *v, uint32_t i);
 
 /* ---- alike.c */
@@ -165,6 +166,8 @@ void verify_step_tally(struct direction *d, uint64_t id);
 bool verify_step_hid(struct verify *v, const struct sent *s);
 /* r is nobody's. */
 void verify_step_unclaimed(struct verify *v, const struct received *r);
+/* It was taken for nobody's, and is somebody's after all. */
+void verify_step_claimed(struct verify *v, const struct received *r);
 /* No more packets: what is open is unknown. */
 void verify_step_finish(struct verify *v);
 /* One of the two captures noticed a step that no packet has shown. */

@@ -100,9 +100,9 @@ static void remember(struct missed_table *t, uint64_t is, int64_t time_ns, uint6
 	*m = (struct missed){ is, time_ns, fits };
 }
 
-static const struct missed *find(const struct missed_table *t, uint64_t is)
+static struct missed *find(const struct missed_table *t, uint64_t is)
 {
-	const struct missed *m = t->at ? place(t, is) : NULL;
+	struct missed *m = t->at ? place(t, is) : NULL;
 
 	return m && m->is == is ? m : NULL;
 }
@@ -241,10 +241,20 @@ static void came_apart(struct verify *v, unsigned from, unsigned to, int64_t wir
 	verify_estimate(v, from, to, first_ns);
 }
 
+static uint64_t who_sent(const struct sent *s)
+{
+	return who(s->key, s->kind, s->body, s->sig, s->ip_id);
+}
+
+static uint64_t who_came(const struct received *r)
+{
+	return who(r->key, r->kind, r->body, r->sig, r->ip_id);
+}
+
 bool verify_step_hid(struct verify *v, const struct sent *s)
 {
 	struct direction *d = verify_direction_of(v, s->from, s->to);
-	uint64_t is = who(s->key, s->kind, s->body, s->sig, s->ip_id);
+	uint64_t is = who_sent(s);
 	const struct missed *came;
 
 	if (verify_convert(v, s->from, s->to, s->time_ns) <= d->unsure_ns)
@@ -262,7 +272,7 @@ bool verify_step_hid(struct verify *v, const struct sent *s)
 void verify_step_unclaimed(struct verify *v, const struct received *r)
 {
 	struct direction *d = verify_direction_of(v, r->from, r->to);
-	uint64_t is = who(r->key, r->kind, r->body, r->sig, r->ip_id);
+	uint64_t is = who_came(r);
 	const struct missed *gone;
 
 	if ((r->kind != RESULT_KIND_STREAM && !r->has_id) || !r->first_ns)
@@ -272,6 +282,18 @@ void verify_step_unclaimed(struct verify *v, const struct received *r)
 		came_apart(v, r->from, r->to, gone->time_ns, r->first_ns, r->to, r->id);
 	else
 		remember(&d->came, is, r->first_ns, verify_pair_of(v, r->from, r->to)->fits);
+}
+
+/* Else a retransmission that is lost would find it, and be unknown. */
+void verify_step_claimed(struct verify *v, const struct received *r)
+{
+	struct missed_table *t = &verify_direction_of(v, r->from, r->to)->came;
+	struct missed *m = find(t, who_came(r));
+
+	if (!m || m->time_ns != r->first_ns)
+		return;
+	m->is = 0;
+	t->n--;
 }
 
 void verify_step_finish(struct verify *v)

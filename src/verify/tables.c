@@ -133,7 +133,7 @@ void verify_unclaim(struct verify *v, uint32_t i)
 	*twin = i;
 }
 
-void verify_unclaim_end(struct verify *v, struct received *r)
+static void unclaim_end(struct verify *v, struct received *r)
 {
 	if (!r->unclaimed)
 		return;
@@ -152,6 +152,12 @@ void verify_unclaim_end(struct verify *v, struct received *r)
 	r->unclaimed = false;
 }
 
+void verify_unclaim_found(struct verify *v, struct received *r)
+{
+	unclaim_end(v, r);
+	verify_step_claimed(v, r);
+}
+
 static void received_unindex(struct verify *v, struct received *r)
 {
 	if (r->prev != NONE)
@@ -166,7 +172,7 @@ void verify_received_free(struct verify *v, uint32_t i)
 {
 	struct received *r = &v->received[i];
 
-	verify_unclaim_end(v, r);
+	unclaim_end(v, r);
 	received_unindex(v, r);
 	verify_pieces_free(v, &r->pieces);
 	r->next = v->received_free;

@@ -254,12 +254,41 @@ static void test_burst(void **unused)
 	done();
 }
 
+/*
+ * By clocks that are a little wrong a packet came before it was sent, and was nobody's for a while.
+ * That it came says nothing of its retransmission, soon after or later, that did not.
+ */
+static void test_found_late(void **unused)
+{
+	static const int64_t again[] = { 300 * MS, 5 * S };
+
+	(void)unused;
+	for (unsigned i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+		struct spec s = { .protocol = TCP, .seq = 1000, .body = 9, .sig = 5 };
+		const struct verify_direction *d;
+
+		begin(2, true, SHIFT + 5 * MS);
+		frame_of(0, 10 * S);
+		both(2 * S, &s);
+		s.retransmission = true;
+		give(A, 2 * S + again[i], &s);
+		ran(0, 15 * S);
+		d = end(0);
+		assert_int_equal(d->sent, 4);
+		assert_int_equal(d->delivered, 3);
+		assert_int_equal(d->lost, 1);
+		assert_int_equal(d->lost_packets[0].time_ns, T0 + 2 * S + again[i]);
+		done();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stepped),	    cmocka_unit_test(test_any_reading),
 		cmocka_unit_test(test_told_offset), cmocka_unit_test(test_few),
 		cmocka_unit_test(test_noticed),	    cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_found_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
