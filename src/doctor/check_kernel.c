@@ -26,77 +26,37 @@
 
 #define CONNTRACK_NEARLY_FULL 90 /* percent; then bursts are what fills it */
 
-/* Sum of a column of /proc/net/stat/nf_conntrack: a line of hexadecimals a CPU. */
-static bool conntrack_stat(const char *text, const char *name, uint64_t *ret)
-{
-	char want[32], title[32];
-	unsigned column = 0, at = 0;
-	const char *p = text;
-	bool hit = false;
-	uint64_t sum = 0;
-	int n = 0;
-
-	snprintf(want, sizeof(want), "%s", name);
-	for (; sscanf(p, " %31s%n", title, &n) == 1; p += n) {
-		const char *eol = strchr(text, '\n');
-
-		if (eol && p > eol)
-			break;
-		if (strcmp(title, want) == 0) {
-			hit = true;
-			break;
-		}
-		column++;
-	}
-	if (!hit)
-		return false;
-	for (p = strchr(text, '\n'); p && p[1]; p = strchr(p + 1, '\n')) {
-		const char *q = p + 1;
-		char *end;
-
-		for (at = 0; at <= column; at++) {
-			unsigned long long v = strtoull(q, &end, 16);
-
-			if (end == q)
-				break;
-			if (at == column)
-				sum += v;
-			q = end;
-		}
-	}
-	*ret = sum;
-	return true;
-}
-
-static void check_conntrack(struct doctor *d)
+static void check_table(struct doctor *d)
 {
 	long count = 0, max = 0;
+
+	if (doctor_sysctl(d->v, "netfilter/nf_conntrack_count", &count) != 0 ||
+	    doctor_sysctl(d->v, "netfilter/nf_conntrack_max", &max) != 0 || max <= 0)
+		return;
+	doctor_add(d,
+		   count >= max ? DOCTOR_FAIL
+		   : (int64_t)count * 100 >= (int64_t)max * CONNTRACK_NEARLY_FULL
+			   ? DOCTOR_WARN
+			   : DOCTOR_OK,
+		   "conntrack.table", "connections tracked", "room in the table",
+		   doctor_text(d, "%ld of %ld", count, max),
+		   doctor_text(d,
+			       "sysctl -w net.netfilter.nf_conntrack_max=%ld  # on the host: "
+			       "it is one limit for the machine",
+			       2 * max));
+}
+
+/* Since boot: no failure by itself, but the first thing to know of lost DNS. */
+static void check_drops(struct doctor *d)
+{
 	uint64_t drop = 0, early = 0, failed = 0;
-	struct buf b;
+	struct doctor_counters *c = NULL;
+	int rc = doctor_counters_of_file(d->v, "self/net/stat/nf_conntrack", &c);
 
-	if (doctor_sysctl(d->v, "netfilter/nf_conntrack_count", &count) == 0 &&
-	    doctor_sysctl(d->v, "netfilter/nf_conntrack_max", &max) == 0 && max > 0) {
-		bool full = count >= max, nearly = count >= max / 100 * CONNTRACK_NEARLY_FULL;
-		const char *found = doctor_text(d, "%ld of %ld", count, max);
-		const char *advice =
-			doctor_text(d,
-				    "sysctl -w net.netfilter.nf_conntrack_max=%ld  # on the host: "
-				    "it is one limit for the machine",
-				    2 * max);
-
-		doctor_add(d,
-			   full	    ? DOCTOR_FAIL
-			   : nearly ? DOCTOR_WARN
-				    : DOCTOR_OK,
-			   "conntrack.table", "connections tracked", "room in the table", found,
-			   advice);
-	}
-	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_check_read(d, "self/net/stat/nf_conntrack", &b) == 0 &&
-	    conntrack_stat(buf_str(&b), "insert_failed", &failed)) {
-		conntrack_stat(buf_str(&b), "drop", &drop);
-		conntrack_stat(buf_str(&b), "early_drop", &early);
-		/* since boot: no failure by itself, but the first thing to know of lost DNS */
+	d->oom |= rc == -ENOMEM;
+	if (!rc && doctor_counter_value(c, "conntrack", "insert_failed", &failed)) {
+		(void)doctor_counter_value(c, "conntrack", "drop", &drop);
+		(void)doctor_counter_value(c, "conntrack", "early_drop", &early);
 		doctor_judge(
 			d, !failed && !drop && !early, DOCTOR_WARN, "conntrack.drops",
 			"packets so far", "none dropped by connection tracking",
@@ -110,7 +70,7 @@ static void check_conntrack(struct doctor *d)
 				 "or single-request-reopen in resolv.conf"
 			       : "# see conntrack.table: the table was full");
 	}
-	buf_done(&b);
+	doctor_counters_free(c);
 }
 
 const char *doctor_hook_name(uint8_t family, uint32_t hook)
@@ -298,7 +258,8 @@ static void check_offload(struct doctor *d)
 
 void doctor_check_kernel(struct doctor *d)
 {
-	check_conntrack(d);
+	check_table(d);
+	check_drops(d);
 	check_netfilter(d);
 	check_legacy(d);
 	check_offload(d);

@@ -106,48 +106,18 @@ static const struct doctor_route *asymmetric(const struct doctor_view *v,
 	return NULL;
 }
 
-static uint64_t netstat_value(struct doctor *d, const char *name)
+/* Packets that rp_filter has dropped since boot, on all devices together. */
+static uint64_t dropped_by_rp_filter(struct doctor *d)
 {
-	uint64_t value = 0;
-	const char *line;
-	struct buf b;
+	struct doctor_counters *c = NULL;
+	uint64_t n = 0;
+	int rc = doctor_counters_of_file(d->v, "self/net/netstat", &c);
 
-	buf_init(&b, DOCTOR_FILE_MAX);
-	if (doctor_check_read(d, "self/net/netstat", &b) != 0)
-		goto out;
-	/* pairs of lines: names, values */
-	for (line = buf_str(&b); line && *line;) {
-		const char *values = strchr(line, '\n');
-		unsigned column = 0;
-		bool hit = false;
-		size_t n, len = strlen(name);
-
-		if (!values++)
-			break;
-		for (const char *p = line; p < values && !hit; p += n) {
-			p += strspn(p, " ");
-			n = strcspn(p, " \n");
-			hit = n == len && memcmp(p, name, n) == 0;
-			if (!n)
-				break;
-			column += !hit;
-		}
-		if (hit) {
-			const char *p = values;
-
-			for (; column && *p && *p != '\n'; column--) {
-				p += strcspn(p, " \n");
-				p += strspn(p, " ");
-			}
-			value = strtoull(p, NULL, 10);
-			break;
-		}
-		line = strchr(values, '\n');
-		line = line ? line + 1 : NULL;
-	}
-out:
-	buf_done(&b);
-	return value;
+	d->oom |= rc == -ENOMEM;
+	if (!rc)
+		(void)doctor_counter_value(c, "tcpext", "IPReversePathFilter", &n);
+	doctor_counters_free(c);
+	return n;
 }
 
 /* The higher of the two counts: 0 none, 1 strict, 2 loose. */
@@ -170,7 +140,7 @@ static void check_rp_filter(struct doctor *d, const struct doctor_link *l)
 			   value ? "2, loose" : "0, off", "");
 		return;
 	}
-	dropped = netstat_value(d, "IPReversePathFilter");
+	dropped = dropped_by_rp_filter(d);
 	if (other) {
 		found = doctor_text(
 			d, "1, strict, but %s leads to %s: what comes in from there is dropped",

@@ -156,6 +156,7 @@ void doctor_count(struct reading *r, const char *group, const char *object, cons
 	c->kind = m ? m->kind : DOCTOR_COUNTER_TRAFFIC;
 	c->value = value;
 }
+
 static int by_name(const void *a, const void *b)
 {
 	const struct doctor_counter *x = a, *y = b;
@@ -182,6 +183,19 @@ void doctor_counters_merge(struct doctor_counters *c)
 	}
 	c->n = n;
 }
+
+bool doctor_counter_value(const struct doctor_counters *c, const char *group, const char *name,
+			  uint64_t *ret)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		if (strcmp(c->c[i].group, group) != 0 || strcmp(c->c[i].name, name) != 0)
+			continue;
+		*ret = c->c[i].value;
+		return true;
+	}
+	return false;
+}
+
 void doctor_counters_free(struct doctor_counters *c)
 {
 	if (!c)

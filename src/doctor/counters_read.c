@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netlink/socket.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "counters.h"
 #include "podhop/netlink.h"
@@ -40,19 +41,35 @@ static int read_netlink(struct reading *r, struct err *err)
 	return rc;
 }
 
-static void read_files(struct reading *r, const struct doctor_view *v)
+static int read_file(struct reading *r, const struct doctor_view *v, const struct counter_file *f)
 {
 	struct buf b;
+	int rc;
 
 	buf_init(&b, COUNTER_FILE_MAX);
-	for (unsigned i = 0; i < COUNTER_FILES; i++) {
-		int rc = doctor_proc_read(v, doctor_counter_files[i].path, &b);
-
-		if (!rc)
-			doctor_counter_files[i].parse(r, buf_str(&b));
-		r->oom |= rc == -ENOMEM;
-	}
+	rc = doctor_proc_read(v, f->path, &b);
+	if (!rc)
+		f->parse(r, buf_str(&b));
 	buf_done(&b);
+	r->oom |= rc == -ENOMEM;
+	return r->oom ? -ENOMEM : rc;
+}
+
+int doctor_counters_of_file(const struct doctor_view *v, const char *path,
+			    struct doctor_counters **ret)
+{
+	struct reading r = { .to = calloc(1, sizeof(*r.to)) };
+	int rc = r.to ? -ENOENT : -ENOMEM;
+
+	for (unsigned i = 0; i < COUNTER_FILES && r.to; i++)
+		if (strcmp(doctor_counter_files[i].path, path) == 0)
+			rc = read_file(&r, v, &doctor_counter_files[i]);
+	if (rc) {
+		doctor_counters_free(r.to);
+		return rc;
+	}
+	*ret = r.to;
+	return 0;
 }
 
 int doctor_counters_read(const char *host_root, struct doctor_counters **ret, struct err *err)
@@ -67,7 +84,9 @@ int doctor_counters_read(const char *host_root, struct doctor_counters **ret, st
 	if (!rc)
 		rc = read_netlink(&r, err);
 	if (!rc) {
-		read_files(&r, &v);
+		/* what cannot be read has no counters */
+		for (unsigned i = 0; i < COUNTER_FILES; i++)
+			(void)read_file(&r, &v, &doctor_counter_files[i]);
 		if (r.oom)
 			rc = err_sys(err, ENOMEM, "counters");
 	}

@@ -32,7 +32,11 @@
 #define DOCTOR_NETWORKS_MAX 8 /* FLANNEL_NETWORK is a list */
 #define DOCTOR_LISTED_MAX 64 /* stale files named one by one; the rest is counted */
 
-#define DOCTOR_OVERHEAD_V4 50 /* outer Ethernet of the inner frame 14, IPv4 20, UDP 8, VXLAN 8 */
+/*
+ * What an inner packet grows by within an MTU: its own Ethernet header 14, VXLAN 8, UDP 8, IPv4 20
+ * or IPv6 40. The outer Ethernet header is not part of one.
+ */
+#define DOCTOR_OVERHEAD_V4 50
 #define DOCTOR_OVERHEAD_V6 70
 
 /* --------------------------------------------------------------------- view */
@@ -176,6 +180,15 @@ int doctor_file_read(const struct doctor_view *v, const char *path, struct buf *
 int doctor_proc_read(const struct doctor_view *v, const char *path, struct buf *b);
 /* /proc/sys/net/KEY as a number; -errno. Allocates nothing. */
 int doctor_sysctl(const struct doctor_view *v, const char *key, long *ret);
+/*
+ * What a file of the kernel's counters says now, by its path below /proc ("self/net/netstat"), one
+ * of doctor_counter_files. The caller frees it with doctor_counters_free(). 0 or -errno.
+ */
+int doctor_counters_of_file(const struct doctor_view *v, const char *path,
+			    struct doctor_counters **ret);
+/* The first of that group and name; false: there is none. */
+bool doctor_counter_value(const struct doctor_counters *c, const char *group, const char *name,
+			  uint64_t *ret);
 /* Per device: KIND is "ipv4" or "ipv6". The slash form, since device names have dots. */
 int doctor_sysctl_dev(const struct doctor_view *v, const char *kind, const char *dev,
 		      const char *name, long *ret);

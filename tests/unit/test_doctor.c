@@ -775,6 +775,16 @@ static void full_table(struct node *n)
 {
 	put(n, "proc/sys/net/netfilter/nf_conntrack_count", "1000\n");
 }
+static void small_table(struct node *n)
+{
+	put(n, "proc/sys/net/netfilter/nf_conntrack_max", "50\n");
+}
+/* A line that ends before the column has no part in it: the next one is another CPU's. */
+static void short_line(struct node *n)
+{
+	put(n, "proc/self/net/stat/nf_conntrack",
+	    "entries insert_failed drop\n0a 0\n0b 0 0\n");
+}
 static void raced(struct node *n)
 {
 	put(n, "proc/self/net/stat/nf_conntrack",
@@ -968,6 +978,8 @@ static const struct change changes[] = {
 	{ gone, DOCTOR_WARN, "cni.result", "default/client",
 	  "rm -f '/var/lib/cni/results/it'\\''s'", " ipam.lease " },
 	{ full_table, DOCTOR_FAIL, "conntrack.table", "connections tracked", "sysctl -w", "" },
+	{ small_table, DOCTOR_OK, "", "", "", "" },
+	{ short_line, DOCTOR_OK, "", "", "", "" },
 	{ raced, DOCTOR_WARN, "conntrack.drops", "packets so far", "# insert_failed", "" },
 	{ dropping, DOCTOR_WARN, "netfilter.drops", "ip t c handle 5", "nft -a list chain ip t c",
 	  "" },
