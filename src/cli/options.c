@@ -230,36 +230,30 @@ static int take_seconds(struct options *o, const char *v, struct err *err)
 	return rc;
 }
 
-static int take_direction(struct options *o, const char *v, struct err *err)
+/* -Q and -T: one word is the whole value. */
+static int take_word(struct options *o, int id, const char *v, struct err *err)
 {
 	static const enum model_direction directions[WORD_COUNT] = {
 		[WORD_IN] = MODEL_DIRECTION_INGRESS,
 		[WORD_OUT] = MODEL_DIRECTION_EGRESS,
 		[WORD_INOUT] = MODEL_DIRECTION_OTHER,
 	};
-	enum option_word word;
-	const char *rest;
-	int rc = options_word(o->command, OPT_DIRECTION, v, &word, &rest, err);
-
-	if (!rc)
-		o->direction = directions[word];
-	return rc;
-}
-
-static int take_format(struct options *o, const char *v, struct err *err)
-{
 	static const enum format formats[WORD_COUNT] = {
 		[WORD_TEXT] = FORMAT_TEXT,
 		[WORD_JSON] = FORMAT_JSON,
 		[WORD_JSONL] = FORMAT_JSONL,
 	};
-	enum option_word word;
+	enum option_word word = WORD_COUNT;
 	const char *rest;
-	int rc = options_word(o->command, OPT_FORMAT, v, &word, &rest, err);
+	int rc = options_word(o->command, id, v, &word, &rest, err);
 
-	if (!rc)
+	if (rc < 0)
+		return rc;
+	if (id == OPT_DIRECTION)
+		o->direction = directions[word];
+	else
 		o->format = formats[word];
-	return rc;
+	return 0;
 }
 
 static int take_window(struct options *o, const char *v, struct err *err)
@@ -363,9 +357,8 @@ static int read_value(struct options *o, int id, const char *v, struct err *err)
 	case OPT_FILTER:
 		return set_filter(o, v, err);
 	case OPT_DIRECTION:
-		return take_direction(o, v, err);
 	case OPT_FORMAT:
-		return take_format(o, v, err);
+		return take_word(o, id, v, err);
 	case OPT_HOPS:
 		return add_hop(o, v, err);
 	case OPT_POD:

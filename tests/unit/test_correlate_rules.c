@@ -17,6 +17,21 @@ static struct wire udp_out(uint16_t id, uint32_t len, uint32_t data)
 			      .dport = 53, .id = id, .len = len, .data = data };
 }
 
+/* The same towards the pod: addresses alone, which is all that a hop goes by. */
+static struct wire to_pod(struct wire w)
+{
+	w.src = REMOTE;
+	w.dst = POD;
+	return w;
+}
+
+static struct wire to_pod6(struct wire w)
+{
+	w.src = REMOTE6;
+	w.dst = POD6;
+	return w;
+}
+
 static int setup(void **state)
 {
 	*state = bench_new();
@@ -58,10 +73,8 @@ static void test_same_out(void **state)
 static void test_same_in(void **state)
 {
 	struct bench *b = *state;
-	struct wire w = tcp_out(1000, 100);
+	struct wire w = to_pod(tcp_out(1000, 100));
 
-	w.src = REMOTE;
-	w.dst = POD;
 	bench_start(b);
 	unsigned a = in(b, 0, w);
 	bench_end(b);
@@ -426,10 +439,8 @@ static void test_last_segment_of_jumbo_frames(void **state)
 static void test_merge_of_jumbo_frames(void **state)
 {
 	struct bench *b = *state;
-	struct wire whole = tcp_out(1000, 16400);
+	struct wire whole = to_pod(tcp_out(1000, 16400));
 
-	whole.src = REMOTE;
-	whole.dst = POD;
 	forget_mtu(b);
 	bench_start(b);
 	unsigned a = b->n;
@@ -453,10 +464,8 @@ static void test_merge_of_jumbo_frames(void **state)
 static void test_merge_of_the_merged(void **state)
 {
 	struct bench *b = *state;
-	struct wire whole = tcp_out(1000, 4200), part = piece(whole, 2800, 1400);
+	struct wire whole = to_pod(tcp_out(1000, 4200)), part = piece(whole, 2800, 1400);
 
-	whole.src = part.src = REMOTE;
-	whole.dst = part.dst = POD;
 	part.id = (uint16_t)(whole.id + 2);
 	bench_start(b);
 	unsigned a = see_vxlan(b, MODEL_WAY_IN, 0, piece(whole, 0, 2800),
@@ -516,10 +525,8 @@ static void test_mtu_is_learned(void **state)
 static void test_segment_not_of_what_was_sent_on(void **state)
 {
 	struct bench *b = *state;
-	struct wire super = tcp_out(1000, 5200), again;
+	struct wire super = to_pod6(tcp_out(1000, 5200)), again;
 
-	super.src = REMOTE6;
-	super.dst = POD6;
 	again = piece(super, 1300, 2600);
 	bench_start(b);
 	unsigned a = b->n;
@@ -541,11 +548,9 @@ static void test_segment_not_of_what_was_sent_on(void **state)
 
 static void merged(struct bench *b, bool whole_first)
 {
-	struct wire super = tcp_out(1000, 4200), part;
+	struct wire super = to_pod(tcp_out(1000, 4200)), part;
 	unsigned seg[3], w = 0;
 
-	super.src = REMOTE;
-	super.dst = POD;
 	super.id = 100;
 	bench_start(b);
 	for (unsigned i = 0; i < 3; i++) {
@@ -595,10 +600,8 @@ static void test_merge_before_parts(void **state)
 static void test_merge_of_a_look_alike(void **state)
 {
 	struct bench *b = *state;
-	struct wire two = tcp_out(1000, 2600);
+	struct wire two = to_pod6(tcp_out(1000, 2600));
 
-	two.src = REMOTE6;
-	two.dst = POD6;
 	bench_start(b);
 	unsigned a = b->n;
 	on_the_wire(b, MODEL_WAY_IN, 0, piece(two, 0, 1300), 0);
@@ -625,11 +628,9 @@ static void test_merge_of_too_many_look_alikes(void **state)
 {
 	enum { COPIES = 600, OTHERS = 20 };
 	struct bench *b = *state;
-	struct wire two = tcp_out(1000, 200), other = tcp_out(1000, 100);
+	struct wire two = to_pod6(tcp_out(1000, 200)), other = tcp_out(1000, 100);
 	int64_t at = 0;
 
-	two.src = REMOTE6;
-	two.dst = POD6;
 	b->cfg.packets_max = 2 * COPIES + OTHERS / 2;
 	bench_start(b);
 	for (unsigned i = 0; i < COPIES; i++)
@@ -656,10 +657,8 @@ static void test_merge_of_too_many_look_alikes(void **state)
 static void test_merge_of_the_resent(void **state)
 {
 	struct bench *b = *state;
-	struct wire two = tcp_out(1000, 2600);
+	struct wire two = to_pod6(tcp_out(1000, 2600));
 
-	two.src = REMOTE6;
-	two.dst = POD6;
 	bench_start(b);
 	on_the_wire(b, MODEL_WAY_IN, 0, two, 0);
 	on_the_wire(b, MODEL_WAY_IN, 100 * US, two, 0);
@@ -736,10 +735,8 @@ static void test_merge_of_what_was_taken_for_its_equal(void **state)
 static void test_merge_of_what_was_taken_for_its_equal_behind(void **state)
 {
 	struct bench *b = *state;
-	struct wire all = tcp_out(10000, 3900), before;
+	struct wire all = to_pod6(tcp_out(10000, 3900)), before;
 
-	all.src = REMOTE6;
-	all.dst = POD6;
 	before = piece(all, -2600u, 2600);
 	bench_start(b);
 	on_the_wire(b, MODEL_WAY_IN, 0, before, 0);
@@ -759,10 +756,8 @@ static void test_merge_of_what_was_taken_for_its_equal_behind(void **state)
 static void test_merge_of_what_was_seen_twice(void **state)
 {
 	struct bench *b = *state;
-	struct wire two = tcp_out(10000, 2600), again;
+	struct wire two = to_pod6(tcp_out(10000, 2600)), again;
 
-	two.src = REMOTE6;
-	two.dst = POD6;
 	again = piece(two, 1300, 3900);
 	bench_start(b);
 	on_the_wire(b, MODEL_WAY_IN, 0, two, 0);
@@ -1141,10 +1136,8 @@ static void test_fragments_translated(void **state)
 static void test_fragments_translated_without_first(void **state)
 {
 	struct bench *b = *state;
-	struct wire w = udp_out(77, 3000, 1), f;
+	struct wire w = to_pod(udp_out(77, 3000, 1)), f;
 
-	w.src = REMOTE;
-	w.dst = POD;
 	w.sport = 5353;
 	w.dport = 9;
 	bench_start(b);
@@ -1504,10 +1497,8 @@ static void test_equal_with_entrance_missing_in_turn(void **state)
 	(void)state;
 	for (unsigned missed = 0; missed < 2; missed++) {
 		struct bench *b = bench_new();
-		struct wire w = tcp_out(1000, 0);
+		struct wire w = to_pod(tcp_out(1000, 0));
 
-		w.src = REMOTE;
-		w.dst = POD;
 		w.id = 0;
 		w.flags = MODEL_TCP_RST;
 		bench_start(b);
