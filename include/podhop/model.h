@@ -335,6 +335,9 @@ struct model_parts {
 #define MODEL_PROTO_ICMPV6 58
 #define MODEL_PROTO_SCTP 132
 
+#define MODEL_VXLAN_PORT 8472	/* UDP, Linux drivers/net/vxlan; flannel leaves it as it is */
+#define MODEL_VXLAN_PORT_IANA 4789	/* RFC 7348; flannel's where there are Windows nodes */
+
 #define MODEL_MTU_USUAL 1500u	/* Ethernet; of a device whose MTU is not known */
 #define MODEL_VXLAN_OVERHEAD_V4 50	/* 14 + 20 + 8 + 8 */
 #define MODEL_VXLAN_OVERHEAD_V6 70	/* 14 + 40 + 8 + 8 */

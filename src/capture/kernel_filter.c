@@ -75,7 +75,6 @@
 #include <string.h>
 
 #define TEXT_MAX (1u << 20)
-#define VXLAN_PORT_DEFAULT 8472 /* Linux drivers/net/vxlan, and flannel's default */
 
 /*
  * Longest program given to the kernel. It refuses 4096 instructions, and a
@@ -340,7 +339,7 @@ static void vxlan_ports(const struct model_net *net, const struct model_hop *hop
 			ports[n++] = net->vxlan_ports[i];
 	}
 	if (!n)
-		ports[n++] = VXLAN_PORT_DEFAULT;
+		ports[n++] = MODEL_VXLAN_PORT;
 	for (unsigned i = 0; i < n; i++)
 		buf_addf(b, "%s%s%u", i ? " or " : "", fmt4, ports[i]);
 }

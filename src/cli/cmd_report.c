@@ -21,8 +21,6 @@
 #include "podhop/figure.h"
 #include "podhop/sandbox.h"
 
-#define DEFAULT_PORT 8472	/* Linux' own, which flannel takes */
-#define IANA_PORT 4789
 #define RUN_FRAMES 256u	/* of a file, between two looks at signals and limits */
 #define SORT_LEAST_NS 1000000LL	/* where order is doubtful at all */
 
@@ -243,8 +241,6 @@ static void name_node(struct model_net *net)
 /* What can be said of the node and its pods without looking into the files. */
 static int name_what_is_told(struct model_net *net, const struct options *o, struct err *err)
 {
-	inputs_add_port(net, DEFAULT_PORT);
-	inputs_add_port(net, IANA_PORT);
 	if (o->node)
 		snprintf(net->node, sizeof(net->node), "%s", o->node);
 	for (unsigned i = 0; i < o->n_pods; i++) {

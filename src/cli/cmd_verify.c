@@ -31,8 +31,6 @@
 #include "podhop/sandbox.h"
 #include "podhop/verify.h"
 
-#define DEFAULT_PORT 8472 /* Linux' own, which flannel takes */
-#define IANA_PORT 4789
 #define TICK_FRAMES 256u /* between two looks at what can be decided */
 #define FILTER_MAX (64u << 10) /* of all captures together */
 /* A file is not in a hurry: order is looked for beyond what a live view could wait. */
@@ -129,8 +127,6 @@ static struct member *new_node(struct run *run, const char *name, bool named, st
 	run->n_nodes++;
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	snprintf(m->net->node, sizeof(m->net->node), "%s", name);
-	inputs_add_port(m->net, DEFAULT_PORT);
-	inputs_add_port(m->net, IANA_PORT);
 	m->inputs = inputs_new(run->opt, m->net, err);
 	return m->inputs ? m : NULL;
 }

@@ -282,6 +282,8 @@ struct inputs *inputs_new(const struct options *o, struct model_net *net, struct
 	in->opt = o;
 	in->net = net;
 	in->all_own = true;
+	inputs_add_port(net, MODEL_VXLAN_PORT);
+	inputs_add_port(net, MODEL_VXLAN_PORT_IANA);
 	return in;
 }
 

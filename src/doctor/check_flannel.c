@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLANNEL_PORT 8472 /* the kernel's default, which flannel leaves as it is */
-#define FLANNEL_WINDOWS_PORT 4789
 #define FLANNEL_WINDOWS_VNI 4096 /* from here on clusters have Windows nodes */
 
 #define RESTART "restart flanneld on this node, it makes the device anew"
@@ -152,15 +150,15 @@ static const struct doctor_link *sibling(const struct doctor_view *v, const stru
 static void check_port(struct doctor *d, const struct doctor_link *l)
 {
 	const struct doctor_link *other = sibling(d->v, l);
-	uint16_t usual = l->vni >= FLANNEL_WINDOWS_VNI && l->vxlan_port == FLANNEL_WINDOWS_PORT
-				 ? FLANNEL_WINDOWS_PORT
-				 : FLANNEL_PORT;
+	uint16_t usual = l->vni >= FLANNEL_WINDOWS_VNI && l->vxlan_port == MODEL_VXLAN_PORT_IANA
+				 ? MODEL_VXLAN_PORT_IANA
+				 : MODEL_VXLAN_PORT;
 	const char *advice =
 		doctor_text(d, "ip link del dev %s  # then " RESTART, doctor_word(d, l->name));
 	const char *found = doctor_text(d, "UDP port %u", l->vxlan_port);
 
 	if (d->v->conf.path && !other_backend(d->v)) {
-		uint16_t want = d->v->conf.port ? d->v->conf.port : FLANNEL_PORT;
+		uint16_t want = d->v->conf.port ? d->v->conf.port : MODEL_VXLAN_PORT;
 
 		doctor_judge(d, l->vxlan_port == want, DOCTOR_FAIL, "vtep.port", l->name,
 			     doctor_text(d, "UDP port %u, as flannel's configuration says", want),

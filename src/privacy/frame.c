@@ -545,7 +545,7 @@ uint32_t privacy_frame(struct privacy *p, uint16_t linktype, const uint8_t *data
 
 struct privacy *privacy_new(const struct privacy_config *config, struct err *err)
 {
-	static const uint16_t usual[] = { 8472, 4789 };
+	static const uint16_t usual[] = { MODEL_VXLAN_PORT, MODEL_VXLAN_PORT_IANA };
 	struct privacy *p = calloc(1, sizeof(*p) + config->frame_max);
 
 	if (!p) {
