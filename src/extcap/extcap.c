@@ -20,6 +20,7 @@
 #include "podhop/extcap.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,41 +48,45 @@ bool extcap_is_call(int argc, char *const *argv)
 
 /* ------------------------------------------------------------------- the call */
 
-enum word_id {
-	WORD_INTERFACES = 1, WORD_CONFIG, WORD_DLTS, WORD_CAPTURE, WORD_RELOAD, WORD_CAPTURE_FILTER,
-	WORD_INTERFACE, WORD_FIFO, WORD_IGNORED, WORD_FILTER, WORD_HOPS, WORD_SNAPLEN, WORD_NAMES,
-	WORD_DIRECTION, WORD_WINDOW, WORD_TERSE, WORD_NANO, WORD_NO_NAT, WORD_HOST_ROOT, WORD_NODE,
+enum takes {
+	TAKES_NOTHING = 0,
+	TAKES_TEXT,	/* into a const char * */
+	TAKES_SWITCH,	/* into a bool; a value is optional */
+	TAKES_UNUSED,	/* a value that podhop has no use for */
 };
 
 struct word {
 	const char *name;
-	enum word_id id;
-	bool has_value;
+	enum takes takes;
+	enum extcap_action action;	/* EXTCAP_NONE: it asks for none */
+	size_t at;	/* of what is set, in struct extcap_call */
 };
 
+#define AT(member) offsetof(struct extcap_call, member)
+
 static const struct word words[] = {
-	{ "--extcap-interfaces", WORD_INTERFACES, false },
-	{ "--extcap-config", WORD_CONFIG, false },
-	{ "--extcap-dlts", WORD_DLTS, false },
-	{ "--extcap-interface", WORD_INTERFACE, true },
-	{ "--extcap-capture-filter", WORD_CAPTURE_FILTER, true },
-	{ "--extcap-reload-option", WORD_RELOAD, true },
-	{ "--extcap-version", WORD_IGNORED, true },
-	{ "--extcap-control-in", WORD_IGNORED, true },
-	{ "--extcap-control-out", WORD_IGNORED, true },
-	{ "--capture", WORD_CAPTURE, false },
-	{ "--fifo", WORD_FIFO, true },
-	{ "--filter", WORD_FILTER, true },
-	{ "--hops", WORD_HOPS, true },
-	{ "--snaplen", WORD_SNAPLEN, true },
-	{ "--names", WORD_NAMES, true },
-	{ "--direction", WORD_DIRECTION, true },
-	{ "--window", WORD_WINDOW, true },
-	{ "--terse", WORD_TERSE, false },
-	{ "--nano", WORD_NANO, false },
-	{ "--no-nat", WORD_NO_NAT, false },
-	{ "--host-root", WORD_HOST_ROOT, true },
-	{ "--node", WORD_NODE, true },
+	{ "--extcap-interfaces", TAKES_NOTHING, EXTCAP_INTERFACES, 0 },
+	{ "--extcap-config", TAKES_NOTHING, EXTCAP_CONFIG, 0 },
+	{ "--extcap-dlts", TAKES_NOTHING, EXTCAP_DLTS, 0 },
+	{ "--extcap-interface", TAKES_TEXT, EXTCAP_NONE, AT(interface) },
+	{ "--extcap-capture-filter", TAKES_TEXT, EXTCAP_FILTER, AT(capture_filter) },
+	{ "--extcap-reload-option", TAKES_UNUSED, EXTCAP_RELOAD, 0 },
+	{ "--extcap-version", TAKES_UNUSED, EXTCAP_NONE, 0 },
+	{ "--extcap-control-in", TAKES_UNUSED, EXTCAP_NONE, 0 },
+	{ "--extcap-control-out", TAKES_UNUSED, EXTCAP_NONE, 0 },
+	{ "--capture", TAKES_NOTHING, EXTCAP_CAPTURE, 0 },
+	{ "--fifo", TAKES_TEXT, EXTCAP_NONE, AT(fifo) },
+	{ "--filter", TAKES_TEXT, EXTCAP_NONE, AT(filter) },
+	{ "--hops", TAKES_TEXT, EXTCAP_NONE, AT(hops) },
+	{ "--snaplen", TAKES_TEXT, EXTCAP_NONE, AT(snaplen) },
+	{ "--names", TAKES_TEXT, EXTCAP_NONE, AT(names) },
+	{ "--direction", TAKES_TEXT, EXTCAP_NONE, AT(direction) },
+	{ "--window", TAKES_TEXT, EXTCAP_NONE, AT(window) },
+	{ "--terse", TAKES_SWITCH, EXTCAP_NONE, AT(terse) },
+	{ "--nano", TAKES_SWITCH, EXTCAP_NONE, AT(nano) },
+	{ "--no-nat", TAKES_SWITCH, EXTCAP_NONE, AT(no_nat) },
+	{ "--host-root", TAKES_TEXT, EXTCAP_NONE, AT(host_root) },
+	{ "--node", TAKES_TEXT, EXTCAP_NONE, AT(node) },
 };
 
 /* Empty is what Wireshark sends for a field that was cleared. */
@@ -96,77 +101,18 @@ static bool is_on(const char *v)
 	return !v || (strcmp(v, "false") != 0 && strcmp(v, "0") != 0);
 }
 
-static void set_action(struct extcap_call *c, enum extcap_action a)
+static void take(struct extcap_call *c, const struct word *w, const char *v)
 {
-	/* --extcap-reload-option comes together with --extcap-config, --capture with a filter. */
-	if (a > c->action)
-		c->action = a;
-}
+	const char *text = or_null(v);
+	bool on = is_on(v);
 
-static void take(struct extcap_call *c, enum word_id id, const char *v)
-{
-	switch (id) {
-	case WORD_INTERFACES:
-		set_action(c, EXTCAP_INTERFACES);
-		break;
-	case WORD_CONFIG:
-		set_action(c, EXTCAP_CONFIG);
-		break;
-	case WORD_DLTS:
-		set_action(c, EXTCAP_DLTS);
-		break;
-	case WORD_RELOAD:
-		set_action(c, EXTCAP_RELOAD);
-		break;
-	case WORD_CAPTURE:
-		set_action(c, EXTCAP_CAPTURE);
-		break;
-	case WORD_CAPTURE_FILTER:
-		set_action(c, EXTCAP_FILTER);
-		c->capture_filter = or_null(v);
-		break;
-	case WORD_INTERFACE:
-		c->interface = or_null(v);
-		break;
-	case WORD_FIFO:
-		c->fifo = or_null(v);
-		break;
-	case WORD_FILTER:
-		c->filter = or_null(v);
-		break;
-	case WORD_HOPS:
-		c->hops = or_null(v);
-		break;
-	case WORD_SNAPLEN:
-		c->snaplen = or_null(v);
-		break;
-	case WORD_NAMES:
-		c->names = or_null(v);
-		break;
-	case WORD_DIRECTION:
-		c->direction = or_null(v);
-		break;
-	case WORD_WINDOW:
-		c->window = or_null(v);
-		break;
-	case WORD_TERSE:
-		c->terse = is_on(v);
-		break;
-	case WORD_NANO:
-		c->nano = is_on(v);
-		break;
-	case WORD_NO_NAT:
-		c->no_nat = is_on(v);
-		break;
-	case WORD_HOST_ROOT:
-		c->host_root = or_null(v);
-		break;
-	case WORD_NODE:
-		c->node = or_null(v);
-		break;
-	case WORD_IGNORED:
-		break;
-	}
+	/* --extcap-reload-option comes together with --extcap-config, --capture with a filter. */
+	if (w->action > c->action)
+		c->action = w->action;
+	if (w->takes == TAKES_TEXT)
+		memcpy((char *)c + w->at, &text, sizeof(text));
+	else if (w->takes == TAKES_SWITCH)
+		memcpy((char *)c + w->at, &on, sizeof(on));
 }
 
 static const struct word *find_word(const char *arg, const char **ret_value)
@@ -198,14 +144,14 @@ int extcap_parse(int argc, char *const *argv, struct extcap_call *ret_call, stru
 		if (!w)
 			return err_usage(err, EINVAL, "%.200s is no option of podhop's extcap",
 					 argv[i]);
-		if (w->has_value && !value) {
+		if ((w->takes == TAKES_TEXT || w->takes == TAKES_UNUSED) && !value) {
 			if (i + 1 == argc)
 				return err_usage(err, EINVAL, "%s needs a value", w->name);
 			value = argv[++i];
 		}
 		if (value && strlen(value) > VALUE_MAX)
 			return err_usage(err, E2BIG, "%s: more than %u bytes", w->name, VALUE_MAX);
-		take(&c, w->id, value);
+		take(&c, w, value);
 	}
 	if (!c.action)
 		return err_usage(err, EINVAL, "an extcap call without --extcap-interfaces, "
