@@ -114,30 +114,18 @@ const char *doctor_family_name(uint8_t family)
 	}
 }
 
-/*
- * Which packets a rule means is not worked out: podhop would have to be nft for that. What
- * is certain is reported: chains that drop by default, rules that have dropped something.
- */
-static void check_netfilter(struct doctor *d)
+/* Chains that drop by default; how many there are. */
+static unsigned check_policies(struct doctor *d)
 {
 	const struct doctor_view *v = d->v;
-	unsigned policies = 0, counted = 0;
+	unsigned n = 0;
 
-	if (v->netfilter) {
-		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables",
-			   "no rule that drops pods' packets",
-			   v->netfilter == -EPERM
-				   ? "cannot be read: needs CAP_NET_ADMIN"
-				   : doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)),
-			   "");
-		return;
-	}
 	for (unsigned i = 0; i < v->n_chains; i++) {
 		const struct doctor_base_chain *c = &v->chains[i];
 
 		if (!c->drop)
 			continue;
-		policies++;
+		n++;
 		doctor_add(
 			d, DOCTOR_WARN, "netfilter.policy",
 			doctor_text(d, "%s %s %s", doctor_family_name(c->family), c->table,
@@ -152,15 +140,30 @@ static void check_netfilter(struct doctor *d)
 					      c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables")
 				: "");
 	}
-	for (unsigned i = 0; i < v->n_rules && counted < DOCTOR_LISTED_MAX; i++) {
+	return n;
+}
+
+/* A rule that has dropped something, or may have and does not count. */
+static bool is_to_be_named(const struct doctor_rule *r)
+{
+	if (r->has_counter)
+		return r->packets;
+	/* kube-proxy's own rules are right, and there are many without a counter */
+	return strncmp(r->chain, "KUBE-", 5) != 0 && strcmp(r->table, "kube-proxy") != 0;
+}
+
+/* How many were named. */
+static unsigned check_rules(struct doctor *d)
+{
+	const struct doctor_view *v = d->v;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < v->n_rules && n < DOCTOR_LISTED_MAX; i++) {
 		const struct doctor_rule *r = &v->rules[i];
 
-		/* kube-proxy's own rules are right, and there are many without a counter */
-		if (r->has_counter ? !r->packets
-				   : strncmp(r->chain, "KUBE-", 5) == 0 ||
-					     strcmp(r->table, "kube-proxy") == 0)
+		if (!is_to_be_named(r))
 			continue;
-		counted++;
+		n++;
 		doctor_add(d, DOCTOR_WARN, "netfilter.drops",
 			   doctor_text(d, "%s %s %s handle %llu", doctor_family_name(r->family),
 				       r->table, r->chain, (unsigned long long)r->handle),
@@ -175,7 +178,26 @@ static void check_netfilter(struct doctor *d)
 				       doctor_family_name(r->family), doctor_word(d, r->table),
 				       doctor_word(d, r->chain)));
 	}
-	if (!policies && !counted)
+	return n;
+}
+
+static void check_netfilter(struct doctor *d)
+{
+	const struct doctor_view *v = d->v;
+	unsigned named;
+
+	if (v->netfilter) {
+		doctor_add(d, DOCTOR_SKIP, "netfilter.drops", "nftables",
+			   "no rule that drops pods' packets",
+			   v->netfilter == -EPERM
+				   ? "cannot be read: needs CAP_NET_ADMIN"
+				   : doctor_text(d, "cannot be read: %s", strerror(-v->netfilter)),
+			   "");
+		return;
+	}
+	named = check_policies(d);
+	named += check_rules(d);
+	if (!named)
 		doctor_add(d, DOCTOR_OK, "netfilter.drops", "nftables",
 			   "no rule that drops pods' packets",
 			   v->n_chains ? "none has dropped any" : "no rules", "");
