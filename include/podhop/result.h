@@ -286,7 +286,7 @@ struct result {
 	} packets;
 	struct result_path_row *paths;	/* most packets first */
 	unsigned n_paths;
-	struct {
+	struct result_encapsulation {
 		uint64_t inner_packets, outer_datagrams, outer_datagrams_computed;
 		uint64_t inner_bytes, outer_bytes, overhead_bytes;
 		enum result_basis basis;

@@ -331,70 +331,89 @@ static void each(struct report_out *o, uint64_t over, uint64_t datagrams)
 	report_out_str(o, " a datagram");
 }
 
-static void encapsulation(struct report_out *o, const struct result *r)
+/* "125 packets in 1,560 datagrams (1,478 computed)" */
+static void datagrams(struct report_out *o, const struct result_encapsulation *e)
 {
-	uint64_t datagrams = r->encapsulation.outer_datagrams;
-	uint64_t over = r->encapsulation.overhead_bytes, inner = r->encapsulation.inner_bytes;
-	unsigned limit = shown(o, r->encapsulation.n_tunnels, TUNNELS_SHOWN);
-	char text[FIGURE_MAX];
-
-	if (!r->encapsulation.inner_packets && !datagrams)
-		return;
-	report_out_section(o, "VXLAN");
-	report_out_count_of(o, r->encapsulation.inner_packets, "packet");
+	report_out_count_of(o, e->inner_packets, "packet");
 	report_out_str(o, " in ");
-	report_out_count_of(o, datagrams, "datagram");
-	if (r->encapsulation.outer_datagrams_computed &&
-	    r->encapsulation.outer_datagrams_computed < datagrams) {
+	report_out_count_of(o, e->outer_datagrams, "datagram");
+	if (e->outer_datagrams_computed && e->outer_datagrams_computed < e->outer_datagrams) {
 		report_out_str(o, " (");
-		report_out_count(o, r->encapsulation.outer_datagrams_computed);
+		report_out_count(o, e->outer_datagrams_computed);
 		report_out_str(o, " computed)");
 	}
 	report_out_chr(o, '\n');
+}
+
+/* "overhead 78.0 kB on 2.20 MB = 3.5 %, 50 B a datagram; computed" */
+static void overhead(struct report_out *o, const struct result_encapsulation *e)
+{
+	char text[FIGURE_MAX];
+
 	report_out_pad(o, REPORT_LABEL);
 	report_out_in_color(o, REPORT_BOLD, "overhead ");
-	report_out_bytes(o, over);
-	if (inner) {
+	report_out_bytes(o, e->overhead_bytes);
+	if (e->inner_bytes) {
 		report_out_str(o, " on ");
-		report_out_bytes(o, inner);
+		report_out_bytes(o, e->inner_bytes);
 		report_out_str(o, " = ");
-		report_out_glued(o, figure_pct(over, inner, text));
+		report_out_glued(o, figure_pct(e->overhead_bytes, e->inner_bytes, text));
 	}
-	each(o, over, datagrams);
-	if (*basis_text(r->encapsulation.basis))
-		report_out_fmt(o, "; %s", basis_text(r->encapsulation.basis));
+	each(o, e->overhead_bytes, e->outer_datagrams);
+	if (*basis_text(e->basis))
+		report_out_fmt(o, "; %s", basis_text(e->basis));
 	report_out_chr(o, '\n');
-	if (r->encapsulation.fragmented_outer) {
-		report_out_pad(o, REPORT_LABEL);
-		report_out_color(o, REPORT_YELLOW);
-		report_out_count_of(o, r->encapsulation.fragmented_outer, "datagram");
-		report_out_str(o, " fragmented on the underlay, ");
-		report_out_bytes(o, r->encapsulation.fragment_bytes);
-		report_out_str(o, " of extra headers");
-		report_out_color(o, REPORT_PLAIN);
-		report_out_chr(o, '\n');
-	}
-	for (unsigned i = 0; i < limit; i++) {
-		const struct result_tunnel *t = &r->encapsulation.tunnels[i];
-		char end[REPORT_END_MAX];
+}
 
-		report_out_fmt(o, "  vni %-4" PRIu32 " ", t->vni);
-		report_out_str(o, report_end(o->style, &t->outer_src, false, 0, end));
-		report_out_str(o, " > ");
-		report_out_str(o, report_end(o->style, &t->outer_dst, true, t->port, end));
-		report_out_str(o, "  ");
-		report_out_count_of(o, t->packets, "packet");
-		report_out_str(o, ", ");
-		report_out_count_of(o, t->outer_datagrams, "datagram");
-		report_out_str(o, ", +");
-		report_out_bytes(o, t->overhead_bytes);
-		if (t->basis != r->encapsulation.basis && result_basis_name(t->basis))
-			report_out_fmt(o, " (%s)", result_basis_name(t->basis));
-		report_out_chr(o, '\n');
-	}
-	if (limit < r->encapsulation.n_tunnels)
-		report_out_fmt(o, "  ... and %u more tunnels\n",
-			       r->encapsulation.n_tunnels - limit);
+static void fragmented(struct report_out *o, const struct result_encapsulation *e)
+{
+	if (!e->fragmented_outer)
+		return;
+	report_out_pad(o, REPORT_LABEL);
+	report_out_color(o, REPORT_YELLOW);
+	report_out_count_of(o, e->fragmented_outer, "datagram");
+	report_out_str(o, " fragmented on the underlay, ");
+	report_out_bytes(o, e->fragment_bytes);
+	report_out_str(o, " of extra headers");
+	report_out_color(o, REPORT_PLAIN);
+	report_out_chr(o, '\n');
+}
+
+/* all: the basis of all tunnels together; one's own is told where it differs. */
+static void tunnel(struct report_out *o, const struct result_tunnel *t, enum result_basis all)
+{
+	char end[REPORT_END_MAX];
+
+	report_out_fmt(o, "  vni %-4" PRIu32 " ", t->vni);
+	report_out_str(o, report_end(o->style, &t->outer_src, false, 0, end));
+	report_out_str(o, " > ");
+	report_out_str(o, report_end(o->style, &t->outer_dst, true, t->port, end));
+	report_out_str(o, "  ");
+	report_out_count_of(o, t->packets, "packet");
+	report_out_str(o, ", ");
+	report_out_count_of(o, t->outer_datagrams, "datagram");
+	report_out_str(o, ", +");
+	report_out_bytes(o, t->overhead_bytes);
+	if (t->basis != all && result_basis_name(t->basis))
+		report_out_fmt(o, " (%s)", result_basis_name(t->basis));
+	report_out_chr(o, '\n');
+}
+
+static void encapsulation(struct report_out *o, const struct result *r)
+{
+	const struct result_encapsulation *e = &r->encapsulation;
+	unsigned limit = shown(o, e->n_tunnels, TUNNELS_SHOWN);
+
+	if (!e->inner_packets && !e->outer_datagrams)
+		return;
+	report_out_section(o, "VXLAN");
+	datagrams(o, e);
+	overhead(o, e);
+	fragmented(o, e);
+	for (unsigned i = 0; i < limit; i++)
+		tunnel(o, &e->tunnels[i], e->basis);
+	if (limit < e->n_tunnels)
+		report_out_fmt(o, "  ... and %u more tunnels\n", e->n_tunnels - limit);
 }
 
 /* ---- flows */
