@@ -93,6 +93,17 @@ static int drop_capabilities(unsigned kept, struct err *err)
 /* ----------------------------------------------------------------- Landlock */
 
 #define LANDLOCK_FS_V1 ((1ull << 13) - 1)	/* the 13 rights of the first version */
+#define LANDLOCK_FS_TRUNCATE (1ull << 14)
+
+/* Those of later ones, by number: the kernel may be newer than the headers this is built with. */
+static const struct {
+	long abi;
+	uint64_t right;
+} later_rights[] = {
+	{ 2, 1ull << 13 },		/* LANDLOCK_ACCESS_FS_REFER */
+	{ 3, LANDLOCK_FS_TRUNCATE },
+	{ 5, 1ull << 15 },		/* LANDLOCK_ACCESS_FS_IOCTL_DEV */
+};
 
 /* Where the C library has the names of services, protocols and networks, and which of them. */
 static const char *const name_files[] = {
@@ -130,8 +141,8 @@ static void load_names(void)
 }
 
 /*
- * glibc has no wrappers. Every right of the version that the kernel reports is handled:
- * what is not granted below is refused.
+ * glibc has no wrappers. Every right to files that the kernel's version has is handled: what is not
+ * granted below is refused. (What else it can hold back, sockets and signals, seccomp does.)
  */
 static int close_file_system(const struct sandbox_config *config, bool *ret_done,
 			     struct err *err)
@@ -144,14 +155,9 @@ static int close_file_system(const struct sandbox_config *config, bool *ret_done
 	*ret_done = false;
 	if (abi < 1)
 		return 0; /* ENOSYS, EOPNOTSUPP: said in the state, not an error */
-#ifdef LANDLOCK_ACCESS_FS_REFER
-	if (abi >= 2)
-		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
-#endif
-#ifdef LANDLOCK_ACCESS_FS_TRUNCATE
-	if (abi >= 3)
-		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
-#endif
+	for (size_t i = 0; i < sizeof(later_rights) / sizeof(later_rights[0]); i++)
+		if (abi >= later_rights[i].abi)
+			attr.handled_access_fs |= later_rights[i].right;
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (fd < 0)
 		return err_sys(err, errno, "landlock");
@@ -162,16 +168,14 @@ static int close_file_system(const struct sandbox_config *config, bool *ret_done
 			      err);
 	if (write_dir && !rc) {
 		struct landlock_path_beneath_attr rule = {
-			.allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE |
-					  LANDLOCK_ACCESS_FS_MAKE_REG |
-					  LANDLOCK_ACCESS_FS_READ_FILE |
-					  LANDLOCK_ACCESS_FS_REMOVE_FILE,
+			/* what is not handled is no right that could be given */
+			.allowed_access = (LANDLOCK_ACCESS_FS_WRITE_FILE |
+					   LANDLOCK_ACCESS_FS_MAKE_REG |
+					   LANDLOCK_ACCESS_FS_READ_FILE |
+					   LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_FS_TRUNCATE) &
+					  attr.handled_access_fs,
 			.parent_fd = open(write_dir, O_PATH | O_CLOEXEC | O_DIRECTORY),
 		};
-#ifdef LANDLOCK_ACCESS_FS_TRUNCATE
-		if (abi >= 3)
-			rule.allowed_access |= LANDLOCK_ACCESS_FS_TRUNCATE;
-#endif
 		if (rule.parent_fd < 0 ||
 		    syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
 			rc = err_sys(err, errno, "landlock: %s", write_dir);

@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -596,6 +597,51 @@ static void test_only_the_directory_stays_open(void **state)
 	assert_string_equal(text, "done");
 }
 
+static char read_dir[] = "/tmp/podhop-sandbox-read-XXXXXX", to_be_kept[64];
+
+static void cut_outside(int out)
+{
+	char path[64];
+
+	if (open(to_be_kept, O_RDONLY | O_TRUNC) >= 0 || errno != EACCES)
+		_exit(1);
+	snprintf(path, sizeof(path), "%s/f", write_dir);
+	if (open(path, O_WRONLY | O_CREAT, 0600) < 0 || open(path, O_WRONLY | O_TRUNC) < 0 ||
+	    unlink(path) < 0)
+		_exit(2);
+	if (write(out, "done", 4) != 4)
+		_exit(3);
+}
+
+/* --follow with a rotation may read everywhere: to cut a file is not to read it. */
+static void test_nothing_outside_is_cut(void **state)
+{
+	struct sandbox_config c = { .write_dir = write_dir, .needs = SANDBOX_LOOK_UP };
+	char text[16] = "";
+	struct stat st;
+	int fd;
+
+	(void)state;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) < 3) {
+		print_message("skipped: this kernel's Landlock has no right to truncate\n");
+		skip();
+	}
+	strcpy(write_dir + strlen(write_dir) - 6, "XXXXXX");
+	assert_non_null(mkdtemp(write_dir));
+	assert_non_null(mkdtemp(read_dir));
+	snprintf(to_be_kept, sizeof(to_be_kept), "%s/kept", read_dir);
+	fd = open(to_be_kept, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(in_sandbox(&c, cut_outside, text, sizeof(text)), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 1);
+	close(fd);
+	assert_int_equal(unlink(to_be_kept), 0);
+	assert_int_equal(rmdir(read_dir), 0);
+	assert_int_equal(rmdir(write_dir), 0);
+	assert_string_equal(text, "done");
+}
+
 /*
  * Enters in a child. What it says: the sentence of a failure, else "entered" and the process's
  * status.
@@ -767,6 +813,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_only_the_directory_stays_open),
+		cmocka_unit_test(test_nothing_outside_is_cut),
 		cmocka_unit_test(test_unknown_user),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_no_directory),
