@@ -99,7 +99,8 @@ void doctor_counters_free(struct doctor_counters *c);	/* NULL is accepted */
 /*
  * Calls fn for every counter that stands higher in `after` (gauges left out), with
  * the difference; a counter that is new counts from 0, one that fell (its device
- * or rule was made anew) with its whole value. A non-zero return of fn ends it and is returned.
+ * or rule was made anew) with its whole value. Those that the kernel keeps in 32 bits (softnet,
+ * conntrack) may wrap in between. A non-zero return of fn ends it and is returned, else 0.
  */
 int doctor_counters_diff(const struct doctor_counters *before, const struct doctor_counters *after,
 			 int (*fn)(void *arg, const struct doctor_counter *c, uint64_t moved),
@@ -134,7 +135,10 @@ void doctor_findings_free(struct doctor_findings *f);	/* what f points to */
 /* A finding as one line of text, and back. Of anybody's file: what is no finding is -EBADMSG. */
 #define DOCTOR_FINDING_TEXT_MAX 1024
 int doctor_finding_text(const struct doctor_finding *f, char out[static DOCTOR_FINDING_TEXT_MAX]);
-/* Adds to f; one that is there already is not added. 0, -ENOMEM, -EBADMSG, -E2BIG. */
+/*
+ * Adds to f; one that is there already is not added, and of more than DOCTOR_FINDINGS_MAX the
+ * lightest go. 0, -ENOMEM, -EBADMSG.
+ */
 int doctor_finding_parse(struct doctor_findings *f, const char *text, size_t len);
 
 /* A loss, and what of the findings speaks of it. */
@@ -166,7 +170,10 @@ struct doctor_watch;
  */
 int doctor_watch_start(const struct doctor_config *config, struct doctor_watch **ret,
 		       struct err *err) __attribute__((warn_unused_result));
-/* Reads tables and counters again, once. What it finds goes to *ret, for doctor_findings_free(). */
+/*
+ * Reads tables and counters again, once. What it finds goes to *ret, for doctor_findings_free(),
+ * on failure too. 0 or -errno (memory): what cannot be read again is no failure; it tells nothing.
+ */
 int doctor_watch_end(struct doctor_watch *w, struct doctor_findings *ret, struct err *err);
 /* Into net->remotes, as they were read at the start. */
 void doctor_watch_remotes(const struct doctor_watch *w, struct model_net *net);

@@ -47,13 +47,14 @@ bool extcap_is_call(int argc, char *const *argv);
 
 /*
  * "--name value" and "--name=value"; unknown --extcap- options of newer versions are
- * passed over.
+ * passed over. 0, or -errno with ERR_USAGE: Wireshark shows the sentence.
  */
 int extcap_parse(int argc, char *const *argv, struct extcap_call *ret_call, struct err *err);
 
 /*
  * The interface of a pod: podhop-<namespace>-<name>; with a dot between the two where
- * another pod of the node would get the same. false: a pod that cannot be captured has none.
+ * another pod of the node would get the same. Added to ret_value, which the caller has begun.
+ * false: a pod that cannot be captured has none.
  */
 bool extcap_interface(const struct chain *c, unsigned pod, struct buf *ret_value);
 /* The pod of an interface, -1 when there is none. */

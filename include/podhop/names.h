@@ -39,7 +39,10 @@ struct names;
 struct names *names_new(struct err *err);
 void names_free(struct names *n);	/* NULL is accepted */
 
-/* Copies name; equal rank: the first stays. Refuses bad names silently (returns 0). */
+/*
+ * Copies name; equal rank: the first stays. Bad names, and what comes above NAMES_MAX, are left out
+ * silently. 0 or -ENOMEM.
+ */
 int names_add(struct names *n, const struct addr *a, const char *name, enum names_rank rank,
 	      struct err *err);
 
@@ -47,10 +50,14 @@ int names_add(struct names *n, const struct addr *a, const char *name, enum name
  * Takes what `kubectl get pods,services,nodes -A -o json` prints: a List, a single object,
  * or several documents one after the other. Items of other kinds and items that make
  * no sense are skipped; text that is no JSON or no Kubernetes object is refused with its place.
+ * 0, -EBADMSG or -ENOMEM; what was taken until then stays.
  */
 int names_parse(struct names *n, const char *text, size_t len, struct err *err);
 
-/* The same from a file or FIFO; "-" is stdin, up to its end or a NUL. Errors carry the path. */
+/*
+ * The same from a file or FIFO; "-" is stdin, up to its end or a NUL. Errors carry the path:
+ * also what open(2) and read(2) say, and -EFBIG above NAMES_FILE_MAX.
+ */
 int names_read(struct names *n, const char *path, struct err *err);
 
 /* "default/web", "node1"; NULL when a has no name. Valid as long as n. */

@@ -52,7 +52,7 @@ int netlink_ask(struct nl_sock *sk, struct nl_msg *msg, struct netlink_rows *row
 int netlink_dump(struct nl_sock *sk, struct nl_msg *msg, struct netlink_rows *rows);
 /*
  * A dump of things that come and go all the time, each message handed on: nothing is kept and
- * nothing made anew. The kernel may leave out what came meanwhile.
+ * nothing made anew. The kernel may leave out what came meanwhile. 0 or -errno, as netlink_ask().
  */
 int netlink_walk(struct nl_sock *sk, struct nl_msg *msg,
 		 void (*each)(void *arg, struct nlmsghdr *h), void *arg);

@@ -42,7 +42,10 @@ struct privacy_key {
 	uint8_t b[32];
 };
 
-/* Of a file or FIFO; equal content gives equal keys. "-" is a file's name here. */
+/*
+ * Of a file or FIFO; equal content gives equal keys. "-" is a file's name here. 0, or -errno:
+ * -EINVAL with ERR_USAGE of a key that is too short or too long.
+ */
 int privacy_key_read(const char *path, struct privacy_key *ret_key, struct err *err);
 int privacy_key_random(struct privacy_key *ret_key, struct err *err);
 

@@ -9,8 +9,9 @@
  *
  * Facts come from netlink (links, addresses, routes, nsids), CNI result caches,
  * host-local files, /var/log/pods, /proc/<pid>/{cgroup,ns/net,net/...}, OCI bundles
- * and docker's own state under host_root. Netlink is believed; a file that
- * contradicts it becomes a problem text.
+ * and docker's own state under host_root, and, where netlink may not look into a pod,
+ * its /sys below /proc/<pid>/root. Netlink is believed; a file that contradicts it
+ * becomes a problem text.
  */
 #ifndef PODHOP_RESOLVE_H
 #define PODHOP_RESOLVE_H
@@ -28,7 +29,10 @@ struct resolve_config {
 struct resolve *resolve_open(const struct resolve_config *config, struct err *err);
 void resolve_free(struct resolve *r);	/* NULL is accepted */
 
-/* Every pod of the node. Caller frees *ret_chain with chain_free(). */
+/*
+ * Every pod of the node; what cannot be known of one is its problem. Caller frees *ret_chain with
+ * chain_free(). 0, or -errno: no memory, or netlink has failed.
+ */
 int resolve_list(struct resolve *r, struct chain **ret_chain, struct err *err);
 
 /*

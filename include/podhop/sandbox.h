@@ -83,7 +83,10 @@ struct sandbox_state {
 int sandbox_enter(const struct sandbox_config *config, struct sandbox_state *ret_state,
 		  struct err *err);
 
-/* After sandbox_enter() with SANDBOX_NAMES: from here on these needs are left, names are not. */
+/*
+ * After sandbox_enter() with SANDBOX_NAMES: from here on these needs are left, names are not.
+ * new_files: as write_dir said. 0 or -errno, as there.
+ */
 int sandbox_tighten(unsigned needs, bool new_files, struct err *err);
 
 #endif
