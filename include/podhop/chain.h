@@ -105,6 +105,9 @@ struct chain {
 	unsigned n_evidence;
 };
 
+/* "forwarding": iproute2's word for a BR_STATE_* of linux/if_bridge.h; NULL: no such state. */
+const char *chain_port_state_name(int port_state);
+
 void chain_free(struct chain *c);	/* with c itself; NULL and half-built ones are accepted */
 
 #endif

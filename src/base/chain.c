@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * chain.c - the end of a chain, also of a half-built one.
+ * chain.c - words for what a chain says, and its end, also of a half-built one.
  */
 #include "podhop/chain.h"
 
 #include <stdlib.h>
+
+const char *chain_port_state_name(int port_state)
+{
+	static const char *const names[] = {
+		"disabled", "listening", "learning", "forwarding", "blocking",
+	};
+
+	if (port_state < 0 || port_state >= (int)(sizeof(names) / sizeof(names[0])))
+		return NULL;
+	return names[port_state];
+}
 
 static void chain_free_links(struct chain_link *links, unsigned n)
 {

@@ -25,17 +25,6 @@
 
 #define NEW_POD "delete the pod, its controller makes a new one"
 
-static const char *state_name(uint8_t state)
-{
-	static const char *const names[] = {
-		[BR_STATE_DISABLED] = "disabled", [BR_STATE_LISTENING] = "listening",
-		[BR_STATE_LEARNING] = "learning", [BR_STATE_FORWARDING] = "forwarding",
-		[BR_STATE_BLOCKING] = "blocking",
-	};
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
 /* One pod's main interface and both its ends. */
 struct ends {
 	const struct chain_pod *pod;
@@ -103,6 +92,7 @@ static void check_state(struct doctor *d, const struct ends *e)
 
 static void check_port(struct doctor *d, const struct ends *e)
 {
+	const char *state = chain_port_state_name(e->veth->port_state);
 	const struct doctor_link *now = doctor_link_by_index(d->v, e->veth->master);
 	const char *veth = doctor_word(d, e->veth->name);
 	const char *hairpin =
@@ -131,7 +121,7 @@ static void check_port(struct doctor *d, const struct ends *e)
 	    (e->veth->flags & IFF_LOWER_UP))
 		doctor_judge(d, e->veth->port_state == BR_STATE_FORWARDING, DOCTOR_FAIL, "pod.port",
 			     e->label, doctor_text(d, "port %s is forwarding", e->veth->name),
-			     state_name(e->veth->port_state),
+			     state ? state : "unknown",
 			     e->bridge->stp
 				     ? doctor_text(d,
 						   "ip link set dev %s type bridge stp_state 0  # "

@@ -50,14 +50,9 @@ static bool append(json_t *list, json_t *item, bool ok)
 
 static json_t *port_state(int state)
 {
-	/* linux/if_bridge.h: BR_STATE_*; the words are iproute2's */
-	static const char *const names[] = {
-		"disabled", "listening", "learning", "forwarding", "blocking",
-	};
+	const char *name = chain_port_state_name(state);
 
-	if (state < 0 || state >= (int)(sizeof(names) / sizeof(names[0])))
-		return json_null();
-	return json_string(names[state]);
+	return name ? json_string(name) : json_null();
 }
 
 static bool list_pod(json_t *list, const struct chain_pod *p)

@@ -10,29 +10,10 @@
 #include "resolve_priv.h"
 
 #include <errno.h>
-#include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *resolve_state_name(int port_state)
-{
-	switch (port_state) {
-	case BR_STATE_DISABLED:
-		return "disabled";
-	case BR_STATE_LISTENING:
-		return "listening";
-	case BR_STATE_LEARNING:
-		return "learning";
-	case BR_STATE_FORWARDING:
-		return "forwarding";
-	case BR_STATE_BLOCKING:
-		return "blocking";
-	default:
-		return "";
-	}
-}
 
 const struct resolve_link *resolve_host_link(const struct resolve *r, uint32_t ifindex)
 {

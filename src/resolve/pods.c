@@ -590,7 +590,7 @@ static int pods_evidence_pair(const struct resolve_rec *rec,
 			rc = resolve_chain_add(ev, "bridge", "netlink RTM_GETLINK",
 					       "%s is a port of %s (ifindex %u), %s, hairpin %s",
 					       veth->name, ifc->bridge, ifc->bridge_ifindex,
-					       resolve_state_name(veth->port_state),
+					       resolve_s(chain_port_state_name(veth->port_state)),
 					       veth->hairpin ? "on" : "off");
 	}
 	return rc;

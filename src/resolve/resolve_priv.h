@@ -404,7 +404,6 @@ int resolve_host_copy(const struct resolve *r, const struct resolve_link *from,
 int resolve_host_fill(struct resolve *r, struct chain *c);
 /* The longest match of the main and local tables; NULL. */
 const struct resolve_route *resolve_host_route(const struct resolve *r, const struct addr *a);
-const char *resolve_state_name(int port_state);
 /*
  * The VXLAN device whose datagrams leave through that device; NULL. A device that is a
  * port of a bridge is never an underlay here.

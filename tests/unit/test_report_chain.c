@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <linux/if_bridge.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -467,10 +468,30 @@ static void test_stream_error(void **state)
 	fclose(f);
 }
 
+/* The kernel's numbers, the words of `bridge link`. */
+static void test_port_states(void **state)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} states[] = {
+		{ BR_STATE_DISABLED, "disabled" },     { BR_STATE_LISTENING, "listening" },
+		{ BR_STATE_LEARNING, "learning" },     { BR_STATE_FORWARDING, "forwarding" },
+		{ BR_STATE_BLOCKING, "blocking" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		assert_string_equal(chain_port_state_name(states[i].number), states[i].name);
+	assert_null(chain_port_state_name(-1));
+	assert_null(chain_port_state_name(BR_STATE_BLOCKING + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_port_states),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_list_text),    cmocka_unit_test(test_resolve_text),
 		cmocka_unit_test(test_hostile),	     cmocka_unit_test(test_json),

@@ -329,17 +329,6 @@ static void test_no_vxlan(void **state)
 	chain_free(c);
 }
 
-static void test_states(void **state)
-{
-	static const char *const names[] = { "disabled", "listening", "learning", "forwarding",
-					     "blocking", "" };
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(names); i++)
-		assert_string_equal(resolve_state_name((int)i), names[i]);
-	assert_string_equal(resolve_state_name(-1), "");
-}
-
 /* A VXLAN device that names no lower one: its own address, then the way out of the node. */
 static void test_underlay_guess(void **state)
 {
@@ -548,7 +537,6 @@ int main(void)
 		CASE(test_routes),
 		CASE(test_net),
 		CASE(test_no_vxlan),
-		CASE(test_states),
 		CASE(test_underlay_guess),
 		CASE(test_route_kinds),
 		CASE(test_shadowed),
