@@ -393,29 +393,10 @@ static void move_seen(struct correlate *c, struct packet_more *m, struct packet_
 	n->seen = n->seen_last = NONE;
 }
 
-void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
+/* What was found out of a part's outer headers. */
+static void take_outer(struct packet *p, const struct packet *q, struct packet_more *m,
+		       const struct packet_more *n)
 {
-	struct packet *p = &c->packet[parent], *q = &c->packet[child];
-	struct packet_more *m = more_need(c, p), *n = more_need(c, q);
-	uint32_t base = q->kind == KIND_TCP_DATA ? q->start - p->start : 0;
-
-	p->flags &= (uint16_t)~PACKET_TRACK;
-	move_sightings(c, p, q, base);
-	if (c->content)
-		content_move(c, parent, child);
-	if (q->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
-		p->direction = q->direction;
-	p->flags |= q->flags & PACKET_RETRANSMISSION;
-	if (q->verdict_rank < p->verdict_rank) {
-		p->verdict = q->verdict;
-		p->verdict_rank = q->verdict_rank;
-	}
-	if (q->id && p->id)
-		c->ids_open--;
-	if (q->id && (!p->id || q->id < p->id))
-		p->id = q->id;
-	if (!p->number || q->number < p->number)
-		p->number = q->number;
 	if (q->tunnel != NO_TUNNEL) {
 		p->tunnel = q->tunnel;
 		p->encap_len = q->encap_len;
@@ -430,13 +411,17 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 		m->outer_ttl = n->outer_ttl;
 	m->outer_fragmented = (uint16_t)(m->outer_fragmented + n->outer_fragmented);
 	m->fragment_bytes += n->fragment_bytes;
-	if (!m->error)
-		m->error = n->error;
 	if (n->large_outer) {
 		m->large_outer += n->large_outer;
 		m->header_len = n->header_len;
 		m->tcp_options_len = n->tcp_options_len;
 	}
+}
+
+/* The size of segments that a part shows; base: where it begins in the whole. */
+static void take_segment(struct correlate *c, struct packet *p, const struct packet *q,
+			 struct packet_more *m, const struct packet_more *n, uint32_t base)
+{
 	if (n->segment > m->segment)
 		m->segment = n->segment;
 	if (q->kind == KIND_TCP_DATA && p->flow != NONE) {
@@ -448,15 +433,57 @@ void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
 		if (segment > f->segment)
 			f->segment = segment;
 	}
-	move_seen(c, m, n, base);
+}
+
+/* The number, id and verdict of the two together. */
+static void take_identity(struct correlate *c, struct packet *p, const struct packet *q)
+{
+	if (q->direction == MODEL_DIRECTION_EGRESS || p->direction == MODEL_DIRECTION_OTHER)
+		p->direction = q->direction;
+	p->flags |= q->flags & PACKET_RETRANSMISSION;
+	if (q->verdict_rank < p->verdict_rank) {
+		p->verdict = q->verdict;
+		p->verdict_rank = q->verdict_rank;
+	}
+	if (q->id && p->id)
+		c->ids_open--;
+	if (q->id && (!p->id || q->id < p->id))
+		p->id = q->id;
+	if (!p->number || q->number < p->number)
+		p->number = q->number;
+}
+
+/* A part lives on in the whole, for those who hold it. */
+static void close_part(struct correlate *c, uint32_t parent, uint32_t child)
+{
+	struct packet *q = &c->packet[child];
 
 	packet_unindex(c, child);
 	packet_unlist(c, child);
 	c->n_open--;
 	q->parent = parent;
 	q->flags |= PACKET_CLOSED;
-	p->held++;
+	c->packet[parent].held++;
 	if (q->flags & PACKET_TIED)
 		choice_replace(c, parent, child);
 	packet_release(c, child);
+}
+
+void attach_part(struct correlate *c, uint32_t parent, uint32_t child)
+{
+	struct packet *p = &c->packet[parent], *q = &c->packet[child];
+	struct packet_more *m = more_need(c, p), *n = more_need(c, q);
+	uint32_t base = q->kind == KIND_TCP_DATA ? q->start - p->start : 0;
+
+	p->flags &= (uint16_t)~PACKET_TRACK;
+	move_sightings(c, p, q, base);
+	if (c->content)
+		content_move(c, parent, child);
+	take_identity(c, p, q);
+	take_outer(p, q, m, n);
+	if (!m->error)
+		m->error = n->error;
+	take_segment(c, p, q, m, n, base);
+	move_seen(c, m, n, base);
+	close_part(c, parent, child);
 }

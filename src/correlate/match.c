@@ -148,6 +148,62 @@ static void note_nearer(struct correlate *c, uint32_t i, const struct correlate_
 
 /* --------------------------------------------------------------------- new */
 
+static void new_tcp_data(struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			 uint32_t flow)
+{
+	struct packet *p = &c->packet[i];
+	struct flow *f = flow_root(c, flow);
+
+	if (flow_is_behind(f, o->seq))
+		f->behind_until_ns = o->time_ns + LOOKALIKE_AGE_NS;
+	if (flow_note_range(f, o->seq, o->size)) {
+		p->flags |= PACKET_RETRANSMISSION;
+		f->sent_again = true;
+		f->again_ns = o->time_ns;
+	}
+	if (stream_is_super(f, o))
+		stream_index(c, i, c->flow[flow].key);
+}
+
+static void new_fragment(struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			 uint32_t flow)
+{
+	struct packet *p = &c->packet[i];
+
+	p->size = o->frag_off + o->size;
+	p->payload_len = p->size;
+	if (o->flags & OBS_LAST_FRAGMENT)
+		p->flags |= PACKET_TOTAL_KNOWN;
+	if (!o->frag_off)
+		more_need(c, p)->l4_len = (uint16_t)(o->size - o->payload_len);
+	datagram_index_id(c, i, o);
+	datagram_index(c, i, o, flow);
+}
+
+/* A whole datagram, or a segment without data. */
+static inline void new_whole(struct correlate *c, uint32_t i, const struct correlate_obs *o,
+			     uint32_t flow)
+{
+	struct packet *p = &c->packet[i];
+
+	p->flags |= PACKET_TOTAL_KNOWN;
+	if (o->flags & OBS_SYN) {
+		struct flow *f = flow_root(c, flow);
+
+		if (o->mss && (!f->mss || o->mss < f->mss))
+			f->mss = o->mss;
+		if (flow_note_range(f, o->seq, 1))
+			p->flags |= PACKET_RETRANSMISSION;
+	}
+	if (o->flags & OBS_MAY_FRAGMENT) {
+		if (o->flags & OBS_IPV4)
+			datagram_index_id(c, i, o);
+		datagram_index(c, i, o, flow);
+	}
+	if (attach_is_super(c, o))
+		datagram_index_super(c, i, c->flow[flow].key);
+}
+
 uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t flow)
 {
 	uint32_t i = packet_new(c, o->time_ns);
@@ -156,7 +212,7 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 		return NONE;
 
 	struct packet *p = &c->packet[i];
-	struct flow *f = flow_root(c, flow);
+	const struct flow *f = flow_root(c, flow);
 
 	p->number = o->number;
 	p->kind = o->kind;
@@ -176,45 +232,17 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 
 	switch (o->kind) {
 	case KIND_TCP_DATA:
-		if (flow_is_behind(f, o->seq))
-			f->behind_until_ns = o->time_ns + LOOKALIKE_AGE_NS;
-		if (flow_note_range(f, o->seq, o->size)) {
-			p->flags |= PACKET_RETRANSMISSION;
-			f->sent_again = true;
-			f->again_ns = o->time_ns;
-		}
-		if (stream_is_super(f, o))
-			stream_index(c, i, c->flow[flow].key);
+		new_tcp_data(c, i, o, flow);
 		break;
 	case KIND_FRAGMENT:
-		p->size = o->frag_off + o->size;
-		p->payload_len = p->size;
-		if (o->flags & OBS_LAST_FRAGMENT)
-			p->flags |= PACKET_TOTAL_KNOWN;
-		if (!o->frag_off)
-			more_need(c, p)->l4_len = (uint16_t)(o->size - o->payload_len);
-		datagram_index_id(c, i, o);
-		datagram_index(c, i, o, flow);
+		new_fragment(c, i, o, flow);
 		return i; /* found by these keys alone */
 	case KIND_OUTER_FRAGMENT:
 		p->flags |= PACKET_PENDING;
 		datagram_index_outer(c, i, o, 0);
 		return i;
 	default:
-		p->flags |= PACKET_TOTAL_KNOWN;
-		if (o->flags & OBS_SYN) {
-			if (o->mss && (!f->mss || o->mss < f->mss))
-				f->mss = o->mss;
-			if (flow_note_range(f, o->seq, 1))
-				p->flags |= PACKET_RETRANSMISSION;
-		}
-		if (o->flags & OBS_MAY_FRAGMENT) {
-			if (o->flags & OBS_IPV4)
-				datagram_index_id(c, i, o);
-			datagram_index(c, i, o, flow);
-		}
-		if (attach_is_super(c, o))
-			datagram_index_super(c, i, c->flow[flow].key);
+		new_whole(c, i, o, flow);
 		break;
 	}
 	packet_index(c, i, match_key(o, c->flow[flow].key));
@@ -224,31 +252,33 @@ uint32_t match_new(struct correlate *c, const struct correlate_obs *o, uint32_t 
 	return i;
 }
 
+/* What an ICMP error says of the packet that it quotes (RFC 792, 1812, 4443). */
+static enum packet_error error_of(bool is_v4, unsigned type, unsigned code)
+{
+	enum { UNREACHABLE4 = 3, TTL4 = 11, UNREACHABLE6 = 1, TOO_BIG6 = 2, TTL6 = 3 };
+
+	if (is_v4) {
+		if (type == UNREACHABLE4 && code == 4)
+			return ERROR_TOO_BIG;
+		if (type == UNREACHABLE4 && (code == 9 || code == 10 || code == 13))
+			return ERROR_PROHIBITED;
+		return type == TTL4 ? ERROR_TTL : ERROR_UNREACHABLE;
+	}
+	if (type == TOO_BIG6)
+		return ERROR_TOO_BIG;
+	if (type == UNREACHABLE6 && (code == 1 || code == 5))
+		return ERROR_PROHIBITED;
+	return type == TTL6 ? ERROR_TTL : ERROR_UNREACHABLE;
+}
+
 /* Tells an ICMP error to the open packet that it quotes; errors are few, and come soon. */
 static void note_error(struct correlate *c, const struct correlate_obs *o)
 {
-	enum { UNREACHABLE4 = 3, TTL4 = 11, UNREACHABLE6 = 1, TOO_BIG6 = 2, TTL6 = 3 };
 	uint32_t flow = flow_by_hash(c, o->quote_hash);
-	unsigned type = o->mss >> 8, code = o->mss & 0xff, n = 0;
-	enum packet_error error = ERROR_UNREACHABLE;
+	unsigned n = 0;
 
 	if (flow == NONE)
 		return;
-	if (o->flags & OBS_IPV4) {
-		if (type == UNREACHABLE4 && code == 4)
-			error = ERROR_TOO_BIG;
-		else if (type == UNREACHABLE4 && (code == 9 || code == 10 || code == 13))
-			error = ERROR_PROHIBITED;
-		else if (type == TTL4)
-			error = ERROR_TTL;
-	} else {
-		if (type == TOO_BIG6)
-			error = ERROR_TOO_BIG;
-		else if (type == UNREACHABLE6 && (code == 1 || code == 5))
-			error = ERROR_PROHIBITED;
-		else if (type == TTL6)
-			error = ERROR_TTL;
-	}
 	for (uint32_t i = c->newest; i != NONE && n < QUOTE_SEARCH_MAX;
 	     i = c->packet[i].earlier, n++) {
 		struct packet *p = &c->packet[i];
@@ -259,7 +289,8 @@ static void note_error(struct correlate *c, const struct correlate_obs *o)
 		if (p->kind == KIND_TCP_DATA ? off >= p->size
 					     : (o->ack && p->ip_id && o->ack != p->ip_id))
 			continue;
-		more_need(c, p)->error = (uint8_t)error;
+		more_need(c, p)->error =
+			(uint8_t)error_of(o->flags & OBS_IPV4, o->mss >> 8, o->mss & 0xff);
 		return;
 	}
 }

@@ -72,6 +72,53 @@ static void observe_content(const struct model_frame *f, const struct model_part
 			.is_v4 = u->is_v4, .protocol = u->protocol }, o);
 }
 
+/* What the IP header says, but for the addresses. Returns flags. */
+static inline uint32_t usual_ip(const uint8_t *ip, bool is_v4, struct correlate_obs *o,
+				uint32_t *ret_flow_label)
+{
+	uint32_t flags = addr_is_multicast(&o->tuple.dst) ? OBS_MULTICAST : 0;
+
+	if (!is_v4) {
+		*ret_flow_label = bytes_load_be32(ip) & IP6_FLOW_LABEL;
+		o->ttl = ip[IP6_HOP_LIMIT];
+		return flags;
+	}
+	o->ip_id = bytes_load_be16(ip + 4);
+	o->ttl = ip[IP4_TTL];
+	if (ip[6] & IP4_DF)
+		flags |= OBS_DF;
+	if (o->ip_id)
+		flags |= OBS_HAS_ID;
+	return flags | OBS_IPV4;
+}
+
+/* False: the options of a SYN tell something, which is looked for elsewhere. */
+static inline bool usual_tcp(const struct correlate *c, const uint8_t *l4,
+			     const struct model_parts *u, struct correlate_obs *o,
+			     uint64_t *ret_hash)
+{
+	o->tcp_flags = bytes_load_be16(l4 + 12) & TCP_FLAGS;
+	if (o->tcp_flags & MODEL_TCP_SYN)
+		return false;
+	o->seq = bytes_load_be32(l4 + 4);
+	o->ack = bytes_load_be32(l4 + 8);
+	o->tcp_options_len = (uint8_t)(u->payload - u->l4 - TCP_HEADER_MIN);
+	*ret_hash = observe_tcp(c, l4, u->payload - u->l4, u->l4 - MODEL_ETHERNET_LEN,
+				o->tcp_options_len, o->ack, o->tcp_flags, &o->sig);
+	if (o->payload_len) {
+		o->kind = KIND_TCP_DATA;
+		o->size = o->payload_len;
+	}
+	return true;
+}
+
+/* May the network cut a datagram of that length? */
+static inline bool may_be_cut(uint32_t flags, uint32_t l3_len)
+{
+	return flags & OBS_IPV4 ? !(flags & OBS_DF) && l3_len > FRAGMENT_MTU_MIN
+				: l3_len > FRAGMENT_MTU_MIN6;
+}
+
 bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 			     const struct model_parts *u, struct correlate_obs *o)
 {
@@ -83,8 +130,8 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 	const uint32_t captured = f->caplen - u->eth < u->end ? f->caplen - u->eth : u->end;
 	/* What of the IP packet is in front of the payload. */
 	const uint32_t headers = u->payload - MODEL_ETHERNET_LEN;
-	uint32_t flags = u->is_v4 ? OBS_IPV4 : 0, id = 0, flow_label = 0;
-	uint64_t l4_hash;
+	uint32_t flags, flow_label = 0;
+	uint64_t l4_hash = l4_len; /* UDP's header says the same */
 
 	if (f->way == MODEL_WAY_UNKNOWN)
 		return false;
@@ -107,50 +154,21 @@ bool correlate_observe_usual(struct correlate *c, const struct model_frame *f,
 	o->tuple.has_ports = true;
 	o->tuple_hash = observe_tuple_hash(c, &o->tuple);
 
-	if (u->is_v4) {
-		id = bytes_load_be16(ip + 4);
-		o->ttl = ip[IP4_TTL];
-		if (ip[6] & IP4_DF)
-			flags |= OBS_DF;
-		if (id)
-			flags |= OBS_HAS_ID;
-	} else {
-		flow_label = bytes_load_be32(ip) & IP6_FLOW_LABEL;
-		o->ttl = ip[IP6_HOP_LIMIT];
-	}
-	o->ip_id = id;
-	if (addr_is_multicast(&o->tuple.dst))
-		flags |= OBS_MULTICAST;
+	flags = usual_ip(ip, u->is_v4, o, &flow_label);
 	/* Without VXLAN eth is 0, else what the outer headers add. */
 	if (l3_len + u->eth > hop->mtu)
 		flags |= OBS_LARGE;
-
 	if (u->protocol == MODEL_PROTO_TCP) {
-		o->tcp_flags = bytes_load_be16(l4 + 12) & TCP_FLAGS;
-		if (o->tcp_flags & MODEL_TCP_SYN)
-			return false; /* its options tell something */
-		o->seq = bytes_load_be32(l4 + 4);
-		o->ack = bytes_load_be32(l4 + 8);
-		o->tcp_options_len = (uint8_t)(u->payload - u->l4 - TCP_HEADER_MIN);
-		l4_hash = observe_tcp(c, l4, u->payload - u->l4, u->l4 - MODEL_ETHERNET_LEN,
-				      o->tcp_options_len, o->ack, o->tcp_flags, &o->sig);
-		if (o->payload_len) {
-			o->kind = KIND_TCP_DATA;
-			o->size = o->payload_len;
-		}
-	} else {
-		l4_hash = l4_len; /* the header says the same */
-		if (u->is_v4 ? !(flags & OBS_DF) && l3_len > FRAGMENT_MTU_MIN
-			     : l3_len > FRAGMENT_MTU_MIN6) {
-			flags |= OBS_MAY_FRAGMENT;
-			o->token = observe_token(c, eth + u->payload,
-						 captured - u->payload, headers,
-						 u->is_v4 ? 4 : 6,
-						 (uint64_t)u->protocol << 32 | l4_len);
-		}
+		if (!usual_tcp(c, l4, u, o, &l4_hash))
+			return false;
+	} else if (may_be_cut(flags, l3_len)) {
+		flags |= OBS_MAY_FRAGMENT;
+		o->token = observe_token(c, eth + u->payload, captured - u->payload, headers,
+					 u->is_v4 ? 4 : 6, (uint64_t)u->protocol << 32 | l4_len);
 	}
 	o->flags = (uint16_t)flags;
-	o->head = observe_head(c, l4_len, id, flow_label, u->protocol, u->is_v4 ? 4 : 6, l4_hash);
+	o->head = observe_head(c, l4_len, o->ip_id, flow_label, u->protocol, u->is_v4 ? 4 : 6,
+			       l4_hash);
 	if (o->payload_len)
 		o->body = observe_body(c, eth + u->payload, captured - u->payload, headers,
 				       &o->body_len);

@@ -411,6 +411,66 @@ static void judge_second(const struct correlate *c, const struct packet *p, enum
 	ret->missing_mask = BIT(MODEL_ROLE_VETH) | (role == MODEL_ROLE_BRIDGE ? BIT(role) : 0);
 }
 
+/* Of a packet that misses a hop: its path's hops in the order in which it comes to them. */
+struct walk {
+	enum model_role furthest;	/* the last that shows it */
+	enum model_role before;		/* the last that shows all of it, before first_missing */
+	enum model_role first_missing;
+	enum model_role next;		/* the first behind `furthest` that misses it */
+};
+
+static struct walk walk_path(uint32_t seen, uint32_t whole, uint32_t missing, bool inwards)
+{
+	struct walk w = { MODEL_ROLE_NONE, MODEL_ROLE_NONE, MODEL_ROLE_NONE, MODEL_ROLE_NONE };
+
+	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
+		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
+
+		if (seen & BIT(role))
+			w.furthest = role;
+		if ((missing & BIT(role)) && w.first_missing == MODEL_ROLE_NONE)
+			w.first_missing = role;
+		if ((whole & BIT(role)) && w.first_missing == MODEL_ROLE_NONE)
+			w.before = role;
+	}
+	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
+		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
+		bool behind = inwards ? role < w.furthest : role > w.furthest;
+
+		if ((missing & BIT(role)) && behind && w.next == MODEL_ROLE_NONE)
+			w.next = role;
+	}
+	return w;
+}
+
+/* It was seen as far as one hop, and not at the next. */
+static void judge_end(const struct correlate *c, const struct packet *p, const struct walk *w,
+		      struct path_verdict *ret)
+{
+	ret->last_seen = w->furthest;
+	ret->next_expected = w->next;
+	ret->reason = loss_reason(c, p, w->furthest, &ret->vague);
+	if (may_be_local(c, p)) {
+		ret->reason = "not seen behind this hop: perhaps a Service's pod of "
+			      "this node";
+		ret->may_be_lost = false;
+	} else if (may_be_node(c, p)) {
+		ret->reason = "not seen behind this hop: perhaps to the node itself, "
+			      "whence its answers come";
+		ret->may_be_lost = false;
+	}
+}
+
+/* Some of its bytes passed: the hop that shows a part only is the one. */
+static void judge_part(const struct packet *p, const struct walk *w, struct path_verdict *ret)
+{
+	ret->last_seen = w->before;
+	ret->next_expected = w->first_missing;
+	ret->reason = p->kind == KIND_TCP_DATA ? "not all of its segments were seen"
+					       : "not all of its fragments were seen";
+	ret->vague = true;
+}
+
 void path_judge(const struct correlate *c, const struct packet *p, struct path_verdict *ret)
 {
 	uint32_t need = needed_roles(c, p), whole = whole_roles(c, p);
@@ -433,50 +493,15 @@ void path_judge(const struct correlate *c, const struct packet *p, struct path_v
 		return;
 	}
 
-	/* Walk the path in the packet's direction. */
-	enum model_role furthest = MODEL_ROLE_NONE, before = MODEL_ROLE_NONE;
-	enum model_role first_missing = MODEL_ROLE_NONE, next = MODEL_ROLE_NONE;
+	const struct walk w = walk_path(seen, whole, missing, inwards);
 
-	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
-		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
-
-		if (seen & BIT(role))
-			furthest = role;
-		if ((missing & BIT(role)) && first_missing == MODEL_ROLE_NONE)
-			first_missing = role;
-		if ((whole & BIT(role)) && first_missing == MODEL_ROLE_NONE)
-			before = role;
-	}
-	for (unsigned k = 1; k < MODEL_ROLE_COUNT; k++) {
-		enum model_role role = inwards ? MODEL_ROLE_COUNT - k : k;
-		bool behind = inwards ? role < furthest : role > furthest;
-
-		if ((missing & BIT(role)) && behind && next == MODEL_ROLE_NONE)
-			next = role;
-	}
 	if (missing & seen) {
-		/* Some of its bytes passed: the hop that shows a part only is the one. */
-		ret->last_seen = before;
-		ret->next_expected = first_missing;
-		ret->reason = p->kind == KIND_TCP_DATA ? "not all of its segments were seen"
-						       : "not all of its fragments were seen";
-		ret->vague = true;
-	} else if (next != MODEL_ROLE_NONE) {
-		ret->last_seen = furthest;
-		ret->next_expected = next;
-		ret->reason = loss_reason(c, p, furthest, &ret->vague);
-		if (may_be_local(c, p)) {
-			ret->reason = "not seen behind this hop: perhaps a Service's pod of "
-				      "this node";
-			ret->may_be_lost = false;
-		} else if (may_be_node(c, p)) {
-			ret->reason = "not seen behind this hop: perhaps to the node itself, "
-				      "whence its answers come";
-			ret->may_be_lost = false;
-		}
+		judge_part(p, &w, ret);
+	} else if (w.next != MODEL_ROLE_NONE) {
+		judge_end(c, p, &w, ret);
 	} else {
-		ret->last_seen = before;
-		ret->next_expected = first_missing;
+		ret->last_seen = w.before;
+		ret->next_expected = w.first_missing;
 		ret->reason = "seen further on: the capture missed it here";
 		ret->may_be_lost = false;
 	}

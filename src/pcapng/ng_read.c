@@ -666,6 +666,37 @@ static inline int next_block(struct pcapng_reader *r, struct block *ret_block, s
 	return 0;
 }
 
+/* A block's options, of `rest` bytes, if they are usual ones, each given once. */
+static inline bool usual_options(const uint8_t *o, uint32_t rest, struct pcapng_frame *f)
+{
+	bool has_flags = false, has_id = false;
+
+	while (rest >= 4) {
+		uint32_t head = pcapng_load32(false, o); /* code, length << 16 */
+		uint32_t padded = (uint32_t)PCAPNG_PADDED(NG_OPTION_LEN(head));
+
+		if (!NG_OPTION_CODE(head))
+			return true;
+		if (padded > rest - 4)
+			return false;
+		if (head == NG_OPTION_HEAD(NG_EPB_FLAGS, 4) && !has_flags) {
+			f->flags = pcapng_load32(false, o + 4);
+			has_flags = true;
+		} else if (head == NG_OPTION_HEAD(NG_EPB_PACKETID, 8) && !has_id) {
+			f->packet_id = pcapng_load64(false, o + 4);
+			has_id = true;
+		} else if (NG_OPTION_CODE(head) == NG_OPT_COMMENT && !f->comment) {
+			f->comment = (const char *)(o + 4);
+			f->comment_len = (uint32_t)strnlen(f->comment, NG_OPTION_LEN(head));
+		} else {
+			return false;
+		}
+		o += 4 + padded;
+		rest -= 4 + padded;
+	}
+	return !rest;
+}
+
 /*
  * The frame at the start of the window when it is what nearly all blocks are: an enhanced packet
  * block of this machine's byte order, all there, sound, with no more than the usual options.
@@ -673,10 +704,9 @@ static inline int next_block(struct pcapng_reader *r, struct block *ret_block, s
  */
 static inline int next_usual_frame(struct pcapng_reader *r, struct pcapng_frame *f)
 {
-	const uint8_t *p = pcapng_window_at(&r->win), *o;
+	const uint8_t *p = pcapng_window_at(&r->win);
 	const size_t left = pcapng_window_left(&r->win);
-	uint32_t total, id, caplen, rest;
-	bool has_flags = false, has_id = false;
+	uint32_t total, id, caplen;
 
 	if (r->swapped || r->stepwise || left < NG_BLOCK_MIN + NG_EPB_BODY ||
 	    pcapng_load32(false, p) != NG_EPB)
@@ -704,34 +734,8 @@ static inline int next_usual_frame(struct pcapng_reader *r, struct pcapng_frame 
 	f->comment = NULL;
 	f->comment_len = 0;
 
-	rest = total - NG_BLOCK_MIN - NG_EPB_BODY - (uint32_t)PCAPNG_PADDED(caplen);
-	o = f->frame.data + PCAPNG_PADDED(caplen);
-	while (rest >= 4) {
-		uint32_t head = pcapng_load32(false, o); /* code, length << 16 */
-		uint32_t padded = (uint32_t)PCAPNG_PADDED(NG_OPTION_LEN(head));
-
-		if (!NG_OPTION_CODE(head)) {
-			rest = 0;
-			break;
-		}
-		if (padded > rest - 4)
-			return 0;
-		if (head == NG_OPTION_HEAD(NG_EPB_FLAGS, 4) && !has_flags) {
-			f->flags = pcapng_load32(false, o + 4);
-			has_flags = true;
-		} else if (head == NG_OPTION_HEAD(NG_EPB_PACKETID, 8) && !has_id) {
-			f->packet_id = pcapng_load64(false, o + 4);
-			has_id = true;
-		} else if (NG_OPTION_CODE(head) == NG_OPT_COMMENT && !f->comment) {
-			f->comment = (const char *)(o + 4);
-			f->comment_len = (uint32_t)strnlen(f->comment, NG_OPTION_LEN(head));
-		} else {
-			return 0; /* unusual, or given twice */
-		}
-		o += 4 + padded;
-		rest -= 4 + padded;
-	}
-	if (rest)
+	if (!usual_options(f->frame.data + PCAPNG_PADDED(caplen),
+			   total - NG_BLOCK_MIN - NG_EPB_BODY - (uint32_t)PCAPNG_PADDED(caplen), f))
 		return 0;
 	f->frame.way = way_of(f->flags);
 	pcapng_window_pass(&r->win, total);

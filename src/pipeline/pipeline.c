@@ -128,29 +128,15 @@ static int64_t hold_ns(const struct pipeline_config *cfg)
 	return hold < 0 ? 0 : hold;
 }
 
-struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
+/* Sorting a file takes longer than sorting rings; closing is the same for both. */
+static struct correlate *correlator_new(const struct pipeline_config *config,
+					int64_t lookahead_ns, struct err *err)
 {
-	struct pipeline *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		goto fail;
-	p->cfg = *config;
-	if (!p->cfg.lookahead_ns)
-		p->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
-	p->hold_ns = hold_ns(&p->cfg);
-	p->wants_bytes = config->keep_bytes || config->filter;
-	p->ends = config->max_frames || config->has_room;
-	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = MODEL_TIME_MIN_NS;
-	steps_init(&p->steps, p->cfg.lookahead_ns, p->cfg.sort_ns == PIPELINE_TOLD);
-	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
-		p->head_ns[i] = INT64_MAX;
-
-	/* Sorting a file takes longer than sorting rings; closing is the same for both. */
-	struct correlate_config cc = {
+	const struct correlate_config cc = {
 		.net = config->net,
 		.window_ns = config->window_ns,
-		.lookahead_ns = p->cfg.lookahead_ns < CORRELATE_LOOKAHEAD_NS
-					? p->cfg.lookahead_ns : CORRELATE_LOOKAHEAD_NS,
+		.lookahead_ns = lookahead_ns < CORRELATE_LOOKAHEAD_NS ? lookahead_ns
+								      : CORRELATE_LOOKAHEAD_NS,
 		.nat = config->nat,
 		.observations = config->observations,
 		.keep_other = config->keep_other,
@@ -167,25 +153,49 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 		.tell_refused = config->tell_refused,
 		.on_packet_arg = config->arg,
 	};
-	p->correlate = correlate_new(&cc, err);
+
+	return correlate_new(&cc, err);
+}
+
+static void set_vxlan_ports(struct dissect_config *dc, const struct model_net *net)
+{
+	const unsigned most = sizeof(dc->vxlan_ports) / sizeof(dc->vxlan_ports[0]);
+
+	while (dc->n_vxlan_ports < most && dc->n_vxlan_ports < net->n_vxlan_ports) {
+		dc->vxlan_ports[dc->n_vxlan_ports] = net->vxlan_ports[dc->n_vxlan_ports];
+		dc->n_vxlan_ports++;
+	}
+}
+
+struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
+{
+	struct pipeline *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		goto fail;
+	p->cfg = *config;
+	if (!p->cfg.lookahead_ns)
+		p->cfg.lookahead_ns = CORRELATE_LOOKAHEAD_NS;
+	if (!p->cfg.bytes_max)
+		p->cfg.bytes_max = PIPELINE_BYTES_DEFAULT;
+	p->hold_ns = hold_ns(&p->cfg);
+	p->wants_bytes = config->keep_bytes || config->filter;
+	p->ends = config->max_frames || config->has_room;
+	p->newest_ns = p->pushed_ns = p->marked_ns = p->told_ns = MODEL_TIME_MIN_NS;
+	p->held_bytes_max = p->cfg.bytes_max / HELD_SHARE;
+	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
+		p->head_ns[i] = INT64_MAX;
+	steps_init(&p->steps, p->cfg.lookahead_ns, p->cfg.sort_ns == PIPELINE_TOLD);
+	set_vxlan_ports(&p->dissect_outer, config->net);
+	p->correlate = correlator_new(config, p->cfg.lookahead_ns, err);
 	if (!p->correlate) {
 		pipeline_free(p);
 		return NULL;
 	}
-	for (unsigned i = 0; i < config->net->n_vxlan_ports &&
-			     i < sizeof(p->dissect_outer.vxlan_ports) / sizeof(uint16_t); i++)
-		p->dissect_outer.vxlan_ports[p->dissect_outer.n_vxlan_ports++] =
-			config->net->vxlan_ports[i];
-	if (!p->cfg.bytes_max)
-		p->cfg.bytes_max = PIPELINE_BYTES_DEFAULT;
-	p->held_bytes_max = p->cfg.bytes_max / HELD_SHARE;
 	p->held = calloc(HELD_MAX, sizeof(*p->held));
-	if (config->filter) {
-		p->scratch = malloc(filter_scratch_size());
-		if (!p->scratch)
-			goto fail;
-	}
-	if (!p->held || arena_init(&p->arena, p->cfg.bytes_max) < 0)
+	p->scratch = config->filter ? malloc(filter_scratch_size()) : NULL;
+	if (!p->held || (config->filter && !p->scratch) ||
+	    arena_init(&p->arena, p->cfg.bytes_max) < 0)
 		goto fail;
 	return p;
 fail:
