@@ -26,7 +26,7 @@
  *
  *   rule        what it finds                                 code           test_correlate_*.c
  *   same        everything that no hop may change agrees,     rule_same()    rules: test_same_*
- *               the place is free; the short way of most      track.c        fuzz_observe
+ *               the place is free; the short way of most      track.c        track, fuzz_observe
  *   translate   the same under other addresses: joins the     translate.c    nat
  *               two flows
  *   segment     TCP bytes inside a longer packet whose        stream.c       rules: test_segment*

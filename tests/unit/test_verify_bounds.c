@@ -185,6 +185,148 @@ static void test_alone_filtered(void **unused)
 	done();
 }
 
+/* The same told by each hop's own filter: one hop without would have shown the answer. */
+static enum result_shown shows(void *arg, unsigned node, unsigned hop,
+			       const struct result_frames *frames)
+{
+	return keeps(arg, node, hop, frames);
+}
+
+static void test_alone_filtered_at_hops(void **unused)
+{
+	const struct verify_config c = { .n_nodes = 1,
+					 .net = { &net[A] },
+					 .name = { "a" },
+					 .packets_max = 4096,
+					 .shows = shows };
+
+	(void)unused;
+	for (unsigned filtered = 0; filtered <= 4; filtered++) {
+		const struct verify_direction *d;
+
+		begin(1, false, 0);
+		verify_free(v);
+		for (unsigned i = 0; i < net[A].n_hops; i++)
+			net[A].hops[i].filtered = i < filtered;
+		v = verify_new(&c, NULL);
+		assert_non_null(v);
+		give_alone(0, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+		d = end_alone(60 * S, 0);
+		assert_int_equal(d->unprovable, filtered == 4);
+		assert_int_equal(d->unknown, filtered != 4);
+		done();
+	}
+}
+
+/* A FIN has a place in the stream, and is proved by its acknowledgement; nobody owes one. */
+static void test_alone_fin(void **unused)
+{
+	(void)unused;
+	for (uint32_t acked = 1000; acked <= 1001; acked++) {
+		const struct verify_direction *d;
+
+		begin(1, false, 0);
+		give_alone(0, &(struct alone){ TCP, 1000, 0, 5, MODEL_TCP_FIN | MODEL_TCP_ACK, 0 });
+		give_alone(MS, &(struct alone){ TCP, 5, 0, acked, MODEL_TCP_ACK, 1 });
+		d = end_alone(60 * S, 0);
+		assert_int_equal(d->delivered, acked == 1001);
+		assert_int_equal(d->unprovable, acked == 1000);
+		assert_int_equal(d->unknown, 0);
+		done();
+	}
+}
+
+/* Without its flag, what stands in the field of an acknowledgement is none. */
+static void test_alone_no_ack(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_alone(0, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+	give_alone(MS, &(struct alone){ TCP, 5, 0, 1100, MODEL_TCP_RST, 1 });
+	d = end_alone(60 * S, 0);
+	assert_int_equal(d->delivered, 0);
+	assert_int_equal(d->unknown, 1);
+	done();
+}
+
+/* Bytes next to those that are sent again were sent once. */
+static void test_alone_next_to_resent(void **unused)
+{
+	(void)unused;
+	for (unsigned behind = 0; behind < 2; behind++) {
+		const struct verify_direction *d;
+		struct result_packet p;
+
+		begin(1, false, 0);
+		give_alone(0,
+			   &(struct alone){ TCP, behind ? 1000 : 1100, 100, 0, MODEL_TCP_ACK, 0 });
+		p = alone(MS,
+			  &(struct alone){ TCP, behind ? 1100 : 1000, 100, 0, MODEL_TCP_ACK, 0 });
+		p.retransmission = true;
+		verify_packet(v, A, &p);
+		give_alone(2 * MS, &(struct alone){ TCP, 5, 0, 1200, MODEL_TCP_ACK, 1 });
+		d = end_alone(60 * S, 0);
+		assert_int_equal(d->delivered, 2);
+		assert_int_equal(d->unprovable, 0);
+		done();
+	}
+}
+
+/* An acknowledgement that was overtaken by a newer one takes nothing back. */
+static void test_alone_older_ack(void **unused)
+{
+	const struct verify_direction *d;
+	struct result_packet p;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_alone(0, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+	give_alone(MS, &(struct alone){ TCP, 5, 0, 1100, MODEL_TCP_ACK, 1 });
+	give_alone(2 * MS, &(struct alone){ TCP, 5, 0, 1050, MODEL_TCP_ACK, 1 });
+	p = alone(3 * MS, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+	p.retransmission = true;
+	verify_packet(v, A, &p);
+	d = end_alone(60 * S, 0);
+	assert_int_equal(d->delivered, 1);
+	assert_int_equal(d->unprovable, 1);
+	assert_int_equal(d->unknown, 0);
+	done();
+}
+
+/* What closes first need not have been first: the times tell. */
+static void test_alone_given_late(void **unused)
+{
+	const struct verify_direction *d;
+
+	(void)unused;
+	begin(1, false, 0);
+	give_alone(2 * MS, &(struct alone){ TCP, 5, 0, 1100, MODEL_TCP_ACK, 1 });
+	give_alone(MS, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+	d = end_alone(60 * S, 0);
+	assert_int_equal(d->delivered, 1);
+	assert_int_equal(d->unknown, 0);
+	done();
+}
+
+/* What the user's filter refused is of no concern. */
+static void test_alone_refused(void **unused)
+{
+	const struct verify_direction *d;
+	struct result_packet p;
+
+	(void)unused;
+	begin(1, false, 0);
+	p = alone(0, &(struct alone){ TCP, 1000, 100, 0, MODEL_TCP_ACK, 0 });
+	p.refused = true;
+	verify_packet(v, A, &p);
+	d = end_alone(60 * S, 0);
+	assert_int_equal(d->out_of_scope, 1);
+	assert_int_equal(d->unknown, 0);
+	done();
+}
+
 /* Sent within the last window: what would prove it may come behind the capture's end. */
 static void test_alone_at_the_end(void **unused)
 {
@@ -458,6 +600,13 @@ static void test_verdict_names(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alone_filtered_at_hops),
+		cmocka_unit_test(test_alone_fin),
+		cmocka_unit_test(test_alone_no_ack),
+		cmocka_unit_test(test_alone_next_to_resent),
+		cmocka_unit_test(test_alone_older_ack),
+		cmocka_unit_test(test_alone_given_late),
+		cmocka_unit_test(test_alone_refused),
 		cmocka_unit_test(test_alone_full),
 		cmocka_unit_test(test_alone_late_answer),
 		cmocka_unit_test(test_alone_in_part),
