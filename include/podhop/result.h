@@ -287,7 +287,10 @@ struct result {
 	struct result_path_row *paths;	/* most packets first */
 	unsigned n_paths;
 	struct result_encapsulation {
-		uint64_t inner_packets, outer_datagrams, outer_datagrams_computed;
+		uint64_t inner_packets;
+		/* of these: segment size not known, their super-frames are in no figure below */
+		uint64_t inner_packets_unknown;
+		uint64_t outer_datagrams, outer_datagrams_computed;
 		uint64_t inner_bytes, outer_bytes, overhead_bytes;
 		enum result_basis basis;
 		uint64_t fragmented_outer, fragment_bytes;

@@ -461,7 +461,8 @@ struct correlate {
 	unsigned n_tunnels;
 	unsigned bare_hop;	/* 1 + the hop at which attach_count_bare() counts; 0: none yet */
 	struct {
-		uint64_t inner_packets, outer_datagrams, computed, inner_bytes, overhead_bytes;
+		uint64_t inner_packets, inner_packets_unknown, outer_datagrams, computed;
+		uint64_t inner_bytes, overhead_bytes;
 		uint64_t fragmented_outer, fragment_bytes;
 		enum result_basis basis;
 		struct result_size size[RESULT_SIZES];
@@ -725,6 +726,7 @@ void close_due(struct correlate *c);		/* all whose time has come at now_ns */
 struct outer_count {
 	uint64_t datagrams, computed, inner_bytes, overhead_bytes;
 	enum result_basis basis;
+	bool unknown;		/* of its super-frames nothing is counted: segment size not known */
 };
 void tally_count_outer(const struct correlate *c, const struct packet *p, struct outer_count *ret);
 void tally_encapsulation(struct correlate *c, const struct packet *p,

@@ -55,6 +55,7 @@ void tally_count_outer(const struct correlate *c, const struct packet *p, struct
 						    p->is_v4 ? IPV4_HEADER : IPV6_HEADER);
 		if (!segment) {
 			oc->basis = result_basis_join(oc->basis, RESULT_BASIS_UNKNOWN);
+			oc->unknown = true;
 		} else {
 			for (uint32_t r = m->ranges; r != NONE; r = c->range[r].next) {
 				if (!c->range[r].large)
@@ -77,6 +78,7 @@ void tally_encapsulation(struct correlate *c, const struct packet *p,
 	struct result_size *s = &c->encap.size[result_size_class(p->len)];
 
 	c->encap.inner_packets++;
+	c->encap.inner_packets_unknown += oc->unknown;
 	c->encap.outer_datagrams += oc->datagrams;
 	c->encap.computed += oc->computed;
 	c->encap.inner_bytes += oc->inner_bytes;
@@ -269,13 +271,40 @@ static int by_packets_loss(const void *a, const void *b)
 	return (x->packets < y->packets) - (x->packets > y->packets);
 }
 
+/* A server's port is the lower one as a rule: what is asked stands in front of its answer. */
+static int by_tuple(const struct result_tuple *x, const struct result_tuple *y)
+{
+	int cmp = x->protocol - y->protocol;
+
+	if (!cmp)
+		cmp = x->dport - y->dport;
+	if (!cmp)
+		cmp = memcmp(&x->dst, &y->dst, sizeof(x->dst));
+	if (!cmp)
+		cmp = memcmp(&x->src, &y->src, sizeof(x->src));
+	return cmp ? cmp : x->sport - y->sport;
+}
+
+static unsigned direction_rank(enum model_direction d)
+{
+	return d == MODEL_DIRECTION_OTHER ? MODEL_DIRECTION_COUNT : d;
+}
+
+/*
+ * Equal ones by what they are called, what the pod sends first: conntrack tells a capture of flows
+ * in another order than a file.
+ */
 static int by_bytes_flow(const void *a, const void *b)
 {
 	const struct result_flow *x = a, *y = b;
 
 	if (x->bytes != y->bytes)
 		return x->bytes < y->bytes ? 1 : -1;
-	return (x->packets < y->packets) - (x->packets > y->packets);
+	if (x->packets != y->packets)
+		return x->packets < y->packets ? 1 : -1;
+	if (x->direction != y->direction)
+		return direction_rank(x->direction) < direction_rank(y->direction) ? -1 : 1;
+	return by_tuple(&x->tuple, &y->tuple);
 }
 
 static int fill_bars(const struct hist *h, struct result_latency *l)
@@ -494,6 +523,7 @@ static int fill_summary(const struct correlate *c, bool bars, struct result *r, 
 	qsort(r->paths, r->n_paths, sizeof(*r->paths), by_packets_path);
 
 	r->encapsulation.inner_packets = c->encap.inner_packets;
+	r->encapsulation.inner_packets_unknown = c->encap.inner_packets_unknown;
 	r->encapsulation.outer_datagrams = c->encap.outer_datagrams;
 	r->encapsulation.outer_datagrams_computed = c->encap.computed;
 	r->encapsulation.inner_bytes = c->encap.inner_bytes;

@@ -508,7 +508,11 @@
 			return;
 		}
 		const basis = { observed: "every datagram was seen", computed: "datagrams computed from segment sizes",
-			mixed: "partly seen, partly computed from segment sizes", unknown: "cannot be told" }[e.basis];
+			mixed: [e.outer_datagrams_computed < e.outer_datagrams ? "partly seen" : "",
+				e.outer_datagrams_computed ? "partly computed from segment sizes" : "",
+				e.inner_packets_unknown ? "without " + plural(e.inner_packets_unknown, "packet") +
+					" of unknown segment size" : ""].filter((s) => s).join(", "),
+			unknown: "cannot be told" }[e.basis];
 		const span = (s) => s.max_length === null ? count(s.min_length) + " B and more"
 			: s.min_length === 0 ? "up to " + count(s.max_length) + " B" : count(s.min_length) + "\u2013" + count(s.max_length) + " B";
 		const share = (s) => s.inner_bytes ? s.overhead_bytes / s.inner_bytes : 0;

@@ -213,6 +213,7 @@ static json_t *encapsulation(const struct result *r)
 	struct object o = begin();
 
 	set(&o, "inner_packets", report_json_u64(r->encapsulation.inner_packets));
+	set(&o, "inner_packets_unknown", report_json_u64(r->encapsulation.inner_packets_unknown));
 	set(&o, "outer_datagrams", report_json_u64(r->encapsulation.outer_datagrams));
 	set(&o, "outer_datagrams_computed",
 	    report_json_u64(r->encapsulation.outer_datagrams_computed));

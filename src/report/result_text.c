@@ -305,21 +305,44 @@ static void latency(struct report_out *o, const struct result *r)
 
 /* ---- encapsulation */
 
-static const char *basis_text(enum result_basis basis)
+/* "; in part observed, in part computed, without 3 packets of unknown segment size" */
+static void mixed(struct report_out *o, const struct result_encapsulation *e)
 {
-	switch (basis) {
+	const char *join = "; ";
+
+	if (e->outer_datagrams_computed < e->outer_datagrams) {
+		report_out_fmt(o, "%sin part observed", join);
+		join = ", ";
+	}
+	if (e->outer_datagrams_computed) {
+		report_out_fmt(o, "%sin part computed", join);
+		join = ", ";
+	}
+	if (e->inner_packets_unknown) {
+		report_out_fmt(o, "%swithout ", join);
+		report_out_count_of(o, e->inner_packets_unknown, "packet");
+		report_out_str(o, " of unknown segment size");
+	}
+}
+
+static void basis(struct report_out *o, const struct result_encapsulation *e)
+{
+	switch (e->basis) {
 	case RESULT_BASIS_OBSERVED:
-		return "observed on the wire";
+		report_out_str(o, "; observed on the wire");
+		break;
 	case RESULT_BASIS_COMPUTED:
-		return "computed from the segment size";
+		report_out_str(o, "; computed from the segment size");
+		break;
 	case RESULT_BASIS_MIXED:
-		return "in part observed, in part computed";
+		mixed(o, e);
+		break;
 	case RESULT_BASIS_UNKNOWN:
-		return "cannot be told: segment size not known";
+		report_out_str(o, "; cannot be told: segment size not known");
+		break;
 	case RESULT_BASIS_NONE:
 		break;
 	}
-	return "";
 }
 
 static void each(struct report_out *o, uint64_t over, uint64_t datagrams)
@@ -360,8 +383,7 @@ static void overhead(struct report_out *o, const struct result_encapsulation *e)
 		report_out_glued(o, figure_pct(e->overhead_bytes, e->inner_bytes, text));
 	}
 	each(o, e->overhead_bytes, e->outer_datagrams);
-	if (*basis_text(e->basis))
-		report_out_fmt(o, "; %s", basis_text(e->basis));
+	basis(o, e);
 	report_out_chr(o, '\n');
 }
 

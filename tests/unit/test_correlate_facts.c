@@ -358,6 +358,8 @@ static void test_segment_size_from_the_syns(void **state)
 		assert_int_equal(packet_of(b, big)->outer_datagrams, cases[i].datagrams);
 		assert_int_equal(packet_of(b, big)->basis,
 				 cases[i].datagrams ? RESULT_BASIS_COMPUTED : RESULT_BASIS_UNKNOWN);
+		assert_int_equal(b->result.encapsulation.inner_packets_unknown,
+				 !cases[i].datagrams);
 		bench_free(b);
 	}
 }
@@ -480,6 +482,28 @@ static void test_more_flows_than_are_listed(void **state)
 	assert_int_equal(b->result.capture.observations, n);
 }
 
+/* Flows of equal size stand in an order of their own, not in that in which they were learned. */
+static void test_equal_flows(void **state)
+{
+	for (unsigned first = 1; first <= 2; first++) {
+		struct bench *b = bench_new();
+
+		(void)state;
+		bench_start(b);
+		for (unsigned i = 0; i < 2; i++) {
+			struct wire w = udp((uint16_t)(1 + i), REMOTE);
+
+			w.sport = (uint16_t)(i ? 4003 - first : 4000 + first);
+			out(b, i * MS, w);
+		}
+		bench_end(b);
+		assert_int_equal(b->result.n_flows, 2);
+		assert_int_equal(b->result.flows[0].tuple.sport, 4001);
+		assert_int_equal(b->result.flows[1].tuple.sport, 4002);
+		bench_free(b);
+	}
+}
+
 /* One packet of more observations than are listed: the rest is counted. */
 static void test_more_observations_than_are_listed(void **state)
 {
@@ -600,6 +624,7 @@ int main(void)
 		T(test_direct_route_learned),
 		T(test_hops_that_were_not_captured), T(test_what_an_icmp_error_says),
 		T(test_segment_size_from_the_syns),  T(test_drops_near_a_loss),
+		T(test_equal_flows),
 		T(test_more_flows_than_are_listed),  T(test_more_observations_than_are_listed),
 		T(test_many_open_packets),	     T(test_ids_only),
 		T(test_datagrams_without_ip),	     T(test_clock_set_back),

@@ -179,6 +179,7 @@ static void clean(struct result *r)
 	r->packets.not_ip = r->packets.malformed = 0;
 	r->n_inputs = 0;
 	r->n_paths = 2;
+	r->encapsulation.inner_packets_unknown = 0;
 	r->encapsulation.outer_datagrams = 2408;
 	r->encapsulation.outer_datagrams_computed = 0;
 	r->encapsulation.overhead_bytes = 2408 * 50;
@@ -443,6 +444,35 @@ static void measure(const char *text, unsigned *ret_lines, unsigned *ret_columns
 	}
 }
 
+/* Of what is in the overhead's figure, and of what is not. */
+static void test_text_of_a_mixed_basis(void **state)
+{
+	static const struct {
+		uint64_t computed, unknown;
+		const char *told;
+	} cases[] = {
+		{ 5, 0, "; in part observed, in part computed\n" },
+		{ 0, 6, "; in part observed, without 6 packets of unknown segment size\n" },
+		{ 2408, 1, "; in part computed, without 1 packet of unknown segment size\n" },
+		{ 5, 6, "; in part observed, in part computed, without 6 packets of unknown "
+			"segment size\n" },
+	};
+	struct report_style wide = { .width = 200 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct result r;
+
+		clean(&r);
+		r.encapsulation.basis = RESULT_BASIS_MIXED;
+		r.encapsulation.outer_datagrams_computed = cases[i].computed;
+		r.encapsulation.inner_packets_unknown = cases[i].unknown;
+		char *text = as_text(&r, NULL, &wide);
+		assert_non_null(strstr(text, cases[i].told));
+		free(text);
+	}
+}
+
 /* The screen of a person: 80 columns, and 40 lines when nothing is wrong. */
 static void test_text_fits(void **state)
 {
@@ -533,9 +563,9 @@ static const struct {
 				"dropped_podhop" },
 	{ "packets", "total complete incomplete ambiguous edge not_ip malformed" },
 	{ "paths", "path direction encapsulated packets bytes complete" },
-	{ "encapsulation", "inner_packets outer_datagrams outer_datagrams_computed inner_bytes "
-			   "outer_bytes overhead_bytes overhead_pct basis fragmented_outer "
-			   "fragment_bytes sizes tunnels" },
+	{ "encapsulation", "inner_packets inner_packets_unknown outer_datagrams "
+			   "outer_datagrams_computed inner_bytes outer_bytes overhead_bytes "
+			   "overhead_pct basis fragmented_outer fragment_bytes sizes tunnels" },
 	{ "encapsulation.tunnels", "vni outer_src outer_dst port packets outer_datagrams "
 				   "inner_bytes overhead_bytes basis" },
 	{ "encapsulation.sizes", "min_length max_length packets outer_datagrams inner_bytes "
@@ -662,6 +692,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_part_of_a_path),
+		cmocka_unit_test(test_text_of_a_mixed_basis),
 		cmocka_unit_test(test_text_fits),
 		cmocka_unit_test(test_text_null_style),
 		cmocka_unit_test(test_json),
