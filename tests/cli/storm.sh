@@ -45,6 +45,13 @@ sip() {
 	done
 }
 
+# late: reads on when its writer has waited for a while, however late it began to write
+late() {
+	head -c 1
+	sleep 0.3
+	cat
+}
+
 check() { # NAME COMMAND SIGNALS-AT-LEAST: a bash command line in which podhop is run
 	local calm=0 stormy=0 count
 	eval "$2" >"$tmp/calm" 2>"$tmp/calm.err" </dev/null || calm=$?
@@ -76,10 +83,10 @@ check 'report of a pipe' 'run report --json <(drip samples/remote.pcapng)' 100
 gzip -c samples/service.pcapng >"$tmp/packed.pcapng.gz"
 check 'report of a packed pipe' 'run report --json <(drip "$tmp/packed.pcapng.gz")' 100
 check 'verify of two pipes' 'run verify --json a=<(drip samples/loss.pcapng) b=<(drip samples/remote.pcapng)' 100
-check 'a capture from pipe to pipe' 'run report -q -w - <(drip samples/segments.pcapng) | { sleep 0.3; cat; } | cksum' 100
+check 'a capture from pipe to pipe' 'run report -q -w - <(drip samples/segments.pcapng) | late | cksum' 100
 check 'lines to a pipe that is read slowly' 'run_narrow report -T jsonl samples/segments.pcapng | sip' 100
 check 'a page to a pipe that is read slowly' 'run_narrow report -q -T json --report "$tmp/out.json" --html /dev/stdout -w /dev/null \
-	samples/segments.pcapng | { sleep 0.3; cat; }' 100
+	samples/segments.pcapng | late' 100
 check 'files written' 'run report -q -w "$tmp/out.pcapng" --html "$tmp/out.html" --report "$tmp/out.json" \
 	--json samples/segments.pcapng >/dev/null && cksum <"$tmp/out.pcapng"' 1
 check 'list' 'run list --json' 1
