@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_correlate_track.c - the short ways of common packets (track.c) against the long one.
+ * test_pipeline_track.c - the short ways of common packets (track.c) against the long one.
  *
  * Stories of a few flows, most of whose packets do what the ones before them did: some are missed
  * at a hop, sent again behind later ones, altered, cut by a snap length, translated, larger than
