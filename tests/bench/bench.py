@@ -22,7 +22,7 @@ import live
 import offline
 import targets
 from command import OUT
-from quiet import Watch, machine
+from quiet import Awake, Watch, machine
 
 GROWTH = [1, 10, 50]  # million frames
 PARTS = {"stages": lambda watch, o: offline.stages(),
@@ -76,10 +76,11 @@ def main():
     result, watch = {"machine": machine(), "repetitions": o.n}, Watch()
     print("%(cpu)s, %(cpus)d CPUs, %(memory_mib)d MiB, Linux %(kernel)s, load %(load).2f" %
           result["machine"], flush=True)
-    for part, measure in chosen(o.part, os.geteuid() == 0).items():
-        result[part] = measure(watch, o)
-        result["machine"].update(load_at_end=os.getloadavg()[0], memory=watch.said())
-        save(result)
+    with Awake():
+        for part, measure in chosen(o.part, os.geteuid() == 0).items():
+            result[part] = measure(watch, o)
+            result["machine"].update(load_at_end=os.getloadavg()[0], memory=watch.said())
+            save(result)
     print("\nload at the end: %.2f" % result["machine"]["load_at_end"])
     result["targets"] = targets.targets(result)
     targets.show(result["targets"])

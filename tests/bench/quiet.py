@@ -8,6 +8,10 @@ and more. So `Memory` touches memory and then frees all of it but the last page 
 block: what is free there is backed and stays so, in pieces of up to 1 MiB, and the kernel takes
 smaller pieces first. `Watch` looks before and after each run whether that still holds, and who
 else used the CPU.
+
+A recorder sleeps most of its time. What a CPU does meanwhile (a lower clock; a virtual one gives
+its host's CPU away) makes the next milliseconds dearer, by up to half, and how much is chance. So
+`Awake` gives each CPU a loop that runs when nothing else wants to, for all commands alike.
 """
 import array
 import ctypes
@@ -15,6 +19,7 @@ import mmap
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
 
@@ -134,6 +139,25 @@ def strangers():
 def stolen_s():
     """Seconds of CPU time that the host gave to others since it started."""
     return int(read("/proc/stat").split("\n", 1)[0].split()[8]) * TICK_S
+
+
+class Awake:
+    """No CPU sleeps. The loops end with this process, however it ends."""
+
+    def __init__(self):
+        self.loops = []
+
+    def __enter__(self):
+        for cpu in sorted(os.sched_getaffinity(0)):
+            self.loops.append(subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "chrt", "--idle", "0", "taskset", "-c", str(cpu),
+                 sys.executable, "-c", "while True: pass"]))
+        return self
+
+    def __exit__(self, *_):
+        for loop in self.loops:
+            loop.kill()
+            loop.wait()
 
 
 class Watch:

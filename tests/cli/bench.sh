@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import xml.dom.minidom
 
 import tap
@@ -111,6 +112,14 @@ tap.same("a process whose time its parent has now", work(
     {1: ("sh", 1.0), 2: ("cc1", 4.0)}, {1: ("sh", 5.0)}, 5), [])
 mine = quiet.strangers()
 tap.ok(os.getpid() not in mine and mine, "this process is no stranger")
+with quiet.Awake() as awake:
+    loops = [loop.pid for loop in awake.loops]
+    tap.same("a loop a CPU", len(loops), len(os.sched_getaffinity(0)))
+    # It has its policy a moment after it was started.
+    while any(os.sched_getscheduler(pid) != os.SCHED_IDLE for pid in loops):
+        time.sleep(0.01)
+    tap.same("loops are no strangers", set(loops) & set(quiet.strangers()), set())
+tap.same("no loop is left", [pid for pid in loops if os.path.exists("/proc/%d" % pid)], [])
 with tempfile.TemporaryDirectory() as tmp:
     quiet.OUT = tmp
     tap.ok(quiet.Memory.probe() > 0, "a probe")
