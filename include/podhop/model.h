@@ -339,7 +339,11 @@ struct model_parts {
 #define MODEL_VXLAN_PORT_IANA 4789	/* RFC 7348; flannel's where there are Windows nodes */
 
 #define MODEL_MTU_USUAL 1500u	/* Ethernet; of a device whose MTU is not known */
-#define MODEL_VXLAN_OVERHEAD_V4 50	/* 14 + 20 + 8 + 8 */
-#define MODEL_VXLAN_OVERHEAD_V6 70	/* 14 + 40 + 8 + 8 */
+/*
+ * On the wire: the outer Ethernet header 14, IPv4 20 or IPv6 40, UDP 8, VXLAN 8. Within an MTU, to
+ * which the outer Ethernet header does not count, the inner one does: as much.
+ */
+#define MODEL_VXLAN_OVERHEAD_V4 50
+#define MODEL_VXLAN_OVERHEAD_V6 70
 
 #endif

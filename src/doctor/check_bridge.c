@@ -106,7 +106,7 @@ void doctor_check_bridge(struct doctor *d)
 static void check_vtep_mtu(struct doctor *d, const struct doctor_link *l)
 {
 	const struct doctor_link *under = doctor_underlay(d->v, l);
-	unsigned overhead = l->vxlan_v6 ? DOCTOR_OVERHEAD_V6 : DOCTOR_OVERHEAD_V4, most;
+	unsigned overhead = l->vxlan_v6 ? MODEL_VXLAN_OVERHEAD_V6 : MODEL_VXLAN_OVERHEAD_V4, most;
 
 	if (!under || under->mtu <= overhead)
 		return;
@@ -141,7 +141,7 @@ static uint32_t tunnel_mtu(const struct doctor_view *v)
 			*m = l->mtu;
 	}
 	/* flannel takes 50 off for IPv6 too; the kernel then clamps the device by 20 more */
-	return m4 ? m4 : m6 ? m6 + DOCTOR_OVERHEAD_V6 - DOCTOR_OVERHEAD_V4 : 0;
+	return m4 ? m4 : m6 ? m6 + MODEL_VXLAN_OVERHEAD_V6 - MODEL_VXLAN_OVERHEAD_V4 : 0;
 }
 
 void doctor_check_mtu(struct doctor *d)

@@ -32,13 +32,6 @@
 #define DOCTOR_NETWORKS_MAX 8 /* FLANNEL_NETWORK is a list */
 #define DOCTOR_LISTED_MAX 64 /* stale files named one by one; the rest is counted */
 
-/*
- * What an inner packet grows by within an MTU: its own Ethernet header 14, VXLAN 8, UDP 8, IPv4 20
- * or IPv6 40. The outer Ethernet header is not part of one.
- */
-#define DOCTOR_OVERHEAD_V4 50
-#define DOCTOR_OVERHEAD_V6 70
-
 /* --------------------------------------------------------------------- view */
 
 struct doctor_link {

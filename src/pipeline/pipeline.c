@@ -157,16 +157,6 @@ static struct correlate *correlator_new(const struct pipeline_config *config,
 	return correlate_new(&cc, err);
 }
 
-static void set_vxlan_ports(struct dissect_config *dc, const struct model_net *net)
-{
-	const unsigned most = sizeof(dc->vxlan_ports) / sizeof(dc->vxlan_ports[0]);
-
-	while (dc->n_vxlan_ports < most && dc->n_vxlan_ports < net->n_vxlan_ports) {
-		dc->vxlan_ports[dc->n_vxlan_ports] = net->vxlan_ports[dc->n_vxlan_ports];
-		dc->n_vxlan_ports++;
-	}
-}
-
 struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *err)
 {
 	struct pipeline *p = calloc(1, sizeof(*p));
@@ -186,7 +176,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct err *
 	for (unsigned i = 0; i < MODEL_HOPS_MAX; i++)
 		p->head_ns[i] = INT64_MAX;
 	steps_init(&p->steps, p->cfg.lookahead_ns, p->cfg.sort_ns == PIPELINE_TOLD);
-	set_vxlan_ports(&p->dissect_outer, config->net);
+	pipeline_dissect_ports(&p->dissect_outer, config->net);
 	p->correlate = correlator_new(config, p->cfg.lookahead_ns, err);
 	if (!p->correlate) {
 		pipeline_free(p);

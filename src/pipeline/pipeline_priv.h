@@ -9,6 +9,19 @@
 
 #include "podhop/pipeline.h"
 
+#include "podhop/dissect.h"
+
+/* The network's UDP ports of VXLAN, as many as there is room for, into dc, which has none. */
+static inline void pipeline_dissect_ports(struct dissect_config *dc, const struct model_net *net)
+{
+	const unsigned most = sizeof(dc->vxlan_ports) / sizeof(dc->vxlan_ports[0]);
+
+	while (dc->n_vxlan_ports < most && dc->n_vxlan_ports < net->n_vxlan_ports) {
+		dc->vxlan_ports[dc->n_vxlan_ports] = net->vxlan_ports[dc->n_vxlan_ports];
+		dc->n_vxlan_ports++;
+	}
+}
+
 /* ---- arena.c: frames that wait */
 
 /* A frame with its bytes, or with the observation made of them. */

@@ -22,7 +22,7 @@
  * MAC address from the frames of those pods: who sends on the pod's way out. Where there are
  * none, it is the only one that is at one end of every frame: no device was open promiscuously.
  */
-#include "podhop/pipeline.h"
+#include "pipeline_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +30,6 @@
 #include <xxhash.h>
 
 #include "podhop/buf.h"
-#include "podhop/dissect.h"
 
 #define TABLE_SIZE 8192u	/* packets between whose hops others come; later ones replace */
 #define ADDRS_MAX 64u		/* addresses counted on one interface */
@@ -103,8 +102,7 @@ struct pipeline_learner *pipeline_learner_new(struct model_net *net, struct err 
 	}
 	l->net = net;
 	l->pods_given = net->n_pods > 0;
-	for (unsigned i = 0; i < net->n_vxlan_ports && i < 8; i++)
-		l->dissect.vxlan_ports[l->dissect.n_vxlan_ports++] = net->vxlan_ports[i];
+	pipeline_dissect_ports(&l->dissect, net);
 	return l;
 }
 
